@@ -1,0 +1,101 @@
+# make test    everything that continuous integration runs
+# make demo    a person's first jobs, without a browser, and their lives in a table
+# make lab     JupyterLab on notebooks/, with jobs kept in .demo/
+# make lint    ruff, mypy, biome, tsc
+# make build   wheel and sdist in dist/
+# make bench   how long the common steps take on this machine
+# make clean   remove what the targets above have made
+#
+# Needs Python 3.11 or newer and node 20 or newer. The rest is installed into .venv
+# and js/node_modules; Chromium comes from Debian where it is missing.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := test
+.PHONY: test demo lab lint build bench clean chromium pytest notebooks panel-test
+
+PYTHON ?= python3.11
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
+
+PANEL := chutes_nb/static/panel.js
+PANEL_SOURCES := $(shell find js/src js/style -type f 2>/dev/null) \
+	js/esbuild.mjs js/tsconfig.json js/package.json
+NODE_STAMP := js/node_modules/.installed
+
+# --- what the targets stand on; each is made again only when its inputs changed ---
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo 'Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11' >&2; exit 1; }
+	@$(PYTHON) -m venv .venv || { \
+	  echo 'python -m venv failed; on Debian: apt-get install python3.11-venv' >&2; exit 1; }
+
+.venv/.installed-demo: $(BIN)/python pyproject.toml constraints.txt
+	$(PIP) -e '.[demo]'
+	@touch $@
+
+.venv/.installed: $(BIN)/python pyproject.toml constraints.txt
+	$(PIP) -e '.[lab,test]'
+	@touch .venv/.installed-demo $@
+
+$(NODE_STAMP): js/package.json js/package-lock.json js/.npmrc
+	@command -v npm >/dev/null || { echo 'node 20 or newer with npm is needed' >&2; exit 1; }
+	npm --prefix js ci --no-progress
+	@touch $@
+
+$(PANEL): $(NODE_STAMP) $(PANEL_SOURCES)
+	npm --prefix js run --silent build
+	@touch $@
+
+chromium:
+	@if [ -x /usr/bin/chromium ]; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  apt-get update -qq; \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+	    chromium fonts-dejavu-core >/dev/null; \
+	else \
+	  echo 'The browser tests need Chromium. Install it with:' >&2; \
+	  echo '  sudo apt-get install chromium fonts-dejavu-core' >&2; exit 1; \
+	fi
+
+# --- what a person types ---
+
+test: lint panel-test pytest notebooks
+
+lint: .venv/.installed $(NODE_STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --strict
+	npm --prefix js run --silent lint
+	npm --prefix js run --silent typecheck
+
+panel-test: $(NODE_STAMP)
+	npm --prefix js run --silent test
+
+pytest: .venv/.installed $(PANEL) chromium
+	$(BIN)/python -m pytest $(PYTEST)
+
+# Runs each notebook with a real kernel and compares what it shows; in a home of its own.
+notebooks: .venv/.installed $(PANEL)
+	@home=$$(mktemp -d); trap 'rm -rf "$$home"' EXIT; \
+	CHUTES_NB_HOME="$$home" $(BIN)/python -m pytest --nbval --nbval-cell-timeout=120 \
+	  -p no:cacheprovider -o testpaths= notebooks
+
+demo: .venv/.installed-demo $(PANEL)
+	$(BIN)/python notebooks/run_demo.py
+
+lab: .venv/.installed $(PANEL)
+	CHUTES_NB_HOME="$(CURDIR)/.demo/home" $(BIN)/jupyter lab notebooks/01_first_job.ipynb
+
+build: .venv/.installed $(PANEL)
+	$(BIN)/python -m build --outdir dist .
+
+bench: .venv/.installed $(PANEL)
+	$(BIN)/python -m pytest -o python_files='bench_*.py' -s tests/benchmarks
+
+clean:
+	rm -rf .venv .demo .mypy_cache .pytest_cache .ruff_cache dist build tests/out
+	rm -rf js/node_modules js/lib chutes_nb/static
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,149 @@
+"""Background jobs for notebooks: submit, go on working, find them again."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+# Name to module: loaded when first asked for, since every worker process imports
+# this package and must start fast.
+_PLACES = {
+    **dict.fromkeys(
+        (
+            "BindingError",
+            "CaptureTooLarge",
+            "ChutesError",
+            "DefinitionError",
+            "JobCancelled",
+            "JobEnded",
+            "JobFailed",
+            "JobInterrupted",
+            "JobNotFound",
+            "JobNotReady",
+            "JobTimeout",
+            "MoveRefused",
+            "NotAvailable",
+            "PermanentError",
+            "ResultNotStorable",
+            "StoreError",
+            "StoreFull",
+            "StoreTooNew",
+            "StoreUnsafe",
+            "TemporaryError",
+            "ValidationFailed",
+        ),
+        "errors",
+    ),
+    **dict.fromkeys(
+        (
+            "checkpoint",
+            "emit",
+            "log",
+            "progress",
+            "restore",
+            "save_file",
+            "stage",
+            "track",
+        ),
+        "worker.context",
+    ),
+    "CaptureWarning": "pickling",
+    "Chute": "chute",
+    "Job": "job",
+    "JobFile": "job_parts",
+    "JobFunction": "job_function",
+    "JobGroup": "group",
+    "JobOptions": "options",
+    "Progress": "model",
+    "State": "states",
+    "StatusInfo": "model",
+    "UploadedFile": "files_in",
+    "configure": "runtime",
+    "get_job": "chute",
+    "last_chute": "chute",
+}
+_RENAMED = {"jobs": ("chute", "list_jobs"), "counts": ("chute", "counts")}
+
+__all__ = ["__version__", *sorted([*_PLACES, *_RENAMED])]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _RENAMED:
+        module, found = _RENAMED[name]
+    elif name in _PLACES:
+        module, found = _PLACES[name], name
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f".{module}", __name__), found)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])
+
+
+def load_ipython_extension(ipython: Any) -> None:
+    """Answer ``%load_ext chutes_nb``: magics, and the jobs of dead kernels go on."""
+    from . import extension
+
+    extension.load(ipython)
+
+
+def unload_ipython_extension(ipython: Any) -> None:
+    """Answer ``%unload_ext chutes_nb``: let the executor go; running jobs go on."""
+    from . import extension
+
+    extension.unload(ipython)
+
+
+if TYPE_CHECKING:
+    from .chute import Chute as Chute
+    from .chute import counts as counts
+    from .chute import get_job as get_job
+    from .chute import last_chute as last_chute
+    from .chute import list_jobs
+
+    jobs = list_jobs
+    from .errors import BindingError as BindingError
+    from .errors import CaptureTooLarge as CaptureTooLarge
+    from .errors import ChutesError as ChutesError
+    from .errors import DefinitionError as DefinitionError
+    from .errors import JobCancelled as JobCancelled
+    from .errors import JobEnded as JobEnded
+    from .errors import JobFailed as JobFailed
+    from .errors import JobInterrupted as JobInterrupted
+    from .errors import JobNotFound as JobNotFound
+    from .errors import JobNotReady as JobNotReady
+    from .errors import JobTimeout as JobTimeout
+    from .errors import MoveRefused as MoveRefused
+    from .errors import NotAvailable as NotAvailable
+    from .errors import PermanentError as PermanentError
+    from .errors import ResultNotStorable as ResultNotStorable
+    from .errors import StoreError as StoreError
+    from .errors import StoreFull as StoreFull
+    from .errors import StoreTooNew as StoreTooNew
+    from .errors import StoreUnsafe as StoreUnsafe
+    from .errors import TemporaryError as TemporaryError
+    from .errors import ValidationFailed as ValidationFailed
+    from .files_in import UploadedFile as UploadedFile
+    from .group import JobGroup as JobGroup
+    from .job import Job as Job
+    from .job_function import JobFunction as JobFunction
+    from .job_parts import JobFile as JobFile
+    from .model import Progress as Progress
+    from .model import StatusInfo as StatusInfo
+    from .options import JobOptions as JobOptions
+    from .pickling import CaptureWarning as CaptureWarning
+    from .runtime import configure as configure
+    from .states import State as State
+    from .worker.context import checkpoint as checkpoint
+    from .worker.context import emit as emit
+    from .worker.context import log as log
+    from .worker.context import progress as progress
+    from .worker.context import restore as restore
+    from .worker.context import save_file as save_file
+    from .worker.context import stage as stage
+    from .worker.context import track as track

@@ -1,0 +1,231 @@
+"""``%%chute_job``: a cell that defines jobs, or that is one."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import os
+import queue
+import shlex
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from IPython.core.error import UsageError
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.core.magic_arguments import MagicArgumentParser
+from IPython.display import display
+
+from .captures import captures
+from .cells import cell_function, jobs_among, only_defines, parse_cell
+from .chute import Chute, last_chute
+from .errors import DefinitionError
+from .files_in import UploadedFile
+from .job import Job
+from .job_function import JobFunction
+from .states import State
+
+UPLOAD = "upload"  # the variable through which a cell gets its file
+
+
+def _names(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    for name in names:
+        if not name.isidentifier():
+            raise UsageError(f"{name!r} is no name of a variable")
+    return names
+
+
+def _parser() -> MagicArgumentParser:
+    parser = MagicArgumentParser(prog="%%chute_job", add_help=False)
+    add = parser.add_argument
+    add("name", nargs="?", help="name of the job")
+    add("--timeout", help="limit of one attempt: 90, 45s, 90m, 2h")
+    add("--retry", type=int, help="extra attempts after a failure")
+    add("--upload", metavar="FILE", help="a file for the job, there as `upload`")
+    add("--in", dest="inputs", type=_names, help="only these variables travel: a,b")
+    add("--out", dest="outputs", type=_names, default=[], help="bring back: x,y")
+    add("-o", dest="variable", metavar="VAR", help="variable that holds the Job")
+    add("--chute", help="variable or name of the chute")
+    add("--executor", help="process or kernel")
+    add("--reuse", action="store_true", help="give the job of the same code if any")
+    add("--wait", action="store_true", help="wait for the end")
+    return parser
+
+
+PARSER = _parser()
+
+
+class CellMagic:
+    """The cell magic of one shell."""
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        self.shell = shell
+        self._brought: queue.SimpleQueue[tuple[Job, list[str]]] = queue.SimpleQueue()
+
+    def run(self, line: str, cell: str) -> None:
+        """Run the cell as a job, or make jobs of the functions it defines.
+
+        %%chute_job [NAME] [--timeout 2h] [--retry 2] [--upload FILE] [--in a,b]
+        [--out x,y] [-o VAR] [--chute C] [--executor kernel] [--reuse] [--wait]
+        """
+        given = PARSER.parse_args(shlex.split(line))
+        text = _transformed(self.shell, cell)
+        filename = _remembered(self.shell, f"%%chute_job {line}\n{text}")
+        tree = parse_cell(text, filename)
+        chute = self._chute(given.chute)
+        if only_defines(tree):
+            self._define(tree, filename, chute, given)
+        else:
+            self._submit(tree, filename, chute, given)
+
+    # -- a cell that defines -------------------------------------------------------
+    def _define(
+        self, tree: Any, filename: str, chute: Chute, given: argparse.Namespace
+    ) -> None:
+        for option in ("inputs", "outputs", "variable", "wait"):
+            if getattr(given, option):
+                raise UsageError(
+                    "this cell defines jobs and runs none, so --in, --out, -o and "
+                    "--wait say nothing here; submit the job in the next cell"
+                )
+        names = jobs_among(tree)
+        if given.name and len(names) > 1:
+            raise UsageError(
+                f"the cell defines {', '.join(names)}: leave {given.name} out, each "
+                "job has its function's name"
+            )
+        flags = self.shell.compile.flags
+        code = compile(tree, filename, "exec", flags=flags, dont_inherit=True)
+        exec(code, self.shell.user_ns)
+        for name in names:
+            function = self.shell.user_ns[name]
+            if not isinstance(function, JobFunction):
+                options = _options(given) | ({"upload": True} if given.upload else {})
+                function = chute.job(**options)(function)
+                self.shell.user_ns[name] = function
+            print(_said(name, function))
+
+    # -- a cell that is a job ------------------------------------------------------
+    def _submit(
+        self, tree: Any, filename: str, chute: Chute, given: argparse.Namespace
+    ) -> None:
+        space, number = self.shell.user_ns, self.shell.execution_count
+        name = given.name or f"cell_{number}"
+        function = cell_function(
+            tree,
+            name if name.isidentifier() else "cell",
+            filename,
+            space,
+            inputs=given.inputs or (),
+            outputs=given.outputs,
+            upload=UPLOAD if given.upload else None,
+            flags=self.shell.compile.flags,
+        )
+        if given.inputs is not None:
+            _refuse_others(function, given.inputs)
+        options = _options(given) | {"name": name}
+        files = {}
+        if given.upload:
+            function.__annotations__[UPLOAD] = UploadedFile
+            files[UPLOAD] = Path(given.upload).expanduser()
+            options["upload"] = True
+        job = chute.job(**options)(function).submit(**files)
+        if given.variable:
+            space[given.variable] = job
+        if given.outputs:
+            job.add_done_callback(lambda done: self._has_ended(done, given.outputs))
+        display(job)
+        if given.wait:
+            job.result()
+            self._bring(job, given.outputs)
+
+    def _chute(self, named: str | None) -> Chute:
+        if named is None:
+            return last_chute() or Chute(name=notebook_name())
+        found = self.shell.user_ns.get(named)
+        if isinstance(found, Chute):
+            return found
+        last = last_chute()
+        if last is not None and last.name == named:
+            return last
+        return Chute(name=named)
+
+    # -- variables that come back --------------------------------------------------
+    def _has_ended(self, job: Job, names: list[str]) -> None:
+        # On another thread. The variables come between two cells, so that none
+        # changes under a cell that reads it.
+        self._brought.put((job, names))
+        loop = getattr(getattr(self.shell, "kernel", None), "io_loop", None)
+        if loop is not None:
+            loop.add_callback(self.bring_back)
+
+    def bring_back(self, *_: object) -> None:
+        """Set the variables that ended jobs bring back; called before each cell."""
+        while True:
+            try:
+                job, names = self._brought.get_nowait()
+            except queue.Empty:
+                return
+            self._bring(job, names)
+
+    def _bring(self, job: Job, names: list[str]) -> None:
+        if names and job.status is State.COMPLETED:
+            last = job.partial[-1]
+            self.shell.user_ns.update({name: last[name] for name in names})
+
+
+def _options(given: argparse.Namespace) -> dict[str, Any]:
+    named = ("name", "timeout", "retry", "executor")
+    found = {one: getattr(given, one) for one in named}
+    found["reuse"] = given.reuse or None
+    return {one: value for one, value in found.items() if value is not None}
+
+
+def _said(variable: str, function: JobFunction) -> str:
+    """Say what a cell has defined, and how to go on."""
+    signature = inspect.signature(function)
+    parameters = [one for name, one in signature.parameters.items() if name != "self"]
+    signature = signature.replace(parameters=parameters)
+    given = ", ".join(
+        f"{one.name}=..." for one in parameters if one.default is one.empty
+    )
+    options = function._options
+    changed = [
+        f"{one.name.removesuffix('_s')}={getattr(options, one.name)!r}"
+        for one in fields(options)
+        if one.name != "name" and getattr(options, one.name) != one.default
+    ]
+    return (
+        f"{' '.join(['job', function.name + str(signature), *changed])}\n"
+        f"submit it: job = {variable}.submit({given})"
+    )
+
+
+def _refuse_others(function: Any, inputs: list[str]) -> None:
+    taken = [one.name for one in captures(function).items if one.kind == "value"]
+    others = sorted(set(taken) - set(inputs))
+    if others:
+        raise DefinitionError(
+            f"the cell also reads {', '.join(others)}, which --in does not name; "
+            f"write --in {','.join([*inputs, *others])}, or assign it in the cell"
+        )
+
+
+def _transformed(shell: InteractiveShell, cell: str) -> str:
+    """Turn the notebook's own syntax into Python, line for line."""
+    text = shell.transform_cell(cell)
+    lines = cell.splitlines()
+    blank = next((n for n, one in enumerate(lines) if one.strip()), 0)
+    return "\n" * blank + str(text)
+
+
+def _remembered(shell: InteractiveShell, text: str) -> str:
+    """Give the cell the name under which tracebacks find its text."""
+    return str(shell.compile.cache(text, shell.execution_count, raw_code=text))
+
+
+def notebook_name() -> str:
+    """Name of the notebook without its ending, as Jupyter gives it to the kernel."""
+    path = os.environ.get("JPY_SESSION_NAME", "")
+    return Path(path).stem or "notebook"

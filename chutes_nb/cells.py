@@ -1,0 +1,218 @@
+"""The code of a notebook cell as a function which can become a job."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterable, Mapping
+from types import CodeType, FunctionType
+from typing import Any
+
+from .errors import DefinitionError
+from .flow import read_early
+
+FIRST_LINE = 2  # of a cell's code: the line of the magic stands above it
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_BESIDE = (*_FUNCTIONS, ast.ClassDef, ast.Import, ast.ImportFrom)
+_AWAITS = (ast.Await, ast.AsyncFor, ast.AsyncWith)
+
+
+def parse_cell(text: str, filename: str) -> ast.Module:
+    """Parse a cell's code, whose lines count from below the line of the magic.
+
+    Raises
+    ------
+    SyntaxError
+        As if the cell had been run, with the cell's own line.
+    DefinitionError
+        If the cell uses what only a notebook can do.
+    """
+    tree = ast.parse("\n" * (FIRST_LINE - 1) + text, filename)
+    flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    compile(tree, filename, "exec", flags=flags, dont_inherit=True)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and node.id == "get_ipython":
+            raise DefinitionError(
+                f"line {node.lineno} of the cell is a magic or a ! command, and a job "
+                "has no notebook around it; run it in a cell of its own, or use "
+                "subprocess.run inside the job"
+            )
+        if isinstance(node, ast.ImportFrom) and node.names[0].name == "*":
+            raise DefinitionError(
+                f"line {node.lineno} of the cell imports *, which a job cannot; "
+                f"name what it needs: from {node.module} import ..."
+            )
+    return tree
+
+
+def only_defines(tree: ast.Module) -> bool:
+    """Whether a cell defines jobs; any other cell is to be run as one."""
+    body = tree.body
+    if not body:
+        return False
+    if isinstance(body[-1], _FUNCTIONS):
+        return True
+    return all(isinstance(one, _BESIDE) for one in body) and any(
+        isinstance(one, _FUNCTIONS) for one in body
+    )
+
+
+def jobs_among(tree: ast.Module) -> list[str]:
+    """Give the functions of a defining cell that are meant as jobs.
+
+    Returns
+    -------
+    list of str
+        Those whose first parameter is ``self``; where none is, the last one.
+    """
+    found = [one for one in tree.body if isinstance(one, _FUNCTIONS)]
+    named = [one.name for one in found if _takes_self(one)]
+    return list(dict.fromkeys(named)) or [one.name for one in found[-1:]]
+
+
+def _takes_self(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    first = [*function.args.posonlyargs, *function.args.args][:1]
+    return bool(first) and first[0].arg == "self"
+
+
+def cell_function(
+    tree: ast.Module,
+    name: str,
+    filename: str,
+    space: dict[str, Any],
+    *,
+    inputs: Iterable[str] = (),
+    outputs: Iterable[str] = (),
+    upload: str | None = None,
+    flags: int = 0,
+) -> FunctionType:
+    """Make a cell's code a function: what it assigns is local, the rest is captured.
+
+    Parameters
+    ----------
+    tree : ast.Module
+        From ``parse_cell``.
+    name : str
+        The function's name.
+    filename : str
+        The cell's own, so that tracebacks name the cell.
+    space : dict
+        The notebook's variables.
+    inputs : iterable of str
+        Variables to take along though the code is not seen to read them.
+    outputs : iterable of str
+        Variables which the function emits at its end, as one dict.
+    upload : str or None
+        Parameter through which the function is given a file.
+    flags : int
+        Of the notebook's compiler: its ``from __future__`` imports.
+
+    Raises
+    ------
+    DefinitionError
+        If an output is neither assigned nor there already, or an input is not there.
+    """
+    outputs = list(outputs)
+    given = ["self", *([upload] if upload else [])]
+    plain = _wrapped(tree, name, given, [], outputs)
+    code = _function_code(plain, filename, flags)
+    local = {*code.co_varnames, *code.co_cellvars} - set(given)
+    _check_names(inputs, outputs, local, space)
+    early = read_early(tree.body, outputs)
+    taken = [one for one in local if one in early and one in space]
+    taken = sorted({*taken, *inputs} - set(given))
+    if taken:
+        code = _function_code(
+            _wrapped(tree, name, given, taken, outputs), filename, flags
+        )
+    return FunctionType(code, space, name)
+
+
+def _check_names(
+    inputs: Iterable[str],
+    outputs: Iterable[str],
+    local: set[str],
+    space: Mapping[str, Any],
+) -> None:
+    for name in inputs:
+        if name not in space:
+            raise DefinitionError(f"--in {name}: the notebook has no variable {name}")
+    for name in outputs:
+        if name not in local and name not in space:
+            raise DefinitionError(f"--out {name}: the cell never assigns {name}")
+
+
+def _function_code(tree: ast.Module, filename: str, flags: int) -> CodeType:
+    whole = compile(tree, filename, "exec", flags=flags, dont_inherit=True)
+    return next(one for one in whole.co_consts if isinstance(one, CodeType))
+
+
+def _wrapped(
+    tree: ast.Module,
+    name: str,
+    given: list[str],
+    taken: list[str],
+    outputs: list[str],
+) -> ast.Module:
+    """Put the cell's statements into a function.
+
+    A name that is read first and assigned later cannot be global and local in one
+    function; it comes as an argument from a second one around it.
+    """
+    body, end = list(tree.body), list[ast.stmt]()
+    if body and isinstance(body[-1], ast.Expr):
+        last = body.pop()
+        assert isinstance(last, ast.Expr)
+        end = [ast.Return(last.value)]
+    if outputs:
+        end = [*_emitting(outputs, end)]
+    is_async = _is_async(tree)
+    body = [*body, *end] or [ast.Pass()]
+    function = _function(name, [*given, *taken], body, is_async)
+    if taken:
+        names: list[ast.expr] = [ast.Name(one, ast.Load()) for one in (*given, *taken)]
+        call: ast.expr = ast.Call(ast.Name(name, ast.Load()), names, [])
+        passed = ast.Return(ast.Await(call) if is_async else call)
+        function = _function(name, given, [function, passed], is_async)
+    made = ast.Module([function], [])
+    # Copied positions are kept: only what was made here gets the magic's line.
+    return ast.fix_missing_locations(made)
+
+
+def _emitting(outputs: list[str], end: list[ast.stmt]) -> Iterable[ast.stmt]:
+    # The last expression counts first: it may change what is brought back.
+    result = "__chutes_result__"
+    if end:
+        value = end[0].value  # type: ignore[attr-defined]
+        yield ast.Assign([ast.Name(result, ast.Store())], value)
+    pairs = ", ".join(f"{name!r}: {name}" for name in outputs)
+    yield _at_top(f"self.emit({{{pairs}}})")
+    if end:
+        yield ast.Return(ast.Name(result, ast.Load()))
+
+
+def _at_top(text: str) -> ast.stmt:
+    return ast.parse(text).body[0]
+
+
+def _function(
+    name: str, parameters: list[str], body: list[ast.stmt], is_async: bool
+) -> ast.stmt:
+    kind: Callable[..., ast.stmt] = (
+        ast.AsyncFunctionDef if is_async else ast.FunctionDef
+    )
+    made = _at_top(f"def {name}({', '.join(parameters)}): pass")
+    assert isinstance(made, ast.FunctionDef)
+    return ast.copy_location(
+        kind(name=name, args=made.args, body=body, decorator_list=[], type_params=[]),
+        made,
+    )
+
+
+def _is_async(tree: ast.Module) -> bool:
+    def visit(node: ast.AST) -> bool:
+        if isinstance(node, (*_FUNCTIONS, ast.Lambda, ast.ClassDef)):
+            return False
+        is_async = isinstance(node, _AWAITS) or bool(getattr(node, "is_async", 0))
+        return is_async or any(map(visit, ast.iter_child_nodes(node)))
+
+    return visit(tree)

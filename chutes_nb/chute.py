@@ -1,0 +1,302 @@
+"""``Chute`` and ``@chute.job``: what turns a notebook function into a job."""
+
+from __future__ import annotations
+
+import difflib
+import warnings
+from collections.abc import Callable, Mapping
+from types import FunctionType
+from typing import Any, overload
+
+from . import registry, runtime
+from .errors import ChutesError, DefinitionError
+from .group import JobGroup
+from .job import Job
+from .job_function import JobFunction
+from .model import StatusInfo
+from .options import JobOptions, PlatformOptionNote, parse
+from .states import State
+from .submitting import ChuteFacts
+
+# What the hosted platform's Chute takes beside these, and what means nothing here.
+PLATFORM_ARGUMENTS = frozenset(
+    {
+        "readme",
+        "tagline",
+        "node_selector",
+        "standard_template",
+        "revision",
+        "concurrency",
+        "max_instances",
+        "shutdown_after_seconds",
+        "scaling_threshold",
+        "allow_external_egress",
+        "tee",
+    }
+)
+_last_chute: Chute | None = None
+
+
+class Chute:
+    """A named set of jobs.
+
+    Parameters
+    ----------
+    username, name, image : str
+        As on the hosted platform. Here ``name`` says which jobs belong together,
+        the others are kept for the jobs to read.
+    **platform
+        The platform's other arguments are passed over with a note.
+
+    Raises
+    ------
+    TypeError
+        For an argument that neither knows.
+    """
+
+    __chutes_token__ = "chute"
+
+    def __init__(
+        self,
+        username: str = "me",
+        name: str = "notebook",
+        image: Any = None,
+        **platform: Any,
+    ) -> None:
+        global _last_chute
+        _pass_over(platform)
+        for label, value in (("username", username), ("name", name)):
+            if not isinstance(value, str) or not value.strip():
+                raise TypeError(f"Chute({label}={value!r}): a text is wanted")
+        values = {"username": username, "name": name, "image": image}
+        own = object.__setattr__
+        own(self, "_facts", ChuteFacts(name, values))
+        own(self, "_functions", {})
+        _last_chute = self
+
+    _facts: ChuteFacts
+    _functions: dict[str, JobFunction]
+    username: str
+    name: str
+
+    def __getattr__(self, name: str) -> Any:
+        values = object.__getattribute__(self, "_facts").values
+        if name in values:
+            return values[name]
+        raise AttributeError(f"chute {values['name']!r} has no attribute {name!r}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set a value that jobs submitted from now on read as ``self.NAME``."""
+        if hasattr(type(self), name) or name in ("_facts", "_functions"):
+            raise AttributeError(f"chute.{name} cannot be replaced")
+        self._facts.values[name] = value
+
+    # -- defining --------------------------------------------------------------
+    @overload
+    def job(self, function: Callable[..., Any], /) -> JobFunction: ...
+
+    @overload
+    def job(self, /, **options: Any) -> Callable[[Callable[..., Any]], JobFunction]: ...
+
+    def job(self, function: Any = None, /, **options: Any) -> Any:
+        """Turn a function into a job: ``@chute.job`` or ``@chute.job(timeout=60)``.
+
+        Parameters
+        ----------
+        **options
+            ``timeout``, ``retry``, ``upload``, ``retry_delay``, ``retry_backoff``,
+            ``retry_delay_max``, ``retry_on``, ``retry_on_timeout``, ``deadline``,
+            ``grace``, ``priority``, ``concurrency``, ``resources``, ``reuse``,
+            ``name``, ``tags``, ``executor``, ``fresh``. Spans are seconds, a
+            timedelta, or a text such as ``"2h"``.
+
+        Raises
+        ------
+        TypeError
+            For an unknown option, or something that cannot be a job.
+        DefinitionError
+            For a value that an option cannot take, and for generators.
+        NotAvailable
+            For an option that this version cannot honour.
+        """
+        checked = parse(options)
+        if function is None:
+            return lambda found: self._define(found, checked)
+        return self._define(function, checked)
+
+    def _define(self, function: Any, options: JobOptions) -> JobFunction:
+        if isinstance(function, JobFunction):
+            function = function.function
+        made = JobFunction(self, self._facts, function, options)
+        self._functions[made.name] = made
+        registry.remember_function(self.name, made.name, made.definer)
+        return made
+
+    def on_startup(self, *args: Any) -> Any:
+        """Run a function once in each worker, before its first job of this chute.
+
+        It is given the chute as the worker has it; what it sets there, the jobs
+        read: ``chute.model = load()`` is ``self.model`` in every job.
+        """
+
+        def hook(function: FunctionType) -> FunctionType:
+            if not isinstance(function, FunctionType):
+                raise DefinitionError(f"on_startup takes a function, not {function!r}")
+            kept = [
+                one
+                for one in self._facts.hooks
+                if one.__qualname__ != function.__qualname__
+            ]
+            self._facts.hooks[:] = [*kept, function]
+            return function
+
+        return hook(args[0]) if args else hook
+
+    # -- submitting ------------------------------------------------------------
+    def function(self, name: str) -> JobFunction:
+        """Return a job function by name.
+
+        Raises
+        ------
+        ChutesError
+            If this chute has none of that name.
+        """
+        found = self._functions.get(name)
+        if found is None:
+            near = difflib.get_close_matches(str(name), self._functions, 1)
+            meant = f"did you mean {near[0]!r}? " if near else ""
+            known = ", ".join(self._functions) or "none yet"
+            raise ChutesError(
+                f"chute {self.name!r} has no job {name!r}; {meant}it has: {known}"
+            )
+        return found
+
+    async def submit_job(
+        self,
+        name: str | JobFunction,
+        payload: Any = None,
+        *,
+        reuse: bool | None = None,
+        key: str | None = None,
+    ) -> str:
+        """Queue a job and return its id; it is durable then.
+
+        Parameters
+        ----------
+        name : str
+            Name of the job function.
+        payload : dict or object, optional
+            Its keys are taken as keyword arguments; where they do not fit and one
+            parameter is open, the whole payload goes to that.
+        reuse : bool, optional
+            Give back a job of the same code and input instead.
+        key : str, optional
+            Give back the job that was submitted with this key instead.
+
+        Raises
+        ------
+        BindingError, ValidationFailed
+            If the payload does not fit; nothing is queued then.
+        """
+        function = name if isinstance(name, JobFunction) else self.function(name)
+        return await function.submit_async(payload, key=key, reuse=reuse)
+
+    async def get_job_status(self, job_id: str) -> StatusInfo:
+        """Return a job as it stands; any job of the store.
+
+        Raises
+        ------
+        JobNotFound
+        """
+        return self.get_job(job_id).info
+
+    async def get_job_results(self, job_id: str, *, wait: bool = False) -> Any:
+        """Return what a job returned.
+
+        Parameters
+        ----------
+        wait : bool
+            Wait for its end first.
+
+        Raises
+        ------
+        JobNotReady
+            If it has not ended, and ``wait`` is False.
+        JobFailed, JobTimeout, JobCancelled, JobInterrupted
+            If it ended badly.
+        JobNotFound
+        """
+        job = self.get_job(job_id)
+        return await job if wait else job.result_now()
+
+    # -- looking ---------------------------------------------------------------
+    def get_job(self, job_id: str) -> Job:
+        """Return a job by its id, or by an end or beginning that fits only one."""
+        return get_job(job_id)
+
+    def jobs(
+        self,
+        status: str | None = None,
+        name: str | None = None,
+        tag: str | None = None,
+        limit: int = 100,
+    ) -> JobGroup:
+        """List jobs of this chute, newest first."""
+        return list_jobs(status, name, tag, limit, chute=self.name)
+
+    def __repr__(self) -> str:
+        jobs = ", ".join(self._functions) or "no jobs yet"
+        return f"<chute {self.name}: {jobs}>"
+
+
+def _pass_over(platform: Mapping[str, Any]) -> None:
+    for argument in platform:
+        if argument not in PLATFORM_ARGUMENTS:
+            known = ("username", "name", "image", *PLATFORM_ARGUMENTS)
+            near = difflib.get_close_matches(argument, known, 1)
+            meant = f"; did you mean {near[0]!r}?" if near else ""
+            raise TypeError(f"Chute() has no argument {argument!r}{meant}")
+        warnings.warn(
+            f"Chute({argument}=...) is an argument of the hosted platform and means "
+            "nothing here; it is passed over",
+            PlatformOptionNote,
+            stacklevel=3,
+        )
+
+
+def last_chute() -> Chute | None:
+    """Return the chute that was made last in this process."""
+    return _last_chute
+
+
+def get_job(job_id: str) -> Job:
+    """Return any job of the store, by its id or by a part that fits only one.
+
+    Raises
+    ------
+    JobNotFound
+    """
+    runtime.executor()  # whoever looks for jobs wants those of dead kernels to go on
+    store = runtime.store()
+    return Job(store.find(job_id), store)
+
+
+def list_jobs(
+    status: str | State | None = None,
+    name: str | None = None,
+    tag: str | None = None,
+    limit: int = 100,
+    chute: str | None = None,
+) -> JobGroup:
+    """List jobs of the store, newest first."""
+    if status is not None and status not in set(State):
+        raise ValueError(f"status={status!r} is none of {', '.join(State)}")
+    store = runtime.store()
+    wanted = {"status": status, "name": name, "tag": tag, "chute": chute}
+    rows, _ = store.jobs(limit=limit, **wanted)
+    return JobGroup([Job(row["job_id"], store) for row in rows])
+
+
+def counts() -> dict[str, int]:
+    """Return how many jobs of the store are in each state."""
+    return runtime.store().counts()

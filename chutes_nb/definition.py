@@ -1,0 +1,259 @@
+"""A job's function as it was when it was submitted, ready to travel."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import linecache
+import re
+import sys
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import CodeType, FunctionType
+from typing import Any
+
+from .binding import binder
+from .captures import Capture, Captures, captures
+from .codec import safe_repr
+from .files_in import UploadKind
+from .pickling import add_to_digest, dump
+from .signatures import Signature, inspect_function
+
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
+_SIMPLE = (str, int, float, bool, bytes, complex, type(None))
+MOST_KEPT = 256  # definitions that are remembered for their next submit
+
+
+@dataclass(frozen=True)
+class Definition:
+    """Everything a worker and the store need to know of a function.
+
+    Attributes
+    ----------
+    key : str
+        32 hexadecimal digits over all else; the same only for the same pickle.
+    fingerprint : str
+        32 hexadecimal digits over code and captured values, without names of
+        files and lines: the same after a kernel restart, for ``reuse``.
+    name : str
+    code : bytes
+        For ``loading.load``.
+    buffers : tuple of str
+        SHA-256 of the contents that ``code`` needs in the store.
+    source : str
+        Text of the function; empty where it is not known.
+    first_line : int
+        Line of ``source`` in its cell, counted from 1.
+    sources : mapping of file name to (cell number or None, text)
+        All cells and local files that the functions come from.
+    schema : dict
+        JSON schema of the parameters.
+    captured : tuple of Capture
+        What travels, biggest first.
+    missing : tuple of str
+        Names that the function uses and nothing defines.
+    takes_self, is_async, wants_output_dir : bool
+    upload_parameters : mapping of parameter name to upload kind
+    """
+
+    key: str
+    fingerprint: str
+    name: str
+    code: bytes
+    buffers: tuple[str, ...]
+    source: str
+    first_line: int
+    sources: Mapping[str, tuple[int | None, str]]
+    schema: Mapping[str, Any]
+    captured: tuple[Capture, ...]
+    missing: tuple[str, ...]
+    takes_self: bool
+    is_async: bool
+    wants_output_dir: bool
+    upload_parameters: Mapping[str, UploadKind]
+
+
+_Kept = tuple[FunctionType, Captures, Definition]
+_kept: OrderedDict[tuple[Any, ...], _Kept] = OrderedDict()
+_kept_lock = threading.Lock()
+
+
+def define(
+    function: FunctionType,
+    name: str | None = None,
+    *,
+    signature: Signature | None = None,
+    upload: bool = False,
+    extras: Mapping[str, Any] | None = None,
+    blobs: Path | None = None,
+) -> Definition:
+    """Make a definition, or give the last one where nothing it holds has changed.
+
+    Parameters
+    ----------
+    function : function
+    name : str or None
+        The job's name; the function's own where None.
+    signature : Signature or None
+        From ``inspect_function``, where it is known already.
+    upload : bool
+        Whether the job takes files; counts where ``signature`` is None.
+    extras : mapping of str to object, or None
+        Globals to give the function beside those it is seen to use.
+    blobs : Path or None
+        Folder of contents for large arrays and frames; see ``pickling.dump``.
+
+    Raises
+    ------
+    DefinitionError, CaptureTooLarge
+        See ``inspect_function`` and ``pickling.dump``.
+    """
+    name = name or function.__name__
+    key = (id(function), name, upload, id(signature), blobs)
+    if not extras:
+        with _kept_lock:
+            kept = _kept.get(key)
+        if kept and kept[0] is function and kept[1].still_hold():
+            return kept[2]
+    if signature is None:
+        signature = inspect_function(function, upload=upload)
+    reached = captures(function)
+    made = _made(function, name, signature, reached, extras or {}, blobs)
+    if not extras and reached.is_stable:
+        with _kept_lock:
+            # The function is kept too, so that its id cannot come to mean another.
+            _kept[key] = (function, reached, made)
+            while len(_kept) > MOST_KEPT:
+                _kept.popitem(last=False)
+    return made
+
+
+def _made(
+    function: FunctionType,
+    name: str,
+    signature: Signature,
+    reached: Captures,
+    extras: Mapping[str, Any],
+    blobs: Path | None,
+) -> Definition:
+    done = dump(function, extras, blobs=blobs, reached=reached)
+    inner = _innermost(function)
+    source, first_line = _source(inner.__code__)
+    schema = binder(signature).validator.schema_once
+    mark = f"{sys.version_info[:2]}|{name}|{signature.upload_parameters}|".encode()
+    return Definition(
+        key=hashlib.sha256(mark + done.body).hexdigest()[:32],
+        fingerprint=_fingerprint(mark, reached, extras),
+        name=name,
+        code=done.body,
+        buffers=done.buffers,
+        source=source,
+        first_line=first_line,
+        sources=_sources(reached),
+        schema=schema if schema["title"] == name else {**schema, "title": name},
+        captured=reached.items,
+        missing=tuple(n for n in reached.missing if n not in extras),
+        takes_self=signature.takes_self,
+        is_async=signature.is_async,
+        wants_output_dir=signature.wants_output_dir,
+        upload_parameters=signature.upload_parameters,
+    )
+
+
+def _innermost(function: Any) -> FunctionType:
+    """Follow decorators down to the function whose text the user reads."""
+    for _ in range(100):
+        wrapped = getattr(function, "__wrapped__", None)
+        if not isinstance(wrapped, FunctionType):
+            break
+        function = wrapped
+    return function  # type: ignore[no-any-return]
+
+
+def _source(code: CodeType) -> tuple[str, int]:
+    lines = linecache.getlines(code.co_filename)
+    first = code.co_firstlineno
+    if not 0 < first <= len(lines):
+        return "", first
+    last = max(first, _last_line(code))
+    return "".join(lines[first - 1 : last]), first
+
+
+def _last_line(code: CodeType) -> int:
+    # inspect.getsource reads the text token by token, which takes a millisecond.
+    last = max((end for _, end, _, _ in code.co_positions() if end), default=0)
+    inner = [c for c in code.co_consts if isinstance(c, CodeType)]
+    return max([last, *map(_last_line, inner)])
+
+
+def _sources(reached: Captures) -> dict[str, tuple[int | None, str]]:
+    found: dict[str, tuple[int | None, str]] = {}
+    for function in reached.functions:
+        name = function.__code__.co_filename
+        if name not in found and (lines := linecache.getlines(name)):
+            found[name] = (cell_number(name), "".join(lines))
+    return found
+
+
+def cell_number(file_name: str) -> int | None:
+    """Give the execution count of the cell that a code's file name stands for."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    numbers = getattr(getattr(shell, "compile", None), "_filename_map", None) or {}
+    number = numbers.get(file_name)
+    return number if isinstance(number, int) else None
+
+
+def _fingerprint(mark: bytes, reached: Captures, extras: Mapping[str, Any]) -> str:
+    digest = hashlib.sha256(mark)
+    for said in (*map(_said_function, reached.functions), *_said_classes(reached)):
+        digest.update(said.encode("utf-8", "replace"))
+    named = [(name, "value", extras[name]) for name in sorted(extras)]
+    for name, kind, value in (*reached.said, *named):
+        digest.update(f"{name}={kind}:{type(value).__qualname__}".encode())
+        if type(value) in _SIMPLE:
+            digest.update(repr(value).encode("utf-8", "replace"))
+        elif kind == "value":
+            with contextlib.suppress(Exception):  # it went all the same: by its type
+                add_to_digest(value, digest)
+    return digest.hexdigest()[:32]
+
+
+def _said_function(function: FunctionType) -> str:
+    return repr(_said_code(function.__code__))
+
+
+def _said_classes(reached: Captures) -> Iterator[str]:
+    for kind in reached.classes:
+        fields = getattr(kind, "__pydantic_fields__", {})
+        plain = {
+            name: value
+            for name, value in vars(kind).items()
+            if type(value) in _SIMPLE and name != "__firstlineno__"
+        }
+        said = (kind.__qualname__, getattr(kind, "__annotations__", {}), fields, plain)
+        yield _ADDRESS.sub("", safe_repr(said, most=1_000_000))
+
+
+def _said_code(code: CodeType) -> tuple[Any, ...]:
+    """Say what code does, without where it stands."""
+    constants = []
+    for one in code.co_consts:
+        if isinstance(one, CodeType):
+            constants.append(repr(_said_code(one)))
+        elif isinstance(one, frozenset):
+            constants.append(repr(sorted(map(repr, one))))
+        else:
+            constants.append(repr(one))
+    return (
+        code.co_name,
+        code.co_code,
+        code.co_names,
+        code.co_varnames,
+        code.co_freevars,
+        code.co_flags,
+        constants,
+    )

@@ -1,0 +1,152 @@
+"""Everything that can go wrong, as exceptions a caller can catch."""
+
+from __future__ import annotations
+
+
+class ChutesError(Exception):
+    """The root of every error that chutes_nb raises of its own."""
+
+
+class DefinitionError(ChutesError, TypeError):
+    """A function or its options cannot become a job."""
+
+
+class NotAvailable(ChutesError):
+    """An option is known but cannot be honoured by this version."""
+
+
+class BindingError(ChutesError, TypeError):
+    """A payload fits no reading of the job's signature."""
+
+
+class ValidationFailed(ChutesError, ValueError):
+    """A payload's values do not fit the annotations.
+
+    Attributes
+    ----------
+    details : list of dict
+        One entry an error: ``loc`` (path to the value), ``msg``, ``type``.
+    """
+
+    def __init__(self, message: str, details: list[dict[str, object]]) -> None:
+        self.details = details
+        super().__init__(message)
+
+
+class CaptureTooLarge(ChutesError):
+    """A job would carry more of the notebook with it than it may."""
+
+
+class JobNotFound(ChutesError, LookupError):
+    """No job, or more than one, answers to the id that was given."""
+
+
+class JobNotReady(ChutesError):
+    """A result was asked for before the job ended.
+
+    Attributes
+    ----------
+    job_id : str
+    state : str
+    """
+
+    def __init__(self, job_id: str, state: str) -> None:
+        self.job_id, self.state = job_id, state
+        super().__init__(
+            f"job {job_id} is {state}, so it has no result yet; wait for it with "
+            "wait=True, job.result() or await job"
+        )
+
+
+class MoveRefused(ChutesError):
+    """A job was asked to enter a state that it cannot reach from where it is."""
+
+    def __init__(self, job_id: str, *, to: str, found: str | None) -> None:
+        self.job_id, self.to, self.found = job_id, to, found
+        super().__init__(
+            f"job {job_id} is {found or 'not in the store'}, so it cannot become "
+            f"{to}; job.retry() makes a new job of an ended one"
+        )
+
+
+class JobEnded(ChutesError):
+    """A job ended without a result.
+
+    Attributes
+    ----------
+    job_id, state : str
+    reason : str or None
+        Why it ended, in one line.
+    error : dict or None
+        ``type``, ``message`` and ``traceback`` of the remote exception.
+    """
+
+    def __init__(
+        self,
+        job_id: str,
+        state: str,
+        reason: str | None = None,
+        error: dict[str, object] | None = None,
+    ) -> None:
+        self.job_id, self.state, self.reason, self.error = job_id, state, reason, error
+        text = f"job {job_id} {_ENDING.get(state, state)}"
+        if reason:
+            text += f": {reason}"
+        if error and error.get("traceback"):
+            text += f"\n\n{error['traceback']}"
+        super().__init__(text)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.job_id, self.state, self.reason, self.error)
+
+
+class JobFailed(JobEnded):
+    """The body raised, or its worker ended without a result."""
+
+
+class JobTimeout(JobEnded):
+    """The job ran past its timeout or its deadline."""
+
+
+class JobCancelled(JobEnded):
+    """Somebody cancelled the job."""
+
+
+class JobInterrupted(JobEnded):
+    """The worker was ended from outside, or nobody knows how it ended."""
+
+
+_ENDING = {
+    "failed": "failed",
+    "timeout": "timed out",
+    "cancelled": "was cancelled",
+    "interrupted": "was interrupted",
+}
+
+
+class PermanentError(ChutesError):
+    """Raise this in a job to fail at once, whatever attempts are left."""
+
+
+class TemporaryError(ChutesError):
+    """Raise this in a job to be tried again while attempts are left."""
+
+
+class ResultNotStorable(ChutesError):
+    """What a job returned can be neither written as JSON nor pickled."""
+
+
+class StoreError(ChutesError):
+    """The store cannot be used as it is."""
+
+
+class StoreTooNew(StoreError):
+    """The store was written by a newer version of chutes_nb."""
+
+
+class StoreFull(StoreError):
+    """The disk has no room for what was to be written."""
+
+
+class StoreUnsafe(StoreError):
+    """The store's place cannot keep its promises (network disk, foreign owner)."""

@@ -1,0 +1,329 @@
+"""Claims jobs, has them run, settles their ends: one thread with a loop of its own.
+
+Everything that changes the store goes through one inbox and is committed in
+groups: whatever queued up during the last commit is the next group. Sends and
+acknowledgements follow the commit, never before it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import sqlite3
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from pathlib import Path
+
+import anyio
+import anyio.abc
+
+from .errors import ChutesError, StoreError
+from .lanes.handle import Handle
+from .lanes.process import ProcessLane
+from .processes import identify, is_held, take_lease
+from .rounds import Entry, Kick, Round, Submit
+from .settler import Settler
+from .store import Store, fleet, jobs
+from .store.ids import new_id
+
+log = logging.getLogger(__name__)
+
+FOREIGN_POLL_S = 0.05
+ADOPTION_POLL_S = 2.0
+RETRY_COMMIT_S = 0.5
+IDLE_CHECKPOINT_S = 0.2
+IDLE_WAL_BYTES = 1 << 20
+BUSY_WAL_BYTES = 64 << 20
+SPARE_IDLE_S = 300.0
+
+
+class Executor:
+    """Runs the jobs of one kernel (or of the detached host).
+
+    Parameters
+    ----------
+    store : Store
+    max_workers : int
+        Most worker processes at once.
+    kind : {"kernel", "host"}
+
+    Notes
+    -----
+    Knows nothing of ipykernel: it would be the same class in any process.
+    """
+
+    def __init__(self, store: Store, max_workers: int, kind: str = "kernel") -> None:
+        self.store = store
+        self.id = new_id()
+        self.kind = kind
+        self.max_workers = max_workers
+        self._inbox: deque[Entry] = deque()
+        self._is_kicked = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._kick = asyncio.Event()
+        self._started: Future[None] = Future()
+        self._thread: threading.Thread | None = None
+        self._lease = -1
+        self._lease_path = store.runtime / f"{self.id}.executor"
+        self._timer: asyncio.TimerHandle | None = None
+        self._scope: anyio.CancelScope | None = None
+        self._last_commit_at = 0.0
+
+    # -- called from any thread ------------------------------------------------
+    def start(self) -> None:
+        """Start the thread; returns once it takes jobs.
+
+        Raises
+        ------
+        StoreError
+            If the store cannot be used.
+        """
+        self._lease = take_lease(self._lease_path)
+        self._thread = threading.Thread(
+            target=self._run, name="chutes-executor", daemon=True
+        )
+        self._thread.start()
+        self._started.result()
+
+    def stop(self, timeout_s: float = 5.0) -> None:
+        """Let go of everything; running jobs go on, for the next executor to adopt."""
+        loop, thread = self._loop, self._thread
+        if loop is None or thread is None or not thread.is_alive():
+            return
+        with contextlib.suppress(RuntimeError):  # the loop has closed meanwhile
+            loop.call_soon_threadsafe(self._cancel)
+        thread.join(timeout_s)
+
+    def _cancel(self) -> None:
+        if self._scope is not None:
+            self._scope.cancel()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the thread takes jobs."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def submit(
+        self, definition: jobs.NewDefinition, new: list[jobs.NewJob]
+    ) -> Future[list[str]]:
+        """Queue jobs of one definition; the future has their ids once durable.
+
+        The future raises :class:`StoreError` where they could not be written.
+        """
+        entry = Submit(definition, new)
+        self.put(entry)
+        return entry.done
+
+    def look(self) -> None:
+        """Say that a row was changed by this process: a cancel, an extension."""
+        self.put(Kick(asks=True))
+
+    def put(self, entry: Entry) -> None:
+        """Queue an entry for the next commit."""
+        if not self.is_running:
+            raise StoreError(
+                "the executor of this kernel has stopped; %reload_ext chutes_nb "
+                "starts it again, and finds all its jobs"
+            )
+        self._inbox.append(entry)
+        if not self._is_kicked:
+            self._is_kicked = True
+            assert self._loop is not None  # set before the thread counts as running
+            self._loop.call_soon_threadsafe(self._kick.set)
+
+    # -- the thread ------------------------------------------------------------
+    def _run(self) -> None:
+        try:
+            anyio.run(self._main, backend="asyncio")
+        except BaseException as error:
+            if not self._started.done():
+                self._started.set_exception(error)
+            elif not isinstance(error, SystemExit):
+                log.exception("the executor has stopped")
+        finally:
+            os.close(self._lease)
+            for entry in self._inbox:
+                entry.fail(StoreError("the executor has stopped"))
+
+    async def _main(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        try:
+            await self._work()
+        finally:
+            self._let_go()
+
+    async def _work(self) -> None:
+        async with anyio.create_task_group() as tasks:
+            self._scope = tasks.cancel_scope
+            self._settler = Settler(self.store, self.put, tasks)
+            self.lane = ProcessLane(self.store, self._settler, tasks)
+            self._settler.lane = self.lane
+            self._register()
+            self._started.set_result(None)
+            tasks.start_soon(self._commit_loop)
+            tasks.start_soon(self._settler.follow_outputs)
+            tasks.start_soon(self._watch_store)
+            tasks.start_soon(self._adopt_loop)
+
+    def _let_go(self) -> None:
+        """Hang up, so that the workers know at once that they are alone."""
+        self.lane.hang_up()
+        with contextlib.suppress(ChutesError), self.store.writing() as tx:
+            if not fleet.has_heritage(tx, self.id):
+                fleet.end_executor(tx, self.id, time.time())
+
+    def _register(self) -> None:
+        with self.store.writing() as tx:
+            fleet.add_executor(
+                tx,
+                self.id,
+                kind=self.kind,
+                who=identify(os.getpid()),
+                python=sys.executable,
+                lease=str(self._lease_path),
+                sqlite=sqlite3.sqlite_version,
+                now=time.time(),
+            )
+
+    # -- commits ---------------------------------------------------------------
+    async def _commit_loop(self) -> None:
+        while True:
+            await self._kick.wait()
+            self._kick.clear()
+            self._is_kicked = False
+            while batch := list(self._drain()):
+                await self._commit(batch)
+            self._last_commit_at = time.monotonic()
+
+    def _drain(self) -> Iterator[Entry]:
+        while self._inbox:
+            yield self._inbox.popleft()
+
+    async def _commit(self, batch: list[Entry]) -> None:
+        round_ = Round(self.store, self.lane, self.id, self.max_workers)
+        try:
+            round_.write_logs(batch)
+            await self._enter_gate()
+            with self.store.writing(entered=True) as tx:
+                round_.apply(tx, batch)
+                round_.claim(tx)
+        except (StoreError, sqlite3.Error) as error:
+            await self._divide(batch, error)
+            return
+        self._after(round_, batch)
+
+    def _after(self, round_: Round, batch: list[Entry]) -> None:
+        """Do what had to wait for the commit: sends, acknowledgements, wake-ups."""
+        round_.send()
+        for entry in batch:
+            entry.succeed()
+        self.store.feed.nudge(round_.ended)
+        for handle in round_.newborn:
+            self._settler.start(handle)
+        for handle in round_.worn:
+            self.lane.retire(handle)
+        self._set_timer(round_.next_time)
+
+    async def _divide(self, batch: list[Entry], error: Exception) -> None:
+        """Find which entry of a group cannot be written, and settle the others."""
+        if len(batch) > 1:
+            for entry in batch:
+                await self._commit([entry])
+            return
+        entry = batch[0]
+        if entry.must_be_written and isinstance(error, StoreError):
+            # An end that happened must be told: a full disk is emptied one day.
+            log.error("will try again: %s", error)
+            await anyio.sleep(RETRY_COMMIT_S)
+            self._inbox.append(entry)
+            self._kick.set()
+            return
+        entry.fail(error)
+
+    async def _enter_gate(self) -> None:
+        """Take the store's gate without stopping the loop while another has it."""
+        gate = self.store.gate()
+        pause = 0.0001
+        while not gate.try_enter():
+            await anyio.sleep(pause)
+            pause = min(pause * 2, 0.005)
+
+    def _set_timer(self, at: float | None) -> None:
+        """Look again when the next job may be retried, or passes its deadline."""
+        if at is None:
+            return
+        assert self._loop is not None  # commits happen on it
+        if self._timer is not None:
+            self._timer.cancel()
+        left = max(0.0, at - time.time())
+        self._timer = self._loop.call_later(left, self.put, Kick(clock=True))
+
+    # -- what others do to the store -------------------------------------------
+    async def _watch_store(self) -> None:
+        """Notice commits of other threads and processes, and keep the store small."""
+        seen = self.store.data_version()
+        while True:
+            await anyio.sleep(FOREIGN_POLL_S)
+            version = self.store.data_version()
+            if version != seen:
+                seen = version
+                self.put(Kick(asks=True))
+                self.store.feed.nudge()
+            self._keep_small()
+            self._settler.let_spares_go(SPARE_IDLE_S)
+
+    def _keep_small(self) -> None:
+        is_idle = time.monotonic() - self._last_commit_at > IDLE_CHECKPOINT_S
+        self.store.checkpoint(IDLE_WAL_BYTES if is_idle else BUSY_WAL_BYTES)
+
+    async def _adopt_loop(self) -> None:
+        while True:
+            self._adopt_the_dead()
+            await anyio.sleep(ADOPTION_POLL_S)
+
+    def _adopt_the_dead(self) -> None:
+        """Take over what executors left that died: their jobs and their workers."""
+        rows = fleet.live_executors(self.store.reader)
+        dead = [row for row in rows if row["id"] != self.id and self._is_heir(row)]
+        for row in dead:
+            with self.store.writing() as tx:
+                fleet.inherit(tx, row["id"], self.id, time.time())
+                workers = fleet.live_workers(tx, self.id)
+                tasks = {one["id"]: fleet.running_on(tx, one["id"]) for one in workers}
+            with contextlib.suppress(FileNotFoundError):
+                Path(row["lease"]).unlink()
+            for worker in workers:
+                if worker["id"] not in self.lane.handles:
+                    self._settler.adopt(worker, tasks[worker["id"]])
+        if dead:
+            self.put(Kick(clock=True, asks=True))
+            self.store.feed.nudge()
+
+    def _is_heir(self, row: sqlite3.Row) -> bool:
+        return row["python"] == sys.executable and not is_held(Path(row["lease"]))
+
+    # -- for doctors and tests -------------------------------------------------
+    def call(self, ask: Callable[[], object]) -> Future[object]:
+        """Run a function on the executor's loop."""
+        assert self._loop is not None  # started
+        future: Future[object] = Future()
+
+        def run() -> None:
+            try:
+                future.set_result(ask())
+            except Exception as error:
+                future.set_exception(error)
+
+        self._loop.call_soon_threadsafe(run)
+        return future
+
+    @property
+    def handles(self) -> list[Handle]:
+        """The workers there are now."""
+        return list(self.lane.handles.values())

@@ -1,0 +1,250 @@
+"""Files that a job takes: from a user's path, bytes or open file to the worker."""
+
+from __future__ import annotations
+
+import fcntl
+import io
+import mimetypes
+import os
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, Literal, cast, get_args
+
+from .errors import ValidationFailed
+from .paths import PRIVATE_FILE, private_dir
+from .store.blobs import Blob, blob_path, keep
+
+UploadKind = Literal["bytes", "path", "file", "bytes[]", "path[]", "file[]"]
+
+FICLONE = 0x40049409  # linux/fs.h: share the blocks, copy them on write
+
+
+@dataclass(frozen=True, slots=True)
+class FileRef:
+    """A file kept in the store, small enough to travel in a job's arguments.
+
+    Attributes
+    ----------
+    name : str
+        The file's own name, without directories.
+    size : int
+        Bytes.
+    type : str
+        MIME type, guessed from the name.
+    sha256 : str
+        Hexadecimal digest of the content.
+    path : str
+        Where the content lies in the store.
+    """
+
+    name: str
+    size: int
+    type: str
+    sha256: str
+    path: str
+
+
+@dataclass(frozen=True)
+class UploadedFile:
+    """A file that was given to a job.
+
+    Attributes
+    ----------
+    name, type, sha256 : str
+    size : int
+        Bytes.
+    """
+
+    name: str
+    size: int
+    type: str
+    sha256: str
+    _blob: Path = field(repr=False)
+    _directory: Path = field(repr=False)
+
+    @property
+    def path(self) -> Path:
+        """The file under its own name in the run directory, the job's to change."""
+        place = self._directory / self.sha256[:12] / self.name
+        if not place.exists():
+            private_dir(place.parent)
+            _copy(self._blob, place)
+        return place
+
+    def open(self) -> BinaryIO:
+        """Open the content for reading, in binary."""
+        return self._blob.open("rb")
+
+    def read(self) -> bytes:
+        """Read the whole content."""
+        return self._blob.read_bytes()
+
+
+_SINGLE: dict[object, UploadKind] = {
+    bytes: "bytes",
+    Path: "path",
+    UploadedFile: "file",
+}
+
+
+def upload_kind(annotation: Any) -> UploadKind | None:
+    """Read from an annotation how a job wants its file; None where it wants none.
+
+    Parameters
+    ----------
+    annotation : a type or typing form
+        ``bytes``, ``Path``, ``UploadedFile``, a list of one, each perhaps ``| None``.
+    """
+    if isinstance(annotation, type) and annotation in _SINGLE:
+        return _SINGLE[annotation]
+    args = get_args(annotation)
+    if getattr(annotation, "__metadata__", None):  # Annotated[bytes, ...]
+        return upload_kind(args[0])
+    if getattr(annotation, "__origin__", None) is list:
+        kind = upload_kind(args[0])
+        return cast(UploadKind, f"{kind}[]") if kind and "[" not in kind else None
+    if type(None) in args:
+        kinds = {upload_kind(arg) for arg in args if arg is not type(None)}
+        return kinds.pop() if len(kinds) == 1 else None
+    return None
+
+
+def take_in(
+    value: Any, annotation: Any, blobs: Path, *, parameter: str = "file"
+) -> FileRef | list[FileRef] | None:
+    """Put the content of a file argument into the store, once for each content.
+
+    Parameters
+    ----------
+    value : path as str or Path, bytes, open binary file, UploadedFile, FileRef
+        Or a list of these where the annotation is a list.
+    annotation : a type, or an upload kind as ``upload_kind`` gives it
+    blobs : Path
+        Directory of the contents: ``<first two>/<sha256>``.
+    parameter : str
+        Name for messages, and for content that has no name.
+
+    Raises
+    ------
+    ValidationFailed
+        If the value is no file, or the file cannot be read.
+    """
+    kind = annotation if isinstance(annotation, str) else upload_kind(annotation)
+    if value is None:
+        return None
+    is_many = isinstance(value, list | tuple)
+    if kind is not None and kind.endswith("[]"):
+        items = value if is_many else [value]
+        return [_take_one(item, blobs, parameter) for item in items]
+    if is_many:
+        if len(value) != 1:
+            raise _refused(parameter, f"takes one file, {len(value)} were given", value)
+        value = value[0]
+    return _take_one(value, blobs, parameter)
+
+
+def hand_out(ref: FileRef | list[FileRef] | None, kind: str, directory: Path) -> Any:
+    """Turn a reference into what the job's parameter is annotated as.
+
+    Parameters
+    ----------
+    ref : FileRef, list of FileRef, or None
+    kind : UploadKind
+        From ``upload_kind``.
+    directory : Path
+        The run's own directory; a ``Path`` gets a copy in it that the job may change.
+    """
+    if ref is None:
+        return None
+    if isinstance(ref, list):
+        return [hand_out(one, kind.removesuffix("[]"), directory) for one in ref]
+    blob = Path(ref.path)
+    if kind == "bytes":
+        return blob.read_bytes()
+    file = UploadedFile(ref.name, ref.size, ref.type, ref.sha256, blob, directory)
+    return file.path if kind == "path" else file
+
+
+def clean_name(name: str) -> str:
+    """Make a file name that is one safe step of a path, at most 200 bytes long."""
+    last = name.replace("\\", "/").rpartition("/")[2]
+    kept = "".join(c for c in last if c.isprintable()).strip(". ")
+    root, dot, suffix = kept.rpartition(".")
+    root, suffix = (root, dot + suffix) if root and len(suffix) < 20 else (kept, "")
+    while len(os.fsencode(root + suffix)) > 200:
+        root = root[:-1]
+    return root + suffix or "file"
+
+
+def _take_one(value: Any, blobs: Path, parameter: str) -> FileRef:
+    if isinstance(value, FileRef):
+        return value
+    if isinstance(value, UploadedFile):
+        with value.open() as stream:
+            return _ref(value.name, keep(stream, blobs), blobs, value.type)
+    if isinstance(value, bytes | bytearray | memoryview):
+        return _ref(parameter, keep(io.BytesIO(value), blobs), blobs)
+    if isinstance(value, str | os.PathLike):
+        return _take_path(value, blobs, parameter)
+    if hasattr(value, "read"):
+        return _take_open(value, blobs, parameter)
+    raise _refused(parameter, "takes a path, bytes or an open file", value)
+
+
+def _take_path(value: Any, blobs: Path, parameter: str) -> FileRef:
+    try:
+        path = Path(os.fsdecode(value)).expanduser()
+        with path.open("rb") as stream:
+            return _ref(path.name, keep(stream, blobs), blobs)
+    except (OSError, ValueError, RuntimeError) as error:
+        cause = getattr(error, "strerror", None) or str(error)
+        raise _refused(
+            parameter,
+            f"takes a file, and this path cannot be read ({cause}; relative paths "
+            f"start at {Path.cwd()}); content itself goes as bytes",
+            value,
+        ) from error
+
+
+def _take_open(value: Any, blobs: Path, parameter: str) -> FileRef:
+    name = getattr(value, "name", None)
+    try:
+        is_binary = isinstance(value.read(0), bytes)
+        if is_binary:
+            stored = keep(value, blobs)
+    except (OSError, ValueError) as error:
+        raise _refused(parameter, f"cannot read the file ({error})", value) from error
+    if not is_binary:
+        raise _refused(parameter, 'takes a file opened with mode "rb"', value)
+    return _ref(name if isinstance(name, str) else parameter, stored, blobs)
+
+
+def _ref(name: str, stored: Blob, blobs: Path, kind: str | None = None) -> FileRef:
+    name = clean_name(name)
+    kind = kind or mimetypes.guess_type(name)[0] or "application/octet-stream"
+    place = blob_path(blobs, stored.sha256)
+    return FileRef(name, stored.size, kind, stored.sha256, str(place))
+
+
+def _refused(parameter: str, wanted: str, value: object) -> ValidationFailed:
+    shown = repr(value) if isinstance(value, str | Path) else type(value).__name__
+    message = f"{parameter} {wanted}; got {shown[:200]}"
+    return ValidationFailed(
+        message, [{"loc": [parameter], "msg": message, "type": "file"}]
+    )
+
+
+def _copy(source: Path, to: Path) -> None:
+    """Copy a blob, sharing its blocks where the file system can.
+
+    Notes
+    -----
+    Never a hard link: a job that writes to its file would change the stored one.
+    """
+    try:
+        with source.open("rb") as old, to.open("wb") as new:
+            fcntl.ioctl(new.fileno(), FICLONE, old.fileno())
+    except OSError:
+        shutil.copyfile(source, to)
+    to.chmod(PRIVATE_FILE)

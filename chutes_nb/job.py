@@ -1,0 +1,341 @@
+"""A job as its user holds it: a future, a view of the store, and a live card."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+from collections.abc import Callable, Generator, Iterator
+from typing import Any
+
+from . import runtime, submitting
+from .codec import decode
+from .errors import (
+    JobCancelled,
+    JobEnded,
+    JobFailed,
+    JobInterrupted,
+    JobNotReady,
+    JobTimeout,
+)
+from .job_parts import AttemptInfo, JobFile
+from .model import ErrorInfo, Progress, StatusInfo
+from .panel.card import card_bundle
+from .panel.static import one_line
+from .states import State
+from .store import Store, jobs, logs, runs
+from .store.blobs import blob_path
+from .worker.tellings import thaw_state
+
+POLL_S = 0.05
+ENDS: dict[State, type[JobEnded]] = {
+    State.FAILED: JobFailed,
+    State.TIMEOUT: JobTimeout,
+    State.CANCELLED: JobCancelled,
+    State.INTERRUPTED: JobInterrupted,
+}
+
+
+class Job:
+    """A job by its id; whoever made it, in this kernel or another.
+
+    Everything is read from the store when it is asked for, so it is true after a
+    restart as well. It follows the protocol of :class:`concurrent.futures.Future`
+    and can be awaited.
+    """
+
+    def __init__(self, job_id: str, store: Store | None = None) -> None:
+        self.id = job_id
+        self._store = store or runtime.store()
+
+    # -- what it is ------------------------------------------------------------
+    @property
+    def info(self) -> StatusInfo:
+        """The job as it stands now."""
+        return StatusInfo(**self._store.status(self.id))
+
+    @property
+    def status(self) -> State:
+        """The state now; compares equal to its word."""
+        return State(jobs.get(self._store.reader, self.id)["state"])
+
+    @property
+    def name(self) -> str:
+        """Name of the job function."""
+        return str(jobs.get(self._store.reader, self.id)["name"])
+
+    @property
+    def progress(self) -> Progress | None:
+        """How far the newest attempt is, or None before it told."""
+        return self.info.progress
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What the run set on ``self``, at most a moment old."""
+        row = runs.run_state(self._store.reader, self.id)
+        return {} if row is None else thaw_state(row["body"], row["exact"])
+
+    @property
+    def metrics(self) -> dict[str, list[tuple[float | None, float]]]:
+        """Metric curves: name to list of (step, value)."""
+        return runs.metrics(self._store.reader, self.id)
+
+    @property
+    def partial(self) -> list[Any]:
+        """What the run has emitted, in order."""
+        return [decode(*one) for one in runs.partials(self._store.reader, self.id)]
+
+    @property
+    def files(self) -> list[JobFile]:
+        """Files that stay with the job."""
+        names = ("name", "size", "type", "sha256")
+        return [
+            JobFile(
+                blob_path(self._store.blobs, row["sha256"]),
+                **{name: row[name] for name in names},
+            )
+            for row in runs.files(self._store.reader, self.id)
+        ]
+
+    @property
+    def inputs(self) -> Any:
+        """What the job was given, as a JSON preview."""
+        return self._store.detail(self.id)["inputs"]
+
+    @property
+    def source(self) -> str:
+        """Code of the function as it was submitted."""
+        return str(self._store.detail(self.id)["source"])
+
+    @property
+    def attempts(self) -> list[AttemptInfo]:
+        """Each attempt with its end."""
+        return [AttemptInfo(one) for one in self._store.detail(self.id)["attempts"]]
+
+    @property
+    def error(self) -> ErrorInfo | None:
+        """What the last attempt died of."""
+        return self.info.error
+
+    @property
+    def reason(self) -> str | None:
+        """Why the job is in its state, in one line."""
+        return self.info.reason
+
+    # -- the future ------------------------------------------------------------
+    def done(self) -> bool:
+        """Whether the job has ended, in whatever way."""
+        return self.status.is_ended
+
+    def running(self) -> bool:
+        """Whether an attempt is running."""
+        return self.status is State.RUNNING
+
+    def cancelled(self) -> bool:
+        """Whether the job ended by being cancelled."""
+        return self.status is State.CANCELLED
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait for the end, whatever it is.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Seconds.
+
+        Returns
+        -------
+        bool
+            Whether the job has ended.
+        """
+        runtime.executor()  # somebody has to run it
+        future = self._store.feed.when_ended(self.id)
+        try:
+            future.result(timeout)
+        except concurrent.futures.TimeoutError:
+            future.cancel()
+            return False
+        return True
+
+    def result(self, timeout: float | None = None) -> Any:
+        """Wait for the end and return what the job returned.
+
+        Raises
+        ------
+        TimeoutError
+            If ``timeout`` seconds pass first; the job goes on.
+        JobFailed, JobTimeout, JobCancelled, JobInterrupted
+            If it ended badly.
+        """
+        if not self.wait(timeout):
+            raise TimeoutError(
+                f"job {self.id} is still {self.status} after {timeout:g} s of waiting; "
+                "it goes on"
+            )
+        return self.result_now()
+
+    def result_now(self) -> Any:
+        """Return what the job returned, without waiting.
+
+        Raises
+        ------
+        JobNotReady
+            If it has not ended.
+        JobFailed, JobTimeout, JobCancelled, JobInterrupted
+        """
+        row = jobs.get(self._store.reader, self.id)
+        state = State(row["state"])
+        if not state.is_ended:
+            raise JobNotReady(self.id, state)
+        if state is not State.COMPLETED:
+            raise self._bad_end(state)
+        found = self._store.reader.one(jobs.RESULT, {"job": self.id})
+        assert found is not None  # a completed job has a result
+        body = found["body"]
+        if body is None:
+            body = blob_path(self._store.blobs, found["blob"]).read_bytes()
+        return decode(found["kind"], body)
+
+    def _bad_end(self, state: State) -> JobEnded:
+        info = self._store.status(self.id)
+        return ENDS[state](self.id, state.value, info["reason"], info["error"])
+
+    def exception(self, timeout: float | None = None) -> JobEnded | None:
+        """Wait for the end; return the exception that :meth:`result` would raise."""
+        if not self.wait(timeout):
+            raise TimeoutError(f"job {self.id} is still {self.status}")
+        state = self.status
+        return None if state is State.COMPLETED else self._bad_end(state)
+
+    def add_done_callback(self, call: Callable[[Job], object]) -> None:
+        """Call ``call(job)`` once the job has ended, on another thread."""
+        future = self._store.feed.when_ended(self.id)
+        future.add_done_callback(lambda _: call(self))
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        return self._awaited().__await__()
+
+    async def _awaited(self) -> Any:
+        runtime.executor()
+        future = self._store.feed.when_ended(self.id)
+        await asyncio.wrap_future(future)
+        return self.result_now()
+
+    # -- what one can do -------------------------------------------------------
+    def cancel(self) -> bool:
+        """Cancel the job; False if it had ended.
+
+        A running attempt is asked to stop, so that its ``finally`` blocks run, and
+        killed with all it started when its grace is over.
+        """
+        asked = self._store.request_cancel(self.id, by="the user")
+        executor = runtime.current_executor()
+        if executor is not None and executor.is_running:
+            executor.look()
+        return asked
+
+    def extend(self, seconds: float) -> bool:
+        """Give a running attempt more time; False if it has no timeout or is over."""
+        extended = self._store.request_extend(self.id, float(seconds))
+        executor = runtime.current_executor()
+        if executor is not None and executor.is_running:
+            executor.look()
+        return extended
+
+    def retry(self, code: str = "same", resume: bool = True) -> Job:
+        """Make a new job of an ended one.
+
+        Parameters
+        ----------
+        code : {"same", "current"}
+            The code this job ran, or its function as this kernel has it now.
+        resume : bool
+            Whether the new job finds this one's checkpoint.
+
+        Raises
+        ------
+        MoveRefused
+            If the job has not ended.
+        """
+        return Job(submitting.resubmit(self._store, self.id, code, resume), self._store)
+
+    def logs(
+        self, tail: int | None = None, follow: bool = False, attempt: int | None = None
+    ) -> str | Iterator[str]:
+        """Return what the newest attempt wrote.
+
+        Parameters
+        ----------
+        tail : int, optional
+            Only so many last lines.
+        follow : bool
+            Give an iterator of lines instead, which ends with the job.
+        attempt : int, optional
+            An earlier attempt's log.
+        """
+        if follow:
+            return self._follow(attempt)
+        if tail is not None:
+            return "\n".join(self._store.tail(self.id, tail, attempt))
+        parts, offset = [], 0
+        while True:
+            found = self._store.log(self.id, attempt, offset, logs.HEAD_BYTES)
+            if found["skipped"] and offset:
+                parts.append(f"\n[{found['skipped']} bytes not kept]\n")
+            parts.append(found["text"])
+            if found["next_offset"] <= offset:
+                return "".join(parts)
+            offset = found["next_offset"]
+
+    def _follow(self, attempt: int | None) -> Iterator[str]:
+        offset, rest, number = 0, "", attempt
+        while True:
+            rev = self._store.rev()
+            found = self._store.log(self.id, number, offset)
+            number = found["attempt"] if found["text"] else number
+            rest += found["text"]
+            *lines, rest = rest.split("\n")
+            yield from lines
+            if found["end"] and not found["text"]:
+                if self._store.has_ended(self.id) or attempt is not None:
+                    break
+                number, offset = None, 0  # the next attempt has a log of its own
+            elif found["text"]:
+                offset = found["next_offset"]
+                continue
+            self._store.wait(rev, POLL_S)
+        if rest:
+            yield rest
+
+    def show(self) -> None:
+        """Show the live card here."""
+        from IPython.display import display  # only there in a notebook
+
+        display(self)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Any:
+        return card_bundle(self._store, self.id, CardActions())
+
+    def __repr__(self) -> str:
+        return f"<Job {one_line(self._store.status(self.id))}>"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Job) and other.id == self.id
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+
+class CardActions:
+    """What the buttons of a card do."""
+
+    def cancel(self, job_id: str) -> bool:
+        """Cancel a job."""
+        return Job(job_id).cancel()
+
+    def retry(self, job_id: str) -> str:
+        """Make a new job of an ended one; returns its id."""
+        return Job(job_id).retry().id
+
+    def extend(self, job_id: str, seconds: float) -> bool:
+        """Give a running attempt more time."""
+        return Job(job_id).extend(seconds)

@@ -1,0 +1,176 @@
+"""A function that can be submitted as a job, and still be called."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Iterable, Mapping
+from types import FunctionType
+from typing import Any
+
+from . import registry, runtime
+from .captures import Capture
+from .group import JobGroup
+from .job import Job
+from .options import JobOptions
+from .signatures import Signature, inspect_function
+from .submitting import ChuteFacts, Definer, bound_input, new_job, submit
+from .worker.inline import InlineJob, call_inline
+
+
+class CheckReport:
+    """What ``check`` found: the bound arguments, and what the job takes along.
+
+    Attributes
+    ----------
+    arguments : dict
+    captured : tuple of Capture
+        ``name``, ``kind``, ``type`` and ``size_bytes`` of each.
+    missing : tuple of str
+        Names that the code uses and nothing defines yet.
+    code_bytes : int
+        Size of the pickled function.
+    """
+
+    def __init__(
+        self,
+        arguments: dict[str, Any],
+        captured: Iterable[Capture],
+        missing: Iterable[str],
+        code_bytes: int,
+    ) -> None:
+        self.arguments = arguments
+        self.captured = tuple(captured)
+        self.missing = tuple(missing)
+        self.code_bytes = code_bytes
+
+    def __repr__(self) -> str:
+        lines = [f"arguments: {', '.join(self.arguments) or 'none'}"]
+        for one in sorted(self.captured, key=lambda found: -found.size_bytes):
+            size = f", {one.size_bytes:,} bytes" if one.size_bytes else ""
+            lines.append(f"takes along: {one.name} ({one.kind}, {one.type}{size})")
+        if self.missing:
+            lines.append(f"not defined yet: {', '.join(self.missing)}")
+        lines.append(f"code: {self.code_bytes:,} bytes")
+        return "\n".join(lines)
+
+
+class JobFunction:
+    """A function that can be submitted; calling it runs it here and now."""
+
+    __chutes_inline__ = True
+
+    def __init__(
+        self,
+        chute: object,
+        facts: ChuteFacts,
+        function: FunctionType,
+        options: JobOptions,
+    ) -> None:
+        self._signature: Signature = inspect_function(function, upload=options.upload)
+        self._chute, self._facts = chute, facts
+        self.function = function
+        self._options = options
+        self.name = options.name or function.__name__
+        functools.update_wrapper(self, function)
+        self.definer = Definer(facts, function, self.name, self._signature, options)
+
+    # -- submitting ------------------------------------------------------------
+    def submit(self, *args: Any, **kwargs: Any) -> Job:
+        """Queue a job; it is durable when this returns.
+
+        Parameters
+        ----------
+        *args, **kwargs
+            The function's arguments without ``self``; a single dict may also be a
+            payload as :meth:`Chute.submit_job` takes it.
+
+        Raises
+        ------
+        BindingError, ValidationFailed
+            If they do not fit; nothing is queued then.
+        """
+        return self._queue(self._payload(args, kwargs))
+
+    def _payload(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if not args:
+            return kwargs
+        if len(args) == 1 and not kwargs:
+            first = self._signature.parameters[:1]
+            if not (first and len(self._signature.parameters) > 1):
+                return args[0]
+            if isinstance(args[0], Mapping):
+                return args[0]
+        names = [one.name for one in self._signature.parameters]
+        if len(args) > len(names):
+            raise TypeError(
+                f"{self.name} takes {len(names)} arguments, {len(args)} were given"
+            )
+        given = dict(zip(names, args, strict=False))
+        twice = given.keys() & kwargs.keys()
+        if twice:
+            raise TypeError(f"{self.name} was given {', '.join(twice)} twice")
+        return given | kwargs
+
+    def _queue(
+        self, payload: Any, *, key: str | None = None, reuse: bool | None = None
+    ) -> Job:
+        definition = self.definer.definition()
+        new = new_job(self.definer, definition, payload, key=key, reuse=reuse)
+        (job_id,) = submit(definition, [new]).result()
+        registry.remember_job(job_id)
+        return Job(job_id, runtime.store())
+
+    async def submit_async(
+        self, payload: Any, *, key: str | None = None, reuse: bool | None = None
+    ) -> str:
+        """Queue a job and return its id; see :meth:`Chute.submit_job`."""
+        definition = self.definer.definition()
+        new = new_job(self.definer, definition, payload, key=key, reuse=reuse)
+        (job_id,) = await asyncio.wrap_future(submit(definition, [new]))
+        registry.remember_job(job_id)
+        return job_id
+
+    def map(self, items: Iterable[Any]) -> JobGroup:
+        """Queue a job for each item, in one commit.
+
+        Parameters
+        ----------
+        items : iterable
+            Each is bound as a payload is.
+        """
+        definition = self.definer.definition()
+        new = [new_job(self.definer, definition, item) for item in items]
+        ids = submit(definition, new).result() if new else []
+        return JobGroup([Job(job_id, runtime.store()) for job_id in ids])
+
+    def options(self, **overrides: Any) -> JobFunction:
+        """Return the same function with other options."""
+        options = self._options.with_options(overrides)
+        return JobFunction(self._chute, self._facts, self.function, options)
+
+    def check(self, payload: Any = None, /, **kwargs: Any) -> CheckReport:
+        """Try everything that a submit does, and queue nothing.
+
+        Raises
+        ------
+        BindingError, ValidationFailed, DefinitionError, CaptureTooLarge
+            As the submit would.
+        """
+        payload = kwargs if payload is None else payload
+        arguments = bound_input(self._signature, payload, runtime.store())
+        found = self.definer.define()
+        return CheckReport(arguments, found.captured, found.missing, len(found.code))
+
+    # -- here and now ----------------------------------------------------------
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the function here, with a ``self`` of its own; leaves no job."""
+        takes_self = self._signature.takes_self
+        return call_inline(self.function, takes_self, self._chute, args, kwargs)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        takes_self = self._signature.takes_self
+        return InlineJob, (self.function, takes_self, self.name, self._chute)
+
+    def __repr__(self) -> str:
+        return f"<job {self.name} of chute {self._facts.name}>"

@@ -1,0 +1,1 @@
+"""How an attempt is started, stopped and adopted, one module a kind of executor."""

@@ -1,0 +1,54 @@
+"""Why an attempt ended that left no outcome, from its exit code and its trace."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import Any
+
+from ..policy import Ending, lost
+from ..states import State
+from ..worker.errors import Sources
+from ..worker.trace import crash, is_time_up, place_in_words, read_trace, where
+from .handle import Handle
+
+
+def cause_of_death(handle: Handle, code: int | None, sources: Sources) -> Ending:
+    """Name what an attempt died of.
+
+    Parameters
+    ----------
+    code : int or None
+        Exit code as :class:`subprocess.Popen` gives it; None for a worker that is
+        nobody's child here.
+    sources : mapping of file name to (cell number or None, text)
+    """
+    task = handle.task
+    assert task is not None  # only asked for an attempt
+    text = read_trace(handle.folder)
+    place = where(text, sources)
+    if is_time_up(text, task["id"], task["attempt"]):
+        reason = f"timed out after {task['timeout_s']:g} s{place_in_words(place)}"
+        return Ending(State.TIMEOUT, reason, _as_error("Timeout", reason, place))
+    last = handle.capture.last_output_at if handle.capture else None
+    silent_s = None if last is None else time.monotonic() - last
+    what = crash(text)
+    if code is None and what is not None:
+        reason = f"the body crashed its worker: {what}{place_in_words(place)}"
+        return Ending(State.FAILED, reason, _as_error("Crash", reason, place))
+    found = lost(code, silent_s)
+    error = _as_error("WorkerLost", found.reason or "", place if what else None)
+    return replace(found, error=error)
+
+
+def placed(handle: Handle, ending: Ending, sources: Sources) -> Ending:
+    """Add to a timeout the line at which it found the body."""
+    place = where(read_trace(handle.folder), sources)
+    if ending.state is not State.TIMEOUT or place is None:
+        return ending
+    reason = f"{ending.reason}{place_in_words(place)}"
+    return replace(ending, reason=reason, error=_as_error("Timeout", reason, place))
+
+
+def _as_error(kind: str, reason: str, place: dict[str, Any] | None) -> dict[str, Any]:
+    return {"type": kind, "message": reason, "traceback": "", **(place or {})}

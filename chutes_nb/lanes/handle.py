@@ -1,0 +1,159 @@
+"""One worker as its executor sees it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ..policy import Ending
+from ..processes import Identity, is_held, is_same, signal_group
+from ..store.db import Row
+from ..store.ids import new_id
+from ..worker.capture import Capture
+from ..worker.frames import Outcome, Unpacker, pack
+
+Deliver = Callable[["Handle", tuple[Any, ...]], None]
+HangUp = Callable[["Handle"], None]
+
+
+class Wire(asyncio.Protocol):
+    """The executor's end of a worker's socket.
+
+    A bare protocol on anyio's loop: a stream's tasks and locks for each message
+    cost more than all else that a short job costs.
+    """
+
+    def __init__(self, handle: Handle, deliver: Deliver, hang_up: HangUp) -> None:
+        self._handle, self._deliver, self._hang_up = handle, deliver, hang_up
+        self._unpacker = Unpacker()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the way back."""
+        assert isinstance(transport, asyncio.WriteTransport)
+        self._handle.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Pass on each message that is whole."""
+        for message in self._unpacker.feed(data):
+            self._deliver(self._handle, message)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Say that the worker hung up."""
+        self._handle.transport = None
+        self._hang_up(self._handle)
+
+
+class Handle:
+    """A worker: its process, its line, and the attempt it has.
+
+    Attributes
+    ----------
+    task : sqlite3.Row or None
+        The claimed job while an attempt is with the worker.
+    stopping : Ending or None
+        The end that was asked for, from the moment of the first signal.
+    is_ready : bool
+        The worker has said hello, so it can be given an attempt.
+    output : str
+        File for the next attempt's output.
+    """
+
+    def __init__(self, worker: str, lease: Path, address: Path, folder: Path) -> None:
+        self.id = worker
+        self.lease, self.address, self.folder = lease, address, folder
+        self.process: subprocess.Popen[bytes] | None = None
+        self.identity: Identity | None = None
+        self.transport: asyncio.WriteTransport | None = None
+        self.is_ready = False
+        self.is_going = False
+        self.known: set[str] = set()
+        self.task: Row | None = None
+        self.began_at: float | None = None
+        self.timeout_s: float | None = None
+        self.capture: Capture | None = None
+        self.is_drained = False
+        self.timeout_timer: asyncio.TimerHandle | None = None
+        self.deadline_timer: asyncio.TimerHandle | None = None
+        self.stopping: Ending | None = None
+        self.outcome: Outcome | None = None
+        self.changed = asyncio.Event()
+        self.runs = 0
+        self.idle_since = time.monotonic()
+        self.output = self._new_output()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the worker can take an attempt."""
+        return self.is_ready and self.task is None and not self.is_going
+
+    def used_output(self) -> None:
+        """Take a new file from now on; one that stayed empty serves again.
+
+        The old one is in the log store by now.
+        """
+        Path(self.output).unlink(missing_ok=True)
+        self.output = self._new_output()
+
+    def _new_output(self) -> str:
+        # A name that no earlier executor of this worker can have used: the worker
+        # keeps the file open that it has, and opens another only by its name.
+        return str(self.folder.with_name(f"{self.id}.{new_id()}.out"))
+
+    @property
+    def saw_output(self) -> bool:
+        """Whether the attempt is known to have written something."""
+        return self.capture is not None and self.capture.offset > 0
+
+    def send(self, *messages: tuple[Any, ...]) -> None:
+        """Send messages in one write; a worker that hung up is told of elsewhere."""
+        if self.transport is not None:
+            self.transport.write(b"".join(pack(message) for message in messages))
+
+    def is_alive(self) -> bool:
+        """Whether the process holds its lease; nothing else decides it."""
+        if self.process is not None and self.process.poll() is not None:
+            return False
+        return is_held(self.lease)
+
+    def signal(self, number: int) -> None:
+        """Signal the worker's whole group, if it is certain that it is its group."""
+        if self._is_certain():
+            assert self.identity is not None  # part of being certain
+            signal_group(self.identity.pid, number)
+
+    def ask_where(self, number: int) -> None:
+        """Signal the worker alone."""
+        if self._is_certain():
+            assert self.identity is not None  # part of being certain
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.identity.pid, number)
+
+    def _is_certain(self) -> bool:
+        """Whether the process number still is the worker's own.
+
+        A child that was not waited for keeps its number; for an adopted worker the
+        lease says that it lives, and start time and boot that this is it.
+        """
+        if self.identity is None:
+            return False
+        if self.process is not None:
+            return self.process.returncode is None
+        return is_same(self.identity) and is_held(self.lease)
+
+    def clear(self) -> None:
+        """Forget the attempt that was here."""
+        for timer in (self.timeout_timer, self.deadline_timer):
+            if timer is not None:
+                timer.cancel()
+        self.timeout_timer = self.deadline_timer = None
+        if self.capture is not None:
+            self.capture.close()
+        self.task = self.capture = self.outcome = self.stopping = None
+        self.began_at = self.timeout_s = None
+        self.is_drained = False

@@ -1,0 +1,375 @@
+"""The process lane: workers in sessions of their own, which outlive their kernel."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, Protocol
+
+import anyio
+import anyio.abc
+import anyio.to_thread
+
+from ..policy import Ending
+from ..processes import (
+    WORKER_MARK,
+    Identity,
+    identify,
+    is_zombie,
+    kill_marked,
+    marked,
+    take_lease,
+)
+from ..states import State
+from ..store import Store
+from ..store.db import Row
+from ..store.ids import new_id
+from ..worker.capture import Capture
+from ..worker.errors import Sources
+from ..worker.frames import PROTOCOL, Outcome, Telling
+from ..worker.trace import WHERE_SIGNAL
+from .causes import cause_of_death, placed
+from .handle import Handle, Wire
+
+PACKAGE_PARENT = str(Path(__file__).resolve().parents[2])
+START = (
+    "import sys; sys.path.append({parent!r}); "
+    "from chutes_nb.worker.main import main; main(sys.argv[1:])"
+)
+# Secrets and settings of the kernel that no job needs.
+LEFT_OUT = ("JPY_", "JUPYTER_TOKEN", "JUPYTERHUB_API_TOKEN", "MPLBACKEND")
+POLL_S = 0.01
+
+
+class Settles(Protocol):
+    """What the lane tells its executor; each is called on the executor's loop."""
+
+    def ready(self, handle: Handle, busy: tuple[str, int] | None) -> None:
+        """Tell that a worker said hello; ``busy`` is the attempt it has."""
+
+    def told(self, handle: Handle, tellings: list[Telling]) -> None:
+        """Pass on what a running attempt says."""
+
+    def ended(
+        self, handle: Handle, ending: Ending | None, outcome: Outcome | None
+    ) -> None:
+        """Tell that an attempt is over, with all that it had started."""
+
+    def gone(self, handle: Handle) -> None:
+        """Tell that a worker's process is no more."""
+
+    def sources(self, handle: Handle) -> Sources:
+        """Return the cells of the attempt's definition."""
+
+
+class ProcessLane:
+    """Starts, stops and adopts worker processes.
+
+    Parameters
+    ----------
+    tasks : anyio.abc.TaskGroup
+        Where the lane's own tasks run.
+    """
+
+    def __init__(
+        self, store: Store, settles: Settles, tasks: anyio.abc.TaskGroup
+    ) -> None:
+        self._store, self._settles, self._tasks = store, settles, tasks
+        self.handles: dict[str, Handle] = {}
+        self._is_closed = False
+        self.written: set[str] = set()  # definitions known to be in the store
+
+    # -- birth -----------------------------------------------------------------
+    def new_handle(self) -> Handle:
+        """Name a worker and its places."""
+        worker = new_id()
+        runtime, runs = self._store.runtime, self._store.runs
+        lease, address = runtime / f"{worker}.lease", runtime / f"{worker}.sock"
+        return Handle(worker, lease, address, runs / worker)
+
+    async def spawn(self, handle: Handle) -> None:
+        """Start a worker whose row is in the store already.
+
+        The lease is locked before the process is born and passes to it, so there
+        is no moment in which it lives without one.
+        """
+        lease = take_lease(handle.lease)
+        ours, theirs = socket.socketpair()
+        handle.folder.mkdir(mode=0o700, exist_ok=True)
+        environ = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(LEFT_OUT)
+        }
+        environ |= {WORKER_MARK: handle.id, "MPLBACKEND": "agg"}
+        places = [self._store.home, handle.id, handle.folder, handle.address]
+        try:
+            handle.process = subprocess.Popen(
+                [sys.executable, "-c", START.format(parent=PACKAGE_PARENT)]
+                + [str(place) for place in places]
+                + [str(theirs.fileno()), str(lease)],
+                env=environ,
+                cwd=handle.folder,
+                pass_fds=[theirs.fileno(), lease],
+                start_new_session=True,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=(handle.folder / "stderr").open("ab"),
+            )
+        finally:
+            theirs.close()
+            os.close(lease)
+        handle.identity = identify(handle.process.pid)
+        self.handles[handle.id] = handle
+        await self._connect(handle, ours)
+
+    async def _connect(self, handle: Handle, ours: socket.socket) -> None:
+        ours.setblocking(False)
+        loop = asyncio.get_running_loop()
+        await loop.connect_accepted_socket(
+            lambda: Wire(handle, self._deliver, self._hung_up), ours
+        )
+
+    # -- adoption --------------------------------------------------------------
+    def adopt(self, row: Row, task: Row | None) -> Handle:
+        """Take over a worker of an executor that is gone.
+
+        Parameters
+        ----------
+        task : sqlite3.Row or None
+            The running job that the store says it holds.
+        """
+        folder, lease = Path(row["folder"]), Path(row["lease"])
+        handle = Handle(row["id"], lease, Path(row["socket"]), folder)
+        if row["pid"] is not None:
+            ticks, boot = row["start_ticks"], row["boot_id"]
+            handle.identity = Identity(row["pid"], ticks, boot)
+        handle.task = task
+        self.handles[handle.id] = handle
+        self._tasks.start_soon(self._call, handle)
+        return handle
+
+    async def _call(self, handle: Handle) -> None:
+        """Call an adopted worker until it answers or is gone."""
+        loop = asyncio.get_running_loop()
+        while handle.is_alive():
+            with contextlib.suppress(OSError):
+                await loop.create_unix_connection(
+                    lambda: Wire(handle, self._deliver, self._hung_up),
+                    str(handle.address),
+                )
+                return
+            await anyio.sleep(POLL_S)
+        await self._bury(handle)
+
+    # -- messages --------------------------------------------------------------
+    def _deliver(self, handle: Handle, message: tuple[Any, ...]) -> None:
+        kind = message[0]
+        if kind == "outcome":
+            self._on_outcome(handle, message[1])
+        elif kind == "told":
+            if self._is_current(handle, message[1], message[2]):
+                self._settles.told(handle, message[3])
+        elif kind == "begun":
+            if self._is_current(handle, message[1], message[2]):
+                self.begun(handle)
+        elif kind == "hello":
+            self._on_hello(handle, message[1], message[3])
+
+    def _is_current(self, handle: Handle, job: str, attempt: int) -> bool:
+        task = handle.task
+        return task is not None and (task["id"], task["attempt"]) == (job, attempt)
+
+    def _on_hello(
+        self, handle: Handle, protocol: int, busy: tuple[str, int] | None
+    ) -> None:
+        if protocol != PROTOCOL:
+            # Another version's worker: it settles what it has by itself and goes.
+            handle.is_going = True
+            if handle.transport is not None:
+                handle.transport.close()
+            return
+        handle.is_ready = True
+        self._settles.ready(handle, busy)
+
+    def _on_outcome(self, handle: Handle, outcome: Outcome) -> None:
+        if not self._is_current(handle, outcome.job, outcome.attempt):
+            handle.send(("ack", outcome.job, outcome.attempt))
+            return
+        handle.outcome = outcome
+        handle.changed.set()
+        if handle.stopping is not None:
+            return  # whoever stops it waits for this
+        if outcome.has_children:
+            self._tasks.start_soon(self._clean, handle)
+        else:
+            self._settles.ended(handle, None, outcome)
+
+    # -- time ------------------------------------------------------------------
+    def give(self, handle: Handle, task: Row) -> None:
+        """Put an attempt into a worker's hands."""
+        handle.task = task
+        handle.timeout_s = task["timeout_s"]
+        handle.capture = Capture(task_output(task, handle))
+        if task["deadline_at"] is not None:
+            ending = Ending(State.TIMEOUT, "deadline", may_retry=False)
+            left = max(0.0, task["deadline_at"] - time.time())
+            handle.deadline_timer = self._stop_in(left, handle, ending)
+
+    def begun(self, handle: Handle, gone_s: float = 0.0) -> None:
+        """Start the clock of an attempt, which began so many seconds ago."""
+        handle.began_at = time.monotonic() - gone_s
+        if handle.timeout_s is not None:
+            self._limit(handle, handle.timeout_s)
+
+    def extend(self, handle: Handle, timeout_s: float) -> None:
+        """Move the timeout of a running attempt."""
+        task = handle.task
+        if task is None:
+            return
+        handle.timeout_s = timeout_s
+        handle.send(("extend", task["id"], task["attempt"], timeout_s))
+        if handle.began_at is not None:
+            self._limit(handle, timeout_s)
+
+    def _limit(self, handle: Handle, timeout_s: float) -> None:
+        if handle.timeout_timer is not None:
+            handle.timeout_timer.cancel()
+        assert handle.began_at is not None  # a limit counts from the beginning
+        left = timeout_s - (time.monotonic() - handle.began_at)
+        ending = Ending(State.TIMEOUT, f"timed out after {timeout_s:g} s")
+        handle.timeout_timer = self._stop_in(max(0.0, left), handle, ending)
+
+    def _stop_in(
+        self, seconds: float, handle: Handle, ending: Ending
+    ) -> asyncio.TimerHandle:
+        loop = asyncio.get_running_loop()
+        return loop.call_later(seconds, self.stop, handle, ending)
+
+    # -- ends ------------------------------------------------------------------
+    def stop(self, handle: Handle, ending: Ending) -> None:
+        """Ask an attempt to end, and end it when its grace is over."""
+        if handle.task is None or handle.stopping is not None:
+            return
+        handle.stopping = ending
+        self._tasks.start_soon(self._stop, handle)
+
+    async def _stop(self, handle: Handle) -> None:
+        task, ending = handle.task, handle.stopping
+        assert task is not None  # set by stop()
+        assert ending is not None
+        handle.changed.clear()
+        handle.ask_where(WHERE_SIGNAL)
+        handle.signal(signal.SIGTERM)
+        with anyio.move_on_after(task["grace_s"]):
+            while handle.outcome is None and handle.is_alive():
+                with anyio.move_on_after(POLL_S * 5):
+                    await handle.changed.wait()
+            await self._alone_in_group(handle)
+        ending = placed(handle, ending, self._settles.sources(handle))
+        await self._end_process(handle)
+        self._settles.ended(handle, ending, handle.outcome)
+        self._settles.gone(handle)
+
+    async def _alone_in_group(self, handle: Handle) -> None:
+        """Wait until nothing that the attempt started is left, only its worker."""
+        while True:
+            pids = await anyio.to_thread.run_sync(marked, handle.id)
+            own = handle.identity.pid if handle.identity else 0
+            if not [pid for pid in pids if pid != own and not is_zombie(pid)]:
+                return
+            await anyio.sleep(POLL_S)
+
+    async def _clean(self, handle: Handle) -> None:
+        """End what a body left behind, then say that the attempt is over."""
+        task = handle.task
+        assert task is not None  # an outcome came for it
+        own = handle.identity.pid if handle.identity else 0
+        for pid in await anyio.to_thread.run_sync(marked, handle.id):
+            if pid != own:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, signal.SIGTERM)
+        with anyio.move_on_after(task["grace_s"]):
+            await self._alone_in_group(handle)
+        await self._end_process(handle)
+        self._settles.ended(handle, None, handle.outcome)
+        self._settles.gone(handle)
+
+    async def _end_process(self, handle: Handle) -> None:
+        """Kill what is left of a worker, its group, and all that carries its mark."""
+        handle.is_going = True
+        handle.signal(signal.SIGKILL)
+        await anyio.to_thread.run_sync(kill_marked, handle.id)
+        while handle.is_alive():
+            await anyio.sleep(POLL_S)
+        self.handles.pop(handle.id, None)
+        self._sweep(handle)
+
+    def hang_up(self) -> None:
+        """Leave all workers to themselves: they go on, and can be adopted."""
+        self._is_closed = True
+        for handle in self.handles.values():
+            if handle.transport is not None:
+                handle.transport.abort()
+
+    def _hung_up(self, handle: Handle) -> None:
+        if self._is_closed:
+            return
+        if handle.stopping is None and handle.outcome is None:
+            self._tasks.start_soon(self._bury, handle)
+        handle.changed.set()
+
+    async def _bury(self, handle: Handle) -> None:
+        """Settle a worker whose line broke: only its lease says whether it is dead."""
+        if handle.id not in self.handles or handle.stopping is not None:
+            return
+        task = handle.task
+        with anyio.move_on_after(1.0 if task is None else task["grace_s"]):
+            while handle.is_alive():
+                await anyio.sleep(POLL_S)
+        code = None if handle.process is None else handle.process.poll()
+        await self._end_process(handle)
+        if handle.task is not None:
+            ending = cause_of_death(handle, code, self._settles.sources(handle))
+            self._settles.ended(handle, ending, None)
+        self._settles.gone(handle)
+
+    def retire(self, handle: Handle) -> None:
+        """Let an idle worker go."""
+        handle.is_going = True
+        handle.send(("retire",))
+        self._tasks.start_soon(self._await_exit, handle)
+
+    async def _await_exit(self, handle: Handle) -> None:
+        with anyio.move_on_after(1.0):
+            while handle.is_alive():
+                await anyio.sleep(POLL_S)
+        await self._end_process(handle)
+        self._settles.gone(handle)
+
+    def _sweep(self, handle: Handle) -> None:
+        if handle.transport is not None:
+            handle.transport.close()
+        for path in (handle.lease, handle.address):
+            with contextlib.suppress(FileNotFoundError):
+                path.unlink()
+
+    def remove_folder(self, handle: Handle) -> None:
+        """Remove a dead worker's folder and output, once its attempt is settled."""
+        for output in self._store.runs.glob(f"{handle.id}.*.out"):
+            output.unlink(missing_ok=True)
+        shutil.rmtree(handle.folder, ignore_errors=True)
+
+
+def task_output(task: Row, handle: Handle) -> str:
+    """Return the file that takes an attempt's output."""
+    named = "output" in task.keys()  # noqa: SIM118  (a Row is no mapping)
+    return str(task["output"]) if named else handle.output

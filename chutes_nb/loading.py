@@ -1,0 +1,122 @@
+"""A pickled definition back into a function, with the worker's chute in its place."""
+
+from __future__ import annotations
+
+import functools
+import io
+import json
+import linecache
+import mmap
+import pickle
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from types import FunctionType
+from typing import Any
+
+# A pickle of protocol 5 begins with b"\x80"; this one has buffers in files.
+BUFFERED = b"buffers:"
+
+_place = threading.local()
+
+
+def load(code: bytes, chute_proxy: object, blobs: Path | None = None) -> FunctionType:
+    """Make the function of a definition again.
+
+    Parameters
+    ----------
+    code : bytes
+        What ``pickling.dump`` wrote.
+    chute_proxy : object
+        Stands where the function means its live Chute.
+    blobs : Path or None
+        Directory of the large buffers, needed where ``dump`` was given one.
+
+    Raises
+    ------
+    LookupError
+        If a buffer that the definition needs is not in ``blobs``.
+    """
+    function, extras = load_value(code, chute_proxy, blobs)
+    function.__globals__.update(extras)
+    return function  # type: ignore[no-any-return]
+
+
+def load_value(code: bytes, chute_proxy: object, blobs: Path | None = None) -> Any:
+    """Read what ``pickling.pickled`` wrote; see ``load`` for the parameters."""
+    buffers: list[mmap.mmap] = []
+    if code.startswith(BUFFERED):
+        line, _, code = code[len(BUFFERED) :].partition(b"\n")
+        buffers = [_mapped(digest, blobs) for digest in json.loads(line)]
+    before = getattr(_place, "chute", None)
+    _place.chute = (chute_proxy,)
+    try:
+        return pickle.Unpickler(io.BytesIO(code), buffers=buffers).load()
+    finally:
+        _place.chute = before
+
+
+def current_chute() -> object:
+    """Give the chute of the load that is going on; pickles call this by name.
+
+    Raises
+    ------
+    RuntimeError
+        If the bytes are read by a plain ``pickle.loads``.
+    """
+    place = getattr(_place, "chute", None)
+    if place is None:
+        raise RuntimeError(
+            "a pickle that means a live Chute was read outside a worker; "
+            "read it with chutes_nb.loading.load"
+        )
+    return place[0]
+
+
+def cached_again(function: Any, parameters: Mapping[str, Any]) -> Any:
+    """Wrap a function in an empty ``functools.lru_cache`` as it was wrapped before."""
+    return functools.lru_cache(**parameters)(function)
+
+
+def bound_arguments(
+    function: FunctionType, bound: Mapping[str, Any]
+) -> tuple[list[Any], dict[str, Any]]:
+    """Split bound values into those given by position and those given by name.
+
+    Notes
+    -----
+    ``self`` is no part of it; only parameters before a ``/`` go by position.
+    """
+    count = function.__code__.co_posonlyargcount
+    if not count:
+        return [], dict(bound)
+    names = [name for name in function.__code__.co_varnames[:count] if name in bound]
+    rest = {name: value for name, value in bound.items() if name not in names}
+    return [bound[name] for name in names], rest
+
+
+def show_sources(sources: Mapping[str, tuple[int | None, str]]) -> None:
+    """Tell ``linecache`` the text of notebook cells, so that tracebacks show lines.
+
+    Parameters
+    ----------
+    sources : mapping of file name to (cell number or None, text)
+        As in ``Definition.sources``.
+    """
+    for name, (_, text) in sources.items():
+        # A time of None keeps linecache from looking for the file on disk.
+        linecache.cache[name] = (len(text), None, text.splitlines(True), name)
+
+
+def _mapped(digest: str, blobs: Path | None) -> mmap.mmap:
+    if blobs is None:
+        raise LookupError("the definition has buffers in files, but no directory came")
+    path = blobs / digest[:2] / digest
+    try:
+        with path.open("rb") as file:
+            # Copy on write: the job may change its array, the file never changes.
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+    except FileNotFoundError as error:
+        raise LookupError(
+            f"a captured buffer is gone from the store: {path}"
+        ) from error

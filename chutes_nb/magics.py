@@ -1,0 +1,223 @@
+"""The magics: a cell as a job, and what one asks of jobs from a notebook."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import re
+import shlex
+import sys
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Any
+
+from IPython.core.error import UsageError
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.core.magic_arguments import MagicArgumentParser
+
+from . import registry
+from .cell_magic import CellMagic
+from .chute import list_jobs
+from .errors import JobNotFound, NotAvailable
+from .job import Job
+from .runtime import store
+
+LINE_MAGICS = ("status", "logs", "result", "cancel", "retry")
+MOST_COMPLETIONS = 50
+# https://www.sqlite.org/wal.html, "The WAL-reset bug"
+WAL_RESET_BUG = ((3, 7, 0), (3, 51, 2))
+
+Magic = Callable[[str], Any]
+
+
+def register(shell: InteractiveShell) -> None:
+    """Make the magics known to a shell."""
+    cell = CellMagic(shell)
+    known = shell.magics_manager
+    known.register_function(cell.run, "cell", "chute_job")
+    for name, magic in _line_magics().items():
+        known.register_function(magic, "line", name)
+    for name in LINE_MAGICS:
+        shell.set_hook(
+            "complete_command", complete_ids, re_key=rf"%?chute_{name}(\s|$)"
+        )
+    shell.events.register("pre_run_cell", cell.bring_back)
+    _registered[id(shell)] = cell
+
+
+def unregister(shell: InteractiveShell) -> None:
+    """Take the magics away again."""
+    cell = _registered.pop(id(shell), None)
+    if cell is None:
+        return
+    shell.events.unregister("pre_run_cell", cell.bring_back)
+    shell.magics_manager.magics["cell"].pop("chute_job", None)
+    for name in _line_magics():
+        shell.magics_manager.magics["line"].pop(name, None)
+
+
+_registered: dict[int, CellMagic] = {}
+
+
+def _line_magics() -> dict[str, Magic]:
+    return {
+        "chute_jobs": show_jobs,
+        "chute_status": show_status,
+        "chute_logs": show_logs,
+        "chute_result": give_result,
+        "chute_cancel": cancel,
+        "chute_retry": retry,
+        "chute_panel": panel,
+        "chute_doctor": doctor,
+    }
+
+
+def _parser(name: str, about: str, *, takes_job: bool = True) -> MagicArgumentParser:
+    parser = MagicArgumentParser(prog=f"%{name}", description=about, add_help=False)
+    if takes_job:
+        parser.add_argument("job", nargs="?", help="id, its beginning or its ending")
+    return parser
+
+
+def _parsed(parser: MagicArgumentParser, line: str) -> argparse.Namespace:
+    return parser.parse_args(shlex.split(line))
+
+
+def named_job(hint: str | None) -> Job:
+    """Find the job a magic is about.
+
+    Parameters
+    ----------
+    hint : str or None
+        An id, its beginning or its ending. None is the last job that this kernel
+        submitted, else the newest in the store.
+
+    Raises
+    ------
+    UsageError
+        If there is none.
+    """
+    place = store()
+    try:
+        if hint is not None:
+            return Job(place.find(hint))
+        last = registry.last_job()
+        if last is not None:
+            return Job(place.find(last))
+    except JobNotFound as error:
+        raise UsageError(str(error)) from error
+    newest = place.newest()
+    if newest is None:
+        raise UsageError("there is no job yet; %%chute_job on top of a cell makes one")
+    return Job(newest)
+
+
+def complete_ids(_shell: object, event: Any) -> list[str]:
+    """Complete the ids of jobs after a magic, newest first."""
+    typed = event.symbol
+    page, _ = store().jobs(limit=MOST_COMPLETIONS)
+    return [one["job_id"] for one in page if one["job_id"].startswith(typed)]
+
+
+# -- the line magics ---------------------------------------------------------------
+_JOBS = _parser("chute_jobs", "List jobs, newest first.", takes_job=False)
+_JOBS.add_argument("--status", help="only those in this state")
+_JOBS.add_argument("--name", help="only jobs of this name")
+_JOBS.add_argument("--tag", help="only those with this tag")
+_JOBS.add_argument("-n", "--limit", type=int, default=20, help="at most so many")
+
+
+def show_jobs(line: str) -> Any:
+    """List jobs, newest first: %chute_jobs [--status S] [--name N] [--tag T] [-n K]."""
+    return list_jobs(**vars(_parsed(_JOBS, line)))
+
+
+_STATUS = _parser("chute_status", "Tell how a job stands.")
+
+
+def show_status(line: str) -> Any:
+    """Tell how a job stands: %chute_status [ID]."""
+    return named_job(_parsed(_STATUS, line).job).info
+
+
+_LOGS = _parser("chute_logs", "Print what a job wrote.")
+_LOGS.add_argument("-f", "--follow", action="store_true", help="until the job ends")
+_LOGS.add_argument("-n", "--tail", type=int, help="only so many last lines")
+_LOGS.add_argument("--attempt", type=int, help="of an earlier attempt")
+
+
+def show_logs(line: str) -> None:
+    """Print what a job wrote: %chute_logs [ID] [-f] [-n LINES] [--attempt N]."""
+    given = _parsed(_LOGS, line)
+    job = named_job(given.job)
+    if given.follow:
+        for one in job.logs(follow=True, attempt=given.attempt):
+            print(one, flush=True)
+        return
+    text = str(job.logs(tail=given.tail, attempt=given.attempt))
+    print(text, end="" if text.endswith("\n") or not text else "\n")
+
+
+_RESULT = _parser("chute_result", "Give what a job returned; waits for its end.")
+_RESULT.add_argument("--no-wait", action="store_true", help="raise if it has not ended")
+
+
+def give_result(line: str) -> Any:
+    """Give what a job returned; waits for its end: %chute_result [ID] [--no-wait]."""
+    given = _parsed(_RESULT, line)
+    job = named_job(given.job)
+    return job.result_now() if given.no_wait else job.result()
+
+
+_CANCEL = _parser("chute_cancel", "Cancel a job.")
+
+
+def cancel(line: str) -> bool:
+    """Cancel a job; False if it had ended: %chute_cancel [ID]."""
+    return named_job(_parsed(_CANCEL, line).job).cancel()
+
+
+_RETRY = _parser("chute_retry", "Make a new job of an ended one.")
+_RETRY.add_argument("--current", action="store_true", help="with the code as it is now")
+_RETRY.add_argument("--no-resume", action="store_true", help="without its checkpoint")
+
+
+def retry(line: str) -> Job:
+    """Make a new job of an ended one: %chute_retry [ID] [--current] [--no-resume]."""
+    given = _parsed(_RETRY, line)
+    code = "current" if given.current else "same"
+    return named_job(given.job).retry(code=code, resume=not given.no_resume)
+
+
+def panel(_line: str) -> None:
+    """Show the panel of all jobs; comes with a later version."""
+    raise NotAvailable(
+        "%chute_panel is not available yet; %chute_jobs lists the jobs, and a job as "
+        "the last line of a cell shows its card"
+    )
+
+
+def doctor(_line: str) -> None:
+    """Say what this kernel's jobs stand on, and whether it is sound."""
+    place = store()
+    counts = ", ".join(f"{n} {state}" for state, n in place.counts().items() if n)
+    lines = [
+        ("chutes_nb", version("chutes-nb")),
+        ("python", f"{platform.python_version()} ({sys.executable})"),
+        ("sqlite", _sqlite(place.sqlite_version)),
+        ("store", f"{place.home} (revision {place.rev()})"),
+        ("jobs", counts or "none yet"),
+    ]
+    for name, text in lines:
+        print(f"{name:<10} {text}")
+
+
+def _sqlite(found: str) -> str:
+    number = tuple(int(part) for part in re.findall(r"\d+", found)[:3])
+    first, last = WAL_RESET_BUG
+    if first <= number <= last:
+        return (
+            f"{found} (has the WAL-reset bug, which loses commits; the store's write "
+            "gate keeps it away)"
+        )
+    return found

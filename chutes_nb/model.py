@@ -1,0 +1,134 @@
+"""What the outside sees of a job: frozen values without any I/O."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from .states import State
+
+
+class Progress(BaseModel):
+    """How far a job is.
+
+    Attributes
+    ----------
+    done, total : float or None
+        Count so far and count in all, in ``unit``; None where not known.
+    fraction : float or None
+        Share done, 0 to 1.
+    message, unit : str or None
+    rate : float or None
+        ``unit`` a second, over the last moments.
+    eta_s : float or None
+        Seconds left.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    done: float | None = None
+    total: float | None = None
+    fraction: float | None = None
+    message: str | None = None
+    unit: str | None = None
+    rate: float | None = None
+    eta_s: float | None = None
+
+
+class ErrorInfo(BaseModel):
+    """What a job died of, as text.
+
+    Attributes
+    ----------
+    type, message, traceback : str
+    function : str or None
+        The user's function that raised.
+    line : int or None
+        Its line, counted from the top of the cell.
+    cell : int or None
+        The cell's execution count.
+    source : list of (int, str)
+        The lines around the failing one, each with its number.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    type: str
+    message: str
+    traceback: str = ""
+    function: str | None = None
+    line: int | None = None
+    cell: int | None = None
+    source: list[tuple[int, str]] = []
+
+
+class StatusInfo(BaseModel):
+    """One job as it stands, as ``get_job_status`` and the HTTP API give it.
+
+    Three readings of the state work: ``info == "completed"``, ``info.status``
+    and ``info["status"]``. All times are seconds since 1970 (UTC).
+
+    Attributes
+    ----------
+    job_id, name, chute : str
+    status : State
+    attempt, max_attempts : int
+        Attempts begun so far (0 while queued), and the most there can be.
+    queue_position : int or None
+        1 for the job that runs next; None unless queued.
+    timeout_s : float or None
+        Seconds an attempt may take.
+    reported_failure : bool
+        The job completed but returned ``{"success": False, ...}``.
+    log_end : int
+        Bytes of the newest attempt's log in the store.
+    rev : int
+        The store's revision at which this row last changed.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    job_id: str
+    name: str
+    chute: str
+    status: State
+    attempt: int = 0
+    max_attempts: int = 1
+    progress: Progress | None = None
+    stage: str | None = None
+    submitted_at: float
+    started_at: float | None = None
+    finished_at: float | None = None
+    next_attempt_at: float | None = None
+    queue_position: int | None = None
+    error: ErrorInfo | None = None
+    reason: str | None = None
+    timeout_s: float | None = None
+    deadline_at: float | None = None
+    executor: str = "process"
+    priority: int = 0
+    tags: list[str] = []
+    notebook: str | None = None
+    cell: int | None = None
+    retry_of: str | None = None
+    cancel_requested: bool = False
+    reported_failure: bool = False
+    log_end: int = 0
+    rev: int = 0
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in type(self).model_fields:
+            raise KeyError(name)
+        return getattr(self, name)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, str):
+            return self.status.value == other
+        return super().__eq__(other)
+
+    def __hash__(self) -> int:
+        return hash((self.job_id, self.rev))
+
+    def __str__(self) -> str:
+        return self.status.value

@@ -1,0 +1,17 @@
+"""What a notebook shows of jobs; it only reads the store and writes intents."""
+
+from __future__ import annotations
+
+from .actions import Actions, StoreActions
+from .card import JobCard, card_bundle
+from .static import JOB_MIME, one_line, static_card
+
+__all__ = [
+    "JOB_MIME",
+    "Actions",
+    "JobCard",
+    "StoreActions",
+    "card_bundle",
+    "one_line",
+    "static_card",
+]

@@ -1,0 +1,164 @@
+"""The card of a job as text that needs no kernel: HTML, one line, the job MIME."""
+
+from __future__ import annotations
+
+import re
+import time
+from html import escape
+from typing import Any
+
+from ..states import ENDED
+
+JOB_MIME = "application/vnd.chutes.job+json"
+TAIL_LINES = 20
+
+# Middle tones, readable on white and on black: a saved page may be either.
+TONES = {
+    "queued": "#808890",
+    "running": "#1e88e5",
+    "retrying": "#b7791f",
+    "completed": "#2e9e4f",
+    "failed": "#d9483b",
+    "timeout": "#d9483b",
+    "cancelled": "#808890",
+    "interrupted": "#b7791f",
+}
+LINE = "1px solid rgba(128,128,128,.35)"
+CARD = f"border:{LINE};border-radius:6px;max-width:1000px;color:inherit"
+ROW = "padding:7px 12px;font:13px/1.5 system-ui,sans-serif"
+SOFT = "opacity:.72;font-size:12px"
+PRE = (
+    f"margin:0;padding:8px 12px;border:0;border-top:{LINE};background:none;"
+    "color:inherit;font:12px/1.55 ui-monospace,monospace;white-space:pre;overflow:auto"
+)
+MARK = "background:rgba(217,72,59,.16);box-shadow:inset 2px 0 #d9483b;display:block"
+# Colours, cursor moves and titles that a terminal would have swallowed.
+ESCAPES = re.compile(r"\x1b(?:\[[0-9;:?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)")
+CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+
+
+def static_card(status: dict[str, Any], tail: list[str]) -> str:
+    """Draw a job as it stands, for saved notebooks, nbconvert and GitHub.
+
+    Parameters
+    ----------
+    status : dict
+        StatusInfo as JSON.
+    tail : list of str
+        The last lines of the newest attempt's log; the last 20 are shown.
+
+    Returns
+    -------
+    str
+        HTML with nothing to load and nothing to run; every value is escaped.
+    """
+    state = status["status"]
+    name = f"Job {status['name']}"
+    parts = [_head(status), _why(status), _failing_lines(status), _log(tail)]
+    body = "".join(part for part in parts if part)
+    return (
+        f'<div role="region" aria-label="{escape(name)}" data-state="{escape(state)}" '
+        f'data-job="{escape(status["job_id"])}" style="{CARD}">{body}</div>'
+    )
+
+
+def one_line(status: dict[str, Any]) -> str:
+    """Job as plain text: ``Job train 7f3a91: running, attempt 2 of 3, 62 %``."""
+    facts = [status["status"], *_facts(status)]
+    return f"Job {status['name']} {status['job_id'][-6:]}: {', '.join(facts)}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words: ``0.4 s``, ``41 s``, ``2 min 14 s``, ``3 h 05 min``."""
+    if seconds < 10:
+        return f"{max(0.0, seconds):.1f} s"
+    whole = int(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    minutes = whole // 60
+    if minutes < 1440:
+        return f"{minutes // 60} h {minutes % 60:02d} min"
+    return f"{minutes // 1440} d {minutes % 1440 // 60} h"
+
+
+def _facts(status: dict[str, Any]) -> list[str]:
+    facts = []
+    if status["max_attempts"] > 1 and status["attempt"]:
+        facts.append(f"attempt {status['attempt']} of {status['max_attempts']}")
+    progress = status["progress"] or {}
+    if progress.get("fraction") is not None and status["status"] not in ENDED:
+        facts.append(f"{int(progress['fraction'] * 100 + 1e-9)} %")
+    if status["started_at"] is not None and status["finished_at"] is not None:
+        facts.append(duration(status["finished_at"] - status["started_at"]))
+    if status["reported_failure"]:
+        facts.append("reported failure")
+    return facts
+
+
+def _head(status: dict[str, Any]) -> str:
+    state = status["status"]
+    tone = TONES.get(state, TONES["queued"])
+    facts = _facts(status)
+    if state not in ENDED:
+        facts.append(f"as of {time.strftime('%Y-%m-%d %H:%M:%S')}")
+    return (
+        f'<div style="{ROW}"><b>{escape(status["name"])}</b>&ensp;'
+        f'<span style="color:{tone}">● {escape(state)}</span>&ensp;'
+        f'<span style="{SOFT}">{escape(" · ".join(facts))}</span>&ensp;'
+        f'<code style="{SOFT}" title="{escape(status["job_id"])}">'
+        f"{escape(status['job_id'][-6:])}</code></div>"
+    )
+
+
+def _why(status: dict[str, Any]) -> str:
+    error, reason = status["error"], status["reason"] or ""
+    if status["status"] not in ENDED or not (error or reason):
+        return ""
+    style = f'style="{ROW};border-top:{LINE}"'
+    where = _where(status) if error else ""
+    # Whoever was stopped raised something too; why it was stopped is the cause.
+    if not error or (reason and status["status"] != "failed"):
+        cause, rest = escape(reason), "" if "line" in reason else where
+    else:
+        cause = f"<b>{escape(error['type'])}</b>: {escape(error['message'])}"
+        more = "" if error["type"] in reason else reason
+        rest = " · ".join(part for part in (where, more) if part)
+    soft = f'&ensp;<span style="{SOFT}">{escape(rest)}</span>' if rest else ""
+    return f"<div {style}>{cause}{soft}</div>"
+
+
+def _where(status: dict[str, Any]) -> str:
+    error = status["error"]
+    parts = [f"in {error['function']}"] if error.get("function") else []
+    if error.get("line") is not None:
+        cell = error.get("cell") or status["cell"]
+        parts.append(f"line {error['line']}" + (f" of cell [{cell}]" if cell else ""))
+    return ", ".join(parts)
+
+
+def _failing_lines(status: dict[str, Any]) -> str:
+    error = status["error"]
+    if status["status"] not in ENDED or not error or not error.get("source"):
+        return ""
+    width = len(str(error["source"][-1][0]))
+    lines = []
+    for number, text in error["source"]:
+        line = f"{number:>{width}} {escape(text)}\n"
+        if number == error["line"]:
+            line = f'<span style="{MARK}">{line.rstrip()}</span>'
+        lines.append(line)
+    return f'<pre style="{PRE}">{"".join(lines)}</pre>'
+
+
+def _log(tail: list[str]) -> str:
+    if not tail:
+        return ""
+    text = "\n".join(plain(line) for line in tail[-TAIL_LINES:])
+    return f'<pre style="{PRE}">{escape(text)}</pre>'
+
+
+def plain(line: str) -> str:
+    """Line without escape sequences and control characters."""
+    return CONTROLS.sub("", ESCAPES.sub("", line))

@@ -1,0 +1,62 @@
+"""Where things live: the home of the store and the short-lived runtime folder."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import tempfile
+from pathlib import Path
+
+from .errors import StoreUnsafe
+
+PRIVATE_DIR = 0o700
+PRIVATE_FILE = 0o600
+
+
+def default_home() -> Path:
+    """Folder of the store: ``CHUTES_NB_HOME``, else Jupyter's data folder.
+
+    Returns
+    -------
+    pathlib.Path
+        Absolute; not created yet.
+    """
+    named = os.environ.get("CHUTES_NB_HOME")
+    if named:
+        return Path(named).expanduser().absolute()
+    from jupyter_core.paths import jupyter_data_dir  # slow to import, often not needed
+
+    return Path(jupyter_data_dir()) / "chutes_nb"
+
+
+def private_dir(path: Path) -> Path:
+    """Make a folder that only its owner can enter, and check that it is so.
+
+    Raises
+    ------
+    StoreUnsafe
+        If the folder belongs to somebody else or is a link.
+    """
+    path.mkdir(mode=PRIVATE_DIR, parents=True, exist_ok=True)
+    found = os.lstat(path)
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+        raise StoreUnsafe(
+            f"{path} is not a folder of user {os.getuid()}; jobs and their results "
+            "are kept only in a folder of one's own: set CHUTES_NB_HOME to another"
+        )
+    if stat.S_IMODE(found.st_mode) & 0o077:
+        os.chmod(path, PRIVATE_DIR)
+    return path
+
+
+def runtime_dir(home: Path) -> Path:
+    """Folder of sockets and leases; short, since AF_UNIX paths end at 104 bytes."""
+    mark = hashlib.sha256(os.fsencode(home.absolute())).hexdigest()[:10]
+    base = os.environ.get("XDG_RUNTIME_DIR")
+    if base and len(base) <= 50 and os.access(base, os.W_OK):
+        return private_dir(Path(base) / f"chutes_nb-{mark}")
+    base = tempfile.gettempdir()
+    if len(base) > 50:
+        base = "/tmp"
+    return private_dir(Path(base) / f"chutes_nb-{os.getuid()}-{mark}")

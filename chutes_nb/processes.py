@@ -1,0 +1,180 @@
+"""Processes told apart for certain, leases that decide life, groups ended whole."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import signal
+import sys
+import time
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from .paths import PRIVATE_FILE
+
+WORKER_MARK = "CHUTES_WORKER"
+IS_LINUX: bool = sys.platform == "linux"
+
+
+class Identity(NamedTuple):
+    """A process for certain: its number alone is given again one day."""
+
+    pid: int
+    start_ticks: int
+    boot_id: str
+
+
+@cache
+def boot_id() -> str:
+    """Name of this boot of the machine, empty where it has none."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        import psutil  # not Linux: only then is the slower way needed
+
+        return str(int(psutil.boot_time()))
+
+
+def start_ticks(pid: int) -> int:
+    """When a process began, in the system's own ticks; 0 if there is none."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+        return int(stat[stat.rindex(b")") + 2 :].split()[19])
+    except FileNotFoundError:
+        if IS_LINUX:
+            return 0
+    except (OSError, ValueError):
+        return 0
+    import psutil  # not Linux
+
+    try:
+        return int(psutil.Process(pid).create_time() * 1000)
+    except psutil.Error:
+        return 0
+
+
+def identify(pid: int) -> Identity:
+    """Identity of a living process."""
+    return Identity(pid, start_ticks(pid), boot_id())
+
+
+def is_same(found: Identity) -> bool:
+    """Whether the process still is the one that was identified."""
+    return (
+        found.boot_id == boot_id()
+        and found.start_ticks != 0
+        and start_ticks(found.pid) == found.start_ticks
+    )
+
+
+def take_lease(path: Path) -> int:
+    """Lock a lease file; whoever holds the descriptor lives.
+
+    Returns
+    -------
+    int
+        The descriptor. The lock belongs to the open file description, so it
+        passes to a child with the descriptor and ends with the last holder.
+
+    Raises
+    ------
+    BlockingIOError
+        If somebody holds it.
+    """
+    fd = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, PRIVATE_FILE)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
+def is_held(path: Path) -> bool:
+    """Whether the holder of a lease lives; a lease that is gone is free."""
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    else:
+        return False
+    finally:
+        os.close(fd)
+
+
+def signal_group(pgid: int, number: int) -> bool:
+    """Signal a whole process group; False if nobody is left in it."""
+    try:
+        os.killpg(pgid, number)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+def group_is_empty(pgid: int) -> bool:
+    """Whether no process is left in a group (one that waits to be reaped counts)."""
+    return not signal_group(pgid, 0)
+
+
+def marked(worker_id: str) -> list[int]:
+    """Find what a worker's jobs started, also what left its group.
+
+    They carry the worker's mark in the environment they were started with.
+    """
+    if not IS_LINUX:
+        return _marked_elsewhere(worker_id)
+    needle = f"{WORKER_MARK}={worker_id}".encode()
+    found = []
+    for entry in os.scandir("/proc"):
+        if not entry.name.isdigit():
+            continue
+        with contextlib.suppress(OSError):
+            environ = Path(entry.path, "environ").read_bytes()
+            if needle in environ.split(b"\0"):
+                found.append(int(entry.name))
+    return found
+
+
+def _marked_elsewhere(worker_id: str) -> list[int]:
+    import psutil  # not Linux
+
+    return [
+        process.pid
+        for process in psutil.process_iter(["environ"])
+        if (process.info["environ"] or {}).get(WORKER_MARK) == worker_id
+    ]
+
+
+def kill_marked(worker_id: str, *, spare: frozenset[int] = frozenset()) -> int:
+    """Kill what a worker's jobs started; returns how many were killed.
+
+    Looks again until a pass finds nobody, since a process may have forked
+    between the look and the blow.
+    """
+    killed = 0
+    for _ in range(50):
+        pids = [pid for pid in marked(worker_id) if pid not in spare]
+        alive = [pid for pid in pids if not is_zombie(pid)]
+        if not alive:
+            return killed
+        for pid in alive:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+                killed += 1
+        time.sleep(0.002)
+    return killed
+
+
+def is_zombie(pid: int) -> bool:
+    """Whether a process has ended and only waits for its parent to ask."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return IS_LINUX
+    return stat[stat.rindex(b")") + 2 :][:1] in (b"Z", b"X")

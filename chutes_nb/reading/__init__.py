@@ -1,0 +1,9 @@
+"""Progress and metrics out of the plain text that a job prints (pure, no I/O)."""
+
+from __future__ import annotations
+
+from .pace import Pace
+from .reader import Reader
+from .values import Metric, ProgressRead, Reading
+
+__all__ = ["Metric", "Pace", "ProgressRead", "Reader", "Reading"]

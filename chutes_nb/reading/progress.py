@@ -1,0 +1,292 @@
+"""Progress out of one line of text, with the evidence for it (pure)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from .words import DONE, LOG_PREFIX, RATIOS, SECTIONS, UNITS, VERBS
+
+_N = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?"
+_RATIO = re.compile(
+    rf"(?<![\w./:,+$~-])(?P<i>{_N})(?P<by>\s?/\s?|\s(?:out\s)?of\s)(?P<n>{_N})"
+    r"(?![\w/%]|[.,:-]\w)",
+    re.ASCII,
+)
+_PERCENT = re.compile(r"(?<![\w./:,+$~-])(\d{1,3}(?:\.\d+)?)\s?%(?![\w%])", re.ASCII)
+_TQDM = re.compile(
+    r"^(?P<desc>.*?)[:\s]*\b(?P<percent>\d{1,3})%\|[^|]*\|\s*"
+    r"(?P<i>\d+(?:\.\d+)?)(?P<is>[kMGTP]?)/(?P<n>\d+(?:\.\d+)?)(?P<ns>[kMGTP]?)\s*"
+    r"(?P<unit>[A-Za-z]*)\s*\[\s*[\d:]+<",
+    re.ASCII,
+)
+_TQDM_RATE = re.compile(r"[\d.?]+[kMG]?([A-Za-z]+)/s\b|\bs/([A-Za-z]+)", re.ASCII)
+_TQDM_OPEN = re.compile(
+    r"^(?:(?P<desc>.+?):\s+)?(?P<i>\d+(?:\.\d+)?)(?P<is>[kMGTP]?)(?P<unit>[A-Za-z]+)"
+    r"\s\[\d+:\d\d(?::\d\d)?,\s",
+    re.ASCII,
+)
+_GLYPHS = re.compile(
+    r"[█▉▊▋▌▍▎▏▓▒░━╸╺■□◼◻⬛⬜]{4,}|(?<!\w)[\[|](?=.{5})[#=*█>]+[>#]?[ .\-_]*[\]|]"
+    r"|\[[>.\-_ ]{5,}\]"
+)
+_SCALES = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15}
+_FFMPEG = re.compile(r"\btime=(\d+):(\d\d):(\d\d(?:\.\d+)?)", re.ASCII)
+DURATION = re.compile(r"^\s*Duration:\s(\d+):(\d\d):(\d\d(?:\.\d+)?),", re.ASCII)
+
+_I = re.IGNORECASE
+_UNIT_BEFORE = re.compile(rf"(?:^|[^\w])({UNITS})[\s:=#\[(]{{0,4}}$", _I)
+_PROGRESS_BEFORE = re.compile(r"\bprogress\b\W{0,4}$", _I)
+_VERB_BEFORE = re.compile(
+    rf"(?:^|[^\w])(?:{VERBS})\b\W{{0,4}}(?:\w+\W{{1,3}}){{0,3}}$", _I
+)
+_VERB_CLOSE = re.compile(
+    rf"(?:^|[^\w])(?:{VERBS})\b(?:[\s:.=…(\[-]{{1,5}}|\s\w+[\s:.=…(\[-]{{1,5}})$", _I
+)
+_VERB_COLON = re.compile(rf"(?:^|[^\w])(?:{VERBS})\b.{{0,80}}(?::|\.\.\.|…)\s*$", _I)
+_UNIT_AFTER = re.compile(rf"^\s*({UNITS})\b(?!\s*(?:/|per))", _I)
+_WORK_AFTER = re.compile(rf"^\s*(?:\w+\s){{0,2}}{DONE}\b", _I)
+_DONE_AFTER = re.compile(rf"^\s*(?:is\s)?{DONE}\b", _I)
+_CALM_AFTER = re.compile(r"^\s*(?:$|[\[\](),;:|.…•-]|eta\b|at\b)", _I)
+_CLAUSE = re.compile(r"[,;|\t\])]|(?<!\.)\. (?=[A-Z])| - ")
+_DIGITS = re.compile(r"[\d.,]+", re.ASCII)
+_SAYS_VALUES = re.compile(r"\w\s*[:=]\s*[-+]?\d*\.?\d", re.ASCII)
+_LAST_NUMBER = re.compile(r"\s*\(?[\d.]+%?$", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One sign of progress in a line.
+
+    Attributes
+    ----------
+    key : str
+        What the line says without its numbers: the same for the same loop.
+    fraction : float or None
+        0 to 1; None where only a count without a total is known.
+    is_sure : bool
+        Whether one line is evidence enough; else it must be seen to grow.
+    is_bar : bool
+        A drawn bar, so perhaps one inside an epoch or stage.
+    section : str or None
+        ``epoch``, ``stage``, ...: this opens (or names) an outer section.
+    is_closing : bool
+        The section's line tells values, so it was printed at its end.
+    """
+
+    key: str
+    done: float | None = None
+    total: float | None = None
+    fraction: float | None = None
+    message: str | None = None
+    unit: str | None = None
+    is_sure: bool = True
+    is_bar: bool = False
+    section: str | None = None
+    is_closing: bool = False
+
+
+def without_prefix(line: str) -> str:
+    """Take a log line's time, level and logger off its front."""
+    match = LOG_PREFIX.match(line)
+    return line[match.end() :] if match else line
+
+
+def find(line: str, *, strict: bool = True) -> list[Found]:
+    """Read one line: the outer section first, if there are two.
+
+    Parameters
+    ----------
+    line : str
+        Without colours and log prefix.
+    strict : bool
+        False reads shapes, whose digits are all ``1``: values are not judged.
+    """
+    bar = _tqdm(line, strict)
+    if bar is not None:
+        outer = _section_in(bar.message or "", strict)
+        return [outer, bar] if outer else [bar]
+    has_bar = "%" in line or "/" in line
+    glyphs = _GLYPHS.search(line) if has_bar else None
+    if glyphs is None and not (has_bar or " of " in line):
+        return []
+    ratios = _ratios(line, strict, is_bar=glyphs is not None)
+    if ratios:
+        sure = [found for found in ratios if found.is_sure]
+        return sure[:2] if sure else ratios[:1]
+    percent = _percent(line, strict, is_bar=glyphs is not None)
+    return [percent] if percent else []
+
+
+def _tqdm(line: str, strict: bool) -> Found | None:
+    if "[" not in line:
+        return None
+    match = _TQDM.match(line)
+    if match is not None:
+        done = float(match["i"]) * _SCALES[match["is"]]
+        total = float(match["n"]) * _SCALES[match["ns"]]
+        if strict and not 0 < total >= done:
+            return None
+        rate = _TQDM_RATE.search(line, match.end())
+        unit = match["unit"] or (rate and (rate[1] or rate[2])) or None
+        return Found(
+            "bar",
+            done,
+            total,
+            min(done / total, 1.0) if total else 0.0,
+            _message(match["desc"]),
+            unit,
+            is_bar=True,
+        )
+    match = _TQDM_OPEN.match(line)
+    if match is None:
+        return None
+    done = float(match["i"]) * _SCALES[match["is"]]
+    message = _message(match["desc"] or "")
+    return Found("bar", done, None, None, message, match["unit"], is_bar=True)
+
+
+def _section_in(text: str, strict: bool) -> Found | None:
+    for found in _ratios(text, strict, is_bar=False):
+        if found.section and found.is_sure:
+            return found
+    return None
+
+
+def _ratios(line: str, strict: bool, *, is_bar: bool) -> list[Found]:
+    founds = []
+    for match in _RATIO.finditer(line):
+        done, total = _number(match["i"]), _number(match["n"])
+        if strict and not 0 < total >= done:
+            continue
+        found = _judge_ratio(line, match, done, total, is_bar)
+        if found is not None:
+            founds.append(found)
+    return founds
+
+
+def _judge_ratio(
+    line: str, match: re.Match[str], done: float, total: float, is_bar: bool
+) -> Found | None:
+    head, tail = line[: match.start()], line[match.end() :]
+    near_head, near_tail = _CLAUSE.split(head)[-1], _near(tail)
+    before, after = _UNIT_BEFORE.search(head), _UNIT_AFTER.match(tail)
+    near = near_head[-40:], near_tail[:24]
+    if not (is_bar or before) and (RATIOS.search(near[0]) or RATIOS.search(near[1])):
+        return None
+    is_dated = match["i"].startswith("0") and len(match["i"]) > 1
+    is_sure = is_bar or (
+        bool(
+            before
+            or after
+            or _PROGRESS_BEFORE.search(head)
+            or _VERB_BEFORE.search(near_head)
+            or _WORK_AFTER.match(tail)
+            or _agrees(head, tail, done, total)
+        )
+        or (not is_dated and _stands_apart(head, tail))
+    )
+    word = before[1].lower() if before else None
+    unit = after[1] if after else (before[1].lower() if before else None)
+    message = _message(tail if before else head)
+    if message is None and not (is_bar or after):
+        message = _message(tail)  # "[3/10] Building foo"
+    return Found(
+        _key(head, tail),
+        done,
+        total,
+        done / total if total else 0.0,
+        message,
+        unit,
+        is_sure,
+        is_bar=is_bar,
+        section=word if word in SECTIONS and not is_bar else None,
+        is_closing=bool(_SAYS_VALUES.search(tail)),
+    )
+
+
+def _stands_apart(head: str, tail: str) -> bool:
+    """Whether the ratio is all of the line, or bracketed at one of its ends."""
+    left, right = head.rstrip(), tail.strip()
+    if not left and (not right or right[0] in ":"):
+        return True
+    is_boxed = left[-1:] in ("(", "[") and right[:1] in (")", "]")
+    return is_boxed and (not left[:-1].strip() or not right[1:].strip(" .:…"))
+
+
+def _agrees(head: str, tail: str, done: float, total: float) -> bool:
+    """Whether a percentage beside the ratio says the same, as in ``45% (9/20)``."""
+    if not total:
+        return True
+    for text in (head[-16:], tail[:16]):
+        for percent in _PERCENT.finditer(text):
+            if abs(float(percent[1]) - 100 * done / total) <= 1:
+                return True
+    return False
+
+
+def _percent(line: str, strict: bool, *, is_bar: bool) -> Found | None:
+    matches = list(_PERCENT.finditer(line))
+    if not matches or (len(matches) > 1 and not is_bar):
+        return None  # "80% train, 20% test" splits something
+    match = matches[0]
+    share = float(match[1])
+    if strict and share > 100:
+        return None
+    head, tail = line[: match.start()], line[match.end() :]
+    if not (is_bar or _is_percent_done(head, tail)):
+        return None
+    fraction = min(share / 100, 1.0)
+    return Found(
+        _key(head, tail), None, None, fraction, _message(head), None, is_bar=is_bar
+    )
+
+
+def _is_percent_done(head: str, tail: str) -> bool:
+    left, right = head.strip(), tail.strip()
+    if not left.strip("[(") and not right.strip("])….:"):
+        return True
+    near_head, near_tail = _CLAUSE.split(head)[-1], _near(tail)
+    if RATIOS.search(near_head[-40:]) or RATIOS.search(near_tail[:24]):
+        return False
+    if _PROGRESS_BEFORE.search(head) or _DONE_AFTER.match(tail):
+        return True
+    if left.endswith("[") and right.startswith("]"):
+        # CMake's "[ 45%] Building", pytest's "..... [ 45%]"
+        return left == "[" or right == "]"
+    closes = _VERB_CLOSE.search(near_head) or _VERB_COLON.search(near_head)
+    return bool(closes and _CALM_AFTER.match(tail))
+
+
+def film_time(line: str) -> float | None:
+    """Give the seconds of film that ffmpeg's status line says are done."""
+    match = _FFMPEG.search(line) if "bitrate=" in line else None
+    return clock(match) if match else None
+
+
+def clock(match: re.Match[str]) -> float:
+    """Turn groups hours, minutes, seconds into seconds."""
+    return int(match[1]) * 3600 + int(match[2]) * 60 + float(match[3])
+
+
+def _number(text: str) -> float:
+    return float(text.replace(",", ""))
+
+
+def _key(head: str, tail: str) -> str:
+    return _DIGITS.sub("", head[-60:] + "#" + _near(tail)[:24])
+
+
+def _near(tail: str) -> str:
+    """Cut off what follows the clause in which the number stands."""
+    return _CLAUSE.split(tail.lstrip("])"), maxsplit=1)[0]
+
+
+def _message(text: str) -> str | None:
+    if _SAYS_VALUES.search(text):
+        return None  # metrics have their own place
+    text = _GLYPHS.sub("", text).strip(" \t:-|.,()[]%=#•")
+    text = _LAST_NUMBER.sub("", text).strip(" \t:-|.,()[]")
+    if not text or text.lower() == "progress":
+        return None
+    return text[:120]

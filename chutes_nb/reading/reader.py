@@ -1,0 +1,210 @@
+"""Reads a job's output as it comes: keeps what one line alone cannot tell."""
+
+from __future__ import annotations
+
+from .lines import Lines, place, plain, shape_of
+from .metrics import Marks, marks, values
+from .progress import DURATION, Found, clock, film_time, find, without_prefix
+from .sources import Sources
+from .values import Metric, ProgressRead, Reading
+
+# Of a flood only a part is read: metric lines at once, and more for each feed;
+# progress lines a feed (only the newest is shown); new shapes judged a feed.
+BURST_LINES = 4_000
+METRIC_LINES_A_FEED = 100
+PROGRESS_LINES_A_FEED = 50
+SHAPES_A_FEED = 1_000
+SHAPES_KEPT = 4_096
+# A read of this size was likely cut by its buffer, not by the job.
+CUT_READ_BYTES = 4_096
+
+# What a shape of line can hold: nothing; progress alone; values or steps.
+_DULL, _TELLS_PROGRESS, _TELLS_VALUES = range(3)
+
+
+class Reader:
+    """Progress and metrics of one attempt, from its output in pieces.
+
+    Notes
+    -----
+    Most lines are told from their *shape* (every digit made a ``1``): a shape
+    that can hold neither progress nor a metric is judged once, then skipped by
+    one lookup. Beyond ``BURST_LINES`` promising lines at once, they are
+    thinned evenly, so that a flood costs the reader next to nothing.
+    """
+
+    def __init__(self) -> None:
+        self._lines = Lines()
+        self._sources = Sources()
+        self._kinds: dict[bytes, int] = {}
+        self._credit = BURST_LINES
+        self._steps = _Steps()
+        self._film_s: float | None = None
+        self._repeats_best = False
+
+    def feed(self, data: bytes) -> Reading:
+        """Take the next bytes of the output, cut anywhere.
+
+        Parameters
+        ----------
+        data : bytes
+            What came since the last call. Empty says that the job is at rest,
+            so that its unterminated last line can be taken as it stands.
+
+        Returns
+        -------
+        Reading
+            The newest progress in these bytes, and the metrics of the lines
+            that they finished.
+        """
+        segments, shapes = self._lines.cut(data)
+        progress: ProgressRead | None = None
+        metrics: list[Metric] = []
+        for segment in self._promising(segments, shapes):
+            progress = self._read(segment, metrics) or progress
+        return Reading(self._peek(len(data)) or progress, metrics)
+
+    def finish(self) -> Reading:
+        """Read the unterminated last line as if it had ended."""
+        rest = self._lines.rest
+        self._lines.clear()
+        metrics: list[Metric] = []
+        progress = self._read(rest, metrics) if rest else None
+        return Reading(progress, metrics)
+
+    def _promising(self, segments: list[bytes], shapes: list[bytes]) -> list[bytes]:
+        kinds = self._kinds
+        if len(kinds) > SHAPES_KEPT:
+            kinds.clear()
+        fresh = [shape for shape in dict.fromkeys(shapes) if shape not in kinds]
+        for shape in fresh[-SHAPES_A_FEED:]:
+            kinds[shape] = _kind(shape)
+        asked = list(map(kinds.get, shapes))  # None: more new shapes than are judged
+        self._credit = min(self._credit + METRIC_LINES_A_FEED, BURST_LINES)
+        points = _thinned(
+            [i for i, kind in enumerate(asked) if kind == _TELLS_VALUES], self._credit
+        )
+        self._credit -= len(points)
+        bars = [i for i, kind in enumerate(asked) if kind == _TELLS_PROGRESS]
+        chosen = sorted(points + _thinned(bars, PROGRESS_LINES_A_FEED))
+        return [segments[i] for i in chosen]
+
+    def _peek(self, size: int) -> ProgressRead | None:
+        """Read the progress of the unterminated last line, changing nothing."""
+        rest = self._lines.rest
+        is_cut = size >= CUT_READ_BYTES or (size > 0 and rest[-1:].isdigit())
+        if not rest or is_cut or not _kind(shape_of(rest)):
+            return None
+        line = without_prefix(plain(rest))
+        return self._sources.settle(find(line), place(rest), peek=True)
+
+    def _read(self, segment: bytes, metrics: list[Metric]) -> ProgressRead | None:
+        line = without_prefix(plain(segment))
+        if line.startswith("Early stopping, best iteration"):
+            self._repeats_best = True
+            return None
+        if self._repeats_best:
+            self._repeats_best = False
+            return None
+        progress = self._film(line)
+        founds = [] if progress else find(line)
+        if founds:
+            progress = self._sources.settle(founds, place(segment), peek=False)
+        seen = marks(line)
+        inner = next((f for f in founds if f.is_bar), None)
+        if inner is None and founds and founds[-1].section is None:
+            inner = founds[-1]
+        step = self._steps.at(seen, inner, self._sources.section)
+        for name, value in values(line, stepped=seen.any):
+            point = self._steps.point(name, step, value)
+            if point is not None:
+                metrics.append(point)
+        return progress
+
+    def _film(self, line: str) -> ProgressRead | None:
+        length = DURATION.match(line)
+        if length:
+            self._film_s = clock(length) or None
+        done = film_time(line)
+        if done is None or self._film_s is None:
+            return None
+        done = min(done, self._film_s)
+        return ProgressRead(done, self._film_s, done / self._film_s, None, "s")
+
+
+def _kind(shape: bytes) -> int:
+    """Tell what lines of this shape could hold."""
+    if b"1" not in shape:
+        return _TELLS_VALUES if b"best iteration is" in shape else _DULL
+    line = without_prefix(plain(shape))
+    seen = marks(line)
+    has_values = next(values(line, stepped=seen.any), None) is not None
+    if has_values or seen.any or line.startswith("Duration:"):
+        return _TELLS_VALUES
+    if film_time(line) is not None or find(line, strict=False):
+        return _TELLS_PROGRESS
+    return _DULL
+
+
+def _thinned(places: list[int], keep: int) -> list[int]:
+    """Keep evenly many, always with the last."""
+    if len(places) <= keep:
+        return places
+    if keep <= 1:
+        return places[-1:]
+    last = len(places) - 1
+    return [places[i * last // (keep - 1)] for i in range(keep)]
+
+
+class _Steps:
+    """The x axis: which step a metric belongs to."""
+
+    def __init__(self) -> None:
+        self._last: float | int | None = None
+        self._counts: dict[str, int] = {}
+        self._points: dict[str, tuple[float | int | None, float]] = {}
+        self._first_epoch = 1
+        self._base = 0.0
+        self._raw = 0.0
+
+    def at(
+        self, seen: Marks, inner: Found | None, section: tuple[str, float] | None
+    ) -> float | int | None:
+        """Give the step of a line, and remember it for lines that name none."""
+        share = inner.fraction if inner is not None else None
+        epoch = seen.epoch
+        if epoch == 0:
+            self._first_epoch = 0
+        if epoch is None and share is not None and section is not None:
+            epoch = section[1] if section[0] == "epoch" else None
+        if seen.step is not None and seen.steps and epoch is not None:
+            share = min(seen.step / seen.steps, 1.0)
+        if epoch is not None and share is not None:
+            self._last = _whole(round(epoch - self._first_epoch + share, 6))
+        elif seen.step is not None:
+            self._last = _whole(self._unrolled(seen.step) if epoch else seen.step)
+        elif epoch is not None:
+            self._last = _whole(epoch)
+        elif inner is not None and inner.is_bar and inner.done is not None:
+            return _whole(self._unrolled(inner.done))
+        return self._last
+
+    def point(self, name: str, step: float | int | None, value: float) -> Metric | None:
+        """Make a point; None for one that a redraw only repeats."""
+        if step is None:
+            step = self._counts[name] = self._counts.get(name, -1) + 1
+        elif self._points.get(name) == (step, value):
+            return None
+        self._points[name] = (step, value)
+        return Metric(name, step, value)
+
+    def _unrolled(self, count: float) -> float:
+        """Go on counting where a step counter starts anew with each epoch."""
+        if count < self._raw:
+            self._base += self._raw
+        self._raw = count
+        return self._base + count
+
+
+def _whole(number: float) -> float | int:
+    return int(number) if float(number).is_integer() else number

@@ -1,0 +1,39 @@
+"""What this process has defined last: its chutes, job functions and newest job."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from .store.jobs import NewDefinition
+
+
+class Defines(Protocol):
+    """Something that can say its code as it is now."""
+
+    def definition(self) -> NewDefinition:
+        """Return the definition of the code as it is now."""
+
+
+_functions: dict[tuple[str, str], Defines] = {}
+_last_job: str | None = None
+
+
+def remember_function(chute: str, name: str, function: Defines) -> None:
+    """Note which code a name stands for from now on."""
+    _functions[chute, name] = function
+
+
+def current_function(chute: str, name: str) -> Defines | None:
+    """Return what a name stands for in this process, or None."""
+    return _functions.get((chute, name))
+
+
+def remember_job(job_id: str) -> None:
+    """Note the job that this process submitted last."""
+    global _last_job
+    _last_job = job_id
+
+
+def last_job() -> str | None:
+    """Return the job that this process submitted last."""
+    return _last_job

@@ -1,0 +1,328 @@
+"""One commit of the executor: the entries it writes, and the claims it makes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any
+
+from .errors import MoveRefused
+from .lanes.handle import Handle
+from .lanes.process import ProcessLane
+from .policy import Ending
+from .states import ENDED, State
+from .store import Store, Transaction, fleet, jobs, logs, runs, settling
+from .store.db import Row
+from .worker.capture import Look
+from .worker.frames import Task
+
+WORN_AFTER_RUNS = 20_000
+
+
+class Entry:
+    """Something to be written; what happened has to be, what is wished may fail."""
+
+    must_be_written = True
+
+    def apply(self, tx: Transaction, round_: Round) -> None:
+        """Write it."""
+
+    def succeed(self) -> None:
+        """Tell whoever waits that it is durable."""
+
+    def fail(self, error: Exception) -> None:
+        """Tell whoever waits that it was not written."""
+
+
+@dataclass
+class Submit(Entry):
+    """Jobs of one definition, to be queued."""
+
+    definition: jobs.NewDefinition
+    new: list[jobs.NewJob]
+    done: Future[list[str]] = field(default_factory=Future)
+    ids: list[str] = field(default_factory=list)
+    must_be_written = False
+
+    def apply(self, tx: Transaction, round_: Round) -> None:
+        """Write the definition once, and each job."""
+        if self.definition.key not in round_.lane.written:
+            jobs.add_definition(tx, self.definition)
+            round_.new_keys.append(self.definition.key)
+        self.ids = [jobs.add(tx, job) for job in self.new]
+        for job in self.new:
+            round_.has_times |= job.deadline_at is not None
+
+    def succeed(self) -> None:
+        """Give the ids: the jobs are durable."""
+        self.done.set_result(self.ids)
+
+    def fail(self, error: Exception) -> None:
+        """Say why the jobs are not in the store."""
+        self.done.set_exception(error)
+
+
+@dataclass
+class Kick(Entry):
+    """Nothing to write, but something to look at."""
+
+    clock: bool = False
+    asks: bool = False
+    must_be_written = False
+
+    def apply(self, tx: Transaction, round_: Round) -> None:
+        """End what is past its deadline; stop what somebody wants cancelled."""
+        if self.clock:
+            round_.has_times = True
+            place = {"executor": round_.executor, "now": round_.now}
+            for (job,) in tx.all(jobs.PAST_DEADLINE, place):
+                reason = "deadline: no attempt could end before it"
+                if jobs.end_waiting(tx, job, State.TIMEOUT, reason, round_.now):
+                    round_.ended.append(job)
+        if self.asks:
+            round_.asked = tx.all(jobs.ASKED, {"executor": round_.executor})
+            round_.limits = tx.all(jobs.LIMITS, {"executor": round_.executor})
+
+
+@dataclass
+class Told(Entry):
+    """What a running attempt said, or wrote to its output."""
+
+    job: str
+    attempt: int
+    tellings: list[tuple[str, Any]] = field(default_factory=list)
+    progress: dict[str, Any] | None = None
+    look: Look | None = None
+
+    def apply(self, tx: Transaction, round_: Round) -> None:
+        """Write it."""
+        if self.tellings:
+            settling.write_tellings(
+                tx, self.job, self.attempt, self.tellings, round_.now
+            )
+        end, progress = 0, self.progress
+        if self.look is not None:
+            end = self.look.start + len(self.look.body)
+            progress = progress or self.look.progress
+            runs.add_metrics(tx, self.job, self.attempt, self.look.points, round_.now)
+        runs.note(tx, self.job, self.attempt, progress=progress, log_end=end)
+
+
+@dataclass
+class Finish(Entry):
+    """The end of an attempt."""
+
+    handle: Handle
+    task: Row
+    ending: Ending
+    result: jobs.NewResult | None = None
+    told: list[tuple[str, Any]] = field(default_factory=list)
+    files: list[runs.KeptFile] = field(default_factory=list)
+
+    def apply(self, tx: Transaction, round_: Round) -> None:
+        """Move the job; an attempt that is not ours any more changes nothing."""
+        try:
+            state = settling.finish_attempt(
+                tx,
+                self.task,
+                self.handle.id,
+                self.ending,
+                round_.now,
+                self.result,
+                self.told,
+                self.files,
+            )
+        except MoveRefused:
+            state = None
+        if state in ENDED:
+            round_.ended.append(self.task["id"])
+        elif state is State.RETRYING:
+            round_.has_times = True
+        round_.finished.append(self)
+
+
+@dataclass
+class Gone(Entry):
+    """A worker that is no more."""
+
+    handle: Handle
+
+    def apply(self, tx: Transaction, round_: Round) -> None:
+        """Record it."""
+        fleet.end_worker(tx, self.handle.id, round_.now)
+        round_.buried.append(self.handle)
+
+
+@dataclass
+class Born(Entry):
+    """A worker that said hello."""
+
+    handle: Handle
+
+    def apply(self, tx: Transaction, round_: Round) -> None:
+        """Record which process it is."""
+        if self.handle.identity is not None:
+            fleet.born(tx, self.handle.id, self.handle.identity)
+
+
+class Round:
+    """Everything that one commit does, and what must wait until it is done."""
+
+    def __init__(
+        self, store: Store, lane: ProcessLane, executor: str, max_workers: int
+    ) -> None:
+        self.store, self.lane, self.executor = store, lane, executor
+        self.max_workers = max_workers
+        self.now = time.time()
+        self.ended: list[str] = []
+        self.finished: list[Finish] = []
+        self.buried: list[Handle] = []
+        self.newborn: list[Handle] = []
+        self.worn: list[Handle] = []
+        self.new_keys: list[str] = []
+        self.asked: list[Row] = []
+        self.limits: list[Row] = []
+        self.has_times = False
+        self.next_time: float | None = None
+        self._claims: list[tuple[Handle, Row, Row | None]] = []
+
+    def write_logs(self, batch: Iterable[Entry]) -> None:
+        """Write output first: an end in the store means that its log is there."""
+        looks = [one for one in batch if isinstance(one, Told) and one.look is not None]
+        if not looks:
+            return
+        with self.store.writing_logs() as tx:
+            for one in looks:
+                assert one.look is not None  # filtered above
+                logs.add(tx, one.job, one.attempt, one.look.start, one.look.body)
+
+    def apply(self, tx: Transaction, batch: Iterable[Entry]) -> None:
+        """Write every entry."""
+        for entry in batch:
+            entry.apply(tx, self)
+
+    def claim(self, tx: Transaction) -> None:
+        """Give ready jobs to idle workers, and ask for more workers where short."""
+        freed = [one.handle for one in self.finished if self._can_go_on(one.handle)]
+        idle = [handle for handle in self.lane.handles.values() if handle.is_idle]
+        for handle in freed + idle:
+            row = jobs.claim(tx, self.executor, handle.id, handle.output, self.now)
+            if row is None:
+                break
+            definition = None
+            if row["definition"] not in handle.known:
+                definition = tx.one(jobs.DEFINITION, {"key": row["definition"]})
+            self._claims.append((handle, row, definition))
+        if len(self._claims) == len(freed) + len(idle):
+            self._plan_births(tx)
+        if self.has_times:
+            row = tx.one(jobs.NEXT_TIME, {"executor": self.executor})
+            times = [at for at in row or () if at is not None and at > 0]
+            self.next_time = min(times, default=None)
+
+    def _can_go_on(self, handle: Handle) -> bool:
+        return (
+            not handle.is_going
+            and handle.stopping is None
+            and handle.outcome is not None
+            and not handle.outcome.has_threads
+            and handle.runs < WORN_AFTER_RUNS
+        )
+
+    def _plan_births(self, tx: Transaction) -> None:
+        room = self.max_workers - len(self.lane.handles)
+        if room <= 0:
+            return
+        starting = sum(
+            not handle.is_ready and handle.task is None
+            for handle in self.lane.handles.values()
+        )
+        place = {"executor": self.executor, "now": self.now, "limit": room + starting}
+        waiting = len(tx.all(jobs.READY, place))
+        for _ in range(min(room, waiting - starting)):
+            handle = self.lane.new_handle()
+            fleet.add_worker(
+                tx,
+                handle.id,
+                self.executor,
+                lease=str(handle.lease),
+                socket=str(handle.address),
+                folder=str(handle.folder),
+                now=self.now,
+            )
+            self.newborn.append(handle)
+
+    def send(self) -> None:
+        """Acknowledge ends and send out claims; called once all is committed."""
+        self.lane.written.update(self.new_keys)
+        self.lane.handles.update({handle.id: handle for handle in self.newborn})
+        acks = {}
+        for one in self.finished:
+            handle = one.handle
+            if handle.saw_output or (handle.outcome and handle.outcome.output_bytes):
+                handle.used_output()
+            can_go_on = self._can_go_on(handle)
+            handle.clear()
+            acks[handle.id] = ("ack", one.task["id"], one.task["attempt"])
+            if not can_go_on and not handle.is_going:
+                self.worn.append(handle)
+        for handle, row, definition in self._claims:
+            self._send_task(handle, row, definition, acks.pop(handle.id, None))
+        for worker, ack in acks.items():
+            if worker in self.lane.handles:
+                self.lane.handles[worker].send(ack)
+        self._stop_what_is_asked()
+        for handle in self.buried:
+            self.lane.remove_folder(handle)
+
+    def _send_task(
+        self,
+        handle: Handle,
+        row: Row,
+        definition: Row | None,
+        ack: tuple[Any, ...] | None,
+    ) -> None:
+        handle.runs += 1
+        self.lane.give(handle, row)
+        messages = [] if ack is None else [ack]
+        if definition is not None:
+            handle.known.add(definition["key"])
+            messages.append(define_message(definition))
+        handle.send(*messages, ("run", task_of(row, handle.output)))
+
+    def _stop_what_is_asked(self) -> None:
+        wanted = {row["id"]: row["cancel_by"] for row in self.asked}
+        limits = {row["id"]: row["timeout_s"] for row in self.limits}
+        for handle in list(self.lane.handles.values()):
+            task = handle.task
+            if task is None:
+                continue
+            if task["id"] in wanted:
+                reason = f"cancelled by {wanted[task['id']]}"
+                self.lane.stop(handle, Ending(State.CANCELLED, reason))
+            elif limits.get(task["id"], task["timeout_s"]) != handle.timeout_s:
+                self.lane.extend(handle, limits[task["id"]])
+
+
+def define_message(definition: Row) -> tuple[Any, ...]:
+    """Return the message that gives a worker a definition."""
+    names = ("key", "code", "setup", "sources")
+    return ("define", *(definition[name] for name in names))
+
+
+def task_of(row: Row, output: str) -> Task:
+    """Return the attempt of a claimed row, as it is sent."""
+    return Task(
+        row["id"],
+        row["attempt"],
+        row["max_attempts"],
+        row["name"],
+        row["definition"],
+        row["input_kind"],
+        row["input"],
+        row["timeout_s"],
+        row["grace_s"],
+        output,
+    )

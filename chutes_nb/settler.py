@@ -1,0 +1,189 @@
+"""Follows running attempts and turns what becomes of them into entries to commit."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import anyio
+import anyio.abc
+
+from .lanes.handle import Handle
+from .lanes.process import ProcessLane
+from .policy import Ending
+from .rounds import Born, Entry, Finish, Gone, Kick, Told, define_message, task_of
+from .store import Store, jobs, logs, runs
+from .store.db import Row
+from .worker.capture import POLL_S, Capture
+from .worker.endings import ending_of, result_of
+from .worker.errors import Sources
+from .worker.frames import Outcome, Telling
+
+DRAIN_AT_ONCE_BYTES = 1 << 20
+
+
+class Settler:
+    """The executor's ears: what its lane tells, as entries of the next commit.
+
+    Parameters
+    ----------
+    put : callable
+        Takes an entry for the next commit.
+    """
+
+    lane: ProcessLane
+
+    def __init__(
+        self, store: Store, put: Callable[[Entry], None], tasks: anyio.abc.TaskGroup
+    ) -> None:
+        self._store, self._put, self._tasks = store, put, tasks
+
+    # -- births and adoptions --------------------------------------------------
+    def start(self, handle: Handle) -> None:
+        """Bring a worker to life whose row has been committed."""
+        self._tasks.start_soon(self._spawn, handle)
+
+    async def _spawn(self, handle: Handle) -> None:
+        try:
+            await self.lane.spawn(handle)
+        except OSError:
+            # No room for another process now: the jobs wait, and are looked at again.
+            self.lane.handles.pop(handle.id, None)
+            self._put(Gone(handle))
+            await anyio.sleep(1.0)
+            self._put(Kick())
+            return
+        self._put(Born(handle))
+
+    def adopt(self, row: Row, task: Row | None) -> None:
+        """Take over a worker of a dead executor, with the attempt it has."""
+        handle = self.lane.adopt(row, task)
+        if task is not None:
+            offset = logs.end(self._store.log_reader, task["id"], task["attempt"])
+            self.lane.give(handle, task)
+            handle.capture = Capture(task["output"], offset)
+
+    def ready(self, handle: Handle, busy: tuple[str, int] | None) -> None:
+        """Give an adopted worker what never reached it; watch what it has."""
+        task = handle.task
+        if task is not None and busy is None:
+            # It was claimed and its executor died before it was sent: the same
+            # attempt, to the same worker, for the first time.
+            definition = self._store.reader.one(
+                jobs.DEFINITION, {"key": task["definition"]}
+            )
+            assert definition is not None  # held by a foreign key
+            handle.send(
+                define_message(definition), ("run", task_of(task, task["output"]))
+            )
+        elif task is not None:
+            # Wall clock: the only one that two processes share across a boot.
+            self.lane.begun(handle, time.time() - task["started_at"])
+        handle.idle_since = time.monotonic()
+        self._put(Kick(asks=True))
+
+    # -- what attempts say -----------------------------------------------------
+    def told(self, handle: Handle, tellings: list[Telling]) -> None:
+        """Take what a running attempt says."""
+        task, capture = handle.task, handle.capture
+        assert task is not None  # the lane checked that it is the live attempt
+        progress, rest = None, []
+        for telling in tellings:
+            if telling.kind == "progress" and capture is not None:
+                progress = capture.told(time.monotonic(), telling.value)
+            elif telling.kind != "progress":
+                rest.append((telling.kind, telling.value))
+        self._put(Told(task["id"], task["attempt"], rest, progress))
+
+    async def follow_outputs(self) -> None:
+        """Bring the output of live attempts into the store, 20 times a second."""
+        while True:
+            await anyio.sleep(POLL_S)
+            for handle in list(self.lane.handles.values()):
+                self._look(handle)
+
+    def _look(self, handle: Handle) -> bool:
+        """Put one look at an attempt's output; False when there is nothing new."""
+        task, capture = handle.task, handle.capture
+        if task is None or capture is None or handle.is_drained:
+            return False
+        look = capture.look(time.monotonic())
+        if look is None:
+            return False
+        self._put(Told(task["id"], task["attempt"], look=look))
+        return look.has_more
+
+    # -- ends ------------------------------------------------------------------
+    def ended(
+        self, handle: Handle, ending: Ending | None, outcome: Outcome | None
+    ) -> None:
+        """Settle an attempt that is over."""
+        if outcome is not None:
+            final = _combined(outcome, ending)
+        else:
+            assert ending is not None  # an attempt ends by itself or by us
+            final = ending
+        if outcome is not None and outcome.output_bytes == 0 and not handle.saw_output:
+            self._finish(handle, final, outcome)
+        else:
+            self._tasks.start_soon(self._drain, handle, final, outcome)
+
+    async def _drain(
+        self, handle: Handle, ending: Ending, outcome: Outcome | None
+    ) -> None:
+        """Bring in the rest of the output, then settle: the log is whole by then."""
+        while self._look(handle):
+            await anyio.sleep(0)
+        if handle.task is not None and handle.capture is not None:
+            look = handle.capture.rest(time.monotonic())
+            if look is not None:
+                self._put(Told(handle.task["id"], handle.task["attempt"], look=look))
+        self._finish(handle, ending, outcome)
+
+    def _finish(self, handle: Handle, ending: Ending, outcome: Outcome | None) -> None:
+        task = handle.task
+        assert task is not None  # an attempt ends once
+        handle.is_drained = True
+        told: list[tuple[str, Any]] = []
+        files: list[runs.KeptFile] = []
+        result = None
+        if outcome is not None:
+            tellings = [one for one in outcome.told if one.kind == "progress"]
+            if tellings:
+                self.told(handle, tellings)
+            told = [(k, v) for k, v in outcome.told if k != "progress"]
+            files = [runs.KeptFile(*file) for file in outcome.files]
+            result = result_of(outcome)
+        handle.idle_since = time.monotonic()
+        self._put(Finish(handle, task, ending, result, told, files))
+
+    def gone(self, handle: Handle) -> None:
+        """Record that a worker is no more."""
+        self._put(Gone(handle))
+
+    def sources(self, handle: Handle) -> Sources:
+        """Return the cells of an attempt's definition."""
+        task = handle.task
+        if task is None:
+            return {}
+        row = self._store.reader.one(jobs.DEFINITION, {"key": task["definition"]})
+        return {} if row is None else json.loads(row["sources"])
+
+    def let_spares_go(self, idle_s: float) -> None:
+        """Retire workers that nobody has needed for a while, but for one."""
+        now = time.monotonic()
+        idle = [handle for handle in self.lane.handles.values() if handle.is_idle]
+        for handle in idle[1:]:
+            if now - handle.idle_since > idle_s:
+                self.lane.retire(handle)
+
+
+def _combined(outcome: Outcome, asked: Ending | None) -> Ending:
+    """Join what the worker saw with what was asked of it."""
+    ending = ending_of(outcome, asked)
+    if asked is not None and ending.state is not asked.state and outcome.end != "ok":
+        # It was asked to stop and failed on the way: the cause is the asking.
+        ending = Ending(asked.state, asked.reason, outcome.error, asked.may_retry)
+    return ending

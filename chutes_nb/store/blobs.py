@@ -1,0 +1,67 @@
+"""Content by its SHA-256: each distinct content is one file, kept once."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from ..paths import PRIVATE_FILE, private_dir
+
+PIECE_BYTES = 1 << 20
+
+
+class Blob(NamedTuple):
+    """One kept content."""
+
+    sha256: str
+    size: int
+
+
+def blob_path(blobs: Path, sha256: str) -> Path:
+    """Where a content lies, whether or not it does."""
+    return blobs / sha256[:2] / sha256
+
+
+def keep(source: BinaryIO, blobs: Path) -> Blob:
+    """Copy a stream into the store, with flat memory.
+
+    The file appears whole under its name or not at all: written aside, synced,
+    renamed.
+
+    Parameters
+    ----------
+    source : binary file
+        Read from where it stands to its end.
+    blobs : pathlib.Path
+        The store's folder of contents.
+    """
+    private_dir(blobs)
+    digest, size = hashlib.sha256(), 0
+    fd, name = tempfile.mkstemp(prefix="new-", dir=blobs)
+    aside = Path(name)
+    try:
+        with os.fdopen(fd, "wb") as target:
+            os.fchmod(fd, PRIVATE_FILE)
+            while piece := source.read(PIECE_BYTES):
+                digest.update(piece)
+                size += len(piece)
+                target.write(piece)
+            target.flush()
+            os.fsync(fd)
+        sha256 = digest.hexdigest()
+        final = blob_path(blobs, sha256)
+        private_dir(final.parent)
+        os.replace(aside, final)
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise
+    return Blob(sha256, size)
+
+
+def keep_file(path: Path, blobs: Path) -> Blob:
+    """Copy a file's content into the store."""
+    with path.open("rb") as source:
+        return keep(source, blobs)

@@ -1,0 +1,109 @@
+"""News of the store: revisions to wait for, ends of jobs to be called at.
+
+A nudge carries no data. It only says "look now"; what happened is read from the
+store by revision, so nudges may be lost or doubled.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+
+# Changes of other processes are found by asking this often (3 us each time).
+FOREIGN_POLL_S = 0.1
+
+
+class Feed:
+    """Tells the threads of one process what changed in the store.
+
+    Parameters
+    ----------
+    revision : callable
+        The store's newest revision, read afresh.
+    has_ended : callable
+        Whether a job has ended.
+    ended_since : callable
+        The jobs whose end is newer than a revision.
+    """
+
+    def __init__(
+        self,
+        revision: Callable[[], int],
+        has_ended: Callable[[str], bool],
+        ended_since: Callable[[int], list[str]],
+    ) -> None:
+        self._revision = revision
+        self._has_ended = has_ended
+        self._ended_since = ended_since
+        self._changed = threading.Condition()
+        self._waiting: dict[str, list[Future[None]]] = {}
+        self._follower: threading.Thread | None = None
+
+    def nudge(self, ended: Iterable[str] = ()) -> None:
+        """Say that this process has committed something; name the jobs that ended."""
+        with self._changed:
+            done = [f for job in ended for f in self._waiting.pop(job, ())]
+            self._changed.notify_all()
+        for future in done:
+            with contextlib.suppress(Exception):  # cancelled by who waited
+                future.set_result(None)
+
+    def wait(self, since: int, timeout_s: float) -> int:
+        """Block until the revision passes ``since``, at most so many seconds.
+
+        Returns
+        -------
+        int
+            The newest revision, which is ``since`` where time ran out.
+        """
+        end = time.monotonic() + timeout_s
+        while True:
+            with self._changed:
+                rev = self._revision()
+                left = end - time.monotonic()
+                if rev > since or left <= 0:
+                    return rev
+                self._changed.wait(min(left, FOREIGN_POLL_S))
+
+    def when_ended(self, job: str) -> Future[None]:
+        """Return a future that is done once the job has ended, whoever ends it."""
+        future: Future[None] = Future()
+        with self._changed:
+            self._waiting.setdefault(job, []).append(future)
+        if self._has_ended(job):
+            self.nudge([job])
+        else:
+            self._follow()
+        return future
+
+    def _follow(self) -> None:
+        with self._changed:
+            if self._follower is None or not self._follower.is_alive():
+                self._follower = threading.Thread(
+                    target=self._look_for_ends, name="chutes-feed", daemon=True
+                )
+                self._follower.start()
+
+    def _look_for_ends(self) -> None:
+        """Find the ends of jobs that other processes run.
+
+        What this process ends is told by :meth:`nudge`, so a slow look is enough
+        here, and it costs the same however many jobs are waited for.
+        """
+        rev = max(self._revision() - 1, 0)
+        with self._changed:
+            early = list(self._waiting)
+        self.nudge([job for job in early if self._has_ended(job)])
+        while True:
+            time.sleep(FOREIGN_POLL_S)
+            newest = self._revision()
+            if newest > rev:
+                self.nudge(self._ended_since(rev))
+                rev = newest
+            with self._changed:
+                if not self._waiting:
+                    self._follower = None
+                    return

@@ -1,0 +1,132 @@
+"""Executors and workers: who runs jobs, and who inherits from the dead."""
+
+from __future__ import annotations
+
+from ..processes import Identity
+from .db import Row, Transaction
+
+ADD_EXECUTOR = """
+INSERT INTO executors (id, kind, pid, boot_id, python, lease, sqlite, started_at)
+VALUES (:id, :kind, :pid, :boot_id, :python, :lease, :sqlite, :now)
+"""
+END_EXECUTOR = (
+    "UPDATE executors SET ended_at = :now WHERE id = :id AND ended_at IS NULL"
+)
+LIVE_EXECUTORS = "SELECT * FROM executors WHERE ended_at IS NULL"
+ADD_WORKER = """
+INSERT INTO workers (id, executor, lease, socket, folder, started_at)
+VALUES (:id, :executor, :lease, :socket, :folder, :now)
+"""
+BORN = """
+UPDATE workers
+   SET pid = :pid, start_ticks = :start_ticks, boot_id = :boot_id
+ WHERE id = :id
+"""
+END_WORKER = "UPDATE workers SET ended_at = :now WHERE id = :id AND ended_at IS NULL"
+LIVE_WORKERS = "SELECT * FROM workers WHERE executor = :executor AND ended_at IS NULL"
+OWNER = "SELECT executor FROM workers WHERE id = :id"
+RUNNING_ON = """
+SELECT j.id, j.chute, j.name, j.definition, j.attempt, j.max_attempts, j.timeout_s,
+       j.grace_s, j.deadline_at, j.policy, j.input_kind, j.input, j.cancel_by,
+       a.started_at, a.output
+  FROM jobs j JOIN attempts a ON a.job = j.id AND a.number = j.attempt
+ WHERE j.state = 'running' AND j.worker = :worker
+"""
+HERITAGE = """
+SELECT 1 FROM jobs WHERE executor = :id AND finished_at IS NULL
+UNION ALL
+SELECT 1 FROM workers WHERE executor = :id AND ended_at IS NULL
+LIMIT 1
+"""
+INHERIT_JOBS = """
+UPDATE jobs
+   SET executor = :heir, rev = :rev
+ WHERE executor = :dead AND finished_at IS NULL
+"""
+INHERIT_WORKERS = """
+UPDATE workers
+   SET executor = :heir
+ WHERE executor = :dead AND ended_at IS NULL
+"""
+
+
+def add_executor(
+    tx: Transaction,
+    executor: str,
+    *,
+    kind: str,
+    who: Identity,
+    python: str,
+    lease: str,
+    sqlite: str,
+    now: float,
+) -> None:
+    """Record an executor; it holds its lease already."""
+    place = {"id": executor, "kind": kind, "pid": who.pid, "boot_id": who.boot_id}
+    facts = {"python": python, "lease": lease, "sqlite": sqlite, "now": now}
+    tx.run(ADD_EXECUTOR, place | facts)
+
+
+def end_executor(tx: Transaction, executor: str, now: float) -> None:
+    """Record that an executor is no more."""
+    tx.run(END_EXECUTOR, {"id": executor, "now": now})
+
+
+def has_heritage(tx: Transaction, executor: str) -> bool:
+    """Whether an executor has jobs or workers that somebody could take over."""
+    return tx.one(HERITAGE, {"id": executor}) is not None
+
+
+def live_executors(tx: Transaction) -> list[Row]:
+    """Executors not recorded as ended; their leases tell whether they live."""
+    return tx.all(LIVE_EXECUTORS)
+
+
+def add_worker(
+    tx: Transaction,
+    worker: str,
+    executor: str,
+    *,
+    lease: str,
+    socket: str,
+    folder: str,
+    now: float,
+) -> None:
+    """Record a worker before it is born."""
+    place = {"lease": lease, "socket": socket, "folder": folder, "now": now}
+    tx.run(ADD_WORKER, place | {"id": worker, "executor": executor})
+
+
+def born(tx: Transaction, worker: str, who: Identity) -> None:
+    """Record which process a worker is."""
+    tx.run(BORN, who._asdict() | {"id": worker})
+
+
+def end_worker(tx: Transaction, worker: str, now: float) -> None:
+    """Record that a worker is no more."""
+    tx.run(END_WORKER, {"id": worker, "now": now})
+
+
+def live_workers(tx: Transaction, executor: str) -> list[Row]:
+    """Workers of an executor which are not recorded as ended."""
+    return tx.all(LIVE_WORKERS, {"executor": executor})
+
+
+def running_on(tx: Transaction, worker: str) -> Row | None:
+    """Return the running job that a worker holds, with its live attempt."""
+    return tx.one(RUNNING_ON, {"worker": worker})
+
+
+def inherit(tx: Transaction, dead: str, heir: str, now: float) -> int:
+    """Give a dead executor's jobs and workers to a living one.
+
+    Returns
+    -------
+    int
+        How many jobs changed hands.
+    """
+    names = {"dead": dead, "heir": heir}
+    tx.run(INHERIT_WORKERS, names)
+    jobs = tx.run(INHERIT_JOBS, names | {"rev": tx.rev})
+    end_executor(tx, dead, now)
+    return jobs

@@ -1,0 +1,39 @@
+"""Names for jobs, workers and executors: short, URL-safe, sorted by time."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+
+# Crockford's base 32 (https://www.crockford.com/base32.html), in lower case.
+ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+TIME_LETTERS = 10
+CHANCE_LETTERS = 6
+_CHANCE_BITS = 5 * CHANCE_LETTERS
+
+_lock = threading.Lock()
+_last = (0, 0)
+
+
+def _letters(number: int, count: int) -> str:
+    return "".join(
+        ALPHABET[(number >> shift) & 31] for shift in range(5 * (count - 1), -1, -5)
+    )
+
+
+def new_id() -> str:
+    """Sixteen letters: milliseconds since 1970, then chance.
+
+    Ids of one process sort in the order they were made, also within a
+    millisecond (there the last one is counted on, as in ULID).
+    """
+    global _last
+    with _lock:
+        now = int(time.time() * 1000)
+        if now <= _last[0]:
+            now, chance = _last[0], _last[1] + 1
+        else:
+            chance = secrets.randbits(_CHANCE_BITS - 1)
+        _last = (now, chance)
+    return _letters(now, TIME_LETTERS) + _letters(chance, CHANCE_LETTERS)

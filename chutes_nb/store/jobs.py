@@ -1,0 +1,386 @@
+"""Definitions, jobs, attempts and results: every statement that moves a job."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+
+from ..errors import JobNotFound, MoveRefused
+from ..policy import Ending, Verdict
+from ..states import State
+from .db import Row, Transaction
+from .ids import ALPHABET
+
+ADD_DEFINITION = """
+INSERT OR IGNORE INTO definitions
+       (key, chute, name, code, setup, source, first_line, sources, schema, options,
+        python, created_at)
+VALUES (:key, :chute, :name, :code, :setup, :source, :first_line, :sources, :schema,
+        :options, :python, :created_at)
+"""
+ADD = """
+INSERT INTO jobs (id, chute, name, definition, state, max_attempts, priority,
+       timeout_s, grace_s, deadline_at, policy, lane, concurrency, resources,
+       reuse_key, input_kind, input, inputs, executor, submitted_at, changed_at,
+       retry_of, notebook, cell, tags, rev)
+VALUES (:id, :chute, :name, :definition, 'queued', :max_attempts, :priority,
+       :timeout_s, :grace_s, :deadline_at, :policy, :lane, :concurrency, :resources,
+       :reuse_key, :input_kind, :input, :inputs, :executor, :submitted_at,
+       :submitted_at, :retry_of, :notebook, :cell, :tags, :rev)
+"""
+REUSABLE = """
+SELECT id
+  FROM jobs
+ WHERE reuse_key = :reuse_key
+   AND state IN ('queued', 'running', 'retrying', 'completed')
+ ORDER BY seq DESC
+ LIMIT 1
+"""
+# A job whose kin are running up to its limit, or whose tokens others hold, has to
+# wait; both are counted over the whole machine.
+MAY_START = """
+(concurrency IS NULL
+ OR concurrency > (SELECT count(*) FROM jobs AS kin
+                    WHERE kin.state = 'running' AND kin.name = jobs.name
+                      AND kin.chute = jobs.chute))
+AND (resources IS NULL
+     OR NOT EXISTS (
+       SELECT 1
+         FROM json_each(jobs.resources) AS need
+        WHERE need.value > coalesce(
+                (SELECT amount FROM capacities WHERE capacities.name = need.key), 1)
+              - (SELECT coalesce(sum(held.value), 0)
+                   FROM jobs AS other, json_each(other.resources) AS held
+                  WHERE other.state = 'running' AND held.key = need.key)))
+"""
+# One statement, so that two executors can never hold the same job; the attempt's
+# number comes from here and from nowhere else.
+CLAIM = f"""
+UPDATE jobs
+   SET state = 'running', attempt = attempt + 1, worker = :worker,
+       started_at = coalesce(started_at, :now), changed_at = :now,
+       progress = NULL, stage = NULL, log_end = 0, reason = NULL, error = NULL,
+       rev = :rev
+ WHERE seq = (SELECT seq FROM jobs
+               WHERE executor = :executor AND state IN ('queued', 'retrying')
+                 AND not_before <= :now AND attempt < max_attempts
+                 AND {MAY_START}
+               ORDER BY priority DESC, seq
+               LIMIT 1)
+RETURNING id, chute, name, definition, attempt, max_attempts, timeout_s, grace_s,
+          deadline_at, policy, input_kind, input
+"""
+ADD_ATTEMPT = """
+INSERT INTO attempts (job, number, worker, started_at, output)
+VALUES (:job, :number, :worker, :now, :output)
+"""
+# Fenced by job, attempt and worker: whoever lost the attempt cannot end it.
+FINISH = """
+UPDATE jobs
+   SET state = :state, not_before = :not_before, changed_at = :now,
+       finished_at = iif(:ended, :now, NULL), reason = :reason, error = :error,
+       worker = NULL, reported_failure = :reported_failure, rev = :rev
+ WHERE id = :job AND attempt = :attempt AND worker = :worker AND state = 'running'
+RETURNING id
+"""
+END_ATTEMPT = """
+UPDATE attempts
+   SET state = :state, finished_at = :now, reason = :reason, error = :error
+ WHERE job = :job AND number = :attempt
+"""
+ADD_RESULT = """
+INSERT INTO results (job, attempt, kind, body, blob, sha256, type, view)
+VALUES (:job, :attempt, :kind, :body, :blob, :sha256, :type, :view)
+"""
+END_WAITING = """
+UPDATE jobs
+   SET state = :state, reason = :reason, cancel_by = :by, finished_at = :now,
+       changed_at = :now, rev = :rev
+ WHERE id = :job AND state IN ('queued', 'retrying')
+RETURNING id
+"""
+ASK_CANCEL = """
+UPDATE jobs
+   SET cancel_by = coalesce(cancel_by, :by), rev = :rev
+ WHERE id = :job AND state = 'running'
+RETURNING id
+"""
+ASKED = """
+SELECT id, cancel_by
+  FROM jobs INDEXED BY jobs_asked
+ WHERE cancel_by IS NOT NULL AND finished_at IS NULL AND executor = :executor
+"""
+EXTEND = """
+UPDATE jobs
+   SET timeout_s = timeout_s + :seconds, rev = :rev
+ WHERE id = :job AND state = 'running' AND timeout_s IS NOT NULL
+RETURNING timeout_s
+"""
+LIMITS = """
+SELECT id, timeout_s
+  FROM jobs
+ WHERE state = 'running' AND executor = :executor AND timeout_s IS NOT NULL
+"""
+PAST_DEADLINE = """
+SELECT id
+  FROM jobs
+ WHERE executor = :executor AND state IN ('queued', 'retrying')
+   AND deadline_at <= :now
+"""
+READY = f"""
+SELECT 1
+  FROM jobs
+ WHERE executor = :executor AND state IN ('queued', 'retrying')
+   AND not_before <= :now AND {MAY_START}
+ LIMIT :limit
+"""
+SET_CAPACITY = """
+INSERT INTO capacities (name, amount) VALUES (:name, :amount)
+ON CONFLICT (name) DO UPDATE SET amount = excluded.amount
+"""
+NEXT_TIME = """
+SELECT min(not_before), min(deadline_at)
+  FROM jobs
+ WHERE executor = :executor AND state IN ('queued', 'retrying')
+"""
+STATE = "SELECT state FROM jobs WHERE id = :job"
+GET = "SELECT * FROM jobs WHERE id = :job"
+BY_PREFIX = "SELECT id FROM jobs WHERE id >= :low AND id < :high LIMIT 2"
+BY_ENDING = "SELECT id FROM jobs WHERE id LIKE '%' || :ending ORDER BY seq DESC LIMIT 2"
+NEWEST = "SELECT id FROM jobs ORDER BY seq DESC LIMIT 1"
+RESULT = "SELECT * FROM results WHERE job = :job"
+ATTEMPTS = "SELECT * FROM attempts WHERE job = :job ORDER BY number"
+MOVES = "SELECT * FROM moves WHERE job = :job ORDER BY seq"
+DEFINITION = "SELECT * FROM definitions WHERE key = :key"
+LATEST_DEFINITION = """
+SELECT *
+  FROM definitions
+ WHERE chute = :chute AND name = :name
+ ORDER BY created_at DESC
+ LIMIT 1
+"""
+USUAL_S = """
+SELECT a.finished_at - a.started_at
+  FROM jobs j JOIN attempts a ON a.job = j.id AND a.state = 'completed'
+ WHERE j.name = :name AND j.chute = :chute AND j.state = 'completed'
+ ORDER BY j.seq DESC
+ LIMIT 9
+"""
+DELETE = """
+DELETE FROM jobs
+ WHERE id = :job AND finished_at IS NOT NULL
+RETURNING id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class NewDefinition:
+    """A job function as it is kept; equal code has an equal ``key``."""
+
+    key: str
+    chute: str
+    name: str
+    code: bytes
+    setup: bytes
+    source: str
+    first_line: int
+    sources: str
+    schema: str
+    options: str
+    python: str
+    created_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A job to be queued. Times are seconds since 1970, spans are seconds."""
+
+    id: str
+    chute: str
+    name: str
+    definition: str
+    max_attempts: int
+    grace_s: float
+    input_kind: str
+    input: bytes
+    inputs: str
+    submitted_at: float
+    executor: str | None = None
+    priority: int = 0
+    timeout_s: float | None = None
+    deadline_at: float | None = None
+    policy: str = "{}"
+    lane: str = "process"
+    concurrency: int | None = None
+    resources: str | None = None
+    reuse_key: str | None = None
+    retry_of: str | None = None
+    notebook: str | None = None
+    cell: int | None = None
+    tags: str = "[]"
+
+
+@dataclass(frozen=True, slots=True)
+class NewResult:
+    """What a completed attempt returned: ``body``, or the hash of a large blob."""
+
+    kind: str
+    body: bytes | None
+    type: str
+    view: str | None = None
+    blob: str | None = None
+    reported_failure: bool = False
+    sha256: str = field(default="")
+
+    def digest(self) -> str:
+        """SHA-256 of the encoded value."""
+        if self.body is None:
+            return self.blob or ""
+        return hashlib.sha256(self.body).hexdigest()
+
+
+def add_definition(tx: Transaction, definition: NewDefinition) -> None:
+    """Keep a definition; one that is there already stays."""
+    tx.run(ADD_DEFINITION, asdict(definition))
+
+
+def add(tx: Transaction, job: NewJob) -> str:
+    """Queue a job, or find the one that it may be instead; returns the id.
+
+    A job with a ``reuse_key`` is not queued where one with the same key waits,
+    runs or has completed.
+    """
+    if job.reuse_key is not None:
+        row = tx.one(REUSABLE, {"reuse_key": job.reuse_key})
+        if row is not None:
+            return str(row[0])
+    params = {name: getattr(job, name) for name in _JOB_FIELDS}
+    params["rev"] = tx.rev
+    tx.run(ADD, params)
+    return job.id
+
+
+_JOB_FIELDS = tuple(NewJob.__dataclass_fields__)
+
+
+def claim(
+    tx: Transaction, executor: str, worker: str, output: str, now: float
+) -> Row | None:
+    """Take the next ready job for an idle worker, with a new attempt's number."""
+    params = {"executor": executor, "worker": worker, "now": now, "rev": tx.rev}
+    row = tx.one(CLAIM, params)
+    if row is not None:
+        attempt = {"job": row["id"], "number": row["attempt"], "output": output}
+        tx.run(ADD_ATTEMPT, attempt | {"worker": worker, "now": now})
+    return row
+
+
+def finish(
+    tx: Transaction,
+    job: str,
+    attempt: int,
+    worker: str,
+    ending: Ending,
+    verdict: Verdict,
+    now: float,
+    result: NewResult | None = None,
+) -> None:
+    """End an attempt and move its job, in one step.
+
+    Raises
+    ------
+    MoveRefused
+        If the attempt is not this worker's any more; nothing is changed.
+    """
+    error = None if ending.error is None else json.dumps(ending.error)
+    facts = {"job": job, "attempt": attempt, "now": now, "error": error}
+    row = tx.one(
+        FINISH,
+        facts
+        | {
+            "worker": worker,
+            "state": verdict.state,
+            "ended": verdict.state.is_ended,
+            "not_before": verdict.not_before,
+            "reason": ending.reason,
+            "reported_failure": result is not None and result.reported_failure,
+            "rev": tx.rev,
+        },
+    )
+    if row is None:
+        raise MoveRefused(job, to=verdict.state, found=state(tx, job))
+    tx.run(END_ATTEMPT, facts | {"state": ending.state, "reason": ending.reason})
+    if result is not None and verdict.state is State.COMPLETED:
+        params = {name: getattr(result, name) for name in _RESULT_FIELDS}
+        params |= {"job": job, "attempt": attempt, "sha256": result.digest()}
+        tx.run(ADD_RESULT, params)
+
+
+_RESULT_FIELDS = ("kind", "body", "blob", "type", "view")
+
+
+def end_waiting(
+    tx: Transaction, job: str, to: State, reason: str, now: float, by: str | None = None
+) -> bool:
+    """End a job that no worker holds; False if it is not queued or retrying."""
+    params = {"job": job, "state": to, "reason": reason, "now": now, "by": by}
+    return tx.one(END_WAITING, params | {"rev": tx.rev}) is not None
+
+
+def request_cancel(tx: Transaction, job: str, by: str, now: float) -> bool:
+    """Cancel a waiting job, or ask its executor to; False if it had ended.
+
+    Raises
+    ------
+    JobNotFound
+    """
+    if end_waiting(tx, job, State.CANCELLED, f"cancelled by {by}", now, by):
+        return True
+    if tx.one(ASK_CANCEL, {"job": job, "by": by, "rev": tx.rev}) is not None:
+        return True
+    if state(tx, job) is None:
+        raise JobNotFound(f"no job has the id {job!r}")
+    return False
+
+
+def state(tx: Transaction, job: str) -> str | None:
+    """State of a job, or None where there is no such job."""
+    row = tx.one(STATE, {"job": job})
+    return None if row is None else str(row[0])
+
+
+def get(tx: Transaction, job: str) -> Row:
+    """Row of a job.
+
+    Raises
+    ------
+    JobNotFound
+    """
+    row = tx.one(GET, {"job": job})
+    if row is None:
+        raise JobNotFound(f"no job has the id {job!r}; chutes_nb.jobs() lists them")
+    return row
+
+
+def find(tx: Transaction, hint: str) -> str:
+    """Return the id that a whole id, a beginning or an ending of one stands for.
+
+    Raises
+    ------
+    JobNotFound
+        If no job answers, or more than one.
+    """
+    if state(tx, hint) is not None:
+        return hint
+    if hint and set(hint) <= _ID_LETTERS:
+        low = {"low": hint, "high": hint[:-1] + chr(ord(hint[-1]) + 1)}
+        for rows in (tx.all(BY_PREFIX, low), tx.all(BY_ENDING, {"ending": hint})):
+            if len(rows) == 1:
+                return str(rows[0][0])
+            if rows:
+                raise JobNotFound(f"more than one job answers to {hint!r}: say more")
+    raise JobNotFound(f"no job has the id {hint!r}; chutes_nb.jobs() lists them")
+
+
+_ID_LETTERS = frozenset(ALPHABET)

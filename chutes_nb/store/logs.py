@@ -1,0 +1,187 @@
+"""What attempts wrote, in chunks keyed by job, attempt and byte offset.
+
+The log of an attempt is its output file, byte by byte. Beyond a cap the middle
+is let go: the first ``HEAD_BYTES`` and the last ``TAIL_BYTES`` stay.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from .db import Row, Transaction
+
+HEAD_BYTES = 8 << 20
+TAIL_BYTES = 8 << 20
+CHUNK_BYTES = 64 << 10
+
+SMALL_BYTES = 4 << 10
+
+END = """
+SELECT start, stop
+  FROM chunks
+ WHERE job = :job AND attempt = :attempt
+ ORDER BY start DESC
+ LIMIT 1
+"""
+ADD = """
+INSERT INTO chunks (job, attempt, start, stop, body)
+VALUES (:job, :attempt, :start, :stop, :body)
+"""
+GROW = """
+UPDATE chunks
+   SET body = CAST(body || :body AS BLOB), stop = :stop
+ WHERE job = :job AND attempt = :attempt AND start = :start
+"""
+# Whole chunks that lie wholly between the head and the tail.
+TRIM = """
+DELETE FROM chunks
+ WHERE job = :job AND attempt = :attempt
+   AND start >= :head AND stop <= :tail
+"""
+FROM_OFFSET = """
+SELECT start, stop, body
+  FROM chunks
+ WHERE job = :job AND attempt = :attempt AND stop > :offset
+ ORDER BY start
+"""
+BACKWARDS = """
+SELECT start, stop, body
+  FROM chunks
+ WHERE job = :job AND attempt = :attempt AND start < :before
+ ORDER BY start DESC
+ LIMIT 1
+"""
+LAST_ATTEMPT = "SELECT max(attempt) FROM chunks WHERE job = :job"
+DELETE = "DELETE FROM chunks WHERE job = :job"
+
+
+class Piece(NamedTuple):
+    """A stretch of a log.
+
+    Attributes
+    ----------
+    offset, next_offset : int
+        Where the text begins, and where to read on; bytes.
+    body : bytes
+    skipped : int
+        Bytes between the offset asked for and the text that are not kept.
+    """
+
+    offset: int
+    next_offset: int
+    body: bytes
+    skipped: int
+
+
+def end(tx: Transaction, job: str, attempt: int) -> int:
+    """Bytes of the attempt's output that have been seen."""
+    row = tx.one(END, {"job": job, "attempt": attempt})
+    return 0 if row is None else int(row["stop"])
+
+
+def add(tx: Transaction, job: str, attempt: int, start: int, body: bytes) -> int:
+    """Append output; what the log has already is passed over.
+
+    Two readers may tail one file for a moment (a worker that was alone and the
+    kernel that adopts it), so the offset in the store decides.
+
+    Parameters
+    ----------
+    start : int
+        Offset of ``body`` in the output. It may lie beyond the log's end when
+        the reader left a stretch out.
+
+    Returns
+    -------
+    int
+        The log's end afterwards.
+    """
+    place = {"job": job, "attempt": attempt}
+    row = tx.one(END, place)
+    known = 0 if row is None else int(row["stop"])
+    if start < known:
+        body, start = body[known - start :], known
+    if not body:
+        return known
+    if row is not None and start == known and _may_grow(row, body):
+        # A job that prints a line now and then would leave a row for each.
+        tx.run(
+            GROW,
+            place | {"start": row["start"], "stop": start + len(body), "body": body},
+        )
+        return start + len(body)
+    for at in range(0, len(body), CHUNK_BYTES):
+        part = body[at : at + CHUNK_BYTES]
+        bounds = {"start": start + at, "stop": start + at + len(part)}
+        tx.run(ADD, place | bounds | {"body": part})
+    stop = start + len(body)
+    if stop > HEAD_BYTES + TAIL_BYTES:
+        tx.run(TRIM, place | {"head": HEAD_BYTES, "tail": stop - TAIL_BYTES})
+    return stop
+
+
+def _may_grow(row: Row, body: bytes) -> bool:
+    held = row["stop"] - row["start"]
+    return bool(held + len(body) <= SMALL_BYTES)
+
+
+def read(
+    tx: Transaction, job: str, attempt: int, offset: int = 0, limit: int = CHUNK_BYTES
+) -> Piece:
+    """Read on from an offset, never cutting a UTF-8 character in two."""
+    place = {"job": job, "attempt": attempt, "offset": offset}
+    begin, size = offset, 0
+    parts: list[bytes] = []
+    for start, _, part in tx.each(FROM_OFFSET, place):
+        if not parts:
+            begin = max(offset, start)
+            part = part[begin - start :]
+        elif start != begin + size:
+            break  # a gap: the next call tells it
+        parts.append(part)
+        size += len(part)
+        if size >= limit:
+            break
+    body = whole_characters(b"".join(parts)[:limit])
+    return Piece(begin, begin + len(body), body, begin - offset)
+
+
+def whole_characters(body: bytes) -> bytes:
+    """Leave out a UTF-8 character that is cut off at the end."""
+    for back in range(1, min(4, len(body)) + 1):
+        byte = body[-back]
+        if byte & 0xC0 == 0x80:
+            continue
+        wanted = 4 if byte >= 0xF0 else 3 if byte >= 0xE0 else 2 if byte >= 0xC0 else 1
+        # A lone lead byte is kept where nothing else is there: it is not UTF-8.
+        return body[:-back] if wanted > back and len(body) > back else body
+    return body
+
+
+def last(tx: Transaction, job: str, attempt: int, lines: int) -> list[str]:
+    """Return the last lines of an attempt's log, without their line ends."""
+    body, before = b"", 1 << 62
+    while body.count(b"\n") <= lines:
+        place = {"job": job, "attempt": attempt, "before": before}
+        row = tx.one(BACKWARDS, place)
+        if row is None or (body and row["stop"] != before):
+            break
+        body, before = row["body"] + body, row["start"]
+    text = body.decode("utf-8", "replace")
+    folded = [
+        line.rsplit("\r", 1)[-1] for line in text.replace("\r\n", "\n").split("\n")
+    ]
+    if folded and not folded[-1]:
+        folded.pop()
+    return folded[-lines:] if lines else []
+
+
+def last_attempt(tx: Transaction, job: str) -> int:
+    """Find the newest attempt that wrote something, 0 if none did."""
+    row = tx.one(LAST_ATTEMPT, {"job": job})
+    return int(row[0] or 0) if row else 0
+
+
+def delete(tx: Transaction, job: str) -> None:
+    """Let go of every log of a job."""
+    tx.run(DELETE, {"job": job})

@@ -1,0 +1,182 @@
+"""What a run tells while it runs: progress, metrics, state, parts, files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from .db import Row, Transaction
+
+# A telling from an attempt that is not the live one any more changes nothing.
+NOTE = """
+UPDATE jobs
+   SET progress = coalesce(:progress, progress), stage = coalesce(:stage, stage),
+       log_end = max(log_end, :log_end), rev = :rev
+ WHERE id = :job AND attempt = :attempt
+"""
+ADD_METRIC = """
+INSERT INTO metrics (job, attempt, name, step, value, at)
+VALUES (:job, :attempt, :name, :step, :value, :at)
+"""
+SET_STATE = """
+INSERT INTO states (job, attempt, body, exact, at)
+VALUES (:job, :attempt, :body, :exact, :at)
+ON CONFLICT (job, attempt) DO UPDATE
+   SET body = excluded.body, exact = excluded.exact, at = excluded.at
+"""
+GET_STATE = "SELECT * FROM states WHERE job = :job ORDER BY attempt DESC LIMIT 1"
+GET_METRICS = """
+SELECT name, step, value
+  FROM metrics
+ WHERE job = :job
+   AND attempt = (SELECT max(attempt) FROM metrics WHERE job = :job)
+ ORDER BY seq
+"""
+ADD_PARTIAL = """
+INSERT INTO partials (job, attempt, kind, body, at)
+VALUES (:job, :attempt, :kind, :body, :at)
+"""
+GET_PARTIALS = "SELECT kind, body FROM partials WHERE job = :job ORDER BY seq"
+SET_CHECKPOINT = """
+INSERT INTO checkpoints (job, attempt, step, kind, body, at)
+VALUES (:job, :attempt, :step, :kind, :body, :at)
+ON CONFLICT (job) DO UPDATE
+   SET attempt = excluded.attempt, step = excluded.step, kind = excluded.kind,
+       body = excluded.body, at = excluded.at
+"""
+GET_CHECKPOINT = "SELECT * FROM checkpoints WHERE job = :job"
+COPY_CHECKPOINT = """
+INSERT INTO checkpoints (job, attempt, step, kind, body, at)
+SELECT :job, 0, step, kind, body, at FROM checkpoints WHERE job = :source
+"""
+ADD_FILE = """
+INSERT INTO files (job, attempt, n, name, origin, size, type, sha256)
+VALUES (:job, :attempt,
+        (SELECT coalesce(max(n), 0) + 1 FROM files WHERE job = :job),
+        :name, :origin, :size, :type, :sha256)
+"""
+GET_FILES = "SELECT * FROM files WHERE job = :job ORDER BY n"
+
+
+class KeptFile(NamedTuple):
+    """A file that stays with its job.
+
+    Attributes
+    ----------
+    name : str
+        Label for show, never a path to open.
+    origin : str
+        Where the run left it.
+    size : int
+        Bytes.
+    type : str
+        Media type.
+    """
+
+    name: str
+    origin: str
+    size: int
+    type: str
+    sha256: str
+
+
+def note(
+    tx: Transaction,
+    job: str,
+    attempt: int,
+    *,
+    progress: Mapping[str, Any] | None = None,
+    stage: str | None = None,
+    log_end: int = 0,
+) -> None:
+    """Write how far a job is; what is None stays as it was."""
+    told = None if progress is None else json.dumps(progress)
+    place = {"job": job, "attempt": attempt, "rev": tx.rev}
+    tx.run(NOTE, place | {"progress": told, "stage": stage, "log_end": log_end})
+
+
+def add_metrics(
+    tx: Transaction,
+    job: str,
+    attempt: int,
+    points: Iterable[tuple[str, float | None, float]],
+    at: float,
+) -> None:
+    """Append metric points: name, step, value (NaN and infinities are kept as null)."""
+    for name, step, value in points:
+        finite = value if value - value == 0 else None
+        place = {"job": job, "attempt": attempt, "name": name, "step": step}
+        tx.run(ADD_METRIC, place | {"value": finite, "at": at})
+
+
+def metrics(tx: Transaction, job: str) -> dict[str, list[tuple[float | None, float]]]:
+    """Metric curves of the newest attempt that has any: name to (step, value)."""
+    found: dict[str, list[tuple[float | None, float]]] = {}
+    for name, step, value in tx.all(GET_METRICS, {"job": job}):
+        found.setdefault(name, []).append((step, value))
+    return found
+
+
+def set_state(
+    tx: Transaction, job: str, attempt: int, body: str, exact: bytes | None, at: float
+) -> None:
+    """Keep the run's state: a JSON preview, and the exact values where they pickle."""
+    place = {"job": job, "attempt": attempt, "body": body}
+    tx.run(SET_STATE, place | {"exact": exact, "at": at})
+
+
+def run_state(tx: Transaction, job: str) -> Row | None:
+    """State of the newest attempt that set any."""
+    return tx.one(GET_STATE, {"job": job})
+
+
+def add_partial(
+    tx: Transaction, job: str, attempt: int, kind: str, body: bytes, at: float
+) -> None:
+    """Append a partial result."""
+    place = {"job": job, "attempt": attempt, "kind": kind}
+    tx.run(ADD_PARTIAL, place | {"body": body, "at": at})
+
+
+def partials(tx: Transaction, job: str) -> list[tuple[str, bytes]]:
+    """Every partial result, in order, encoded."""
+    return [(kind, body) for kind, body in tx.all(GET_PARTIALS, {"job": job})]
+
+
+def set_checkpoint(
+    tx: Transaction,
+    job: str,
+    attempt: int,
+    step: float | None,
+    kind: str,
+    body: bytes,
+    at: float,
+) -> None:
+    """Keep the newest checkpoint of a job."""
+    place = {"job": job, "attempt": attempt, "step": step, "kind": kind}
+    tx.run(SET_CHECKPOINT, place | {"body": body, "at": at})
+
+
+def checkpoint(tx: Transaction, job: str) -> tuple[str, bytes] | None:
+    """Return the newest checkpoint, encoded."""
+    row = tx.one(GET_CHECKPOINT, {"job": job})
+    return None if row is None else (row["kind"], row["body"])
+
+
+def copy_checkpoint(tx: Transaction, source: str, job: str) -> None:
+    """Let a new job resume where an old one stood."""
+    tx.run(COPY_CHECKPOINT, {"source": source, "job": job})
+
+
+def add_files(
+    tx: Transaction, job: str, attempt: int, files: Iterable[KeptFile]
+) -> None:
+    """Keep files with a job."""
+    for file in files:
+        tx.run(ADD_FILE, file._asdict() | {"job": job, "attempt": attempt})
+
+
+def files(tx: Transaction, job: str) -> list[Row]:
+    """Files of a job, in the order they were kept."""
+    return tx.all(GET_FILES, {"job": job})

@@ -1,0 +1,85 @@
+"""What an attempt told and how it ended, written in the words of the store.
+
+Both an executor and a worker that is alone settle attempts; this is the one place
+where that is written.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from ..policy import Ending, RetryPolicy, settle
+from ..states import State
+from . import jobs, runs
+from .db import Row, Transaction
+
+
+def write_tellings(
+    tx: Transaction,
+    job: str,
+    attempt: int,
+    tellings: Iterable[tuple[str, Any]],
+    at: float,
+) -> None:
+    """Write what a run told: kind and value, as ``worker.frames.Telling`` has them.
+
+    Progress is not among them: it needs the pace, which whoever follows the
+    output knows; see :func:`runs.note`.
+    """
+    points: list[tuple[str, float | None, float]] = []
+    for kind, value in tellings:
+        if kind == "metric":
+            points.append(value)
+        elif kind == "stage":
+            runs.note(tx, job, attempt, stage=value)
+        elif kind == "state":
+            runs.set_state(tx, job, attempt, value[0], value[1], at)
+        elif kind == "partial":
+            runs.add_partial(tx, job, attempt, value[0], value[1], at)
+        elif kind == "file":
+            runs.add_files(tx, job, attempt, [runs.KeptFile(*value)])
+    runs.add_metrics(tx, job, attempt, points, at)
+    runs.note(tx, job, attempt)  # so that whoever follows looks again
+
+
+def retry_policy(text: str) -> RetryPolicy:
+    """Retry rules of a job as its row has them."""
+    return RetryPolicy(**json.loads(text))
+
+
+def finish_attempt(
+    tx: Transaction,
+    task: Row,
+    worker: str,
+    ending: Ending,
+    now: float,
+    result: jobs.NewResult | None = None,
+    told: Iterable[tuple[str, Any]] = (),
+    files: Iterable[runs.KeptFile] = (),
+) -> State:
+    """End an attempt by the rules of its job; returns the job's new state.
+
+    Parameters
+    ----------
+    task : sqlite3.Row
+        The job's row as it was claimed: id, attempt, max_attempts, policy,
+        deadline_at.
+
+    Raises
+    ------
+    MoveRefused
+        If the attempt is not this worker's any more.
+    """
+    job, attempt = task["id"], task["attempt"]
+    policy = retry_policy(task["policy"])
+    verdict = settle(
+        ending, attempt, task["max_attempts"], policy, now, task["deadline_at"]
+    )
+    jobs.finish(tx, job, attempt, worker, ending, verdict, now, result)
+    told = list(told)
+    if told:
+        write_tellings(tx, job, attempt, told, now)
+    runs.add_files(tx, job, attempt, files)
+    return verdict.state

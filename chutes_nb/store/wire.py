@@ -1,0 +1,239 @@
+"""Rows of the store as the one JSON shape that leaves Python."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from . import jobs, logs, runs
+from .db import Row, Transaction
+
+STATUS = """
+id, name, chute, state, attempt, max_attempts, progress, stage, submitted_at,
+started_at, finished_at, not_before, error, reason, timeout_s, deadline_at, lane,
+priority, tags, notebook, cell, retry_of, cancel_by, reported_failure, log_end, rev,
+executor, seq
+"""
+ONE = f"SELECT {STATUS} FROM jobs WHERE id = :job"
+CHANGED = f"SELECT {STATUS} FROM jobs WHERE rev > :since ORDER BY rev LIMIT :limit"
+CHANGED_MOVES = """
+SELECT *
+  FROM moves
+ WHERE seq >= (:since + 1) << 20 AND seq < (:upto + 1) << 20
+ ORDER BY seq
+"""
+REV = "SELECT rev FROM clock"
+ENDED_SINCE = "SELECT id FROM jobs WHERE rev > :since AND finished_at IS NOT NULL"
+COUNTS = "SELECT state, n FROM counts"
+AHEAD = """
+SELECT count(*) + 1
+  FROM jobs
+ WHERE executor IS :executor AND state IN ('queued', 'retrying')
+   AND (priority > :priority OR (priority = :priority AND seq < :seq))
+"""
+LIST = f"""
+SELECT {STATUS}
+  FROM jobs
+ WHERE seq < :before
+   AND (:status IS NULL OR state = :status)
+   AND (:name IS NULL OR name = :name)
+   AND (:chute IS NULL OR chute = :chute)
+   AND (:tag IS NULL OR EXISTS (SELECT 1 FROM json_each(tags) WHERE value = :tag))
+   AND (:text IS NULL OR instr(lower(name), :text) OR instr(id, :text))
+ ORDER BY seq DESC
+ LIMIT :limit
+"""
+LAST_SEQ = 1 << 62
+
+
+def status_of(row: Row) -> dict[str, Any]:
+    """StatusInfo of a row, as JSON."""
+    return {
+        "job_id": row["id"],
+        "name": row["name"],
+        "chute": row["chute"],
+        "status": row["state"],
+        "attempt": row["attempt"],
+        "max_attempts": row["max_attempts"],
+        "progress": _loaded(row["progress"]),
+        "stage": row["stage"],
+        "submitted_at": row["submitted_at"],
+        "started_at": row["started_at"],
+        "finished_at": row["finished_at"],
+        "next_attempt_at": row["not_before"] if row["state"] == "retrying" else None,
+        "queue_position": None,
+        "error": _loaded(row["error"]),
+        "reason": row["reason"],
+        "timeout_s": row["timeout_s"],
+        "deadline_at": row["deadline_at"],
+        "executor": row["lane"],
+        "priority": row["priority"],
+        "tags": json.loads(row["tags"]),
+        "notebook": row["notebook"],
+        "cell": row["cell"],
+        "retry_of": row["retry_of"],
+        "cancel_requested": row["cancel_by"] is not None,
+        "reported_failure": bool(row["reported_failure"]),
+        "log_end": row["log_end"],
+        "rev": row["rev"],
+    }
+
+
+def _loaded(text: str | None) -> Any:
+    return None if text is None else json.loads(text)
+
+
+def status(tx: Transaction, job: str) -> dict[str, Any]:
+    """StatusInfo of one job, with its place in the queue.
+
+    Raises
+    ------
+    JobNotFound
+    """
+    row = tx.one(ONE, {"job": job})
+    if row is None:
+        row = jobs.get(tx, job)  # raises, saying which id
+    found = status_of(row)
+    if row["state"] == "queued":
+        place = {name: row[name] for name in ("executor", "priority", "seq")}
+        ahead = tx.one(AHEAD, place)
+        found["queue_position"] = ahead[0] if ahead else None
+    return found
+
+
+def listed(
+    tx: Transaction,
+    *,
+    status: str | None = None,
+    name: str | None = None,
+    chute: str | None = None,
+    tag: str | None = None,
+    text: str | None = None,
+    limit: int = 100,
+    before: int | None = None,
+) -> tuple[list[dict[str, Any]], int | None]:
+    """Page of jobs, newest first, and the cursor of the next page."""
+    wanted = {"status": status, "name": name, "chute": chute, "tag": tag}
+    wanted |= {"text": text.lower() if text else None}
+    bounds = {"before": before or LAST_SEQ, "limit": limit}
+    rows = tx.all(LIST, wanted | bounds)
+    cursor = rows[-1]["seq"] if len(rows) == limit else None
+    return [status_of(row) for row in rows], cursor
+
+
+def revision(tx: Transaction) -> int:
+    """Return the store's newest revision."""
+    row = tx.one(REV)
+    return int(row[0]) if row else 0
+
+
+def ended_since(tx: Transaction, since: int) -> list[str]:
+    """Jobs whose end is newer than a revision."""
+    return [row[0] for row in tx.all(ENDED_SINCE, {"since": since})]
+
+
+def counts(tx: Transaction) -> dict[str, int]:
+    """How many jobs are in each state."""
+    return {row["state"]: row["n"] for row in tx.all(COUNTS)}
+
+
+def changes(tx: Transaction, since: int, limit: int) -> dict[str, Any]:
+    """Everything that changed after a revision; ``more`` where a page is full."""
+    rows = tx.all(CHANGED, {"since": since, "limit": limit})
+    more = len(rows) == limit
+    upto = rows[-1]["rev"] if more else revision(tx)
+    if more and rows[0]["rev"] == upto:
+        # One revision fills the whole page: it must not be cut in two.
+        rows = tx.all(CHANGED, {"since": since, "limit": LAST_SEQ})
+        upto, more = rows[-1]["rev"], False
+    elif more:
+        rows = [row for row in rows if row["rev"] < upto]
+        upto = rows[-1]["rev"]
+    moves = tx.all(CHANGED_MOVES, {"since": since, "upto": upto})
+    return {
+        "rev": upto,
+        "jobs": [status_of(row) for row in rows],
+        "moves": [move_of(row) for row in moves],
+        "more": more,
+    }
+
+
+def move_of(row: Row) -> dict[str, Any]:
+    """One state move, as JSON."""
+    return {
+        "rev": row["seq"] >> 20,
+        "job_id": row["job"],
+        "from": row["source"],
+        "to": row["target"],
+        "at": row["at"],
+        "attempt": row["attempt"],
+        "reason": row["reason"],
+    }
+
+
+def detail(tx: Transaction, job: str) -> dict[str, Any]:
+    """Everything a card shows of a job except its log."""
+    row = jobs.get(tx, job)
+    definition = tx.one(jobs.DEFINITION, {"key": row["definition"]})
+    assert definition is not None  # held by a foreign key
+    state = runs.run_state(tx, job)
+    return {
+        "status": status(tx, job),
+        "attempts": [_attempt(found) for found in tx.all(jobs.ATTEMPTS, {"job": job})],
+        "moves": [move_of(found) for found in tx.all(jobs.MOVES, {"job": job})],
+        "inputs": json.loads(row["inputs"]),
+        "source": definition["source"],
+        "source_first_line": definition["first_line"],
+        "state": {} if state is None else json.loads(state["body"]),
+        "metrics": runs.metrics(tx, job),
+        "files": [_file(found) for found in runs.files(tx, job)],
+        "result": _result(tx.one(jobs.RESULT, {"job": job})),
+    }
+
+
+def _attempt(row: Row) -> dict[str, Any]:
+    return {
+        "number": row["number"],
+        "started_at": row["started_at"],
+        "finished_at": row["finished_at"],
+        "status": row["state"] or "running",
+        "error": _loaded(row["error"]),
+        "reason": row["reason"],
+    }
+
+
+def _file(row: Row) -> dict[str, Any]:
+    return {name: row[name] for name in ("n", "name", "size", "type", "sha256")}
+
+
+def _result(row: Row | None) -> dict[str, Any] | None:
+    if row is None:
+        return None
+    view = _loaded(row["view"])
+    if view is None:  # small exact JSON is its own view
+        value = json.loads(row["body"])
+        view = {"application/json": value, "text/plain": repr(value)}
+    return {"type": row["type"], "exact": row["kind"] == "json", "view": view}
+
+
+def log(
+    tx: Transaction,
+    log_tx: Transaction,
+    job: str,
+    attempt: int | None,
+    offset: int,
+    limit: int,
+) -> dict[str, Any]:
+    """Stretch of an attempt's log; ``end`` when nothing will follow."""
+    row = jobs.get(tx, job)
+    number = attempt or row["attempt"] or 1
+    piece = logs.read(log_tx, job, number, offset, limit)
+    is_over = row["finished_at"] is not None or number < row["attempt"]
+    return {
+        "attempt": number,
+        "offset": piece.offset,
+        "next_offset": piece.next_offset,
+        "text": piece.body.decode("utf-8", "replace"),
+        "end": is_over and piece.next_offset >= logs.end(log_tx, job, number),
+        "skipped": piece.skipped,
+    }

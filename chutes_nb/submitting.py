@@ -1,0 +1,281 @@
+"""From a function, its options and a payload to rows that are ready to be queued."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import sys
+import time
+from concurrent.futures import Future
+from dataclasses import replace
+from functools import lru_cache
+from types import FunctionType
+from typing import Any
+
+from . import registry, runtime
+from .binding import bind
+from .codec import encode
+from .definition import Definition, define
+from .errors import ChutesError, DefinitionError, MoveRefused
+from .files_in import take_in
+from .options import JobOptions
+from .pickling import dump, pickled
+from .signatures import Signature
+from .states import ENDED, State
+from .store import Store, jobs, runs
+from .store.ids import new_id
+from .views import preview
+
+SMALL_INPUT_BYTES = 4_000
+
+
+class ChuteFacts:
+    """What a chute gives its jobs: plain values and startup hooks.
+
+    Attributes
+    ----------
+    name : str
+    values : dict
+        Read by jobs as ``self.NAME``.
+    hooks : list of function
+        Run once in each worker before its first job of this chute.
+    """
+
+    def __init__(self, name: str, values: dict[str, Any]) -> None:
+        self.name = name
+        self.values = values
+        self.hooks: list[FunctionType] = []
+
+
+class Definer:
+    """Makes and keeps the definition row of one job function."""
+
+    def __init__(
+        self,
+        chute: ChuteFacts,
+        function: FunctionType,
+        name: str,
+        signature: Signature,
+        options: JobOptions,
+    ) -> None:
+        self.chute, self.function, self.name = chute, function, name
+        self.signature, self.options = signature, options
+        self._made: tuple[tuple[Any, ...], jobs.NewDefinition] | None = None
+
+    def define(self) -> Definition:
+        """Return the function as it would travel now."""
+        blobs = runtime.store().blobs
+        return define(self.function, self.name, signature=self.signature, blobs=blobs)
+
+    def definition(self) -> jobs.NewDefinition:
+        """Return the definition row of the code as it is now."""
+        found = self.define()
+        surroundings = (
+            found.key,
+            os.getcwd(),
+            tuple(sys.path),
+            tuple(self.chute.hooks),
+            {name: id(value) for name, value in self.chute.values.items()},
+        )
+        if self._made is not None and self._made[0] == surroundings:
+            return self._made[1]
+        row = self._row(found)
+        self._made = (surroundings, row)
+        return row
+
+    def fingerprint(self) -> str:
+        """Return what stays the same while code and captured values do."""
+        return self.define().fingerprint
+
+    def _row(self, found: Definition) -> jobs.NewDefinition:
+        setup = self._setup(found)
+        key = hashlib.sha256(found.key.encode() + setup).hexdigest()[:32]
+        sources = {name: [cell, text] for name, (cell, text) in found.sources.items()}
+        return jobs.NewDefinition(
+            key=key,
+            chute=self.chute.name,
+            name=self.name,
+            code=found.code,
+            setup=setup,
+            source=found.source,
+            first_line=found.first_line,
+            sources=json.dumps(sources),
+            schema=json.dumps(found.schema),
+            options=json.dumps(preview(vars(self.options)), allow_nan=False),
+            python=platform.python_version(),
+            created_at=time.time(),
+        )
+
+    def _setup(self, found: Definition) -> bytes:
+        """Pickle what a worker needs beside the function."""
+        blobs = runtime.store().blobs
+        hooks = [dump(hook, blobs=blobs).body for hook in self.chute.hooks]
+        mark = hashlib.sha256(b"".join(hooks)).hexdigest()[:16]
+        retry_on = self.options.retry_on
+        try:
+            return pickled(
+                {
+                    "chute_key": f"{self.chute.name}:{mark}",
+                    "chute": self.chute.values,
+                    "hooks": hooks,
+                    "retry_on": retry_on,
+                    "path": [os.path.abspath(one) for one in sys.path],
+                    "folder": os.getcwd(),
+                    "uploads": dict(found.upload_parameters),
+                    "takes_self": found.takes_self,
+                    "wants_output_dir": found.wants_output_dir,
+                },
+                blobs=blobs,
+            ).body
+        except (TypeError, AttributeError) as error:
+            raise DefinitionError(
+                f"what job {self.name} takes along of its chute (its attributes "
+                f"{', '.join(self.chute.values)}, or retry_on) cannot travel: {error}; "
+                "set it in a @chute.on_startup() hook"
+            ) from error
+
+
+def bound_input(signature: Signature, payload: Any, store: Store) -> dict[str, Any]:
+    """Bind and check a payload; put its files into the store."""
+    arguments = bind(signature, payload)
+    for name, kind in signature.upload_parameters.items():
+        if name in arguments:
+            arguments[name] = take_in(
+                arguments[name], kind, store.blobs, parameter=name
+            )
+    return arguments
+
+
+def new_job(
+    definer: Definer,
+    definition: jobs.NewDefinition,
+    payload: Any,
+    *,
+    key: str | None = None,
+    reuse: bool | None = None,
+) -> jobs.NewJob:
+    """Make the row of a job.
+
+    Raises
+    ------
+    BindingError, ValidationFailed
+        If the payload does not fit; no row is left then.
+    """
+    store, options = runtime.store(), definer.options
+    arguments = bound_input(definer.signature, payload, store)
+    encoded = encode(arguments)
+    is_small = encoded.kind == "json" and len(encoded.body) <= SMALL_INPUT_BYTES
+    now = time.time()
+    reuse_key = None
+    if key is not None:
+        reuse_key = f"key:{definer.chute.name}/{definer.name}/{key}"
+    elif options.reuse if reuse is None else reuse:
+        digest = hashlib.sha256(encoded.body).hexdigest()
+        reuse_key = f"same:{definer.fingerprint()}/{digest}"
+    notebook, cell = origin()
+    return jobs.NewJob(
+        id=new_id(),
+        chute=definer.chute.name,
+        name=definer.name,
+        definition=definition.key,
+        max_attempts=1 + options.retry,
+        grace_s=options.grace_s,
+        input_kind=encoded.kind,
+        input=encoded.body,
+        inputs=encoded.body.decode()
+        if is_small
+        else json.dumps(preview(arguments), allow_nan=False),
+        submitted_at=now,
+        priority=options.priority,
+        timeout_s=options.timeout_s,
+        deadline_at=None if options.deadline_s is None else now + options.deadline_s,
+        policy=policy_json(options),
+        concurrency=options.concurrency,
+        resources=json.dumps(dict(options.resources)) if options.resources else None,
+        reuse_key=reuse_key,
+        notebook=notebook,
+        cell=cell,
+        tags=json.dumps(options.tags) if options.tags else "[]",
+    )
+
+
+def submit(definition: jobs.NewDefinition, new: list[jobs.NewJob]) -> Future[list[str]]:
+    """Queue jobs; the future has their ids once they are durable."""
+    executor = runtime.executor()
+    return executor.submit(
+        definition, [replace(job, executor=executor.id) for job in new]
+    )
+
+
+def resubmit(store: Store, job_id: str, code: str, resume: bool) -> str:
+    """Make a new job of an ended one; returns its id.
+
+    Parameters
+    ----------
+    code : {"same", "current"}
+    resume : bool
+        Whether the new job finds the old one's checkpoint.
+
+    Raises
+    ------
+    MoveRefused
+        If the job has not ended.
+    ChutesError
+        If ``code="current"`` and this kernel has no such function.
+    """
+    if code not in ("same", "current"):
+        raise ValueError(f"code is 'same' or 'current', not {code!r}")
+    row = jobs.get(store.reader, job_id)
+    if State(row["state"]) not in ENDED:
+        raise MoveRefused(job_id, to="queued again", found=row["state"])
+    now = time.time()
+    names = jobs.NewJob.__dataclass_fields__.keys() & set(row.keys())
+    old = jobs.NewJob(**{name: row[name] for name in names})
+    span = None if old.deadline_at is None else old.deadline_at - old.submitted_at
+    executor = runtime.executor()
+    new = replace(
+        old,
+        id=new_id(),
+        executor=executor.id,
+        submitted_at=now,
+        deadline_at=None if span is None else now + span,
+        retry_of=job_id,
+        reuse_key=None,
+    )
+    if code == "current":
+        function = registry.current_function(row["chute"], row["name"])
+        if function is None:
+            raise ChutesError(
+                f"this kernel has no job {row['name']!r} of chute {row['chute']!r}; "
+                'run its cell first, or retry with code="same"'
+            )
+        definition = function.definition()
+        new = replace(new, definition=definition.key)
+    else:
+        found = store.reader.one(jobs.DEFINITION, {"key": row["definition"]})
+        assert found is not None  # held by a foreign key
+        definition = jobs.NewDefinition(**dict(found))
+    (new_job_id,) = executor.submit(definition, [new]).result()
+    if resume:
+        with store.writing() as tx:
+            runs.copy_checkpoint(tx, job_id, new_job_id)
+    return new_job_id
+
+
+@lru_cache(maxsize=64)
+def policy_json(options: JobOptions) -> str:
+    """Retry rules of options, as the store keeps them."""
+    return options.policy_json()
+
+
+def origin() -> tuple[str | None, int | None]:
+    """Return which notebook and which cell this code runs in, where known."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    if shell is None:
+        return None, None
+    session = os.environ.get("JPY_SESSION_NAME")
+    notebook = os.path.basename(session) if session else None
+    return notebook, shell.execution_count

@@ -1,0 +1,9 @@
+"""A Python value → a MIME bundle that a browser can show (light: no imports)."""
+
+from __future__ import annotations
+
+from .bundle import LIMIT_BYTES, TABLE_MIME, view
+from .jsonable import preview
+from .text import safe_repr
+
+__all__ = ["LIMIT_BYTES", "TABLE_MIME", "preview", "safe_repr", "view"]

@@ -1,0 +1,98 @@
+"""What a worker does while no executor lives: it writes to the store itself."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+
+from ..errors import MoveRefused
+from ..policy import Ending
+from ..states import State
+from ..store import Store, fleet, jobs, logs, runs, settling
+from .capture import Capture, Look
+from .endings import ending_of, result_of
+from .frames import Outcome, Task, Telling
+
+
+class Alone:
+    """Follows the one attempt of a worker whose executor has gone.
+
+    Parameters
+    ----------
+    worker : str
+        Id of this worker; the store takes nothing from it once another one has
+        the attempt.
+    """
+
+    def __init__(self, store: Store, worker: str, task: Task) -> None:
+        self._store, self._worker, self._task = store, worker, task
+        offset = logs.end(store.log_reader, task.job, task.attempt)
+        self._capture = Capture(task.output, offset)
+
+    def look(self) -> bool:
+        """Bring new output into the store; False where there was none."""
+        found = self._capture.look(time.monotonic())
+        if found is None:
+            return False
+        record(self._store, self._task.job, self._task.attempt, self._capture, found)
+        return True
+
+    def tell(self, tellings: list[Telling]) -> None:
+        """Write what the run told."""
+        task, now = self._task, time.time()
+        with self._store.writing() as tx:
+            settling.write_tellings(tx, task.job, task.attempt, tellings, now)
+            for telling in tellings:
+                if telling.kind == "progress":
+                    progress = self._capture.told(time.monotonic(), telling.value)
+                    runs.note(tx, task.job, task.attempt, progress=progress)
+        self._store.feed.nudge()
+
+    def asked(self) -> Ending | None:
+        """Return the end that somebody asks for by a row: a cancel."""
+        row = fleet.running_on(self._store.reader, self._worker)
+        if row is None or row["cancel_by"] is None:
+            return None
+        return Ending(State.CANCELLED, f"cancelled by {row['cancel_by']}")
+
+    def finish(self, outcome: Outcome, asked: Ending | None) -> None:
+        """Bring the rest of the output in and record the end."""
+        while self.look():
+            pass
+        rest = self._capture.rest(time.monotonic())
+        if rest is not None:
+            record(self._store, self._task.job, self._task.attempt, self._capture, rest)
+        self._capture.close()
+        self.tell([one for one in outcome.told if one.kind == "progress"])
+        ending = ending_of(outcome, asked or self.asked())
+        with self._store.writing() as tx:
+            row = fleet.running_on(tx, self._worker)
+            if row is None:
+                return  # somebody else has settled it
+            with contextlib.suppress(MoveRefused):
+                settling.finish_attempt(
+                    tx,
+                    row,
+                    self._worker,
+                    ending,
+                    time.time(),
+                    result_of(outcome),
+                    outcome.told,
+                    [runs.KeptFile(*file) for file in outcome.files],
+                )
+        self._store.feed.nudge([outcome.job])
+
+
+def record(store: Store, job: str, attempt: int, capture: Capture, look: Look) -> None:
+    """Write one look at an attempt's output."""
+    with store.writing_logs() as tx:
+        end = logs.add(tx, job, attempt, look.start, look.body)
+    with store.writing() as tx:
+        runs.note(tx, job, attempt, progress=look.progress, log_end=end)
+        runs.add_metrics(tx, job, attempt, look.points, time.time())
+
+
+def usual_s(store: Store, chute: str, name: str) -> float | None:
+    """Median seconds of the last runs of a job that completed."""
+    rows = store.reader.all(jobs.USUAL_S, {"chute": chute, "name": name})
+    return sorted(row[0] for row in rows)[len(rows) // 2] if rows else None

@@ -1,0 +1,229 @@
+"""One attempt from its task to its outcome, inside the worker."""
+
+from __future__ import annotations
+
+import inspect
+import io
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from ..codec import decode, encode
+from ..errors import PermanentError, ResultNotStorable, TemporaryError
+from ..files_in import hand_out
+from ..loading import bound_arguments, load, load_value, show_sources
+from ..store import Store
+from ..store.blobs import keep
+from ..views import view
+from .body import JobStopped, Stopper
+from .context import RunContext, RunFacts, enter
+from .errors import Sources, describe
+from .frames import Outcome, Task, Telling
+from .keeping import Keeper
+from .place import Place
+from .tellings import state_of
+
+INLINE_BYTES = 1_000_000  # larger results are files of the store
+SMALL_JSON_BYTES = 2_000  # below it the result is shown from its own JSON
+
+
+class ChuteProxy:
+    """The chute as a worker has it: its plain values, and what its hooks set."""
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        self.__dict__.update(values)
+
+
+class Loaded:
+    """A definition, made usable; it lives as long as its worker."""
+
+    def __init__(
+        self, code: bytes, setup: bytes, sources: str, chutes: dict[str, ChuteProxy]
+    ) -> None:
+        self.sources: Sources = {
+            name: (cell, text) for name, (cell, text) in json.loads(sources).items()
+        }
+        self._code, self._setup, self._chutes = code, setup, chutes
+        self._function: Any = None
+        self.setup: dict[str, Any] = {}
+        self.chute: ChuteProxy | None = None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the function has been loaded."""
+        return self._function is not None
+
+    def function(self, store: Store) -> Any:
+        """Give the function; loads it and runs the chute's hooks the first time."""
+        if self._function is None:
+            show_sources(self.sources)
+            self.setup = load_value(self._setup, ChuteProxy({}), store.blobs)
+            key = self.setup["chute_key"]
+            chute = self._chutes.get(key)
+            if chute is None:
+                chute = ChuteProxy(self.setup["chute"])
+                for hook in self.setup["hooks"]:
+                    _run_hook(load(hook, chute, store.blobs), chute)
+                self._chutes[key] = chute
+            self.chute = chute
+            self._function = load(self._code, chute, store.blobs)
+        return self._function
+
+
+def _run_hook(hook: Callable[..., Any], chute: ChuteProxy) -> None:
+    """Run a startup hook; it may take the chute, or mean it by its name."""
+    takes_chute = bool(inspect.signature(hook).parameters)
+    Stopper().call(lambda: hook(chute) if takes_chute else hook())
+
+
+class Attempt:
+    """Runs one task; :meth:`run` never raises what the body raised."""
+
+    def __init__(
+        self,
+        task: Task,
+        loaded: Loaded,
+        store: Store,
+        place: Place,
+        stopper: Stopper,
+        tell: Callable[[Telling], None],
+        on_begin: Callable[[RunFacts], None],
+    ) -> None:
+        self.task, self.loaded, self.store = task, loaded, store
+        self.place, self.stopper = place, stopper
+        self._tell, self._on_begin = tell, on_begin
+        self._pid = os.getpid()
+        self.facts = RunFacts(
+            task.job, task.attempt, task.max_attempts, place.output_dir, task.timeout_s
+        )
+        self.keeper = Keeper(store.blobs, place, time.time())
+        self.context: RunContext | None = None
+
+    def run(self) -> Outcome:
+        """Set the place up, call the body, and put its end into an outcome."""
+        task = self.task
+        outcome = Outcome(task.job, task.attempt, "ok")
+        threads = threading.active_count()
+        try:
+            value = self._call()
+            if self.stopper.has_stopped:  # swallowed, yet it was the end
+                raise JobStopped("the body was asked to stop, and returned")
+            outcome.result = self._result(value)
+            outcome.files = [tuple(kept) for kept in self.keeper.collect(value)]
+        except BaseException as error:  # whatever a body can raise is its end
+            self._fail(outcome, error)
+        finally:
+            self.stopper.end()
+            enter(None)
+        if os.getpid() != self._pid:
+            os._exit(0)  # a child that the body forked came back with it
+        if outcome.end != "ok":
+            outcome.files = [tuple(kept) for kept in self.keeper.collect(None)]
+        if self.context is not None:
+            outcome.told.extend(state_of(self.context))
+        outcome.output_bytes = self.place.leave()
+        outcome.has_children = has_children()
+        outcome.has_threads = threading.active_count() > threads
+        return outcome
+
+    def _call(self) -> Any:
+        task, store = self.task, self.store
+        if not self.loaded.is_ready:  # what loading prints belongs to this log too
+            self.place.enter(task.job, task.output, "", [])
+        function = self.loaded.function(store)
+        setup = self.loaded.setup
+        self.place.enter(task.job, task.output, setup["folder"], setup["path"])
+        arguments: dict[str, Any] = decode(task.input_kind, task.input)
+        for name, kind in setup["uploads"].items():
+            if name in arguments:
+                arguments[name] = hand_out(arguments[name], kind, self.place.tmp)
+        if setup["wants_output_dir"]:
+            arguments["output_dir"] = self.facts.output_dir
+        self.context = RunContext(self.facts, self, self.loaded.chute)
+        first, named = bound_arguments(function, arguments)
+        if setup["takes_self"]:
+            first = [self.context, *first]
+        enter(self.context)
+        self.stopper.begin(self.facts)
+        self.facts.began_at = time.monotonic()
+        self._on_begin(self.facts)
+        try:
+            return self.stopper.call(lambda: function(*first, **named))
+        finally:
+            self.stopper.end()
+
+    def _result(self, value: Any) -> dict[str, Any]:
+        encoded = encode(value)
+        size = len(encoded.body)
+        is_small = encoded.kind == "json" and size <= SMALL_JSON_BYTES
+        is_large = size > INLINE_BYTES
+        blob = keep(io.BytesIO(encoded.body), self.store.blobs) if is_large else None
+        return {
+            "kind": encoded.kind,
+            "body": None if blob else encoded.body,
+            "blob": blob.sha256 if blob else None,
+            "type": encoded.type,
+            "view": None if is_small else json.dumps(view(value), allow_nan=False),
+            "reported_failure": isinstance(value, dict)
+            and value.get("success") is False,
+        }
+
+    def _fail(self, outcome: Outcome, error: BaseException) -> None:
+        if self.stopper.has_stopped:
+            outcome.end = "stopped"
+        else:
+            outcome.end = "error"
+        if not isinstance(error, JobStopped):
+            outcome.error = describe(error, self.loaded.sources)
+        else:
+            outcome.error = describe(error, self.loaded.sources) | {
+                "type": "JobStopped"
+            }
+        outcome.may_retry = self._may_retry(error)
+
+    def _may_retry(self, error: BaseException) -> bool:
+        if isinstance(error, PermanentError | ResultNotStorable):
+            return False
+        if isinstance(error, TemporaryError):
+            return True
+        retry_on = self.loaded.setup.get("retry_on", Exception)
+        if isinstance(retry_on, type | tuple):
+            # A body that ends its process (sys.exit) is tried again like a crash.
+            return isinstance(error, retry_on) or not isinstance(error, Exception)
+        try:
+            return bool(retry_on(error))
+        except Exception as second:
+            print(f"retry_on raised {second!r}; not retried", file=sys.stderr)
+            return False
+
+    # -- what the context asks for (see context.Outlet) --------------------------
+    def tell(self, telling: Telling) -> None:
+        """Send a telling on its way."""
+        self._tell(telling)
+
+    def save_checkpoint(self, step: float | None, kind: str, body: bytes) -> None:
+        """Keep a checkpoint; durable when it returns."""
+        task = self.task
+        self.store.save_checkpoint(task.job, task.attempt, step, kind, body)
+
+    def load_checkpoint(self) -> tuple[str, bytes] | None:
+        """Return the newest checkpoint of the job."""
+        return self.store.load_checkpoint(self.task.job)
+
+    def keep_file(self, path: Any, name: str | None) -> None:
+        """Keep a file's content with the job."""
+        self._tell(Telling("file", tuple(self.keeper.keep(path, name))))
+
+
+def has_children() -> bool:
+    """Whether the body left a living process behind; reaps those that ended."""
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        return False
+    return True

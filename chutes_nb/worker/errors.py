@@ -1,0 +1,92 @@
+"""An exception as text: type, message, traceback, and the cell's line it is about."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from collections.abc import Mapping
+from typing import Any
+
+from ..views import safe_repr
+
+CONTEXT_LINES = 2
+MESSAGE_LIMIT = 10_000
+TRACE_LIMIT = 200_000
+_OWN = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
+
+Sources = Mapping[str, tuple[int | None, str]]
+
+
+def describe(error: BaseException, sources: Sources) -> dict[str, Any]:
+    """Put an exception into words that another process can show.
+
+    Parameters
+    ----------
+    error : BaseException
+        Also one whose ``__str__`` raises.
+    sources : mapping of file name to (cell number or None, text)
+        The notebook cells that the job's code comes from.
+
+    Returns
+    -------
+    dict
+        The fields of ``model.ErrorInfo``.
+    """
+    trace = _without_own_frames(error.__traceback__)
+    found = {
+        "type": type_name(error),
+        "message": message(error)[:MESSAGE_LIMIT],
+        "traceback": _format(error, trace)[-TRACE_LIMIT:],
+    }
+    for frame, line in reversed(list(traceback.walk_tb(trace))):
+        name = frame.f_code.co_filename
+        if name in sources:
+            place = located(sources, name, line)
+            return found | place | {"function": frame.f_code.co_name}
+    return found
+
+
+def located(sources: Sources, file: str, line: int) -> dict[str, Any]:
+    """Name the cell of a line, with the lines around it."""
+    cell, text = sources[file]
+    lines = text.splitlines()
+    first = max(1, line - CONTEXT_LINES)
+    last = min(len(lines), line + CONTEXT_LINES - 1)
+    around = [(number, lines[number - 1]) for number in range(first, last + 1)]
+    return {"line": line, "cell": cell, "source": around}
+
+
+def type_name(error: BaseException) -> str:
+    """Name an exception's class, with its module where that helps."""
+    kind = type(error)
+    if kind.__module__ in ("builtins", "__main__"):
+        return kind.__qualname__
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def message(error: BaseException) -> str:
+    """Return what an exception says, even where saying it fails."""
+    try:
+        text = str(error)
+    except BaseException as second:
+        text = f"<its message cannot be shown: {type(second).__name__}>"
+    return text.encode("utf-8", "replace").decode()
+
+
+def _format(error: BaseException, trace: Any) -> str:
+    try:
+        text = "".join(traceback.format_exception(type(error), error, trace))
+    except BaseException:  # a message, note or attribute that raises
+        head = "".join(traceback.format_tb(trace))
+        text = f"{head}{type_name(error)}: {message(error) or safe_repr(error)}"
+    return text.encode("utf-8", "replace").decode()
+
+
+def _without_own_frames(trace: Any) -> Any:
+    """Leave out the worker's frames on top: the user's begin below them."""
+    while trace is not None and trace.tb_next is not None:
+        file = trace.tb_frame.f_code.co_filename
+        if not file.startswith((_OWN, "<frozen ")) and "asyncio" not in file:
+            break
+        trace = trace.tb_next
+    return trace

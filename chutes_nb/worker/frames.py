@@ -1,0 +1,156 @@
+"""Messages between an executor and its worker: length, then a pickle.
+
+Both ends are one user's processes of one package; the socket lies in a folder
+that nobody else can enter.
+
+From the executor
+    ``("define", key, code, setup, sources)``, ``("run", Task)``,
+    ``("ack", job, attempt)``, ``("extend", job, attempt, timeout_s)``,
+    ``("retire",)``
+From the worker
+    ``("hello", protocol, pid, (job, attempt) or None)``,
+    ``("begun", job, attempt)``, ``("told", job, attempt, [Telling])``,
+    ``("outcome", Outcome)``
+"""
+
+from __future__ import annotations
+
+import pickle
+import socket
+import struct
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+# Counted on when a frame changes its meaning: an executor of another version
+# lets the worker finish what it has and then retires it.
+PROTOCOL = 1
+HEADER = struct.Struct("<Q")
+PIECE_BYTES = 256 << 10
+
+
+class Task(NamedTuple):
+    """One attempt, as it is sent to a worker. Spans in seconds."""
+
+    job: str
+    attempt: int
+    max_attempts: int
+    name: str
+    definition: str
+    input_kind: str
+    input: bytes
+    timeout_s: float | None
+    grace_s: float
+    output: str
+
+
+class Telling(NamedTuple):
+    """One thing a run says while it runs: what kind, and its value."""
+
+    kind: str
+    value: Any
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How a body ended, as its worker saw it.
+
+    Attributes
+    ----------
+    end : str
+        ``"ok"``, ``"error"`` or ``"stopped"`` (by SIGTERM, within the body).
+    result : dict or None
+        ``kind``, ``body``, ``type``, ``view`` of what was returned.
+    error : dict or None
+        The exception as text (see ``model.ErrorInfo``).
+    may_retry : bool
+        Whether ``retry_on`` and the exception allow another attempt.
+    output_bytes : int
+        What the attempt wrote in all.
+    told : list of Telling
+        What had not been sent yet.
+    files : list of tuple
+        Files to keep with the job, as ``store.runs.KeptFile`` fields.
+    has_children, has_threads : bool
+        What the body left behind.
+    """
+
+    job: str
+    attempt: int
+    end: str
+    result: dict[str, Any] | None = None
+    error: dict[str, Any] | None = None
+    may_retry: bool = True
+    output_bytes: int = 0
+    told: list[Telling] = field(default_factory=list)
+    files: list[tuple[Any, ...]] = field(default_factory=list)
+    has_children: bool = False
+    has_threads: bool = False
+
+
+def pack(message: tuple[Any, ...]) -> bytes:
+    """One message as bytes."""
+    body = pickle.dumps(message, protocol=5)
+    return HEADER.pack(len(body)) + body
+
+
+class Unpacker:
+    """Bytes as they come in, messages as they are whole."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, piece: bytes) -> Iterator[tuple[Any, ...]]:
+        """Take the next bytes; give each message that is complete."""
+        buffer = self._buffer
+        buffer += piece
+        while len(buffer) >= HEADER.size:
+            (size,) = HEADER.unpack_from(buffer)
+            end = HEADER.size + size
+            if len(buffer) < end:
+                return
+            with memoryview(buffer) as view:
+                message = pickle.loads(view[HEADER.size : end])
+            del buffer[:end]
+            yield message
+
+
+class Line:
+    """The worker's end of the socket, read by one thread at a time."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._socket = connection
+        self._unpacker = Unpacker()
+        self._sending = threading.Lock()
+        self._waiting: list[tuple[Any, ...]] = []
+
+    def fileno(self) -> int:
+        """Descriptor to wait on."""
+        return self._socket.fileno()
+
+    def send(self, message: tuple[Any, ...]) -> None:
+        """Send one message; raises OSError when the other end is gone."""
+        packed = pack(message)
+        with self._sending:  # the pulse and the job's thread both send
+            self._socket.sendall(packed)
+
+    def receive(self) -> tuple[Any, ...] | None:
+        """Wait for the next message; None when the other end is gone."""
+        while not self._waiting:
+            try:
+                piece = self._socket.recv(PIECE_BYTES)
+            except OSError:
+                return None
+            if not piece:
+                return None
+            self._waiting.extend(self._unpacker.feed(piece))
+        return self._waiting.pop(0)
+
+    def is_waiting(self) -> bool:
+        """Whether a message has come in that nobody has taken."""
+        return bool(self._waiting)
+
+    def close(self) -> None:
+        """Hang up."""
+        self._socket.close()

@@ -1,0 +1,256 @@
+"""The worker process: ``python -m chutes_nb.worker``; runs one job at a time, warm.
+
+It talks to its executor over a socket. When that goes away (the kernel was
+restarted or killed), a running job goes on: the worker writes to the store
+itself, and then waits a while for the next executor to take it over.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import faulthandler
+import fcntl
+import os
+import socket
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from ..processes import WORKER_MARK, kill_marked
+from ..store import Store
+from .attempt import Attempt, ChuteProxy, Loaded
+from .body import Stopper
+from .context import RunFacts
+from .frames import PROTOCOL, Line, Outcome, Task
+from .place import Place
+from .pulse import Pulse
+from .trace import WHERE_SIGNAL
+
+ADOPTION_S = 60.0
+PR_SET_CHILD_SUBREAPER = 36
+
+
+class Worker:
+    """One worker process.
+
+    Parameters
+    ----------
+    home : pathlib.Path
+        Folder of the store.
+    worker_id : str
+    folder : pathlib.Path
+        The worker's own folder; its attempts run in folders below it.
+    line : Line
+        To the executor that started it.
+    listener : socket.socket
+        Where a later executor can call.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        worker_id: str,
+        folder: Path,
+        line: Line,
+        listener: socket.socket,
+    ) -> None:
+        self.id = worker_id
+        self.store = Store.open(home)
+        self.stopper = Stopper()
+        self.place = Place(folder)
+        self.trace = (folder / "trace").open("w+b", buffering=0)
+        self.line: Line | None = line
+        self.listener = listener
+        self.pulse = Pulse(self)
+        self._definitions: dict[str, Loaded] = {}
+        self._chutes: dict[str, ChuteProxy] = {}
+        self._unacked: Outcome | None = None
+        self._is_retired = False
+
+    def serve(self) -> None:
+        """Take messages until told to go, or until nobody has called for a while."""
+        self.stopper.install()
+        self.pulse.start()
+        self.hello()
+        while not self._is_retired:
+            message = self.line.receive() if self.line is not None else None
+            if message is None:
+                if not self._bereft():
+                    return
+                continue
+            self.take(message[0], list(message[1:]))
+
+    def take(self, kind: str, facts: list[Any]) -> None:
+        """Do what an executor says."""
+        getattr(self, f"_on_{kind}")(*facts)
+
+    def hello(self) -> None:
+        """Say who this is and what it has: a running attempt, or none."""
+        task = self.pulse.task
+        busy = None if task is None else (task.job, task.attempt)
+        self.send(("hello", PROTOCOL, os.getpid(), busy))
+
+    def send(self, message: tuple[object, ...]) -> bool:
+        """Send to the executor; False where there is none."""
+        line = self.line
+        if line is None:
+            return False
+        try:
+            line.send(message)
+        except OSError:
+            self.line = None
+            return False
+        return True
+
+    # -- what an executor says -------------------------------------------------
+    def _on_define(self, key: str, code: bytes, setup: bytes, sources: str) -> None:
+        self._definitions[key] = Loaded(code, setup, sources, self._chutes)
+
+    def _on_ack(self, job: str, attempt: int) -> None:
+        self._unacked = None
+
+    def _on_retire(self) -> None:
+        self._is_retired = True
+
+    def _on_extend(self, job: str, attempt: int, timeout_s: float) -> None:
+        """Come too late: the attempt is over."""
+
+    def _on_run(self, task: Task) -> None:
+        self._unacked = None
+        attempt = Attempt(
+            task,
+            self._definitions[task.definition],
+            self.store,
+            self.place,
+            self.stopper,
+            self.pulse.tell,
+            self._begin,
+        )
+        self.pulse.begin(task, attempt)
+        outcome = attempt.run()
+        faulthandler.cancel_dump_traceback_later()
+        self.pulse.end(outcome)
+        self._unacked = outcome
+        if not self.send(("outcome", outcome)):
+            return  # the next receive finds the line dead and settles it
+        if outcome.has_threads or outcome.has_children:
+            self._await_end()
+
+    def _begin(self, facts: RunFacts) -> None:
+        """Start the clock of the timeout: the body's first line is next."""
+        if facts.timeout_s is None:
+            return
+        task = self.pulse.task
+        assert task is not None  # a body begins only within a task
+        self.arm(task, facts.timeout_s)
+        self.send(("begun", task.job, task.attempt))
+
+    def arm(self, task: Task, left_s: float) -> None:
+        """Set the watchdog that works with the GIL held and with no executor alive.
+
+        It ends the process; the header above its trace says whose time was up.
+        """
+        self.trace.seek(0)
+        self.trace.truncate()
+        self.trace.write(f"{task.job} {task.attempt}\n".encode())
+        faulthandler.dump_traceback_later(
+            left_s + task.grace_s, exit=True, file=self.trace
+        )
+
+    def _await_end(self) -> None:
+        """Leave what was left behind to the executor, which ends this process.
+
+        Without one the worker goes by itself, once its outcome is in the store.
+        """
+        message = self.line.receive() if self.line is not None else None
+        if message is None:
+            kill_marked(self.id, spare=frozenset({os.getpid()}))
+            self._settle_alone()
+        self._is_retired = True
+
+    # -- with no executor ------------------------------------------------------
+    def _settle_alone(self) -> None:
+        if self._unacked is not None:
+            self.pulse.alone().finish(self._unacked, self.pulse.asked)
+            self._unacked = None
+
+    def _bereft(self) -> bool:
+        """Settle what is not acknowledged, then wait for the next executor."""
+        self._settle_alone()
+        self.line = None
+        end = time.monotonic() + ADOPTION_S
+        while (left := end - time.monotonic()) > 0:
+            if self.answer(left):
+                return True
+        return False
+
+    def answer(self, timeout_s: float) -> bool:
+        """Take a call from an executor, waiting at most so many seconds."""
+        self.listener.settimeout(timeout_s)  # 0 does not wait
+        try:
+            connection, _ = self.listener.accept()
+        except (TimeoutError, BlockingIOError):
+            return False
+        connection.settimeout(None)
+        self.line = Line(connection)
+        self.hello()
+        return True
+
+
+def main(arguments: list[str]) -> None:
+    """Run a worker.
+
+    Parameters
+    ----------
+    arguments : list of str
+        Home, worker id, folder, socket path, and the numbers of two inherited
+        descriptors: the line to the executor and the lease.
+    """
+    home, worker_id, folder, address = arguments[:4]
+    connection, lease = (int(number) for number in arguments[4:])
+    _hold(lease)
+    _adopt_orphans()
+    os.environ.setdefault(WORKER_MARK, worker_id)
+    _line_buffered()
+    listener = socket.socket(socket.AF_UNIX)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(address)
+    listener.bind(address)
+    listener.listen(1)
+    line = Line(socket.socket(fileno=connection))
+    worker = Worker(Path(home), worker_id, Path(folder), line, listener)
+    faulthandler.enable(file=worker.trace)
+    # Before it ends an attempt the executor asks where it is: the answer comes
+    # from C code, so a body that holds the GIL cannot keep it back.
+    faulthandler.register(WHERE_SIGNAL, file=worker.trace, all_threads=True)
+    try:
+        worker.serve()
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(address)
+    # Threads and exit hooks that a job left behind must not keep the process.
+    os._exit(0)
+
+
+def _hold(lease: int) -> None:
+    """Keep the lease from children: one that lives on would keep it for us."""
+    os.set_inheritable(lease, False)
+    fcntl.flock(lease, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.register_at_fork(after_in_child=lambda: os.close(lease))
+
+
+def _adopt_orphans() -> None:
+    """Become the parent of what the jobs' children leave (Linux, prctl(2))."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _line_buffered() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(  # type: ignore[union-attr]
+            encoding="utf-8", errors="backslashreplace", line_buffering=True
+        )
+    threading.current_thread().name = "chutes-job"

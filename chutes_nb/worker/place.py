@@ -1,0 +1,116 @@
+"""Where an attempt runs: its folder, output file, environment and import path."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from ..paths import PRIVATE_FILE, private_dir
+
+JOB_VARIABLE = "CHUTES_JOB"
+NOTEBOOK_VARIABLE = "CHUTES_NOTEBOOK_DIR"
+
+
+class Place:
+    """The folder of one attempt after another, and the process's state around it.
+
+    A folder that an attempt left empty serves the next one: making and removing
+    three folders costs more than a short job.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = private_dir(folder)
+        self._count = 0
+        self._output: str | None = None
+        self._environ = dict(os.environ)
+        self._entered: dict[bytes, bytes] = {}
+        self._make()
+
+    def _make(self) -> None:
+        self._count += 1
+        self.cwd = private_dir(self._folder / str(self._count))
+        self.output_dir = private_dir(self.cwd / "output")
+        self.tmp = private_dir(self.cwd / "tmp")
+
+    def enter(self, job: str, output: str, notebook_dir: str, path: list[str]) -> None:
+        """Set the process up for an attempt.
+
+        Parameters
+        ----------
+        output : str
+            File that takes everything written to descriptors 1 and 2.
+        notebook_dir : str
+            Where the notebook lies, told to the job in its environment.
+        path : list of str
+            ``sys.path`` of the kernel that defined the job.
+        """
+        if output != self._output:
+            fd = os.open(output, os.O_CREAT | os.O_APPEND | os.O_WRONLY, PRIVATE_FILE)
+            os.dup2(fd, 1)
+            os.dup2(fd, 2)
+            os.close(fd)
+            self._output = output
+        os.environ[JOB_VARIABLE] = job
+        os.environ[NOTEBOOK_VARIABLE] = notebook_dir
+        os.environ["TMPDIR"] = str(self.tmp)
+        self._entered = dict(_raw_environ())
+        tempfile.tempdir = None
+        os.chdir(self.cwd)
+        if path:
+            sys.path[:] = path
+
+    def _restore_environ(self) -> None:
+        if _raw_environ() == self._entered:
+            return
+        now = os.environ
+        for name in set(now) - set(self._environ):
+            del now[name]
+        for name, value in self._environ.items():
+            if now.get(name) != value:
+                now[name] = value
+
+    def leave(self) -> int:
+        """Leave the attempt's folder; returns how many bytes it wrote.
+
+        The folder is removed and made anew where something is left in it.
+        """
+        self._restore_environ()
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(Exception):  # closed, or replaced by the job
+                stream.flush()
+        if sys.stdout is not sys.__stdout__:
+            sys.stdout = sys.__stdout__
+        if sys.stderr is not sys.__stderr__:
+            sys.stderr = sys.__stderr__
+        try:
+            written = os.fstat(1).st_size
+        except OSError:  # the body closed it
+            written, self._output = 0, None
+        os.chdir(self._folder)
+        if not self.is_clean():
+            shutil.rmtree(self.cwd, ignore_errors=True)
+            self._make()
+        return written
+
+    def is_clean(self) -> bool:
+        """Whether the attempt's folder is as it was made."""
+        try:
+            names = set(os.listdir(self.cwd))
+            return names == {"output", "tmp"} and not (
+                os.listdir(self.output_dir) or os.listdir(self.tmp)
+            )
+        except OSError:
+            return False
+
+
+def _raw_environ() -> dict[bytes, bytes]:
+    """Return the environment as the bytes that CPython keeps.
+
+    Comparing sixty decoded texts costs more than all else that a short job needs.
+    """
+    raw: dict[bytes, bytes] = os.environ._data  # type: ignore[attr-defined]
+    return raw

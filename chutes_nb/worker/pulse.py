@@ -1,0 +1,216 @@
+"""The worker's second thread: sends on what a running job tells, 20 times a second.
+
+It also notices that the executor has gone, and then takes its place: follows the
+output, watches the time, and answers the next executor that calls.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import threading
+import time
+from typing import Any, Protocol
+
+from ..policy import Ending
+from ..processes import kill_marked, signal_group
+from ..states import State
+from ..store import Store
+from .alone import Alone
+from .attempt import Attempt
+from .frames import Line, Outcome, Task, Telling
+from .tellings import state_of
+
+BEAT_S = 0.05
+# State is looked at this often, and less where a look takes long: at most a
+# twentieth of the time.
+STATE_S = 0.1
+STATE_SHARE = 20
+IDLE_AFTER_S = 1.0
+
+
+class Owner(Protocol):
+    """The worker, as its pulse needs it."""
+
+    id: str
+    store: Store
+    line: Line | None
+
+    def send(self, message: tuple[object, ...]) -> bool:
+        """Send to the executor; False where there is none."""
+
+    def take(self, kind: str, facts: list[Any]) -> None:
+        """Take a message that is not the pulse's."""
+
+    def answer(self, timeout_s: float) -> bool:
+        """Take a call from an executor, waiting at most so many seconds."""
+
+    def arm(self, task: Task, left_s: float) -> None:
+        """Set the watchdog."""
+
+
+class Pulse:
+    """Beats while a job runs; sleeps while there is none."""
+
+    def __init__(self, worker: Owner) -> None:
+        self._worker = worker
+        self._lock = threading.RLock()
+        self._wake = threading.Event()
+        self._told: list[Telling] = []
+        self._progress: Telling | None = None
+        self._attempt: Attempt | None = None
+        self._alone: Alone | None = None
+        self._last_state: tuple[str, bytes | None] | None = None
+        self._state_due = 0.0
+        self._kill_at: float | None = None
+        self._last_task: Task | None = None
+        self.task: Task | None = None
+        self.asked: Ending | None = None
+
+    def start(self) -> None:
+        """Start the thread."""
+        threading.Thread(target=self._run, name="chutes-pulse", daemon=True).start()
+
+    # -- called by the job's thread --------------------------------------------
+    def begin(self, task: Task, attempt: Attempt) -> None:
+        """Start beating for an attempt."""
+        with self._lock:
+            self.task, self._attempt = task, attempt
+            self._last_task = task
+            self.asked = self._kill_at = self._alone = self._last_state = None
+            self._state_due = 0.0
+            self._told.clear()
+            self._progress = None
+        if not self._wake.is_set():
+            self._wake.set()
+
+    def tell(self, telling: Telling) -> None:
+        """Take one telling; of progress only the newest is sent."""
+        with self._lock:
+            if telling.kind == "progress":
+                self._progress = telling
+            else:
+                self._told.append(telling)
+
+    def end(self, outcome: Outcome) -> None:
+        """Stop beating; what was not sent yet goes with the outcome."""
+        with self._lock:
+            outcome.told[:0] = self._take()
+            self.task = self._attempt = None
+
+    def alone(self) -> Alone:
+        """Return who writes to the store for an attempt that has ended."""
+        with self._lock:
+            if self._alone is None:
+                assert self._last_task is not None  # every outcome had a task
+                worker = self._worker
+                self._alone = Alone(worker.store, worker.id, self._last_task)
+            return self._alone
+
+    # -- the thread ------------------------------------------------------------
+    def _run(self) -> None:
+        idle_since = time.monotonic()
+        while True:
+            if self.task is None and time.monotonic() - idle_since > IDLE_AFTER_S:
+                self._wake.clear()
+                if self.task is None:
+                    self._wake.wait()
+            time.sleep(BEAT_S)
+            with self._lock:
+                if self.task is not None:
+                    idle_since = time.monotonic()
+                    self._beat()
+
+    def _beat(self) -> None:
+        self._listen()
+        self._look_at_state()
+        tellings = self._take()
+        task = self.task
+        assert task is not None  # only called while there is one
+        if self._worker.line is not None:
+            told = ("told", task.job, task.attempt, tellings)
+            if not tellings or self._worker.send(told):
+                return
+        self._be_alone(task, tellings)
+
+    def _take(self) -> list[Telling]:
+        told, self._told = self._told, []
+        if self._progress is not None:
+            told.append(self._progress)
+            self._progress = None
+        return told
+
+    def _look_at_state(self) -> None:
+        now = time.monotonic()
+        attempt = self._attempt
+        if now < self._state_due or attempt is None or attempt.context is None:
+            return
+        try:
+            found = state_of(attempt.context)
+        except RuntimeError:  # the job changed a dict while we walked it
+            return
+        took = time.monotonic() - now
+        self._state_due = now + max(STATE_S, took * STATE_SHARE)
+        if found and found[0].value != self._last_state:
+            self._last_state = found[0].value
+            self._told.append(found[0])
+
+    # -- the executor, or its absence ------------------------------------------
+    def _listen(self) -> None:
+        """Read what the executor says meanwhile; notice that it is gone."""
+        worker, line = self._worker, self._worker.line
+        if line is None:
+            with contextlib.suppress(OSError):
+                worker.answer(0)
+            return
+        while line.is_waiting() or select.select([line], [], [], 0)[0]:
+            message = line.receive()
+            if message is None:
+                worker.line = None
+                return
+            self._on(message)
+
+    def _on(self, message: tuple[Any, ...]) -> None:
+        kind, *facts = message
+        if kind in ("ack", "define"):
+            self._worker.take(kind, facts)
+        elif kind == "extend" and self.task is not None:
+            job, attempt, timeout_s = facts
+            if (job, attempt) == (self.task.job, self.task.attempt):
+                self._extend(self.task, timeout_s)
+
+    def _extend(self, task: Task, timeout_s: float) -> None:
+        assert self._attempt is not None  # comes and goes with the task
+        facts = self._attempt.facts
+        facts.timeout_s = timeout_s
+        if facts.began_at is not None:
+            gone = time.monotonic() - facts.began_at
+            self._worker.arm(task, max(0.0, timeout_s - gone))
+
+    def _be_alone(self, task: Task, tellings: list[Telling]) -> None:
+        """Do what the executor would: follow the output, watch time and cancels."""
+        if self._alone is None:
+            self._alone = Alone(self._worker.store, self._worker.id, task)
+        if tellings:
+            self._alone.tell(tellings)
+        self._alone.look()
+        now = time.monotonic()
+        if self._kill_at is not None:
+            if now > self._kill_at:
+                kill_marked(self._worker.id, spare=frozenset({os.getpid()}))
+                signal_group(os.getpgrp(), signal.SIGKILL)
+            return
+        self.asked = self._time_is_up(task) or self._alone.asked()
+        if self.asked is not None:
+            self._kill_at = now + task.grace_s
+            signal_group(os.getpgrp(), signal.SIGTERM)
+
+    def _time_is_up(self, task: Task) -> Ending | None:
+        facts = self._attempt.facts if self._attempt is not None else None
+        if facts is None or facts.timeout_s is None or facts.began_at is None:
+            return None
+        if time.monotonic() - facts.began_at < facts.timeout_s:
+            return None
+        return Ending(State.TIMEOUT, f"timed out after {facts.timeout_s:g} s")

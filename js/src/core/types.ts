@@ -1,0 +1,151 @@
+/** The JSON shapes that leave Python; `tests/golden/changes.json` holds both sides to them. */
+
+export type State =
+  | "queued"
+  | "running"
+  | "retrying"
+  | "completed"
+  | "failed"
+  | "timeout"
+  | "cancelled"
+  | "interrupted";
+
+export interface Progress {
+  done: number | null;
+  total: number | null;
+  /** Share done, 0 to 1. */
+  fraction: number | null;
+  message: string | null;
+  unit: string | null;
+  /** Units a second. */
+  rate: number | null;
+  eta_s: number | null;
+}
+
+export interface ErrorInfo {
+  type: string;
+  message: string;
+  traceback: string;
+  function: string | null;
+  line: number | null;
+  cell: number | null;
+  /** Numbered lines around the failing one. */
+  source: [number, string][];
+}
+
+/** One job as it stands; times are seconds since 1970 by the kernel's clock. */
+export interface StatusInfo {
+  job_id: string;
+  name: string;
+  chute: string;
+  status: State;
+  attempt: number;
+  max_attempts: number;
+  progress: Progress | null;
+  stage: string | null;
+  submitted_at: number;
+  started_at: number | null;
+  finished_at: number | null;
+  next_attempt_at: number | null;
+  queue_position: number | null;
+  error: ErrorInfo | null;
+  reason: string | null;
+  timeout_s: number | null;
+  deadline_at: number | null;
+  executor: string;
+  priority: number;
+  tags: string[];
+  notebook: string | null;
+  cell: number | null;
+  retry_of: string | null;
+  cancel_requested: boolean;
+  reported_failure: boolean;
+  log_end: number;
+  rev: number;
+}
+
+export interface Move {
+  rev: number;
+  job_id: string;
+  from: State | null;
+  to: State;
+  at: number;
+  attempt: number;
+  reason: string | null;
+}
+
+export interface Changes {
+  rev: number;
+  jobs: StatusInfo[];
+  moves: Move[];
+  more: boolean;
+}
+
+/** A stretch of one attempt's output; offsets count bytes. */
+export interface LogBatch {
+  attempt: number;
+  offset: number;
+  next_offset: number;
+  text: string;
+  end: boolean;
+  /** Bytes left out just before this text. */
+  skipped: number;
+}
+
+export interface Attempt {
+  number: number;
+  started_at: number | null;
+  finished_at: number | null;
+  status: State;
+  error: ErrorInfo | null;
+  reason: string | null;
+}
+
+export interface FileEntry {
+  n: number;
+  name: string;
+  size: number;
+  type: string | null;
+  sha256: string;
+}
+
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+export type MimeBundle = { [mime: string]: Json };
+/** The step is null where the job told none, the value where it was not finite. */
+export type Point = [step: number | null, value: number | null];
+export type Metrics = { [name: string]: Point[] };
+
+export interface Result {
+  /** The Python type's name. */
+  type: string;
+  /** False where the view cannot say all of the value. */
+  exact: boolean;
+  view: MimeBundle;
+}
+
+export interface Detail {
+  status: StatusInfo;
+  attempts: Attempt[];
+  moves: Move[];
+  inputs: Json;
+  source: string;
+  source_first_line: number;
+  state: { [name: string]: Json };
+  metrics: Metrics;
+  files: FileEntry[];
+  result: Result | null;
+}
+
+/** What a notebook keeps of a job (`application/vnd.chutes.job+json`). */
+export interface JobDocument {
+  version: 1;
+  job: StatusInfo;
+  tail: string[];
+}
+
+const ACTIVE: ReadonlySet<State> = new Set(["queued", "running", "retrying"]);
+
+/** Whether the job can still move. */
+export function isActive(job: StatusInfo): boolean {
+  return ACTIVE.has(job.status);
+}

@@ -1,0 +1,151 @@
+/** Numbers and states in words, as the card says them. */
+import type { Progress, StatusInfo } from "./types";
+
+const ORDINALS = new Map([
+  ["one", "st"],
+  ["two", "nd"],
+  ["few", "rd"],
+]);
+const ORDINAL = new Intl.PluralRules("en", { type: "ordinal" });
+const BYTES = ["B", "KB", "MB", "GB", "TB"];
+
+/** `0.4 s`, `41 s`, `2 min 14 s`, `3 h 05 min`, `2 d 4 h`. */
+export function duration(seconds: number, fine = false): string {
+  if (fine && seconds < 0.05) return "< 0.1 s";
+  if (fine && seconds < 10) return `${Math.max(0, seconds).toFixed(1)} s`;
+  const s = Math.max(0, Math.floor(seconds));
+  if (s < 60) return `${s} s`;
+  if (s < 3600) return `${Math.floor(s / 60)} min ${two(s % 60)} s`;
+  const min = Math.floor(s / 60);
+  if (min < 1440) return `${Math.floor(min / 60)} h ${two(min % 60)} min`;
+  return `${Math.floor(min / 1440)} d ${Math.floor((min % 1440) / 60)} h`;
+}
+
+function two(n: number): string {
+  return String(n).padStart(2, "0");
+}
+
+/** Time of day, `14:02:59`. */
+export function clock(at: number): string {
+  const date = new Date(at * 1000);
+  return [date.getHours(), date.getMinutes(), date.getSeconds()].map(two).join(":");
+}
+
+/** `1.4 GB`; thousands, as disks and networks count. */
+export function size(bytes: number): string {
+  let value = bytes;
+  let unit = 0;
+  while (value >= 999.5 && unit < BYTES.length - 1) {
+    value /= 1000;
+    unit++;
+  }
+  return `${unit === 0 || value >= 99.5 ? Math.round(value) : value.toPrecision(2)} ${BYTES[unit]}`;
+}
+
+/** A count or a measured value, never wider than it helps: `1,204`, `0.2067`, `3.1e-7`. */
+export function number(value: number): string {
+  if (Number.isInteger(value) && Math.abs(value) < 1e15)
+    return value.toLocaleString("en");
+  const magnitude = Math.abs(value);
+  if (magnitude !== 0 && (magnitude < 1e-3 || magnitude >= 1e6)) {
+    return value.toExponential(2);
+  }
+  if (magnitude >= 1000) return value.toFixed(1);
+  return magnitude >= 100 ? value.toFixed(2) : value.toPrecision(4);
+}
+
+/** `3rd in line`. */
+export function place(position: number): string {
+  if (position <= 1) return "next in line";
+  return `${number(position)}${ORDINALS.get(ORDINAL.select(position)) ?? "th"} in line`;
+}
+
+/** `epoch 31 of 50 · 62 %`, or as much of it as is known. */
+export function progressText(progress: Progress | null): string {
+  if (!progress) return "";
+  const { done, total, fraction, message } = progress;
+  const parts: string[] = [];
+  const count = done === null ? "" : counted(done, total, progress.unit);
+  // "Processed 10 of 200 items": one word runs on into its numbers.
+  const runsOn = message && count && /^\p{L}+$/u.test(message);
+  if (message) parts.push(runsOn ? `${message} ${count}` : message);
+  if (count && !runsOn) parts.push(count);
+  if (fraction !== null) parts.push(`${Math.floor(fraction * 100 + 1e-9)} %`);
+  return parts.join(" · ");
+}
+
+function counted(done: number, total: number | null, unit: string | null): string {
+  const of = total === null ? number(done) : `${number(done)} of ${number(total)}`;
+  if (!unit) return of;
+  // "epoch 31 of 50" names one of them, "9 of 20 items" counts them.
+  const isOne = /^[a-z]{4,}$/i.test(unit) && !/s$/i.test(unit) && total !== null;
+  return isOne ? `${unit} ${of}` : `${of} ${unit}`;
+}
+
+/** `0.38 epochs/s`, or `2.6 s/epoch` where that says more. */
+export function rateText(progress: Progress | null): string {
+  const rate = progress?.rate;
+  if (!rate || rate <= 0) return "";
+  const unit = progress.unit ?? "it";
+  const many = unit.length > 3 && !/s$/i.test(unit) ? `${unit}s` : unit;
+  if (rate >= 0.1)
+    return `${rate >= 100 ? number(Math.round(rate)) : rate.toPrecision(2)} ${many}/s`;
+  return `${duration(1 / rate)}/${many.replace(/s$/, "")}`;
+}
+
+/** `about 1 min 20 s left`, counted on by the page's clock. */
+export function leftText(job: StatusInfo): string {
+  const eta = job.progress?.eta_s;
+  if (job.status !== "running" || !eta || eta < 0.5) return "";
+  return `about ${duration(rounded(eta))} left`;
+}
+
+/** An estimate does not pretend to the second. */
+function rounded(seconds: number): number {
+  const step = seconds < 20 ? 1 : seconds < 120 ? 5 : seconds < 3600 ? 10 : 60;
+  return Math.ceil(seconds / step) * step;
+}
+
+/** How long the job has run, or ran, in seconds; null before its start. */
+export function elapsed(job: StatusInfo, now: number): number | null {
+  if (job.started_at === null) return null;
+  return Math.max(0, (job.finished_at ?? now) - job.started_at);
+}
+
+/** `attempt 2 of 3`; nothing where there can be only one. */
+export function attemptText(job: StatusInfo): string {
+  if (job.max_attempts <= 1 || job.attempt === 0) return "";
+  return `attempt ${job.attempt} of ${job.max_attempts}`;
+}
+
+/** What a waiting job waits for. */
+export function waitText(job: StatusInfo, now: number): string {
+  if (job.status === "queued") {
+    return job.queue_position === null ? "waiting" : place(job.queue_position);
+  }
+  if (job.status !== "retrying") return "";
+  const next = `attempt ${job.attempt + 1} of ${job.max_attempts}`;
+  if (job.next_attempt_at === null) return `again soon · ${next}`;
+  return `again in ${duration(Math.ceil(job.next_attempt_at - now))} · ${next}`;
+}
+
+/** How a job ended, in words. */
+export function endText(job: StatusInfo): string {
+  if (job.reason) return job.reason;
+  if (job.status === "completed") return `finished at ${clock(job.finished_at ?? 0)}`;
+  if (job.status === "timeout") {
+    return job.timeout_s ? `timed out after ${duration(job.timeout_s)}` : "timed out";
+  }
+  if (job.status === "interrupted") return "its worker was ended from outside";
+  return job.status;
+}
+
+/** `in clean_data, line 14 of cell [7]`. */
+export function whereText(job: StatusInfo): string {
+  const error = job.error;
+  if (!error) return "";
+  const cell = error.cell ?? job.cell;
+  const line = error.line === null ? "" : `line ${error.line}`;
+  const at = line && cell !== null ? `${line} of cell [${cell}]` : line;
+  return [error.function && `in ${error.function}`, at].filter(Boolean).join(", ");
+}

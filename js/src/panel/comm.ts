@@ -1,0 +1,62 @@
+/** The transport of a notebook cell: custom messages of the widget's comm. */
+import type { AnyModel } from "@anywidget/types";
+import type { CommandName, Message, Transport } from "../core/transport";
+import type { Json, StatusInfo } from "../core/types";
+
+export interface Traits {
+  job: StatusInfo;
+  tail: string[];
+  commands: CommandName[];
+}
+
+type Answer =
+  | { type: "answer"; id: string; ok: true; value: Json }
+  | { type: "answer"; id: string; ok: false; message: string };
+
+/** Long: a kernel without subshells answers only after its cell. */
+const PATIENCE_MS = 60_000;
+
+export class CommTransport implements Transport {
+  #sent = 0;
+  /** Pages share a kernel: each knows its own answers by this. */
+  readonly #page = Math.random().toString(36).slice(2, 10);
+
+  constructor(
+    private readonly model: Pick<AnyModel<Traits>, "send" | "on" | "off">,
+    private readonly patience_ms = PATIENCE_MS,
+  ) {}
+
+  subscribe(take: (message: Message) => void): () => void {
+    const listen = (message: Message | Answer) => {
+      if (message.type !== "answer") take(message);
+    };
+    this.model.on("msg:custom", listen);
+    return () => this.model.off("msg:custom", listen);
+  }
+
+  attach(jobId: string, attempt: number | null, offset: number | null): void {
+    this.model.send({ type: "attach", job_id: jobId, attempt, offset });
+  }
+
+  command(jobId: string, name: CommandName, args: object = {}): Promise<Json> {
+    const id = `${this.#page}-${++this.#sent}`;
+    return new Promise((resolve, reject) => {
+      const end = () => {
+        clearTimeout(timer);
+        this.model.off("msg:custom", listen);
+      };
+      const timer = setTimeout(() => {
+        end();
+        reject(new Error("The kernel does not answer; it may be busy, or gone."));
+      }, this.patience_ms);
+      const listen = (message: Message | Answer) => {
+        if (message.type !== "answer" || message.id !== id) return;
+        end();
+        if (message.ok) resolve(message.value);
+        else reject(new Error(message.message));
+      };
+      this.model.on("msg:custom", listen);
+      this.model.send({ type: "command", job_id: jobId, name, id, args });
+    });
+  }
+}

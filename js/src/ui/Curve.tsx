@@ -1,0 +1,119 @@
+/** A metric as a line, drawn by hand in SVG. */
+import { useState } from "preact/hooks";
+import type { Metrics, Point } from "../core/types";
+import { number } from "../core/words";
+
+const WIDTH = 230;
+/** Room at the right end for the newest value. */
+const VALUE_PX = 56;
+const PAD = 6;
+
+type Dot = [step: number, value: number];
+
+interface Box {
+  left: number;
+  right: number;
+  low: number;
+  high: number;
+}
+
+export function Curve({
+  name,
+  points,
+  height,
+}: {
+  name: string;
+  points: Point[];
+  height: number;
+}) {
+  const [pointed, setPointed] = useState<Dot | null>(null);
+  const finite = dots(points);
+  const last = finite.at(-1);
+  if (!last) return null;
+  const box = bounds(finite);
+  const bottom = height - 16;
+  const x = (step: number) =>
+    PAD + ((step - box.left) / (box.right - box.left || 1)) * (WIDTH - VALUE_PX - PAD);
+  const y = (value: number) =>
+    PAD + (1 - (value - box.low) / (box.high - box.low || 1)) * (bottom - 2 * PAD);
+  const shown = pointed ?? last;
+  const onMove = (event: PointerEvent) => {
+    const rect = (event.currentTarget as SVGElement).getBoundingClientRect();
+    const at = ((event.clientX - rect.left) / (rect.width || 1)) * WIDTH;
+    setPointed(nearest(finite, at, x));
+  };
+  return (
+    <figure class="chutes-curve">
+      <svg
+        viewBox={`0 0 ${WIDTH} ${height}`}
+        height={height}
+        role="img"
+        aria-label={`${name}: ${number(last[1])} at step ${number(last[0])}`}
+        onPointerMove={onMove}
+        onPointerLeave={() => setPointed(null)}
+      >
+        <line class="chutes-axis" x1={0} x2={WIDTH} y1={bottom} y2={bottom} />
+        <polyline
+          points={finite.map(([s, v]) => `${round(x(s))},${round(y(v))}`).join(" ")}
+        />
+        <circle cx={round(x(shown[0]))} cy={round(y(shown[1]))} r={2.6} />
+        <text
+          class="chutes-value"
+          x={x(shown[0]) + 7}
+          y={Math.max(11, y(shown[1]) + 4)}
+        >
+          {number(shown[1])}
+        </text>
+        <text class="chutes-name" x={0} y={height - 3}>
+          {name}
+        </text>
+        <text class="chutes-name" x={WIDTH} y={height - 3} text-anchor="end">
+          {pointed
+            ? `step ${number(pointed[0])}`
+            : `${number(box.low)} to ${number(box.high)}`}
+        </text>
+      </svg>
+    </figure>
+  );
+}
+
+/** The curves that stand beside the log: a loss first, as many as fit. */
+export function chosen(metrics: Metrics, most: number): [string, Point[]][] {
+  const rank = ([name]: [string, Point[]]) => (/loss/i.test(name) ? 0 : 1);
+  return Object.entries(metrics)
+    .filter(([, points]) => points.length > 1)
+    .sort((a, b) => rank(a) - rank(b))
+    .slice(0, most);
+}
+
+/** What can be drawn; a point without a step stands at its place in the row. */
+function dots(points: Point[]): Dot[] {
+  const found: Dot[] = [];
+  for (const [i, [step, value]] of points.entries()) {
+    if (value !== null) found.push([step ?? i + 1, value]);
+  }
+  return found;
+}
+
+function bounds(points: Dot[]): Box {
+  const box = { left: Infinity, right: -Infinity, low: Infinity, high: -Infinity };
+  for (const [step, value] of points) {
+    box.left = Math.min(box.left, step);
+    box.right = Math.max(box.right, step);
+    box.low = Math.min(box.low, value);
+    box.high = Math.max(box.high, value);
+  }
+  return box;
+}
+
+function nearest(points: Dot[], at: number, x: (step: number) => number): Dot | null {
+  let best: Dot | null = null;
+  for (const point of points) {
+    if (!best || Math.abs(x(point[0]) - at) < Math.abs(x(best[0]) - at)) best = point;
+  }
+  return best;
+}
+
+function round(n: number): number {
+  return Math.round(n * 10) / 10;
+}

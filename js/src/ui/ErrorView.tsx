@@ -1,0 +1,74 @@
+/** Why a job ended badly: the cause, then the line, then the trace. */
+import type { ErrorInfo, StatusInfo } from "../core/types";
+import { endText, whereText } from "../core/words";
+import { Fold } from "./parts";
+
+/** One line: what happened, where, and what else is known. */
+export function CauseLine({ job }: { job: StatusInfo }) {
+  const { error } = job;
+  const reason = endText(job);
+  const where = whereText(job);
+  // Whoever was stopped raised something too; why it was stopped is the cause.
+  if (!error || job.status !== "failed") {
+    return (
+      <p class="chutes-cause" title={reason}>
+        {reason}
+        {where && !reason.includes("line") ? (
+          <span class="chutes-soft">{where}</span>
+        ) : null}
+      </p>
+    );
+  }
+  const said = `${error.type}: ${error.message}`;
+  // A reason that only repeats the error adds nothing.
+  const more = job.reason?.includes(error.type) ? "" : job.reason;
+  return (
+    <p class="chutes-cause" title={said}>
+      <b>{error.type}</b>
+      {error.message ? `: ${firstLine(error.message)}` : ""}
+      <span class="chutes-soft">{[where, more].filter(Boolean).join(" · ")}</span>
+    </p>
+  );
+}
+
+function firstLine(text: string): string {
+  return text.split("\n", 1)[0] ?? "";
+}
+
+export function ErrorView({ error }: { error: ErrorInfo }) {
+  return (
+    <div class="chutes-error">
+      {error.message.includes("\n") ? (
+        <pre class="chutes-text">{error.message}</pre>
+      ) : null}
+      {error.source.length ? <Source lines={error.source} marked={error.line} /> : null}
+      {error.traceback ? (
+        <Fold label="Traceback" open={error.source.length === 0}>
+          <pre class="chutes-text">{error.traceback}</pre>
+        </Fold>
+      ) : null}
+    </div>
+  );
+}
+
+/** Numbered lines of code; one may be marked. */
+export function Source({
+  lines,
+  marked,
+}: {
+  lines: [number, string][];
+  marked: number | null;
+}) {
+  const width = String(lines.at(-1)?.[0] ?? 0).length;
+  return (
+    <pre class="chutes-source">
+      {lines.map(([n, text]) => (
+        <span key={n} class="chutes-line" data-marked={n === marked || undefined}>
+          <span class="chutes-number">{String(n).padStart(width)} </span>
+          {text}
+          {"\n"}
+        </span>
+      ))}
+    </pre>
+  );
+}

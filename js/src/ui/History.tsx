@@ -1,0 +1,68 @@
+/** What happened when: the attempts with their own tracebacks, and every move. */
+import type { Attempt, Detail } from "../core/types";
+import { clock, duration } from "../core/words";
+import { ErrorView } from "./ErrorView";
+import { Fold, StateChip } from "./parts";
+
+export function Attempts({
+  detail,
+  now,
+  shown,
+  onShowLog,
+}: {
+  detail: Partial<Detail>;
+  now: number;
+  /** The attempt whose log is being shown. */
+  shown: number;
+  onShowLog: (attempt: number) => void;
+}) {
+  const attempts = detail.attempts ?? [];
+  return (
+    <div class="chutes-history">
+      <ol class="chutes-attempts">
+        {attempts.map((attempt) => (
+          <li key={attempt.number}>
+            <AttemptLine attempt={attempt} now={now} />
+            {attempt.number === shown ? null : (
+              <button
+                type="button"
+                class="chutes-link"
+                onClick={() => onShowLog(attempt.number)}
+              >
+                show its log
+              </button>
+            )}
+            {attempt.error ? (
+              <Fold label={`${attempt.error.type}: ${attempt.error.message}`}>
+                <ErrorView error={attempt.error} />
+              </Fold>
+            ) : null}
+          </li>
+        ))}
+      </ol>
+      <ol class="chutes-moves" aria-label="Moves">
+        {(detail.moves ?? []).map((move) => (
+          <li key={`${move.rev}-${move.to}`}>
+            <time class="chutes-mono">{clock(move.at)}</time>
+            <StateChip state={move.to} />
+            <span class="chutes-soft">{move.reason ?? ""}</span>
+          </li>
+        ))}
+      </ol>
+    </div>
+  );
+}
+
+function AttemptLine({ attempt, now }: { attempt: Attempt; now: number }) {
+  const { started_at, finished_at } = attempt;
+  const took = started_at === null ? null : (finished_at ?? now) - started_at;
+  return (
+    <span class="chutes-attempt">
+      attempt {attempt.number} <StateChip state={attempt.status} />
+      {took === null ? null : (
+        <span class="chutes-soft">{duration(took, finished_at !== null)}</span>
+      )}
+      <span class="chutes-soft">{attempt.error ? "" : (attempt.reason ?? "")}</span>
+    </span>
+  );
+}

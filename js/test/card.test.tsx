@@ -1,0 +1,227 @@
+import { render } from "preact";
+import { act } from "preact/test-utils";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { JobSource } from "../src/core/source";
+import type { CommandName } from "../src/core/transport";
+import type { Detail, StatusInfo } from "../src/core/types";
+import { LiveCard } from "../src/ui/LiveCard";
+import { batch, detailOf, HandTransport, sample } from "./samples";
+
+const ALL: CommandName[] = ["cancel", "retry", "retry_current", "extend"];
+let root: HTMLElement;
+let transport: HandTransport;
+
+beforeEach(() => {
+  root = document.body.appendChild(document.createElement("div"));
+  transport = new HandTransport();
+});
+afterEach(() => {
+  render(null, root);
+  root.remove();
+});
+
+function show(job: StatusInfo, over: Partial<Detail> = {}, commands = ALL) {
+  const source = new JobSource(transport);
+  source.start();
+  const now = Date.now() / 1000;
+  act(() => {
+    transport.deliver({
+      type: "detail",
+      now,
+      job_id: job.job_id,
+      detail: detailOf(job, over),
+    });
+    render(<LiveCard source={source} jobId={job.job_id} commands={commands} />, root);
+  });
+}
+
+const text = (selector: string) => root.querySelector(selector)?.textContent ?? "";
+const button = (name: string) =>
+  [...root.querySelectorAll("button")].find((b) => b.textContent?.startsWith(name));
+const click = (name: string) => act(() => button(name)?.click());
+const tabs = () => [...root.querySelectorAll("[role=tab]")].map((t) => t.textContent);
+const settled = () => act(() => Promise.resolve());
+
+/** The sample's times, moved so that the job is running now. */
+function lately(job: StatusInfo): StatusInfo {
+  const now = Date.now() / 1000;
+  return { ...job, submitted_at: now - 20, started_at: now - 19 };
+}
+
+describe("the card of a running job", () => {
+  it("is a region named after the job, with its state and id", () => {
+    const job = lately(sample("train_model"));
+    show(job);
+    const card = root.querySelector<HTMLElement>("section");
+    expect(card?.getAttribute("aria-label")).toBe("Job train_model");
+    expect(card?.dataset.state).toBe("running");
+    expect(card?.dataset.job).toBe(job.job_id);
+    expect(text(".chutes-facts")).toContain("epoch 31 of 50 · 62 %");
+    expect(text(".chutes-facts")).toContain("about 1 min 20 s left");
+    expect(
+      root.querySelector("[role=progressbar]")?.getAttribute("aria-valuenow"),
+    ).toBe("62");
+    expect(text(".chutes-id")).toBe(job.job_id.slice(-6));
+  });
+
+  it("asks before it cancels, then says that it is stopping", async () => {
+    const job = lately(sample("train_model"));
+    let answered: (value: boolean) => void = () => {};
+    transport.answer = () => new Promise((resolve) => (answered = resolve));
+    show(job);
+    click("Cancel");
+    expect(transport.commands).toEqual([]);
+    click("No");
+    click("Cancel");
+    click("Yes, cancel");
+    expect(transport.commands).toEqual([[job.job_id, "cancel", undefined]]);
+    expect(button("stopping…")?.disabled).toBe(true);
+    await act(async () => answered(true));
+  });
+
+  it("offers no command that nobody answers", () => {
+    show(lately(sample("train_model")), {}, []);
+    expect(button("Cancel")).toBeUndefined();
+  });
+
+  it("says why a command failed", async () => {
+    transport.answer = () => Promise.reject(new Error("the store is locked"));
+    show(lately(sample("train_model")));
+    click("Cancel");
+    click("Yes, cancel");
+    await settled();
+    expect(text("[role=alert]")).toBe("the store is locked");
+  });
+
+  it("draws curves beside its log", () => {
+    const metrics: Detail["metrics"] = {
+      Loss: [
+        [1, 2],
+        [2, 1],
+        [null, null],
+      ],
+    };
+    show(lately(sample("train_model")), { metrics });
+    expect(root.querySelector(".chutes-side svg")?.getAttribute("aria-label")).toBe(
+      "Loss: 1 at step 2",
+    );
+    expect(tabs()).toContain("Metrics");
+  });
+
+  it("shows lines in their order, and never as markup", async () => {
+    const job = lately(sample("train_model"));
+    show(job);
+    act(() =>
+      transport.deliver({
+        type: "log",
+        job_id: job.job_id,
+        log: batch("one\n<img src=x>\n\x1b[31mred\x1b[0m\n", { attempt: 2 }),
+      }),
+    );
+    await act(() => new Promise((r) => requestAnimationFrame(() => r(undefined))));
+    const lines = [...root.querySelectorAll("[role=log] .chutes-line")];
+    expect(lines.map((l) => l.textContent)).toEqual(["one", "<img src=x>", "red"]);
+    expect(root.querySelector("[role=log] img")).toBeNull();
+    expect(root.querySelector("[role=log]")?.getAttribute("aria-live")).toBe("off");
+  });
+
+  it("offers more time when its timeout is near", async () => {
+    const job = { ...lately(sample("train_model")), timeout_s: 20 };
+    show(job);
+    click("Give it 20 s more");
+    await settled();
+    expect(transport.commands).toEqual([[job.job_id, "extend", { seconds: 20 }]]);
+  });
+});
+
+describe("the card of a job that waits", () => {
+  it("says its place in the queue", () => {
+    show(sample("generate_report"));
+    expect(text(".chutes-facts")).toContain("3rd in line");
+  });
+
+  it("says when it tries again, and after what", () => {
+    const next_attempt_at = Date.now() / 1000 + 3.5;
+    show(sample("fetch_prices", { next_attempt_at }));
+    expect(text(".chutes-facts")).toContain("again in 4 s · attempt 2 of 4");
+    expect(text(".chutes-facts")).toContain("after TimeoutError");
+  });
+});
+
+describe("the card of a job that ended", () => {
+  it("names the cause before the line, and the line before the trace", () => {
+    show(sample("process_pipeline"));
+    expect(text(".chutes-cause")).toContain("ValueError: could not convert");
+    expect(text(".chutes-cause")).toContain("in clean_data, line 14 of cell [7]");
+    expect(text("[data-marked]")).toContain('float(row["price"])');
+    expect(root.querySelector<HTMLDetailsElement>("details")?.open).toBe(false);
+    expect(tabs()[0]).toBe("Error");
+  });
+
+  it.each([
+    ["resize_all", "timeout", "timed out after 300 s"],
+    ["download", "cancelled", "cancelled in the notebook"],
+    ["render", "interrupted", "killed by signal 9"],
+  ])("says in words how %s ended", (name, state, words) => {
+    show(sample(name));
+    expect(root.querySelector("section")?.dataset.state).toBe(state);
+    expect(text(".chutes-cause")).toContain(words);
+  });
+
+  it("puts why it was stopped before what that raised", () => {
+    const error = { ...sample("process_pipeline").error, type: "JobStopped" };
+    show(sample("download", { error: error as StatusInfo["error"] }));
+    expect(text(".chutes-cause")).toMatch(/^cancelled in the notebook/);
+    expect(text(".chutes-cause")).not.toContain("JobStopped");
+    expect(text("[aria-selected=true]")).toBe("Log");
+  });
+
+  it("shows a result first, and marks one that reports a failure", () => {
+    show(sample("analyze_text"), {
+      result: {
+        type: "dict",
+        exact: true,
+        view: { "application/json": { success: false } },
+      },
+    });
+    expect(text('[data-state="reported"]')).toBe("reported failure");
+    expect(tabs()[0]).toBe("Result");
+    expect(text(".chutes-json")).toContain("success: false");
+  });
+
+  it("shows the new job in its place after a retry", async () => {
+    const old = sample("process_pipeline");
+    const fresh = sample("train_model", { job_id: "fresh-id", retry_of: old.job_id });
+    transport.answer = () => Promise.resolve("fresh-id");
+    show(old);
+    click("Retry");
+    await settled();
+    expect(transport.attached).toEqual([["fresh-id", null, null]]);
+    act(() =>
+      transport.deliver({
+        type: "detail",
+        now: Date.now() / 1000,
+        job_id: "fresh-id",
+        detail: detailOf(fresh),
+      }),
+    );
+    expect(root.querySelector("section")?.dataset.job).toBe("fresh-id");
+    click(`retry of ${old.job_id.slice(-6)}`);
+    expect(root.querySelector("section")?.dataset.job).toBe(old.job_id);
+  });
+
+  it("moves between its tabs with the arrow keys", () => {
+    show(sample("process_pipeline"), { source: "x = 1\n" });
+    const first = root.querySelector<HTMLElement>("[role=tab]");
+    const press = (key: string) =>
+      act(() => {
+        const event = new KeyboardEvent("keydown", { key, bubbles: true });
+        root.querySelector("[role=tablist]")?.dispatchEvent(event);
+      });
+    expect(first?.tabIndex).toBe(0);
+    press("ArrowRight");
+    expect(text("[aria-selected=true]")).toBe("Log");
+    press("End");
+    expect(text("[aria-selected=true]")).toBe("Inputs");
+  });
+});

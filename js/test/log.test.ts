@@ -1,0 +1,85 @@
+import { describe, expect, it } from "vitest";
+import { plain } from "../src/core/ansi";
+import { LogBuffer, MAX_LINES } from "../src/core/log";
+import { batch } from "./samples";
+
+const shown = (log: LogBuffer) =>
+  Array.from({ length: log.length }, (_, i) => plain(log.line(i).text));
+
+function written(...texts: string[]): LogBuffer {
+  const log = new LogBuffer();
+  for (const text of texts) log.append(batch(text, { offset: log.next }));
+  return log;
+}
+
+describe("LogBuffer", () => {
+  it("joins a line that is cut between batches", () => {
+    expect(shown(written("one\ntw", "o\nthree"))).toEqual(["one", "two", "three"]);
+  });
+
+  it("keeps one line of a bar that redraws itself", () => {
+    const log = written("\r 10%", "\r 20%", "\r100%\n", "done\n");
+    expect(shown(log)).toEqual(["100%", "done"]);
+  });
+
+  it("takes a Windows line end for a line end", () => {
+    expect(shown(written("one\r", "\ntwo\r\n"))).toEqual(["one", "two"]);
+  });
+
+  it("redraws several bars with cursor moves", () => {
+    const log = written("a 1\nb 1\n", "\x1b[2A\ra 2\x1b[K\n\rb 2\x1b[K\n");
+    expect(shown(log)).toEqual(["a 2", "b 2"]);
+  });
+
+  it("waits for the rest of an escape sequence that is cut", () => {
+    const log = written("\x1b[3", "1mred\x1b[0m\n");
+    expect(shown(log)).toEqual(["red"]);
+    expect(log.line(0).text).toContain("\x1b[31m");
+  });
+
+  it("carries a colour on to the next line", () => {
+    const log = written("\x1b[31mred\nstill red\x1b[0m\nplain\n");
+    expect(log.line(1).start.color).toContain("red");
+    expect(log.line(2).start.color).toBeNull();
+  });
+
+  it("says that a batch is known, or that one before it is missing", () => {
+    const log = written("12345\n");
+    expect(log.append(batch("12345\n"))).toBe("known");
+    expect(log.append(batch("later", { offset: 9 }))).toBe("gap");
+    expect(log.append(batch("345\n67", { offset: 2 }))).toBe("gap");
+    expect(log.append(batch("67", { offset: 6 }))).toBe("taken");
+    expect(shown(log)).toEqual(["12345", "67"]);
+  });
+
+  it("tells what was left out", () => {
+    const log = written("first\n");
+    expect(log.append(batch("last\n", { offset: 1006, skipped: 1000 }))).toBe("taken");
+    expect(shown(log)).toEqual(["first", "… 1,000 bytes left out …", "last"]);
+  });
+
+  it("begins in the middle when the page came late", () => {
+    const log = new LogBuffer();
+    log.preview(["an old line"]);
+    log.append(batch("last\n", { offset: 500, skipped: 500 }));
+    expect(shown(log)).toEqual(["… 500 bytes before this …", "last"]);
+  });
+
+  it("holds a bounded number of lines, with their numbers", () => {
+    const log = written("x\n".repeat(MAX_LINES + 50));
+    expect(log.length).toBeLessThanOrEqual(MAX_LINES);
+    expect(log.first + log.length).toBe(MAX_LINES + 50);
+  });
+
+  it("cuts a line that no browser could lay out", () => {
+    expect(written("y".repeat(1_000_000)).line(0).text.length).toBeLessThan(6_000);
+  });
+
+  it("takes 18 MB in batches in well under a second", () => {
+    const log = new LogBuffer();
+    const text = `${"z".repeat(89)}\n`.repeat(2_000);
+    const began = performance.now();
+    for (let i = 0; i < 100; i++) log.append(batch(text, { offset: log.next }));
+    expect(performance.now() - began).toBeLessThan(1_500);
+  });
+});

@@ -1,0 +1,91 @@
+import { render } from "preact";
+import { act } from "preact/test-utils";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { MimeBundle } from "../src/core/types";
+import { viewerFor } from "../src/ui/viewers/registry";
+
+let root: HTMLElement;
+beforeEach(() => {
+  root = document.body.appendChild(document.createElement("div"));
+});
+afterEach(() => {
+  render(null, root);
+  root.remove();
+});
+
+function show(view: MimeBundle) {
+  const found = viewerFor(view);
+  if (!found) throw new Error("no viewer");
+  const { Viewer, mime } = found;
+  act(() => render(<Viewer mime={mime} value={view[mime] ?? null} />, root));
+}
+
+const TABLE = "application/vnd.chutes.table+json";
+const cells = (n: number) =>
+  [...root.querySelectorAll("tbody tr")].map((row) => row.children[n]?.textContent);
+
+describe("viewers", () => {
+  it("take the richest type of a bundle", () => {
+    expect(viewerFor({ "text/plain": "x", "text/html": "<b>x</b>" })?.mime).toBe(
+      "text/html",
+    );
+    expect(viewerFor({ "text/plain": "x", [TABLE]: {} })?.mime).toBe(TABLE);
+    expect(viewerFor({})).toBeNull();
+  });
+
+  it("show HTML in a frame that runs nothing and loads nothing", () => {
+    show({ "text/html": "<script>top.hacked = 1</script><b>hello</b>" });
+    const frame = root.querySelector("iframe");
+    expect(frame?.getAttribute("sandbox")).toBe("");
+    expect(frame?.getAttribute("srcdoc")).toContain("default-src 'none'");
+    expect(root.querySelector("b")).toBeNull();
+  });
+
+  it("show SVG as a picture", () => {
+    show({ "image/svg+xml": "<svg onload='x()'></svg>" });
+    expect(root.querySelector("img")?.src).toMatch(/^data:image\/svg\+xml/);
+    expect(root.querySelector("svg")).toBeNull();
+  });
+
+  it("unfold a tree, a hundred at a time", () => {
+    show({ "application/json": { rows: Array.from({ length: 250 }, (_, i) => i) } });
+    expect(root.textContent).toContain("[ 250 items ]");
+    const [, rows] = root.querySelectorAll<HTMLElement>(".chutes-twist");
+    act(() => rows?.click());
+    expect(root.querySelectorAll("[data-kind=number]")).toHaveLength(100);
+    act(() => root.querySelector<HTMLElement>(".chutes-link")?.click());
+    expect(root.querySelectorAll("[data-kind=number]")).toHaveLength(250);
+  });
+
+  it("sort a table by numbers, filter it, and keep only failed rows", () => {
+    const rows = [
+      ["b", 10, true],
+      ["a", 9, false],
+      ["c", null, true],
+    ];
+    show({
+      [TABLE]: {
+        columns: [
+          { name: "name", type: "text" },
+          { name: "n", type: "number" },
+          { name: "success", type: "boolean" },
+        ],
+        rows,
+        total_rows: 3,
+        truncated: false,
+      },
+    });
+    const head = root.querySelectorAll<HTMLElement>("th button");
+    act(() => head[1]?.click());
+    expect(cells(0)).toEqual(["a", "b", "c"]);
+    act(() => head[1]?.click());
+    expect(cells(0)).toEqual(["b", "a", "c"]);
+    act(() => root.querySelector<HTMLElement>("input[type=checkbox]")?.click());
+    expect(cells(0)).toEqual(["a"]);
+  });
+
+  it("write what they show as text", () => {
+    show({ "text/plain": "\x1b[31m<b>red</b>\x1b[0m" });
+    expect(root.querySelector("pre")?.textContent).toBe("<b>red</b>");
+  });
+});

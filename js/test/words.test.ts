@@ -1,0 +1,101 @@
+import { describe, expect, it } from "vitest";
+import { parse, plain } from "../src/core/ansi";
+import {
+  duration,
+  number,
+  place,
+  progressText,
+  rateText,
+  size,
+  waitText,
+} from "../src/core/words";
+import { sample } from "./samples";
+
+const progress = (over: object) => ({
+  done: null,
+  total: null,
+  fraction: null,
+  message: null,
+  unit: null,
+  rate: null,
+  eta_s: null,
+  ...over,
+});
+
+describe("words", () => {
+  it.each([
+    [0.42, true, "0.4 s"],
+    [41, false, "41 s"],
+    [134, false, "2 min 14 s"],
+    [11_100, false, "3 h 05 min"],
+    [187_200, false, "2 d 4 h"],
+    [-3, false, "0 s"],
+  ])("says %d seconds", (seconds, fine, text) => {
+    expect(duration(seconds, fine)).toBe(text);
+  });
+
+  it.each([
+    [1, "next in line"],
+    [2, "2nd in line"],
+    [3, "3rd in line"],
+    [11, "11th in line"],
+    [1_201, "1,201st in line"],
+  ])("says place %d in a queue", (n, text) => {
+    expect(place(n)).toBe(text);
+  });
+
+  it("names one of a kind and counts many", () => {
+    const epoch = progress({ done: 31, total: 50, fraction: 0.62, unit: "epoch" });
+    expect(progressText(epoch)).toBe("epoch 31 of 50 · 62 %");
+    const items = progress({ done: 9, total: 1204, fraction: 0.0075, unit: "items" });
+    expect(progressText(items)).toBe("9 of 1,204 items · 0 %");
+    expect(progressText(progress({ fraction: 0.45 }))).toBe("45 %");
+    expect(
+      progressText(progress({ done: 3, message: "Processed", unit: "files" })),
+    ).toBe("Processed 3 files");
+    expect(progressText(null)).toBe("");
+  });
+
+  it("turns a slow rate round", () => {
+    expect(rateText(progress({ rate: 0.38, unit: "epoch" }))).toBe("0.38 epochs/s");
+    expect(rateText(progress({ rate: 0.01, unit: "epochs" }))).toBe("1 min 40 s/epoch");
+    expect(rateText(progress({ rate: 2600, unit: "rows" }))).toBe("2,600 rows/s");
+  });
+
+  it("counts down to the next attempt", () => {
+    const job = sample("fetch_prices");
+    const now = (job.next_attempt_at ?? 0) - 3.4;
+    expect(waitText(job, now)).toBe("again in 4 s · attempt 2 of 4");
+  });
+
+  it("writes sizes and values that do not jump", () => {
+    expect(size(1_400_000_000)).toBe("1.4 GB");
+    expect(size(512)).toBe("512 B");
+    expect(size(999_700)).toBe("1.0 MB");
+    expect(number(0.2067)).toBe("0.2067");
+    expect(number(1204)).toBe("1,204");
+    expect(number(3.1e-7)).toBe("3.10e-7");
+  });
+});
+
+describe("terminal colours", () => {
+  it("become segments", () => {
+    const { segments } = parse("a\x1b[1;31mb\x1b[0mc");
+    expect(segments.map((s) => [s.text, s.style.bold])).toEqual([
+      ["a", false],
+      ["b", true],
+      ["c", false],
+    ]);
+  });
+
+  it("of 256 and of all are known", () => {
+    const color = (line: string) => parse(line).segments[0]?.style.color;
+    expect(color("\x1b[38;5;196mx")).toBe("rgb(255 0 0)");
+    expect(color("\x1b[38;2;1;2;300mx")).toBe("rgb(1 2 255)");
+    expect(color("\x1b[48;5;1;32mx")).toContain("green");
+  });
+
+  it("leave no control character behind", () => {
+    expect(plain("\x1b]0;title\x07a\x1b[2Kb\x00c\x1b(0")).toBe("abc(0");
+  });
+});

@@ -1,0 +1,231 @@
+"""The magics in a real kernel: cells as jobs, and questions about jobs."""
+
+from __future__ import annotations
+
+import pytest
+
+from kernels import CellFailed, Kernel
+
+pytestmark = pytest.mark.kernel
+
+
+@pytest.fixture
+def notebook(kernel: Kernel) -> Kernel:
+    """A kernel with the extension and none of an earlier test's variables."""
+    kernel.run("%reset -f")
+    kernel.run("%load_ext chutes_nb")
+    return kernel
+
+
+def refusal(notebook: Kernel, cell: str) -> str:
+    """Run a cell that is refused; gives why."""
+    with pytest.raises(CellFailed) as caught:
+        notebook.run(cell)
+    return f"{caught.value.name}: {caught.value.value}"
+
+
+def test_a_cell_runs_as_a_job_and_its_last_expression_is_the_result(notebook):
+    notebook.run("base = 40")
+    shown = notebook.show("%%chute_job\nx = base + 2\nx")
+    assert "application/vnd.chutes.job+json" in shown.bundles[0]
+    assert notebook.value("%chute_result") == 42
+    assert notebook.value("'x' in dir()") is False
+
+
+def test_a_cell_returns_at_once_and_the_kernel_stays_free(notebook):
+    notebook.run("import pathlib\ngate = pathlib.Path('gate').absolute()")
+    notebook.run(
+        "%%chute_job -o job\n"
+        "import time\n"
+        "while not gate.exists():\n"
+        "    time.sleep(0.01)\n"
+        "'open'"
+    )
+    assert notebook.value("job.done()") is False
+    notebook.run("gate.touch()")
+    assert notebook.value("job.result(30)") == "open"
+
+
+def test_out_brings_variables_back(notebook):
+    notebook.run("%%chute_job --out xs,total --wait\nxs = [1, 2]\ntotal = sum(xs)")
+    assert notebook.value("(xs, total)") == ([1, 2], 3)
+
+
+def test_out_brings_variables_back_before_the_next_cell(notebook):
+    notebook.run("%%chute_job --out x -o job\nx = 7")
+    notebook.run("job.wait(30)")
+    assert notebook.value("x") == 7
+
+
+def test_what_a_cell_assigns_stays_out_of_the_notebook(notebook):
+    notebook.run("total = 1")
+    notebook.run("%%chute_job --wait\ntotal = total + 1\ntotal")
+    assert notebook.value("%chute_result") == 2
+    assert notebook.value("total") == 1
+
+
+def test_a_cell_may_await(notebook):
+    notebook.run("%%chute_job --wait\nimport asyncio\nawait asyncio.sleep(0, 'slept')")
+    assert notebook.value("%chute_result") == "slept"
+
+
+def test_in_restricts_what_travels(notebook):
+    notebook.run("a, secret = 1, 2")
+    notebook.run("%%chute_job --in a --wait\na + 1")
+    assert notebook.value("%chute_result") == 2
+    told = refusal(notebook, "%%chute_job --in a\na + secret")
+    assert "secret, which --in does not name" in told
+
+
+def test_a_file_comes_to_a_cell_as_upload(notebook):
+    (notebook.folder / "data file.txt").write_text("some text")
+    notebook.run(
+        "%%chute_job --upload 'data file.txt' --wait\n"
+        "(upload.name, upload.size, upload.read())"
+    )
+    assert notebook.value("%chute_result") == ("data file.txt", 9, b"some text")
+
+
+def test_a_cell_that_fails_names_its_own_line(notebook):
+    notebook.run("%%chute_job -o job\nn = 0\n1 / n")
+    assert notebook.value("job.wait(30)") is True
+    error = "job.error"
+    assert notebook.value(f"({error}.type, {error}.line)") == ("ZeroDivisionError", 3)
+    told = notebook.value(f"({error}.cell, job.error.traceback)")
+    assert isinstance(told[0], int)
+    assert "1 / n" in told[1]
+
+
+def test_options_reach_the_job(notebook):
+    notebook.run("%%chute_job tries --retry 2 --timeout 90m -o job --wait\n1")
+    found = notebook.value("(job.name, job.info.max_attempts, job.info.timeout_s)")
+    assert found == ("tries", 3, 5400.0)
+
+
+def test_reuse_gives_the_job_of_the_same_cell(notebook):
+    cell = "%%chute_job again --reuse --wait -o {}\nsum([1, 2])"
+    notebook.run(cell.format("first"))
+    notebook.run(cell.format("second"))
+    assert notebook.value("first == second") is True
+
+
+def test_a_cell_that_defines_makes_jobs_and_leaves_helpers(notebook):
+    said = notebook.run(
+        "%%chute_job --timeout 2h\n"
+        "import math\n"
+        "SCALE = 2\n"
+        "def helper(x):\n"
+        "    return math.floor(x) * SCALE\n"
+        "def double(self, x: float, y: int = 1) -> int:\n"
+        "    return helper(x) * y"
+    )
+    assert "job double(x: float, y: int = 1) -> int timeout=7200.0" in said
+    assert "double.submit(x=...)" in said
+    assert notebook.value("helper(1.5)") == 2
+    assert notebook.value("double.submit(x=21.7).result(30)") == 42
+
+
+def test_the_last_function_becomes_the_job_where_none_has_self(notebook):
+    notebook.run("%%chute_job twice\ndef one(): return 1\ndef two(): return one() * 2")
+    assert notebook.value("two.submit().result(30)") == 2
+    assert notebook.value("(two.name, type(one).__name__)") == ("twice", "function")
+
+
+def test_the_chute_is_named_or_the_last_one(notebook):
+    notebook.run("from chutes_nb import Chute\nmine = Chute(name='mine')")
+    notebook.run("last = Chute(name='last')")
+    notebook.run("%%chute_job -o a --wait\n1")
+    notebook.run("%%chute_job --chute mine -o b --wait\n1")
+    assert notebook.value("(a.info.chute, b.info.chute)") == ("last", "mine")
+
+
+def test_magics_in_a_job_are_refused_with_a_way_out(notebook):
+    assert "subprocess.run" in refusal(notebook, "%%chute_job\nx = 1\n!ls")
+    assert "line 3" in refusal(notebook, "%%chute_job\nx = 1\n%time x")
+
+
+def test_an_unknown_option_is_a_usage_error(notebook):
+    assert "UsageError" in refusal(notebook, "%%chute_job --tiemout 3\n1")
+
+
+def test_logs_are_printed_whole_and_by_their_tail(notebook):
+    notebook.run("%%chute_job --wait\nfor n in range(3): print('line', n)")
+    assert notebook.run("%chute_logs") == "line 0\nline 1\nline 2\n"
+    assert notebook.run("%chute_logs -n 1") == "line 2\n"
+
+
+def test_logs_are_followed_to_the_end(notebook):
+    notebook.run(
+        "%%chute_job\nimport time\n"
+        "for n in range(3):\n    print('line', n, flush=True)\n    time.sleep(0.1)"
+    )
+    assert notebook.run("%chute_logs -f") == "line 0\nline 1\nline 2\n"
+
+
+def test_a_job_is_cancelled_and_retried(notebook):
+    notebook.run("import pathlib\ngate = pathlib.Path('go').absolute()")
+    notebook.run(
+        "%%chute_job -o job\nimport time\n"
+        "while not gate.exists():\n    time.sleep(0.01)\n'went'"
+    )
+    assert notebook.value("%chute_cancel") is True
+    assert notebook.value("job.wait(30)") is True
+    assert notebook.value("str(job.status)") == "cancelled"
+    assert notebook.value("%chute_cancel $job.id") is False
+    notebook.run("gate.touch()")
+    notebook.run("again = %chute_retry $job.id")
+    assert notebook.value("again.result(30)") == "went"
+    assert notebook.value("again.info.retry_of == job.id") is True
+
+
+def test_status_and_list_tell_of_jobs_of_the_store(notebook):
+    notebook.run("%%chute_job listed -o job --wait\n1")
+    notebook.run("status = %chute_status")
+    assert notebook.value("(status.job_id == job.id, str(status))") == (
+        True,
+        "completed",
+    )
+    notebook.run("found = %chute_jobs --name listed -n 1")
+    assert notebook.value("[one.id for one in found] == [job.id]") is True
+
+
+def test_an_id_is_completed(notebook):
+    notebook.run("%%chute_job -o job --wait\n1")
+    job_id = notebook.value("job.id")
+    assert job_id in notebook.complete(f"%chute_logs {job_id[:12]}")
+
+
+def test_an_unknown_id_is_a_usage_error(notebook):
+    assert "UsageError" in refusal(notebook, "%chute_status zzzzzz")
+
+
+def test_the_doctor_names_versions_and_the_store(notebook):
+    told = notebook.run("%chute_doctor")
+    assert str(notebook.home) in told
+    assert [line.split()[0] for line in told.splitlines()] == [
+        *("chutes_nb", "python", "sqlite", "store", "jobs")
+    ]
+
+
+def test_the_panel_says_that_it_comes_later(notebook):
+    assert "NotAvailable" in refusal(notebook, "%chute_panel")
+
+
+def test_a_restarted_kernel_finds_the_newest_job(tmp_path):
+    with Kernel(tmp_path) as kernel:
+        kernel.run("%load_ext chutes_nb")
+        kernel.run("%%chute_job --wait\nprint('printed before')\n'before'")
+        kernel.restart()
+        kernel.run("%load_ext chutes_nb")
+        assert kernel.value("%chute_result") == "before"
+        assert kernel.run("%chute_logs") == "printed before\n"
+
+
+def test_unloading_takes_the_magics_away(tmp_path):
+    with Kernel(tmp_path) as kernel:
+        kernel.run("%load_ext chutes_nb")
+        kernel.run("%unload_ext chutes_nb")
+        assert "chute_job" in refusal(kernel, "%%chute_job\n1")
+        kernel.run("%load_ext chutes_nb")
+        kernel.run("%%chute_job --wait\n1")
+        assert kernel.value("%chute_result") == 1

@@ -1,0 +1,108 @@
+"""The real things that tests run on: a store, an executor with real workers."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from chutes_nb import Chute, processes, runtime
+from chutes_nb.lanes.handle import Handle
+from chutes_nb.store import Store, jobs
+from rows import DEFINITION, EXECUTOR, WORKER, add_crew, until
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """A store with one definition, one executor and one worker."""
+    store = Store(tmp_path / "home")
+    with store.writing() as tx:
+        add_crew(tx, EXECUTOR, WORKER)
+        jobs.add_definition(tx, DEFINITION)
+    yield store
+    store.close()
+
+
+@contextlib.contextmanager
+def living_in(home: Path, workers: int) -> Iterator[Chute]:
+    """A chute whose jobs run for real in a home of their own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CHUTES_NB_HOME", str(home))
+        patch.setenv("CHUTES_NB_MAX_WORKERS", str(workers))
+        patch.setattr(runtime, "_settings", {})
+        try:
+            yield Chute(username="me", name="tests")
+        finally:
+            store = runtime.store()
+            end_workers(store)
+            runtime.stop()
+            store.close()
+
+
+@pytest.fixture(scope="module")
+def chute(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chute]:
+    """A chute for all tests of a module, with up to four warm workers."""
+    with living_in(tmp_path_factory.mktemp("chute") / "home", workers=4) as chute:
+        yield chute
+
+
+@pytest.fixture
+def own_chute(tmp_path: Path) -> Iterator[Chute]:
+    """A chute for one test: its own home, executor and up to two workers."""
+    with living_in(tmp_path / "home", workers=2) as chute:
+        yield chute
+
+
+@pytest.fixture
+def lone_chute(tmp_path: Path) -> Iterator[Chute]:
+    """A chute for one test that runs one job at a time."""
+    with living_in(tmp_path / "home", workers=1) as chute:
+        yield chute
+
+
+def end_workers(store: Store) -> None:
+    """End every job and worker of a store, first in the way that is meant."""
+    for state in ("queued", "retrying", "running"):
+        for job in store.jobs(status=state)[0]:
+            store.request_cancel(job["job_id"], by="the end of the test")
+    executor = runtime.current_executor()
+    if executor is not None and executor.is_running and executor.store is store:
+        executor.look()
+        until(lambda: not any(store.counts()[one] for one in ("queued", "running")))
+        executor.call(lambda: [_retire(executor, one) for one in executor.handles])
+        until(lambda: not executor.handles)
+    for row in store.reader.all("SELECT * FROM workers WHERE ended_at IS NULL"):
+        kill_worker(row)
+
+
+def _retire(executor: runtime.Executor, handle: Handle) -> None:
+    if handle.is_idle:
+        executor.lane.retire(handle)
+
+
+def kill_worker(row: SimpleNamespace) -> None:
+    """Kill a worker by its row, with all that it started."""
+    processes.kill_marked(row["id"])
+    until(lambda: not processes.is_held(Path(row["lease"])))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_worker_is_left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Fail the session where a test leaves a process behind."""
+    yield
+    base = os.fsencode(tmp_path_factory.getbasetemp())
+    left = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            environ = (entry / "environ").read_bytes()
+            if b"CHUTES_NB_HOME=" + base in environ:
+                left.append(int(entry.name))
+    left = [pid for pid in left if pid != os.getpid() and not processes.is_zombie(pid)]
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+    assert not left, f"processes were left behind: {left}"

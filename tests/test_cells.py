@@ -1,0 +1,200 @@
+"""A cell's code becomes a function: what travels, what stays, what comes back."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import traceback
+from pathlib import Path
+
+import pytest
+
+from chutes_nb.cells import cell_function, jobs_among, only_defines, parse_cell
+from chutes_nb.errors import DefinitionError
+from chutes_nb.flow import read_early
+
+
+class Run:
+    """Stands for ``self``: keeps what a cell emits."""
+
+    def __init__(self):
+        self.emitted = []
+
+    def emit(self, partial):
+        self.emitted.append(partial)
+
+
+def run(text, space=None, **options):
+    """Run a cell as a job would; gives its result, what it emitted, its function."""
+    space = {} if space is None else space
+    function = cell_function(parse_cell(text, "cell"), "cell", "cell", space, **options)
+    context = Run()
+    value = function(context)
+    if inspect.iscoroutine(value):
+        value = asyncio.run(value)
+    return value, context.emitted, function
+
+
+def early(text):
+    return read_early(parse_cell(text, "cell").body)
+
+
+def test_the_last_expression_is_the_result():
+    assert run("x = 2\nx * 21")[0] == 42
+
+
+def test_a_cell_that_ends_with_a_statement_gives_none():
+    assert run("x = 2")[0] is None
+    assert run("")[0] is None
+
+
+def test_a_cell_reads_the_notebooks_variables_and_keeps_its_own():
+    space = {"base": 40}
+    assert run("x = base + 2\nx", space)[0] == 42
+    assert space == {"base": 40}
+
+
+def test_a_name_that_is_read_and_then_assigned_starts_with_the_notebooks_value():
+    space = {"total": 40}
+    assert run("total = total + 2\ntotal", space)[0] == 42
+    assert run("total += 2\ntotal", space)[0] == 42
+    assert space == {"total": 40}
+
+
+def test_functions_and_classes_of_a_cell_see_its_variables():
+    text = (
+        "scale = 21\n"
+        "def double(x):\n    return 2 * x if x > 0 else double(1)\n"
+        "class Box:\n    size = scale\n"
+        "[double(one) for one in [Box.size]][0]"
+    )
+    assert run(text)[0] == 42
+
+
+def test_a_cell_may_await_at_its_top():
+    assert run("import asyncio\nawait asyncio.sleep(0, 42)")[0] == 42
+    assert run("n = await one()\nn", {"one": one, "n": 0})[0] == 1
+
+
+async def one():
+    return 1
+
+
+def test_outputs_are_emitted_after_the_last_expression():
+    value, emitted, _ = run("xs = [1]\nxs.append(2) or 7", outputs=["xs"])
+    assert value == 7
+    assert emitted == [{"xs": [1, 2]}]
+
+
+def test_an_output_may_be_a_variable_that_the_cell_only_changes():
+    assert run("xs.append(2)", {"xs": [1]}, outputs=["xs"])[1] == [{"xs": [1, 2]}]
+
+
+def test_an_output_that_nobody_assigns_is_refused():
+    with pytest.raises(DefinitionError, match="never assigns model"):
+        run("x = 1", outputs=["model"])
+
+
+def test_an_input_is_there_though_the_cell_is_not_seen_to_read_it():
+    assert run("eval('x') + 1", {"x": 41}, inputs=["x"])[0] == 42
+
+
+def test_an_input_that_the_notebook_has_not_is_refused():
+    with pytest.raises(DefinitionError, match="no variable x"):
+        run("1", inputs=["x"])
+
+
+def test_a_traceback_names_the_line_of_the_cell():
+    with pytest.raises(ZeroDivisionError) as caught:
+        run("n = 0\n1 / n", {"n": 1})
+    last = traceback.extract_tb(caught.value.__traceback__)[-1]
+    assert (last.filename, last.lineno) == ("cell", 3)  # the magic is line 1
+
+
+def test_a_file_comes_as_an_argument():
+    function = cell_function(
+        parse_cell("upload.name", "c"), "cell", "c", {}, upload="upload"
+    )
+    assert function(Run(), Path("/tmp/a.csv")) == "a.csv"
+
+
+def test_future_imports_of_the_notebook_hold_in_the_cell():
+    import __future__ as future
+
+    flags = future.annotations.compiler_flag
+    text = "def f(x: Missing): pass\nf.__annotations__['x']"
+    assert run(text, flags=flags)[0] == "Missing"
+
+
+@pytest.mark.parametrize("text", ["return 1", "def f(:", "yield 1", "break"])
+def test_what_is_no_cell_is_a_syntax_error(text):
+    with pytest.raises(SyntaxError):
+        parse_cell(text, "cell")
+
+
+def test_a_syntax_error_names_the_line_of_the_cell():
+    with pytest.raises(SyntaxError) as caught:
+        parse_cell("x = 1\ny = = 2", "cell")
+    assert caught.value.lineno == 3
+
+
+def test_magics_and_star_imports_are_refused_with_a_way_out():
+    with pytest.raises(DefinitionError, match=r"line 2 .* subprocess\.run"):
+        parse_cell("get_ipython().system('ls')", "cell")
+    with pytest.raises(DefinitionError, match="from math import"):
+        parse_cell("from math import *", "cell")
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("x = 1\nx", set()),
+        ("x = x", {"x"}),
+        ("x += 1", {"x"}),
+        ("import os.path\nos", set()),
+        ("import numpy as np\nnp, numpy", {"numpy"}),
+        ("for i in xs:\n    i\ni", {"xs", "i"}),
+        ("if c:\n    x = 1\nelse:\n    x = 2\nx", {"c"}),
+        ("if c:\n    x = 1\nx", {"c", "x"}),
+        ("while c:\n    x = 1\nx", {"c", "x"}),
+        ("try:\n    import a\nexcept ImportError:\n    a = None\na", {"ImportError"}),
+        ("try:\n    x = 1\nexcept E as e:\n    e\nx", {"E", "x"}),
+        ("with open(f) as h:\n    h\nh", {"open", "f"}),
+        ("def f(a, *b, c=d, **e):\n    return a, b, c, e, f, g", {"d", "g"}),
+        ("f = lambda a: (a, b)", {"b"}),
+        ("class A(B):\n    x = 1\n    y = x\nA, x", {"B", "x"}),
+        ("[a for a in b if a]\na", {"b", "a"}),
+        ("{k: v for k, v in m}", {"m"}),
+        ("(n := 1) + n", set()),
+        ("match v:\n    case {'a': x, **r}:\n        x, r", {"v"}),
+        ("x: int = y\nx", {"int", "y"}),
+        ("x: int\nx", {"int", "x"}),
+    ],
+)
+def test_names_that_may_be_read_before_they_are_assigned(text, names):
+    assert early(text) == names
+
+
+@pytest.mark.parametrize(
+    ("text", "defines"),
+    [
+        ("def f(self): pass", True),
+        ("import os\nN = 3\nasync def f(): pass", True),
+        ("def f(self): pass\nclass A: pass", True),
+        ("def f(): pass\nf()", False),
+        ("class A: pass", False),
+        ("import os", False),
+        ("", False),
+    ],
+)
+def test_a_cell_defines_jobs_or_is_one(text, defines):
+    assert only_defines(parse_cell(text, "cell")) is defines
+
+
+def test_functions_with_self_become_jobs_and_the_rest_stay_helpers():
+    text = "def a(self): pass\ndef helper(x): pass\nasync def b(self, x): pass"
+    assert jobs_among(parse_cell(text, "cell")) == ["a", "b"]
+
+
+def test_the_last_function_becomes_a_job_where_none_has_self():
+    assert jobs_among(parse_cell("def a(): pass\ndef b(x): pass", "cell")) == ["b"]

@@ -1,0 +1,138 @@
+"""The feed: whoever waits for news or for an end is woken, whoever brought it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from pathlib import Path
+
+from rows import bring, claim, finish, queue, until
+
+from chutes_nb.states import State
+
+ELSEWHERE = """
+    import sys
+    from pathlib import Path
+    from chutes_nb.states import State
+    from chutes_nb.store import Store
+    sys.path.insert(0, sys.argv[2])
+    from rows import finish, queue
+    store = Store(Path(sys.argv[1]))
+    if sys.argv[3] == "queue":
+        queue(store)
+    else:
+        finish(store, sys.argv[3], State.COMPLETED)
+    store.close()
+"""
+
+
+def elsewhere(store, what):
+    """Another process that queues a job, or finishes one."""
+    code = textwrap.dedent(ELSEWHERE)
+    here = Path(__file__).parent
+    subprocess.run(
+        [sys.executable, "-c", code, store.home, here, what], check=True, timeout=30
+    )
+
+
+def test_waiting_ends_at_once_when_there_is_something_newer(store):
+    queue(store)
+    assert store.wait(0, timeout_s=60) == store.rev()
+
+
+def test_waiting_ends_with_its_time(store):
+    rev = store.rev()
+    began = time.monotonic()
+    assert store.wait(rev, timeout_s=0.05) == rev
+    assert time.monotonic() - began >= 0.05
+
+
+def test_waiting_is_ended_by_another_thread(store):
+    rev = store.rev()
+    writer = threading.Thread(target=queue, args=(store,))
+    writer.start()
+    assert store.wait(rev, timeout_s=30) == rev + 1
+    writer.join()
+
+
+def test_waiting_is_ended_by_another_process(store):
+    rev = store.rev()
+    found = []
+    waiter = threading.Thread(target=lambda: found.append(store.wait(rev, 30)))
+    waiter.start()
+    elsewhere(store, "queue")
+    waiter.join(30)
+    assert found == [rev + 1]
+
+
+def test_the_end_of_an_ended_job_has_come(store):
+    job = bring(store, State.FAILED)
+    assert store.feed.when_ended(job).done()
+
+
+def test_a_job_that_is_gone_has_ended(store):
+    job = bring(store, State.COMPLETED)
+    store.delete(job)
+    assert store.feed.when_ended(job).done()
+
+
+def test_the_end_of_a_job_is_told_by_a_nudge(store):
+    job = bring(store, State.RUNNING)
+    future = store.feed.when_ended(job)
+    finish(store, job, State.COMPLETED)
+    store.feed.nudge([job])
+    assert future.result(0) is None
+
+
+def test_the_end_by_another_process_is_noticed(store):
+    job = bring(store, State.RUNNING)
+    future = store.feed.when_ended(job)
+    elsewhere(store, job)
+    assert future.result(10) is None
+
+
+def test_many_jobs_are_waited_for_by_one_thread(store):
+    jobs = [queue(store) for _ in range(20)]
+    futures = [store.feed.when_ended(job) for job in jobs]
+    followers = [one for one in threading.enumerate() if one.name == "chutes-feed"]
+    for job in jobs:
+        assert claim(store) == job
+        finish(store, job, State.COMPLETED)
+    for future in futures:
+        future.result(10)
+    assert len(followers) == 1
+
+
+def test_the_end_of_one_job_is_not_the_end_of_another(store):
+    first, second = queue(store), queue(store)
+    waiting = store.feed.when_ended(second)
+    done = store.feed.when_ended(first)
+    claim(store)
+    finish(store, first, State.COMPLETED)
+    done.result(10)
+    assert not waiting.done()
+    store.request_cancel(second, by="me")
+    waiting.result(10)
+
+
+def test_a_future_that_was_cancelled_harms_nobody(store):
+    job = bring(store, State.RUNNING)
+    dropped, kept = store.feed.when_ended(job), store.feed.when_ended(job)
+    dropped.cancel()
+    finish(store, job, State.COMPLETED)
+    kept.result(10)
+
+
+def test_the_follower_ends_when_nobody_waits(store):
+    job = bring(store, State.RUNNING)
+    future = store.feed.when_ended(job)
+    finish(store, job, State.COMPLETED)
+    future.result(10)
+    until(
+        lambda: not [
+            one for one in threading.enumerate() if one.name == "chutes-feed"
+        ]
+    )

@@ -1,0 +1,342 @@
+"""The card's Python side: streams over a real store, and the static card."""
+
+from __future__ import annotations
+
+import html.parser
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chutes_nb.errors import JobNotFound
+from chutes_nb.panel import JobCard, card_bundle, static, static_card
+from chutes_nb.panel.feeder import Feeder
+from chutes_nb.panel.stream import BATCH_BYTES, Stream, thinned
+from chutes_nb.policy import Ending, Verdict
+from chutes_nb.processes import Identity
+from chutes_nb.states import State
+from chutes_nb.store import Store, fleet, jobs, logs, runs
+
+WORKER = "worker-1"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = Store(tmp_path / "home")
+    yield store
+    store.close()
+
+
+def queue(store: Store, job: str = "job-000001") -> str:
+    definition = jobs.NewDefinition(
+        key="d1",
+        chute="u-c",
+        name="train",
+        code=b"",
+        setup=b"",
+        source="def train(): ...\n",
+        first_line=1,
+        sources="{}",
+        schema="{}",
+        options="{}",
+        python="python",
+        created_at=time.time(),
+    )
+    new = jobs.NewJob(
+        id=job,
+        chute="u-c",
+        name="train",
+        definition="d1",
+        max_attempts=2,
+        grace_s=1.0,
+        input_kind="json",
+        input=b"{}",
+        inputs="{}",
+        submitted_at=time.time(),
+        executor="e",
+    )
+    who = Identity(pid=1, start_ticks=0, boot_id="")
+    with store.writing() as tx:
+        fleet.add_executor(
+            tx, "e", kind="kernel", who=who, python="", lease="", sqlite="3", now=0.0
+        )
+        fleet.add_worker(tx, WORKER, "e", lease="", socket="", folder="", now=0.0)
+        jobs.add_definition(tx, definition)
+        jobs.add(tx, new)
+    return job
+
+
+def start(store: Store) -> int:
+    with store.writing() as tx:
+        row = jobs.claim(tx, "e", WORKER, "out", time.time())
+    assert row is not None
+    return int(row["attempt"])
+
+
+def write(store: Store, job: str, attempt: int, at: int, text: bytes) -> int:
+    with store.writing_logs() as tx:
+        end = logs.add(tx, job, attempt, at, text)
+    with store.writing() as tx:
+        runs.note(tx, job, attempt, log_end=end)
+    return end
+
+
+def end(store: Store, job: str, attempt: int, state: State) -> None:
+    verdict = Verdict(state)
+    ending = Ending(State.FAILED if state is State.RETRYING else state)
+    with store.writing() as tx:
+        jobs.finish(tx, job, attempt, WORKER, ending, verdict, time.time())
+
+
+class Page:
+    """What a page has got; joins the output by its offsets as the page does."""
+
+    def __init__(self) -> None:
+        self.messages: list[dict[str, Any]] = []
+        self.text: dict[int, str] = {}
+        self.next: dict[int, int] = {}
+        self.skipped = 0
+
+    def take(self, message: dict[str, Any]) -> None:
+        self.messages.append(message)
+        if message["type"] != "log":
+            return
+        log = message["log"]
+        number = log["attempt"]
+        known = self.next.get(number, 0)
+        if log["offset"] < known:
+            return
+        assert log["offset"] - log["skipped"] <= known, "a gap"
+        self.skipped += log["skipped"]
+        self.text[number] = self.text.get(number, "") + log["text"]
+        self.next[number] = log["next_offset"]
+
+    def kinds(self) -> list[str]:
+        return [message["type"] for message in self.messages]
+
+    def states(self) -> list[str]:
+        return [
+            message["changes"]["jobs"][0]["status"]
+            for message in self.messages
+            if message["type"] == "changes"
+        ]
+
+
+def test_a_stream_sends_a_whole_life_and_then_stops(store: Store) -> None:
+    page = Page()
+    job = queue(store)
+    stream = Stream(store, job, page.take)
+
+    assert stream.tick()
+    attempt = start(store)
+    at = write(store, job, attempt, 0, b"one\n")
+    assert stream.tick()
+    write(store, job, attempt, at, b"two\n")
+    end(store, job, attempt, State.FAILED)
+    assert not stream.tick()
+
+    assert page.states() == ["queued", "running", "failed"]
+    assert page.text == {1: "one\ntwo\n"}
+    assert page.messages[-1]["log"]["end"]
+
+
+def test_a_stream_that_has_nothing_new_sends_nothing(store: Store) -> None:
+    page = Page()
+    stream = Stream(store, queue(store), page.take)
+    stream.tick()
+    page.messages.clear()
+    stream.tick()
+    assert page.messages == []
+
+
+def test_a_new_attempt_begins_after_the_last_words_of_the_old_one(
+    store: Store,
+) -> None:
+    page = Page()
+    job = queue(store)
+    stream = Stream(store, job, page.take)
+    first = start(store)
+    stream.tick()
+    write(store, job, first, 0, b"first\n")
+    end(store, job, first, State.RETRYING)
+    second = start(store)
+    write(store, job, second, 0, b"second\n")
+    stream.tick()
+    assert page.text == {1: "first\n", 2: "second\n"}
+
+
+def test_a_flood_is_cut_to_one_batch_a_tick_and_says_so(store: Store) -> None:
+    page = Page()
+    job = queue(store)
+    attempt = start(store)
+    stream = Stream(store, job, page.take)
+    stream.tick()
+    flood = b"x" * 99 + b"\n"
+    write(store, job, attempt, 0, flood * 40_000)
+    stream.tick()
+    stream.tick()
+    assert len(page.text[1]) == BATCH_BYTES
+    assert page.skipped + BATCH_BYTES == 4_000_000
+
+
+def test_a_page_that_comes_late_gets_everything_again(store: Store) -> None:
+    first, second = Page(), Page()
+    pages = [first]
+    job = queue(store)
+
+    def send(message: dict[str, Any]) -> None:
+        for page in pages:
+            page.take(message)
+
+    stream = Stream(store, job, send)
+    attempt = start(store)
+    at = write(store, job, attempt, 0, b"early\n")
+    stream.tick()
+    pages.append(second)
+    stream.answer(None, None)
+    write(store, job, attempt, at, b"late\n")
+    stream.tick()
+    assert first.text == second.text == {1: "early\nlate\n"}
+    assert second.kinds()[0] == "detail"
+
+
+def test_an_older_attempts_output_is_sent_whole_when_it_is_asked_for(
+    store: Store,
+) -> None:
+    page = Page()
+    job = queue(store)
+    first = start(store)
+    write(store, job, first, 0, b"y" * (3 * BATCH_BYTES))
+    end(store, job, first, State.RETRYING)
+    start(store)
+    Stream(store, job, page.take).answer(first, 0)
+    assert len(page.text[first]) == 3 * BATCH_BYTES
+
+
+def test_the_feeder_follows_a_job_to_its_end_and_lets_it_go(store: Store) -> None:
+    page, over = Page(), threading.Event()
+    job = queue(store)
+
+    def send(message: dict[str, Any]) -> None:
+        page.take(message)
+        if message["type"] == "log" and message["log"]["end"]:
+            over.set()
+
+    Feeder.of(store).follow(Stream(store, job, send))
+    attempt = start(store)
+    at = 0
+    for n in range(50):
+        at = write(store, job, attempt, at, f"line {n}\n".encode())
+    end(store, job, attempt, State.FAILED)
+    assert over.wait(10)
+    assert page.text[1].splitlines() == [f"line {n}" for n in range(50)]
+    threads = [t for t in threading.enumerate() if t.name == "chutes-cards"]
+    for thread in threads:
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+def test_a_deleted_job_ends_its_stream(store: Store) -> None:
+    with pytest.raises(JobNotFound):
+        Stream(store, "nothing", print).tick()
+
+
+def test_thinning_keeps_both_ends() -> None:
+    points = [[n, n * n] for n in range(10_000)]
+    kept = thinned(points, 600)
+    assert len(kept) == 600
+    assert (kept[0], kept[-1]) == (points[0], points[-1])
+    assert thinned(points[:5]) == points[:5]
+
+
+# -- commands ---------------------------------------------------------------------
+
+
+class Recorded:
+    """Actions that keep what they were asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[Any, ...]] = []
+
+    def cancel(self, job_id: str) -> bool:
+        self.asked.append(("cancel", job_id))
+        return True
+
+    def retry(self, job_id: str) -> str:
+        raise OSError("no room")
+
+    def extend(self, job_id: str, seconds: float) -> None:
+        self.asked.append(("extend", job_id, seconds))
+
+
+def answered(card: JobCard, **message: Any) -> dict[str, Any]:
+    return card._obey({"type": "command", "id": "1"} | message)
+
+
+def test_a_command_goes_to_the_actions(store: Store) -> None:
+    job, actions = queue(store), Recorded()
+    card = JobCard(store, job, actions)
+    assert card.commands == ["cancel", "retry", "extend"]
+    assert answered(card, name="cancel", job_id=job) == {"ok": True, "value": True}
+    answered(card, name="extend", job_id=job, args={"seconds": 60})
+    assert actions.asked == [("cancel", job), ("extend", job, 60)]
+
+
+def test_a_command_that_fails_or_is_unknown_says_so(store: Store) -> None:
+    job = queue(store)
+    card = JobCard(store, job, Recorded())
+    assert answered(card, name="retry", job_id=job)["message"] == "OSError: no room"
+    assert not answered(card, name="__init__", job_id=job)["ok"]
+
+
+def test_a_card_alone_can_cancel_through_the_store(store: Store) -> None:
+    job = queue(store)
+    card = JobCard(store, job)
+    assert answered(card, name="cancel", job_id=job)["ok"]
+    assert card.get_state()["job"]["status"] == "cancelled"
+
+
+# -- static -----------------------------------------------------------------------
+
+
+def test_without_a_kernel_the_bundle_is_static(store: Store) -> None:
+    bundle = card_bundle(store, queue(store))
+    assert set(bundle) == {static.JOB_MIME, "text/html", "text/plain"}
+    assert bundle["text/plain"] == "Job train 000001: queued"
+    assert bundle[static.JOB_MIME]["job"]["status"] == "queued"
+
+
+def test_the_static_card_escapes_everything() -> None:
+    evil = "<script>alert(1)</script>\"'"
+    status = {
+        "job_id": evil,
+        "name": evil,
+        "status": "failed",
+        "attempt": 1,
+        "max_attempts": 2,
+        "progress": None,
+        "started_at": 1.0,
+        "finished_at": 2.0,
+        "reported_failure": False,
+        "reason": evil,
+        "cell": 3,
+        "error": {
+            "type": evil,
+            "message": evil,
+            "function": evil,
+            "line": 1,
+            "source": [[1, evil]],
+        },
+    }
+    seen: list[str] = []
+
+    class Tags(html.parser.HTMLParser):
+        def handle_starttag(self, tag: str, attrs: Any) -> None:
+            seen.append(tag)
+            assert all(not name.startswith("on") for name, _ in attrs)
+
+    Tags().feed(static_card(status, [evil, "\x1b[31mred\x1b[0m"]))
+    assert set(seen) <= {"div", "b", "span", "code", "pre"}

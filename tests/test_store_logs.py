@@ -1,0 +1,182 @@
+"""Logs: whole characters, head and tail of a flood, one copy of what two read."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rows import bring, claim, finish, queue
+
+from chutes_nb.states import State
+from chutes_nb.store import logs
+
+TEXTS = st.text(st.sampled_from("aé€😀\n"), max_size=60)
+
+
+def write(store, start, body, job="j", attempt=1):
+    with store.writing_logs() as tx:
+        return logs.add(tx, job, attempt, start, body)
+
+
+def read_all(store, limit=logs.CHUNK_BYTES, job="j"):
+    """Everything that is kept, and each gap: offset to bytes."""
+    body, gaps, offset = b"", {}, 0
+    while True:
+        piece = logs.read(store.log_reader, job, 1, offset, limit)
+        if piece.skipped:
+            gaps[offset] = piece.skipped
+        if piece.next_offset <= offset:
+            return body, gaps
+        body, offset = body + piece.body, piece.next_offset
+
+
+# -- reading -------------------------------------------------------------------------
+@given(TEXTS, st.integers(4, 20))
+def test_no_piece_ends_inside_a_character(text, limit):
+    body = text.encode()
+    offset, found = 0, ""
+    while offset < len(body):
+        piece = logs.whole_characters(body[offset : offset + limit])
+        found += piece.decode()  # strict
+        offset += len(piece)
+    assert found == text
+
+
+@given(st.binary(max_size=30))
+def test_bytes_that_are_no_text_are_still_read_to_the_end(body):
+    offset = 0
+    while offset < len(body):
+        piece = logs.whole_characters(body[offset : offset + 7])
+        assert piece
+        offset += len(piece)
+
+
+def test_a_log_is_read_in_pieces_without_loss(store):
+    text = "".join(f"line {n} äöü €\n" for n in range(5000))
+    body = text.encode()
+    for start in range(0, len(body), 10_001):
+        write(store, start, body[start : start + 10_001])
+    assert read_all(store, limit=999) == (body, {})
+
+
+def test_offsets_count_bytes(store):
+    write(store, 0, "é€".encode())
+    job = bring(store, State.RUNNING)
+    write(store, 0, "é€".encode(), job)
+    found = store.log(job, offset=2)
+    assert (found["text"], found["offset"], found["next_offset"]) == ("€", 2, 5)
+
+
+def test_reading_on_from_the_end_gives_nothing_and_stays(store):
+    write(store, 0, b"abc")
+    assert logs.read(store.log_reader, "j", 1, 3) == (3, 3, b"", 0)
+
+
+def test_a_log_ends_only_with_its_attempt(store):
+    job = bring(store, State.RUNNING)
+    write(store, 0, b"abc", job)
+    assert store.log(job)["end"] is False
+    finish(store, job, State.COMPLETED)
+    assert store.log(job)["end"] is True
+
+
+def test_a_log_has_not_ended_before_its_last_byte(store):
+    job = bring(store, State.COMPLETED)
+    write(store, 0, b"abcdef", job)
+    assert store.log(job, limit=3)["end"] is False
+    assert store.log(job, offset=3, limit=3)["end"] is True
+
+
+def test_each_attempt_has_a_log_of_its_own(store):
+    job = bring(store, State.RETRYING)
+    write(store, 0, b"first", job)
+    assert claim(store, now=1e6) == job
+    write(store, 0, b"second", job, attempt=2)
+    assert store.log(job)["text"] == "second"
+    past = store.log(job, attempt=1)
+    assert (past["text"], past["end"]) == ("first", True)
+
+
+# -- the cap -------------------------------------------------------------------------
+def test_a_flood_keeps_its_head_and_its_tail_and_tells_the_gap(store):
+    total, step = 40 << 20, 1 << 20
+    line = b"%011d\n"  # twelve bytes: each tells where it stands
+    for start in range(0, total, step):
+        first = start // 12
+        body = b"".join(line % n for n in range(first, first + step // 12 + 2))
+        write(store, start, body[start - first * 12 :][:step])
+    body, gaps = read_all(store, limit=1 << 20)
+    ((where, skipped),) = gaps.items()
+    head, tail = body[:where], body[where:]
+    assert where + skipped + len(tail) == total
+    assert head.startswith(b"%011d\n" % 0)
+    assert logs.HEAD_BYTES <= len(head) <= logs.HEAD_BYTES + logs.CHUNK_BYTES
+    assert logs.TAIL_BYTES <= len(tail) <= logs.TAIL_BYTES + logs.CHUNK_BYTES
+    begins = where + skipped
+    assert tail[12 - begins % 12 :][:12] == line % (begins // 12 + 1)
+
+
+def test_a_stretch_that_a_reader_left_out_is_told_as_a_gap(store):
+    write(store, 0, b"abc")
+    write(store, 10, b"xyz")
+    assert read_all(store) == (b"abcxyz", {3: 7})
+
+
+# -- two readers of one file -----------------------------------------------------------
+@given(st.lists(st.tuples(st.integers(0, 60), st.integers(1, 40)), max_size=8))
+def test_overlapping_writers_append_each_byte_once(spans):
+    known = 0
+    body = bytes(range(100))
+    taken = b""
+    for start, length in spans:
+        start = min(start, known)
+        piece = body[start : start + length]
+        taken += piece[max(0, known - start) :]
+        known = max(known, start + len(piece))
+    assert taken == body[:known]
+
+
+def test_what_two_readers_bring_is_kept_once(store):
+    body = bytes(range(256)) * 20
+    for start, stop in [(0, 1000), (500, 800), (900, 3000), (0, 5120), (5000, 5120)]:
+        end = write(store, start, body[start:stop])
+    assert end == len(body)
+    assert read_all(store) == (body, {})
+
+
+# -- the tail ----------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("written", "lines", "found"),
+    [
+        ("a\nb\nc\n", 2, ["b", "c"]),
+        ("a\nb\nc", 2, ["b", "c"]),
+        ("a\nb", 5, ["a", "b"]),
+        ("", 5, []),
+        ("a\nb\n", 0, []),
+        ("10%\r50%\r100%\ndone\n", 5, ["100%", "done"]),
+        ("dos\r\nline\r\n", 5, ["dos", "line"]),
+        ("a\n\nb\n", 3, ["a", "", "b"]),
+    ],
+)
+def test_the_tail_is_the_last_lines_with_redraws_folded(store, written, lines, found):
+    job = bring(store, State.RUNNING)
+    if written:
+        write(store, 0, written.encode(), job)
+    assert store.tail(job, lines) == found
+
+
+def test_the_tail_reaches_over_chunks(store):
+    job = bring(store, State.RUNNING)
+    for number in range(30):
+        write(store, number * 8, b"line %02d\n" % number, job)
+    assert store.tail(job, 12) == [f"line {n:02}" for n in range(18, 30)]
+
+
+def test_a_deleted_job_leaves_no_log(store):
+    job = bring(store, State.COMPLETED)
+    write(store, 0, b"abc", job)
+    kept = queue(store)
+    write(store, 0, b"abc", kept)
+    store.delete(job)
+    rows = store.log_reader.all("SELECT job FROM chunks")
+    assert [row[0] for row in rows] == [kept]

@@ -1,0 +1,185 @@
+"""What the store tells: one job by a hint, pages of jobs, revisions, counts."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chutes_nb.errors import JobNotFound
+from chutes_nb.states import ENDED, State
+from chutes_nb.store import Store, jobs, runs
+from rows import DEFINITION, EXECUTOR, NOW, WORKER, add_crew, claim, finish, queue
+
+
+def states_of(store):
+    return {job["job_id"]: job["status"] for job in store.jobs()[0]}
+
+
+# -- finding -------------------------------------------------------------------------
+def test_a_job_is_found_by_its_beginning_and_by_its_ending(store):
+    queue(store, "0123456789abcdef")
+    queue(store, "0123456789abcdzz")
+    assert store.find("0123456789abcdef") == "0123456789abcdef"
+    assert store.find("0123456789abcde") == "0123456789abcdef"
+    assert store.find("dzz") == "0123456789abcdzz"
+
+
+def test_a_hint_that_fits_two_jobs_is_refused(store):
+    queue(store, "0123456789abcdef")
+    queue(store, "0123456789abcdzz")
+    with pytest.raises(JobNotFound, match="more than one"):
+        store.find("0123")
+
+
+@pytest.mark.parametrize("hint", ["", "%", "_", "nope", "'", "0' OR 1", "é"])
+def test_a_hint_that_fits_nothing_is_refused(store, hint):
+    queue(store, "0123456789abcdef")
+    with pytest.raises(JobNotFound):
+        store.find(hint)
+
+
+# -- lists ---------------------------------------------------------------------------
+def test_pages_of_jobs_lose_and_double_nothing(store):
+    made = [queue(store) for _ in range(25)]
+    seen, cursor = [], None
+    while True:
+        page, cursor = store.jobs(limit=10, before=cursor)
+        seen += [job["job_id"] for job in page]
+        if cursor is None:
+            break
+    assert seen == made[::-1]
+
+
+def test_jobs_are_listed_by_state_name_tag_and_text(store):
+    plain = queue(store)
+    tagged = queue(store, name="Train", tags='["night"]')
+    claim(store)
+
+    def ids(**wanted):
+        return [job["job_id"] for job in store.jobs(**wanted)[0]]
+
+    assert ids(status="running") == [plain]
+    assert ids(name="Train") == ids(tag="night") == ids(text="TRAI") == [tagged]
+    assert ids(tag="nigh") == ids(text="%") == []
+
+
+def test_a_queued_job_knows_its_place(store):
+    first, second, urgent = queue(store), queue(store), queue(store, priority=1)
+    in_turn = (urgent, first, second)
+    assert [store.status(one)["queue_position"] for one in in_turn] == [1, 2, 3]
+
+
+# -- revisions and counts ------------------------------------------------------------
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["queue", "claim", "finish", "cancel", "note", "delete"]),
+        st.integers(0, 5),
+        st.sampled_from([*sorted(ENDED), State.RETRYING]),
+    ),
+    max_size=30,
+)
+
+
+def walk(store, steps):
+    """Take a random walk over legal and refused moves."""
+    known = []
+    for verb, which, state in steps:
+        job = known[which % len(known)] if known else None
+        if verb == "queue" or job is None:
+            known.append(queue(store, max_attempts=2))
+        elif verb == "claim":
+            claim(store)
+        elif verb == "cancel":
+            store.request_cancel(job, by="me")
+        elif verb == "note":
+            with store.writing() as tx:
+                runs.note(tx, job, 1, stage=f"stage {which}")
+        elif verb == "finish":
+            row = jobs.get(store.reader, job)
+            if row["state"] == "running":
+                last = row["attempt"] == row["max_attempts"]
+                to = State.FAILED if last and state is State.RETRYING else state
+                finish(store, job, to, row["attempt"])
+        elif store.has_ended(job):
+            store.delete(job)
+            known.remove(job)
+    return known
+
+
+def with_store(act):
+    """Give ``act`` a new store; hypothesis wants one for each example."""
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(Path(folder, "home"))
+        try:
+            with store.writing() as tx:
+                add_crew(tx, EXECUTOR, WORKER)
+                jobs.add_definition(tx, DEFINITION)
+            act(store)
+        finally:
+            store.close()
+
+
+@settings(max_examples=40, deadline=None)
+@given(STEPS)
+def test_counts_equal_a_recount_after_any_walk(steps):
+    def act(store):
+        walk(store, steps)
+        rows = store.reader.all("SELECT state, count(*) FROM jobs GROUP BY state")
+        found = {state.value: 0 for state in State} | {name: n for name, n in rows}
+        assert store.counts() == found
+
+    with_store(act)
+
+
+@settings(max_examples=40, deadline=None)
+@given(STEPS, st.integers(1, 7), st.integers(0, 30))
+def test_following_by_revision_loses_no_move_and_ends_at_the_truth(steps, limit, cut):
+    def act(store):
+        seen, moves, rev = {}, [], 0
+
+        def follow():
+            nonlocal rev
+            while True:
+                page = store.changes(rev, limit)
+                assert page["rev"] >= rev
+                assert all(rev < job["rev"] <= page["rev"] for job in page["jobs"])
+                seen.update({job["job_id"]: job["status"] for job in page["jobs"]})
+                moves.extend((m["job_id"], m["from"], m["to"]) for m in page["moves"])
+                rev = page["rev"]
+                if not page["more"]:
+                    return
+
+        undeleted = [step for step in steps if step[0] != "delete"]
+        walk(store, undeleted[:cut])
+        follow()
+        walk(store, undeleted[cut:])
+        follow()
+        assert rev == store.rev()
+        assert seen == states_of(store)
+        rows = store.reader.all("SELECT job, source, target FROM moves ORDER BY seq")
+        assert moves == [tuple(row) for row in rows]
+
+    with_store(act)
+
+
+def test_a_revision_bigger_than_a_page_is_not_cut(store):
+    with store.writing() as tx:
+        for number in range(10):
+            new = jobs.NewJob(
+                f"j{number}", "tests", "work", "d1", 1, 1.0, "json", b"{}", "{}", NOW
+            )
+            jobs.add(tx, new)
+    page = store.changes(store.rev() - 1, limit=3)
+    assert (len(page["jobs"]), len(page["moves"]), page["more"]) == (10, 10, False)
+
+
+def test_revisions_grow_with_every_commit_that_moves_something(store):
+    revs = [store.rev()]
+    for _ in range(5):
+        queue(store)
+        revs.append(store.rev())
+    assert revs == sorted(set(revs))

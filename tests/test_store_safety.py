@@ -1,0 +1,302 @@
+"""What the store promises whatever happens: privacy, no lost commit, clear errors."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+import textwrap
+import threading
+
+import pytest
+from rows import add_crew, bring, finish, queue, until
+
+from chutes_nb.errors import StoreError, StoreFull, StoreTooNew, StoreUnsafe
+from chutes_nb.paths import private_dir
+from chutes_nb.states import State
+from chutes_nb.store import Store, logs
+from chutes_nb.store.db import Gate
+
+SUBMIT = """
+    import sys
+    from pathlib import Path
+    from chutes_nb.store import Store
+    sys.path.insert(0, sys.argv[3])
+    from rows import queue
+    store = Store(Path(sys.argv[1]))
+    for number in range(150):
+        queue(store, f"{sys.argv[2]}{number:03}")
+        if number % 20 == 0:
+            store.checkpoint(0)
+    store.close()
+"""
+COUNT = """
+    import sqlite3, sys
+    found = sqlite3.connect(sys.argv[1])
+    print(found.execute("PRAGMA integrity_check").fetchone()[0])
+    print(*[row[0] for row in found.execute("SELECT id FROM jobs ORDER BY id")])
+"""
+FORK = """
+    import os, sys
+    from pathlib import Path
+    from chutes_nb.store import Store
+    store = Store(Path(sys.argv[1]))
+    child = os.fork()
+    if child == 0:
+        try:
+            store.rev()
+        except Exception as error:
+            print(type(error).__name__, error, flush=True)
+        os._exit(0)
+    os.waitpid(child, 0)
+    print("rev", store.rev())
+    store.close()
+"""
+SUFFIXES = ("store.db", "store.db-wal", "store.db-shm", "store.db.gate")
+
+
+def start(code, *arguments):
+    """Another process that runs ``code``."""
+    command = [sys.executable, "-W", "error", "-c", textwrap.dedent(code)]
+    return subprocess.Popen(
+        [*command, *map(str, arguments)], stdout=subprocess.PIPE, text=True
+    )
+
+
+def said(process):
+    """What a process printed, once it has ended well."""
+    with process:
+        out, _ = process.communicate(timeout=30)
+    assert process.returncode == 0
+    return out
+
+
+@contextlib.contextmanager
+def umask(mask):
+    before = os.umask(mask)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+# -- nobody else reads anything -----------------------------------------------------
+def test_everything_in_a_store_is_for_its_owner_alone(tmp_path):
+    with umask(0o022):
+        store = Store(tmp_path / "home")
+        with store.writing() as tx:
+            add_crew(tx)
+        with store.writing_logs() as tx:
+            logs.add(tx, "j", 1, 0, b"line\n")
+        assert store.rev() == 0
+        modes = {
+            path.name: stat.S_IMODE(path.stat().st_mode)
+            for path in [store.home, store.runtime, *store.home.rglob("*")]
+        }
+        is_folder = {path.name for path in store.home.iterdir() if path.is_dir()}
+        store.close()
+    assert {*SUFFIXES, "logs.db", "logs.db-wal", "logs.db.gate"} <= modes.keys()
+    folders = {"home", store.runtime.name} | is_folder
+    wanted = {name: 0o700 if name in folders else 0o600 for name in modes}
+    assert modes == wanted
+
+
+def test_a_folder_that_others_could_enter_is_closed_to_them(tmp_path):
+    place = tmp_path / "open"
+    place.mkdir()
+    place.chmod(0o755)
+    assert stat.S_IMODE(private_dir(place).stat().st_mode) == 0o700
+
+
+def test_a_link_is_not_taken_for_a_home(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "home").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(StoreUnsafe, match="CHUTES_NB_HOME"):
+        Store(tmp_path / "home")
+
+
+# -- the write gate ---------------------------------------------------------------
+def test_the_gate_keeps_other_threads_out(store):
+    entered = threading.Event()
+
+    def write():
+        queue(store, "second")
+        entered.set()
+
+    with store.writing():
+        other = threading.Thread(target=write)
+        other.start()
+        assert not entered.wait(0.05)
+    other.join(10)
+    assert entered.is_set()
+
+
+def test_the_gate_keeps_other_processes_out(store):
+    with store.writing():
+        code = """
+            import sys
+            from pathlib import Path
+            from chutes_nb.store.db import Gate
+            print(Gate(Path(sys.argv[1])).try_enter())
+        """
+        assert said(start(code, store.home / "store.db.gate")) == "False\n"
+
+
+def test_the_gate_is_free_again_after_an_error(store):
+    with pytest.raises(sqlite3.IntegrityError), store.writing() as tx:
+        tx.run("UPDATE clock SET rev = NULL")
+    assert queue(store) is not None
+
+
+def test_waiting_for_the_gate_ends_with_a_word_of_advice(store):
+    mine, other = (Gate(store.home / "store.db.gate") for _ in range(2))
+    mine.enter()
+    with pytest.raises(StoreError, match="chute_doctor"):
+        other.enter(timeout_s=0.01)
+    mine.close()
+    other.close()
+
+
+# -- no commit is lost --------------------------------------------------------------
+def test_processes_that_write_and_checkpoint_at_once_lose_nothing(store):
+    here = os.path.dirname(__file__)
+    writers = [start(SUBMIT, store.home, name, here) for name in "abc"]
+    for writer in writers:
+        said(writer)
+    store.close()
+    check, ids = said(start(COUNT, store.home / "store.db")).splitlines()
+    assert check == "ok"
+    assert ids.split() == [f"{one}{n:03}" for one in "abc" for n in range(150)]
+
+
+def test_threads_that_write_at_once_lose_nothing(store):
+    names = [f"{one}{n:02}" for one in "abcd" for n in range(50)]
+    groups = [names[start::4] for start in range(4)]
+    threads = [
+        threading.Thread(target=lambda group=group: [queue(store, one) for one in group])
+        for group in groups
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    found, _ = store.jobs(limit=1000)
+    assert sorted(job["job_id"] for job in found) == names
+    assert len({job["rev"] for job in found}) == len(names)
+
+
+def test_a_checkpoint_empties_the_log_and_keeps_the_rows(store):
+    job = bring(store, State.COMPLETED)
+    assert store.checkpoint(0)
+    assert (store.home / "store.db-wal").stat().st_size == 0
+    assert store.status(job)["status"] == "completed"
+
+
+def test_a_small_log_is_left_alone(store):
+    queue(store)
+    assert store.checkpoint() is False
+
+
+def test_a_checkpoint_steps_back_while_somebody_writes(store):
+    queue(store)
+    gate = Gate(store.home / "store.db.gate")
+    gate.enter()
+    assert store.checkpoint(0) is False
+    gate.close()
+
+
+def test_what_was_written_is_there_after_closing_and_opening(store):
+    job = bring(store, State.FAILED)
+    store.close()
+    again = Store(store.home)
+    assert again.status(job)["status"] == "failed"
+    again.close()
+
+
+def test_no_connection_checkpoints_by_itself(store):
+    assert store.reader.one("PRAGMA wal_autocheckpoint")[0] == 0
+
+
+# -- what cannot be used says so -----------------------------------------------------
+def test_a_store_does_not_cross_a_fork(tmp_path):
+    child, parent = said(start(FORK, tmp_path / "home")).splitlines()
+    assert child.startswith("StoreError")
+    assert "fork" in child
+    assert parent == "rev 0"
+
+
+def test_a_newer_store_is_refused_and_not_touched(store):
+    queue(store)
+    store.close()
+    path = store.home / "store.db"
+    newer = sqlite3.connect(path)
+    newer.execute("PRAGMA user_version = 99")
+    newer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    newer.close()
+    before = path.read_bytes()
+    with pytest.raises(StoreTooNew, match="schema 99.*upgrade"):
+        Store(store.home)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("damage", ["header", "middle"])
+def test_a_damaged_store_says_what_to_do(store, damage):
+    for _ in range(50):
+        queue(store)
+    store.checkpoint(0)
+    store.close()
+    path = store.home / "store.db"
+    content = bytearray(path.read_bytes())
+    if damage == "header":
+        content[:100] = b"x" * 100
+    else:
+        content[1024:] = b"\xff" * (len(content) - 1024)
+    path.write_bytes(content)
+    with pytest.raises(StoreError, match=r"damaged.*aside"):
+        use(store.home)
+
+
+def use(home):
+    store = Store(home)
+    try:
+        queue(store)
+    finally:
+        store.close()
+
+
+def test_a_full_disk_says_so_and_changes_nothing(store):
+    job = bring(store, State.RUNNING)
+    pages = store.reader.one("PRAGMA page_count")[0]
+    store.reader.one(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(StoreFull, match="free space"):
+        for _ in range(1000):
+            queue(store)
+    assert store.reader.one("PRAGMA integrity_check")[0] == "ok"
+    store.reader.one("PRAGMA max_page_count = 1000000")
+    finish(store, job, State.COMPLETED)
+    assert store.status(job)["status"] == "completed"
+
+
+def test_an_unknown_durability_is_refused(tmp_path):
+    with pytest.raises(StoreError, match="'process' or 'full'"):
+        Store(tmp_path / "home", durability="some")
+
+
+def test_a_process_has_one_store_of_a_home(tmp_path):
+    first = Store.open(tmp_path / "home")
+    assert Store.open(tmp_path / "home") is first
+    first.close()
+    second = Store.open(tmp_path / "home")
+    assert second is not first
+    second.close()
+
+
+def test_data_version_tells_of_commits_by_others(store):
+    before = store.data_version()
+    thread = threading.Thread(target=queue, args=(store,))
+    thread.start()
+    thread.join()
+    until(lambda: store.data_version() != before)

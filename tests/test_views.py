@@ -1,0 +1,322 @@
+"""Any value becomes a bundle that is strict JSON and shows what can be shown."""
+
+from __future__ import annotations
+
+import base64
+import collections
+import dataclasses
+import datetime
+import decimal
+import enum
+import json
+import pathlib
+import subprocess
+import sys
+import uuid
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import PIL.Image
+import pydantic
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from matplotlib.figure import Figure
+
+from chutes_nb.views import TABLE_MIME, preview, view
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def strict(bundle: Any) -> str:
+    """The bundle as it goes over the wire; raises where it could not."""
+    text = json.dumps(bundle, allow_nan=False, ensure_ascii=False)
+    text.encode("utf-8")
+    return text
+
+
+class Color(enum.Enum):
+    RED = "red"
+
+
+@dataclasses.dataclass
+class Point:
+    x: float
+    y: Any = None
+
+
+class Model(pydantic.BaseModel):
+    name: str
+    sizes: list[int] = []
+
+
+class Hostile:
+    def __repr__(self):
+        raise RuntimeError("no")
+
+
+class NoText:
+    def __repr__(self):
+        return 3
+
+
+class Exploding(dict):
+    def items(self):
+        raise RuntimeError("no")
+
+
+class Rich:
+    def _repr_html_(self):
+        return "<b>hi</b>"
+
+    def _repr_markdown_(self):
+        return "**hi**"
+
+    def _repr_png_(self):
+        return PNG
+
+    def _repr_svg_(self):
+        raise ValueError("broken svg")
+
+
+class Bundled:
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        return {"text/html": "<i>x</i>", "text/plain": "x", "application/x": {1}}, {}
+
+
+class Asks:
+    """Has every attribute one asks for, as mocks and lazy clients do."""
+
+    def __getattr__(self, name):
+        raise RuntimeError(name)
+
+
+def deep(levels):
+    value = []
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+def endless():
+    value: list = [1]
+    value.append(value)
+    return value
+
+
+KINDS = [
+    None,
+    True,
+    42,
+    10**5000,
+    -(10**5000),
+    1.5,
+    float("nan"),
+    float("-inf"),
+    1j,
+    "text",
+    "lone \ud800 surrogate",
+    {"\udfff": "\ud800"},
+    b"bytes" * 1_000,
+    [1, 2, 3],
+    (1, (2, 3)),
+    {1, 2},
+    frozenset("ab"),
+    {"a": {"b": [1, None]}},
+    {1: "int key", None: "none key", (1, 2): "tuple key"},
+    {"nan": float("nan"), "huge": 10**5000},
+    deep(5_000),
+    endless(),
+    list(range(1_000_000)),
+    "x" * 5_000_000,
+    Color.RED,
+    Point(float("inf"), Point(1)),
+    Model(name="m", sizes=[1, 2]),
+    Model,
+    Hostile(),
+    [Hostile()],
+    NoText(),
+    Exploding(a=1),
+    Rich(),
+    Bundled(),
+    Asks(),
+    datetime.datetime(2024, 5, 6, 12, 30),
+    datetime.timedelta(seconds=3),
+    decimal.Decimal("1.5"),
+    uuid.UUID(int=7),
+    pathlib.Path("a/b"),
+    collections.OrderedDict(a=1),
+    collections.Counter("aab"),
+    collections.deque([1, 2]),
+    collections.namedtuple("Pair", "a b")(1, 2),
+    range(5),
+    lambda: None,
+    print,
+    json,
+    ValueError("bad"),
+    object(),
+    np.float32(0.5),
+    np.int64(3),
+    np.array(3.5),
+    np.longdouble(1.5),
+    np.arange(5),
+    np.zeros((300, 300)),
+    np.array([1, np.nan]),
+    np.datetime64("2024-05-06"),
+    pd.DataFrame({"a": [1, 2], "b": ["x", None], "c": [0.5, np.nan]}),
+    pd.DataFrame(),
+    pd.DataFrame({"t": pd.to_datetime(["2024-05-06", None]), "o": [[1], {2}]}),
+    pd.DataFrame([[1, 2]], columns=pd.MultiIndex.from_tuples([("a", 1), ("a", 2)])),
+    pd.Series([1, 2], name="s"),
+    pd.Timestamp("2024-05-06"),
+    pd.NaT,
+    [{"a": 1}, {"b": float("nan")}],
+    [{}],
+    Figure(),
+    PIL.Image.new("RGB", (3, 2)),
+    PIL.Image.new("CMYK", (3, 2)),
+    PIL.Image.new("F", (3, 2)),
+]
+
+
+@pytest.mark.parametrize("value", KINDS, ids=[str(n) for n in range(len(KINDS))])
+def test_every_kind_of_value_has_a_bundle_of_strict_json(value):
+    bundle = view(value)
+    assert len(strict(bundle).encode()) <= 2_000_000
+    assert isinstance(bundle["text/plain"], str)
+    strict(preview(value))
+
+
+@pytest.mark.parametrize("value", KINDS, ids=[str(n) for n in range(len(KINDS))])
+def test_every_kind_of_value_keeps_a_small_limit(value):
+    assert len(strict(view(value, limit_bytes=3_000)).encode()) <= 4_000
+
+
+def test_a_preview_keeps_what_json_can_say():
+    value = {"a": [1, 2.5, None, True, "x"], "b": {"c": {}}}
+    assert preview(value) == value
+    assert view(value)["application/json"] == value
+
+
+def test_what_json_cannot_say_becomes_null_or_text():
+    assert preview([float("nan"), float("inf"), Color.RED]) == [None, None, "red"]
+    assert preview({1: 10**5000}) == {"1": "<int of about 5,001 digits>"}
+    assert preview(Point(1.0, Model(name="m"))) == {
+        "x": 1.0,
+        "y": {"name": "m", "sizes": []},
+    }
+    assert preview(Hostile()).endswith("Hostile: its repr raised RuntimeError>")
+
+
+def test_a_cut_preview_says_how_much_is_missing():
+    assert preview(list(range(1_500)))[-1] == {"…": "500 more"}
+    cut = preview({str(n): n for n in range(1_010)})
+    assert cut["…"] == "10 more"
+
+
+def test_a_value_that_holds_itself_ends():
+    assert preview(endless()) == [1, "<itself again>"]
+
+
+def test_a_frame_is_a_table():
+    frame = pd.DataFrame({"n": [1, 2], "s": ["x", None], "b": [True, False]})
+    table = view(frame)[TABLE_MIME]
+    assert table == {
+        "columns": [
+            {"name": "n", "type": "number"},
+            {"name": "s", "type": "text"},
+            {"name": "b", "type": "boolean"},
+        ],
+        "rows": [[1, "x", True], [2, None, False]],
+        "total_rows": 2,
+        "truncated": False,
+    }
+
+
+def test_a_meant_index_is_the_first_column():
+    frame = pd.DataFrame({"n": [1]}, index=pd.Index(["a"], name="key"))
+    table = view(frame)[TABLE_MIME]
+    assert table["columns"][0] == {"name": "key", "type": "text"}
+    assert table["rows"] == [["a", 1]]
+
+
+def test_a_long_frame_is_cut_and_says_so():
+    table = view(pd.DataFrame({"n": range(5_000)}))[TABLE_MIME]
+    assert (len(table["rows"]), table["total_rows"]) == (1_000, 5_000)
+    assert table["truncated"]
+
+
+def test_a_list_of_dicts_is_a_table_with_the_keys_of_all():
+    table = view([{"a": 1}, {"a": 2, "b": "x"}])[TABLE_MIME]
+    assert [column["name"] for column in table["columns"]] == ["a", "b"]
+    assert table["rows"] == [[1, None], [2, "x"]]
+
+
+def test_figures_and_pictures_are_png():
+    for value in (Figure(), Figure().subplots(), PIL.Image.new("RGB", (3, 2))):
+        assert base64.b64decode(view(value)["image/png"]).startswith(PNG)
+
+
+def test_a_huge_picture_is_made_smaller():
+    bundle = view(PIL.Image.new("L", (9_000, 30)))
+    assert base64.b64decode(bundle["image/png"])[16:20] == (2_000).to_bytes(4, "big")
+
+
+def test_an_object_shows_what_it_can_show_of_itself():
+    bundle = view(Rich())
+    assert bundle["text/html"] == "<b>hi</b>"
+    assert bundle["text/markdown"] == "**hi**"
+    assert base64.b64decode(bundle["image/png"]) == PNG
+
+
+def test_an_error_in_an_own_view_is_noted_and_not_raised():
+    bundle = view(Rich())
+    assert "image/svg+xml" not in bundle
+    assert "_repr_svg_" in bundle["text/plain"]
+    assert "ValueError: broken svg" in bundle["text/plain"]
+
+
+def test_a_mimebundle_of_an_object_is_taken():
+    bundle = view(Bundled())
+    assert (bundle["text/html"], bundle["text/plain"]) == ("<i>x</i>", "x")
+
+
+def test_what_does_not_fit_is_left_out_and_told():
+    class Page:
+        def _repr_html_(self):
+            return "x" * 10_000
+
+    bundle = view(Page(), limit_bytes=5_000)
+    assert "text/html" not in bundle
+    assert "10,002 bytes are too many to keep" in bundle["text/plain"]
+
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(st.characters(exclude_categories=()))
+    | st.binary(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.integers(), inner),
+    max_leaves=20,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(VALUES)
+def test_whatever_the_value_the_bundle_is_strict_json(value):
+    strict(view(value))
+
+
+def test_it_imports_nothing_heavy():
+    code = (
+        "import sys, chutes_nb.views as v; v.view([{'a': 1}]); "
+        "print([m for m in ('numpy', 'pandas', 'matplotlib', 'PIL', 'pydantic') "
+        "if m in sys.modules])"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.strip() == "[]"

@@ -1,0 +1,58 @@
+"""The golden sample is what the models say, and what the store's rows become."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chutes_nb.model import StatusInfo
+from chutes_nb.panel import one_line, static_card
+from chutes_nb.states import ALLOWED, State
+from chutes_nb.store import wire
+
+GOLDEN: dict[str, Any] = json.loads(
+    (Path(__file__).parent / "golden" / "changes.json").read_text("utf-8")
+)
+JOBS: list[dict[str, Any]] = GOLDEN["jobs"]
+
+
+@pytest.mark.parametrize("job", JOBS, ids=[job["job_id"] for job in JOBS])
+def test_the_golden_jobs_are_whole_status_infos(job: dict[str, Any]) -> None:
+    assert StatusInfo.model_validate(job).model_dump(mode="json") == job
+
+
+def test_the_golden_sample_has_every_state() -> None:
+    assert {job["status"] for job in JOBS} == {str(state) for state in State}
+
+
+def test_the_golden_moves_are_legal_and_lead_to_the_states() -> None:
+    at: dict[str, State | None] = {}
+    for move in GOLDEN["moves"]:
+        source = None if move["from"] is None else State(move["from"])
+        assert at.get(move["job_id"]) == source
+        if source is not None:
+            assert State(move["to"]) in ALLOWED[source]
+        at[move["job_id"]] = State(move["to"])
+    assert at == {job["job_id"]: State(job["status"]) for job in JOBS}
+
+
+def test_the_store_writes_the_fields_of_the_golden_sample() -> None:
+    fields = set(StatusInfo.model_fields)
+    assert set(JOBS[0]) == fields
+    row = dict.fromkeys(["executor", "seq", *_columns()])
+    row |= {"tags": "[]", "state": "queued"}
+    assert set(wire.status_of(row)) == fields  # type: ignore[arg-type]
+
+
+def _columns() -> list[str]:
+    return [name.strip() for name in wire.STATUS.replace("\n", " ").split(",")]
+
+
+@pytest.mark.parametrize("job", JOBS, ids=[job["job_id"] for job in JOBS])
+def test_every_golden_job_has_a_static_card(job: dict[str, Any]) -> None:
+    card = static_card(job, ["a line"])
+    assert f'data-state="{job["status"]}"' in card
+    assert job["name"] in one_line(job)

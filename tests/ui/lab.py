@@ -1,0 +1,215 @@
+"""Starts a real JupyterLab and drives it with a real, headless Chromium."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Locator, Page, expect
+
+import chutes_nb
+
+START_S = 60
+# Root needs --no-sandbox; the others keep a browser without a network quiet.
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+]
+# No "Jupyter news?" toast and no look-ups for it.
+NOTIFICATIONS = {
+    "fetchNews": "false",
+    "checkForUpdates": False,
+    "doNotDisturbMode": False,
+}
+
+
+def free_port() -> int:
+    """Return a port of the loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def notebook_of(cells: list[str]) -> dict[str, Any]:
+    """Return a notebook of code cells, as it is on the disk."""
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    code: dict[str, Any] = {"cell_type": "code", "metadata": {}, "outputs": []}
+    code |= {"execution_count": None}
+    return {
+        "nbformat": 4,
+        "nbformat_minor": 5,
+        "metadata": {"kernelspec": kernel},
+        "cells": [
+            code | {"id": f"cell-{n}", "source": cell} for n, cell in enumerate(cells)
+        ],
+    }
+
+
+class Lab:
+    """A JupyterLab server with folders of its own.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Home, settings, store and notebooks; empty.
+    theme : str
+    """
+
+    def __init__(self, folder: Path, theme: str = "JupyterLab Light") -> None:
+        self.folder, self.theme = folder, theme
+        self.work = folder / "work"
+        self.token, self.port = secrets.token_hex(16), free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    # -- the server --------------------------------------------------------------
+    def start(self) -> Lab:
+        """Start the server and wait until it answers."""
+        self.work.mkdir()
+        (self.folder / "home").mkdir()
+        self._settings("notification", NOTIFICATIONS)
+        self._settings("themes", {"theme": self.theme})
+        with (self.folder / "server.log").open("wb") as log:
+            self._process = subprocess.Popen(
+                self._command(),
+                env=self._environment(),
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        end = time.monotonic() + START_S
+        while not self._answers():
+            log_text = (self.folder / "server.log").read_text()
+            assert self._process.poll() is None, log_text[-3000:]
+            assert time.monotonic() < end, log_text[-3000:]
+        return self
+
+    def _settings(self, name: str, values: dict[str, Any]) -> None:
+        place = self.folder / "settings/@jupyterlab/apputils-extension"
+        place.mkdir(parents=True, exist_ok=True)
+        (place / f"{name}.jupyterlab-settings").write_text(json.dumps(values))
+
+    def _command(self) -> list[str]:
+        return [
+            *(sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root"),
+            *("--ip=127.0.0.1", f"--port={self.port}", "--ServerApp.port_retries=0"),
+            f"--IdentityProvider.token={self.token}",
+            f"--ServerApp.root_dir={self.work}",
+            "--LabApp.news_url=",
+            "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        ]
+
+    def _environment(self) -> dict[str, str]:
+        own = {
+            "HOME": "home",
+            "JUPYTER_CONFIG_DIR": "config",
+            "JUPYTER_DATA_DIR": "data",
+            "JUPYTER_RUNTIME_DIR": "runtime",
+            "JUPYTERLAB_SETTINGS_DIR": "settings",
+            "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
+            "IPYTHONDIR": "ipython",
+            "CHUTES_NB_HOME": "store",
+        }
+        folders = {name: str(self.folder / place) for name, place in own.items()}
+        # The kernels import the package that is being tested, installed or not.
+        package = str(Path(chutes_nb.__file__).parents[1])
+        rest = {"PYTHONPATH": package, "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+        return os.environ | folders | rest
+
+    def _answers(self) -> bool:
+        try:
+            self.get("/api/status")
+        except OSError:
+            return False
+        return True
+
+    def get(self, path: str) -> Any:
+        """JSON of a GET with the server's token."""
+        return json.loads(self._ask("GET", path))
+
+    def _ask(self, method: str, path: str) -> bytes:
+        headers = {"Authorization": f"token {self.token}"}
+        url = self.url + path
+        request = urllib.request.Request(url, headers=headers, method=method)
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            body: bytes = answer.read()
+            return body
+
+    def stop(self) -> None:
+        """Shut the kernels down, so that they end their workers; then the server."""
+        if self._process is None:
+            return
+        if self._process.poll() is None and self._answers():
+            for kernel in self.get("/api/kernels"):
+                self._ask("DELETE", f"/api/kernels/{kernel['id']}")
+        self._process.terminate()
+        try:
+            self._process.wait(15)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    # -- the page ----------------------------------------------------------------
+    def open(self, page: Page, name: str, cells: list[str]) -> None:
+        """Write a notebook, open it, and wait for its kernel."""
+        (self.work / name).write_text(json.dumps(notebook_of(cells)), "utf-8")
+        page.goto(
+            f"{self.url}/lab/workspaces/{Path(name).stem}/tree/{name}"
+            f"?token={self.token}&reset"
+        )
+        page.locator(".jp-NotebookPanel:visible .jp-Notebook").wait_for(timeout=60_000)
+        self.idle(page, name)
+
+    def idle(self, page: Page, name: str) -> None:
+        """Wait until the notebook's kernel is there and idle."""
+        # The indicator also reads idle before there is a kernel: ask the server too.
+        end = time.monotonic() + START_S
+        while not self._kernel_is_idle(name):
+            assert time.monotonic() < end, "no idle kernel"
+            page.wait_for_timeout(50)  # time.sleep would stop Playwright's events
+        idle = ".jp-Notebook-ExecutionIndicator[data-status=idle]"
+        page.locator(f".jp-NotebookPanel:visible {idle}").wait_for(timeout=60_000)
+
+    def _kernel_is_idle(self, name: str) -> bool:
+        try:
+            sessions = self.get("/api/sessions")
+        except OSError:  # the server answers 500 while a kernel starts
+            return False
+        kernels = [s["kernel"] for s in sessions if s["path"] == name]
+        return any(k["execution_state"] == "idle" and k["connections"] for k in kernels)
+
+    @staticmethod
+    def cell(page: Page, index: int) -> Locator:
+        """Code cell of the notebook that is seen."""
+        return page.locator(".jp-NotebookPanel:visible .jp-CodeCell").nth(index)
+
+    def run(self, page: Page, index: int) -> Locator:
+        """Run a cell; a run that got lost fails right here."""
+        cell = self.cell(page, index)
+        cell.locator(".cm-content").click()
+        page.keyboard.press("Control+Enter")
+        prompt = cell.locator(".jp-InputPrompt").first
+        expect(prompt).to_have_text(re.compile(r"\[(\*|\d+)\]"))
+        return cell
+
+    @staticmethod
+    def save(page: Page) -> None:
+        """Save the notebook and wait until it is on the disk."""
+        page.keyboard.press("Control+s")
+        expect(page.locator(".lm-TabBar-tab.jp-mod-dirty")).to_have_count(0)
