@@ -23,6 +23,8 @@ PANEL := chutes_nb/static/panel.js
 PANEL_SOURCES := $(shell find js/src js/style -type f 2>/dev/null) \
 	js/esbuild.mjs js/tsconfig.json js/package.json
 NODE_STAMP := js/node_modules/.installed
+# Not "npm --prefix js": that would pass over the machine's own npmrc.
+NPM := cd js && npm
 
 # --- what the targets stand on; each is made again only when its inputs changed ---
 
@@ -42,11 +44,11 @@ $(BIN)/python:
 
 $(NODE_STAMP): js/package.json js/package-lock.json js/.npmrc
 	@command -v npm >/dev/null || { echo 'node 20 or newer with npm is needed' >&2; exit 1; }
-	npm --prefix js ci --no-progress
+	$(NPM) ci --no-progress
 	@touch $@
 
 $(PANEL): $(NODE_STAMP) $(PANEL_SOURCES)
-	npm --prefix js run --silent build
+	$(NPM) run --silent build
 	@touch $@
 
 chromium:
@@ -68,11 +70,11 @@ lint: .venv/.installed $(NODE_STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict
-	npm --prefix js run --silent lint
-	npm --prefix js run --silent typecheck
+	$(NPM) run --silent lint
+	$(NPM) run --silent typecheck
 
 panel-test: $(NODE_STAMP)
-	npm --prefix js run --silent test
+	$(NPM) run --silent test
 
 pytest: .venv/.installed $(PANEL) chromium
 	$(BIN)/python -m pytest $(PYTEST)

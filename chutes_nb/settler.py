@@ -14,7 +14,7 @@ from .lanes.handle import Handle
 from .lanes.process import ProcessLane
 from .policy import Ending
 from .rounds import Born, Entry, Finish, Gone, Kick, Told, define_message, task_of
-from .store import Store, jobs, logs, runs
+from .store import Store, fleet, jobs, logs, runs
 from .store.db import Row
 from .worker.capture import POLL_S, Capture
 from .worker.endings import ending_of, result_of
@@ -68,21 +68,31 @@ class Settler:
     def ready(self, handle: Handle, busy: tuple[str, int] | None) -> None:
         """Give an adopted worker what never reached it; watch what it has."""
         task = handle.task
-        if task is not None and busy is None:
-            # It was claimed and its executor died before it was sent: the same
-            # attempt, to the same worker, for the first time.
-            definition = self._store.reader.one(
-                jobs.DEFINITION, {"key": task["definition"]}
-            )
-            assert definition is not None  # held by a foreign key
-            handle.send(
-                define_message(definition), ("run", task_of(task, task["output"]))
-            )
-        elif task is not None:
+        if task is not None and busy is not None:
             # Wall clock: the only one that two processes share across a boot.
             self.lane.begun(handle, time.time() - task["started_at"])
+        elif task is not None:
+            self._deliver_or_forget(handle, task)
         handle.idle_since = time.monotonic()
         self._put(Kick(asks=True))
+
+    def _deliver_or_forget(self, handle: Handle, task: Row) -> None:
+        """Settle what an idle worker has of an attempt that the store gave it.
+
+        Either it has ended the attempt by itself since we read the store: a worker
+        says hello only after that. Or the attempt was claimed and its executor died
+        before it was sent: then it goes out now, the same attempt for the first time.
+        """
+        row = fleet.running_on(self._store.reader, handle.id)
+        if row is None or (row["id"], row["attempt"]) != (task["id"], task["attempt"]):
+            handle.clear()
+            return
+        definition = self._store.reader.one(
+            jobs.DEFINITION, {"key": task["definition"]}
+        )
+        assert definition is not None  # held by a foreign key
+        handle.known.add(definition["key"])
+        handle.send(define_message(definition), ("run", task_of(task, task["output"])))
 
     # -- what attempts say -----------------------------------------------------
     def told(self, handle: Handle, tellings: list[Telling]) -> None:

@@ -16,6 +16,8 @@ from typing import Any
 import nbformat
 from nbclient import NotebookClient
 
+from chutes_nb.store import Store
+
 HERE = Path(__file__).resolve().parent
 HOME = HERE.parent / ".demo" / "make-demo"
 NOTEBOOK = HERE / "01_first_job.ipynb"
@@ -46,8 +48,6 @@ def main() -> int:
         shutil.rmtree(os.environ["IPYTHONDIR"], ignore_errors=True)
     print(f"{len(notebook.cells)} cells in {time.monotonic() - began:.1f} s\n")
     # The kernel is gone: all that follows is read from the store on disk.
-    from chutes_nb.store import Store
-
     store = Store.open()
     found, _ = store.jobs(limit=100)
     wrong = [show(store, one["job_id"]) for one in reversed(found)]
@@ -59,7 +59,7 @@ def main() -> int:
     return 1 if problems else 0
 
 
-def show(store: Any, job_id: str) -> str | None:
+def show(store: Store, job_id: str) -> str | None:
     """Print one job's life; gives what is wrong with it, or None."""
     detail = store.detail(job_id)
     status, moves = detail["status"], detail["moves"]

@@ -13,6 +13,7 @@ import pytest
 
 from chutes_nb import Chute, processes, runtime
 from chutes_nb.lanes.handle import Handle
+from chutes_nb.lanes.process import _children
 from chutes_nb.store import Store, jobs
 from rows import DEFINITION, EXECUTOR, WORKER, add_crew, until
 
@@ -89,6 +90,9 @@ def kill_worker(row: SimpleNamespace) -> None:
     """Kill a worker by its row, with all that it started."""
     processes.kill_marked(row["id"])
     until(lambda: not processes.is_held(Path(row["lease"])))
+    child = _children.pop(row["id"], None)
+    if child is not None:
+        child.wait(10)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -132,7 +132,5 @@ def test_the_follower_ends_when_nobody_waits(store):
     finish(store, job, State.COMPLETED)
     future.result(10)
     until(
-        lambda: not [
-            one for one in threading.enumerate() if one.name == "chutes-feed"
-        ]
+        lambda: not [one for one in threading.enumerate() if one.name == "chutes-feed"]
     )

@@ -176,7 +176,9 @@ def test_threads_that_write_at_once_lose_nothing(store):
     names = [f"{one}{n:02}" for one in "abcd" for n in range(50)]
     groups = [names[start::4] for start in range(4)]
     threads = [
-        threading.Thread(target=lambda group=group: [queue(store, one) for one in group])
+        threading.Thread(
+            target=lambda group=group: [queue(store, one) for one in group]
+        )
         for group in groups
     ]
     for thread in threads:
@@ -204,8 +206,9 @@ def test_a_checkpoint_steps_back_while_somebody_writes(store):
     queue(store)
     gate = Gate(store.home / "store.db.gate")
     gate.enter()
-    assert store.checkpoint(0) is False
+    store.checkpoint(0)
     gate.close()
+    assert (store.home / "store.db-wal").stat().st_size > 0
 
 
 def test_what_was_written_is_there_after_closing_and_opening(store):

@@ -47,6 +47,9 @@ START = (
 # Secrets and settings of the kernel that no job needs.
 LEFT_OUT = ("JPY_", "JUPYTER_TOKEN", "JUPYTERHUB_API_TOKEN", "MPLBACKEND")
 POLL_S = 0.01
+# Workers that this process started, by their ids. They outlive an executor; the
+# next one in this process still can ask them for their exit codes.
+_children: dict[str, subprocess.Popen[bytes]] = {}
 
 
 class Settles(Protocol):
@@ -112,21 +115,23 @@ class ProcessLane:
         environ |= {WORKER_MARK: handle.id, "MPLBACKEND": "agg"}
         places = [self._store.home, handle.id, handle.folder, handle.address]
         try:
-            handle.process = subprocess.Popen(
-                [sys.executable, "-c", START.format(parent=PACKAGE_PARENT)]
-                + [str(place) for place in places]
-                + [str(theirs.fileno()), str(lease)],
-                env=environ,
-                cwd=handle.folder,
-                pass_fds=[theirs.fileno(), lease],
-                start_new_session=True,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=(handle.folder / "stderr").open("ab"),
-            )
+            with (handle.folder / "stderr").open("ab") as stderr:
+                handle.process = subprocess.Popen(
+                    [sys.executable, "-c", START.format(parent=PACKAGE_PARENT)]
+                    + [str(place) for place in places]
+                    + [str(theirs.fileno()), str(lease)],
+                    env=environ,
+                    cwd=handle.folder,
+                    pass_fds=[theirs.fileno(), lease],
+                    start_new_session=True,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=stderr,
+                )
         finally:
             theirs.close()
             os.close(lease)
+        _children[handle.id] = handle.process
         handle.identity = identify(handle.process.pid)
         self.handles[handle.id] = handle
         await self._connect(handle, ours)
@@ -152,6 +157,7 @@ class ProcessLane:
         if row["pid"] is not None:
             ticks, boot = row["start_ticks"], row["boot_id"]
             handle.identity = Identity(row["pid"], ticks, boot)
+        handle.process = _children.get(handle.id)
         handle.task = task
         self.handles[handle.id] = handle
         self._tasks.start_soon(self._call, handle)
@@ -270,9 +276,15 @@ class ProcessLane:
         handle.ask_where(WHERE_SIGNAL)
         handle.signal(signal.SIGTERM)
         with anyio.move_on_after(task["grace_s"]):
+            is_asked_again = False
             while handle.outcome is None and handle.is_alive():
                 with anyio.move_on_after(POLL_S * 5):
                     await handle.changed.wait()
+                if handle.outcome is None and not is_asked_again:
+                    # While WHERE_SIGNAL is pending in the body's thread, Linux may
+                    # give SIGTERM to another one, and a sleeping body sleeps on.
+                    handle.ask_where(signal.SIGTERM)
+                    is_asked_again = True
             await self._alone_in_group(handle)
         ending = placed(handle, ending, self._settles.sources(handle))
         await self._end_process(handle)
@@ -310,8 +322,15 @@ class ProcessLane:
         await anyio.to_thread.run_sync(kill_marked, handle.id)
         while handle.is_alive():
             await anyio.sleep(POLL_S)
+        await self._reap(handle)
+        _children.pop(handle.id, None)
         self.handles.pop(handle.id, None)
         self._sweep(handle)
+
+    async def _reap(self, handle: Handle) -> None:
+        """Wait for a child's exit code: its lease is free a moment before that."""
+        while handle.process is not None and handle.process.poll() is None:
+            await anyio.sleep(POLL_S / 10)
 
     def hang_up(self) -> None:
         """Leave all workers to themselves: they go on, and can be adopted."""
@@ -335,6 +354,7 @@ class ProcessLane:
         with anyio.move_on_after(1.0 if task is None else task["grace_s"]):
             while handle.is_alive():
                 await anyio.sleep(POLL_S)
+            await self._reap(handle)
         code = None if handle.process is None else handle.process.poll()
         await self._end_process(handle)
         if handle.task is not None:

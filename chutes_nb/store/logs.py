@@ -17,7 +17,7 @@ CHUNK_BYTES = 64 << 10
 SMALL_BYTES = 4 << 10
 
 END = """
-SELECT start, stop
+SELECT start, stop, body
   FROM chunks
  WHERE job = :job AND attempt = :attempt
  ORDER BY start DESC
@@ -29,7 +29,7 @@ VALUES (:job, :attempt, :start, :stop, :body)
 """
 GROW = """
 UPDATE chunks
-   SET body = CAST(body || :body AS BLOB), stop = :stop
+   SET body = :body, stop = :stop
  WHERE job = :job AND attempt = :attempt AND start = :start
 """
 # Whole chunks that lie wholly between the head and the tail.
@@ -105,10 +105,8 @@ def add(tx: Transaction, job: str, attempt: int, start: int, body: bytes) -> int
         return known
     if row is not None and start == known and _may_grow(row, body):
         # A job that prints a line now and then would leave a row for each.
-        tx.run(
-            GROW,
-            place | {"start": row["start"], "stop": start + len(body), "body": body},
-        )
+        grown = {"start": row["start"], "stop": start + len(body)}
+        tx.run(GROW, place | grown | {"body": row["body"] + body})
         return start + len(body)
     for at in range(0, len(body), CHUNK_BYTES):
         part = body[at : at + CHUNK_BYTES]

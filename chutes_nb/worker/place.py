@@ -50,10 +50,15 @@ class Place:
         """
         if output != self._output:
             fd = os.open(output, os.O_CREAT | os.O_APPEND | os.O_WRONLY, PRIVATE_FILE)
-            os.dup2(fd, 1)
-            os.dup2(fd, 2)
-            os.close(fd)
+            for standard in (1, 2):
+                if fd == standard:  # the last body had closed it
+                    os.set_inheritable(fd, True)
+                else:
+                    os.dup2(fd, standard)
+            if fd > 2:
+                os.close(fd)
             self._output = output
+        _mend_streams()
         os.environ[JOB_VARIABLE] = job
         os.environ[NOTEBOOK_VARIABLE] = notebook_dir
         os.environ["TMPDIR"] = str(self.tmp)
@@ -86,14 +91,25 @@ class Place:
             sys.stdout = sys.__stdout__
         if sys.stderr is not sys.__stderr__:
             sys.stderr = sys.__stderr__
-        try:
-            written = os.fstat(1).st_size
-        except OSError:  # the body closed it
-            written, self._output = 0, None
+        written = self._output_bytes()
         os.chdir(self._folder)
         if not self.is_clean():
             shutil.rmtree(self.cwd, ignore_errors=True)
             self._make()
+        return written
+
+    def _output_bytes(self) -> int:
+        """Size of the output; it is opened anew where the body closed it."""
+        written = 0
+        try:
+            assert self._output is not None  # entered before it is left
+            found = os.stat(self._output)
+            written = found.st_size
+            is_open = all(os.path.samestat(found, os.fstat(fd)) for fd in (1, 2))
+        except OSError:
+            is_open = False
+        if not is_open:
+            self._output = None
         return written
 
     def is_clean(self) -> bool:
@@ -105,6 +121,18 @@ class Place:
             )
         except OSError:
             return False
+
+
+def _mend_streams() -> None:
+    """Open the standard streams again that a body has closed."""
+    for name, fd in (("stdout", 1), ("stderr", 2)):
+        stream = getattr(sys, f"__{name}__")
+        if stream is None or stream.closed:
+            stream = open(  # noqa: SIM115  (it stays as long as the process)
+                fd, "w", 1, "utf-8", "backslashreplace", closefd=False
+            )
+            setattr(sys, f"__{name}__", stream)
+            setattr(sys, name, stream)
 
 
 def _raw_environ() -> dict[bytes, bytes]:

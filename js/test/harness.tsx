@@ -1,4 +1,4 @@
-/** A page of cards in every state, to be looked at: `npm run harness`, then open it. */
+/** Cards in every state, to be looked at: `npm run harness`, then test/harness.html. */
 import { render } from "preact";
 import { JobSource } from "../src/core/source";
 import type { Detail, MimeBundle } from "../src/core/types";

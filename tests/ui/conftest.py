@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from chutes_nb.store import Store
+from living import end_workers
+
 from .lab import CHROMIUM_FLAGS, Lab
 
 OUT = Path(__file__).parents[1] / "out"
@@ -20,6 +23,10 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         yield lab.start()
     finally:
         lab.stop()
+        # Idle workers would wait a minute for the next kernel.
+        store = Store(lab.folder / "store")
+        end_workers(store)
+        store.close()
 
 
 @pytest.fixture(scope="session")

@@ -91,6 +91,25 @@ clean.submit(rows=[{{"price": "n/a"}}])"""
     expect(error.locator("pre", has_text="Traceback (most recent")).to_be_hidden()
 
 
+def test_retry_shows_the_new_job_in_the_same_place(lab: Lab, page: Page) -> None:
+    define = f"""{DEFINE}
+@chute.job(timeout=60)
+def hopeless():
+    raise LookupError("not there")
+hopeless.submit()"""
+    lab.open(page, "retries.ipynb", [define])
+    card = card_of(lab.run(page, 0), "hopeless")
+    expect(card).to_have_attribute("data-state", "failed", timeout=SOON)
+    old = card.get_attribute("data-job") or ""
+    card.get_by_role("button", name="Retry", exact=True).click()
+    back = card.get_by_role("button", name=f"retry of {old[-6:]}")
+    expect(back).to_be_visible(timeout=SOON)
+    expect(card).not_to_have_attribute("data-job", old)
+    expect(card).to_have_attribute("data-state", "failed", timeout=SOON)
+    back.click()
+    expect(card).to_have_attribute("data-job", old)
+
+
 def test_the_cancel_button_works_while_the_kernel_is_busy(
     lab: Lab, page: Page, go: Path
 ) -> None:

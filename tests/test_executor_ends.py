@@ -1,0 +1,400 @@
+"""Ends that a job did not choose: timeouts, cancels, crashes, kills, leftovers."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from rows import until
+
+from chutes_nb import (
+    JobCancelled,
+    JobFailed,
+    JobInterrupted,
+    JobTimeout,
+    processes,
+    runtime,
+)
+
+S = 20.0
+TIMEOUT, GRACE = 0.3, 0.4
+SLACK = 2.5  # two cores, shared: the promise is tested, not the machine
+
+
+def is_gone(pid):
+    return processes.start_ticks(pid) == 0 or processes.is_zombie(pid)
+
+
+def pid_in(path: Path) -> int:
+    return int(until(lambda: path.exists() and path.read_text()))
+
+
+def took(job):
+    """Seconds from the body's begin to the job's end."""
+    info = job.info
+    return info.finished_at - info.started_at
+
+
+def failing_line(job):
+    """The line of the body where the attempt was ended."""
+    return dict(job.error.source)[job.error.line].strip()
+
+
+# -- timeouts ------------------------------------------------------------------------
+def test_a_sleeping_body_is_ended_at_its_timeout(chute):
+    @chute.job(timeout=TIMEOUT, grace=GRACE)
+    def sleep(self):
+        time.sleep(60)
+
+    job = sleep.submit()
+    with pytest.raises(JobTimeout, match=r"timed out after 0.3 s at line \d+ of"):
+        job.result(S)
+    assert failing_line(job) == "time.sleep(60)"
+    assert TIMEOUT <= took(job) < TIMEOUT + GRACE + SLACK
+
+
+def test_an_async_body_runs_its_finally_blocks_at_a_timeout(chute):
+    @chute.job(timeout=TIMEOUT, grace=5)
+    async def wait(self):
+        try:
+            await asyncio.sleep(60)
+        finally:
+            self.cleaned = True
+            print("cleaned up")
+
+    job = wait.submit()
+    assert isinstance(job.exception(S), JobTimeout)
+    assert (job.state, job.logs()) == ({"cleaned": True}, "cleaned up\n")
+    assert took(job) < TIMEOUT + SLACK
+
+
+def test_a_plain_body_runs_its_finally_blocks_at_a_timeout(chute):
+    @chute.job(timeout=TIMEOUT, grace=5)
+    def work(self):
+        try:
+            while True:
+                time.sleep(0.01)
+        finally:
+            print("cleaned up")
+
+    job = work.submit()
+    assert isinstance(job.exception(S), JobTimeout)
+    assert job.logs() == "cleaned up\n"
+
+
+def test_a_body_that_swallows_everything_is_killed_after_its_grace(chute):
+    @chute.job(timeout=TIMEOUT, grace=GRACE)
+    def swallow(self):
+        while True:
+            try:
+                time.sleep(0.05)
+            except BaseException:
+                print("not me")
+
+    job = swallow.submit()
+    assert isinstance(job.exception(S), JobTimeout)
+    assert TIMEOUT + GRACE <= took(job) < TIMEOUT + GRACE + SLACK
+    assert job.logs() == "not me\n"
+
+
+def test_a_c_call_that_never_lets_go_of_the_gil_is_killed_after_its_grace(chute):
+    @chute.job(timeout=TIMEOUT, grace=GRACE)
+    def hold(self):
+        sum(range(10**12))
+
+    job = hold.submit()
+    assert isinstance(job.exception(S), JobTimeout)
+    assert failing_line(job) == "sum(range(10**12))"
+    assert took(job) < TIMEOUT + GRACE + SLACK
+
+
+def test_what_a_timed_out_body_started_is_ended_too(chute, tmp_path):
+    @chute.job(timeout=TIMEOUT, grace=GRACE)
+    def start(self, path: str):
+        child = subprocess.Popen(["sleep", "60"], start_new_session=True)
+        Path(path).write_text(str(child.pid))
+        child.wait()
+
+    job = start.submit(path=str(tmp_path / "pid"))
+    assert isinstance(job.exception(S), JobTimeout)
+    assert is_gone(pid_in(tmp_path / "pid"))
+
+
+def test_a_timeout_is_tried_again_where_that_is_asked_for(chute):
+    @chute.job(timeout=0.2, grace=GRACE, retry=1, retry_delay=0, retry_on_timeout=True)
+    def slow_once(self):
+        if self.attempt == 1:
+            time.sleep(60)
+        return self.attempt
+
+    job = slow_once.submit()
+    assert job.result(S) == 2
+    assert [one.status for one in job.attempts] == ["timeout", "completed"]
+
+
+def test_a_timeout_is_final_otherwise(chute):
+    @chute.job(timeout=0.2, grace=GRACE, retry=2, retry_delay=0)
+    def slow(self):
+        time.sleep(60)
+
+    job = slow.submit()
+    assert isinstance(job.exception(S), JobTimeout)
+    assert len(job.attempts) == 1
+
+
+def test_a_deadline_ends_a_running_attempt_and_names_itself(chute):
+    @chute.job(deadline=0.4, grace=GRACE, retry=3, retry_on_timeout=True)
+    def slow(self):
+        time.sleep(60)
+
+    job = slow.submit()
+    assert isinstance(job.exception(S), JobTimeout)
+    assert job.reason.startswith("deadline")
+    assert len(job.attempts) == 1
+
+
+def test_an_extended_attempt_runs_past_its_first_timeout(chute, tmp_path):
+    gate = tmp_path / "gate"
+
+    @chute.job(timeout=0.5, grace=GRACE)
+    def wait(self, path: str):
+        print("begun")
+        began = time.monotonic()
+        while time.monotonic() < began + 0.8 or not os.path.exists(path):
+            time.sleep(0.01)
+        return self.remaining
+
+    job = wait.submit(path=str(gate))
+    until(job.running)
+    assert job.extend(30)
+    gate.touch()
+    assert 25 < job.result(S) < 31
+    assert job.info.timeout_s == 30.5
+
+
+def test_an_ended_job_cannot_be_extended(chute):
+    @chute.job(timeout=5)
+    def quick(self):
+        return 1
+
+    job = quick.submit()
+    job.result(S)
+    assert job.extend(5) is False
+
+
+# -- cancels -------------------------------------------------------------------------
+def test_cancelling_a_running_job_ends_its_process_and_runs_finally(chute, tmp_path):
+    @chute.job(grace=5)
+    async def work(self, path: str):
+        Path(path).write_text(str(os.getpid()))
+        try:
+            await asyncio.sleep(60)
+        finally:
+            print("cleaned up")
+
+    job = work.submit(path=str(tmp_path / "pid"))
+    pid = pid_in(tmp_path / "pid")
+    assert job.cancel() is True
+    with pytest.raises(JobCancelled, match="cancelled by"):
+        job.result(S)
+    assert (job.cancelled(), job.logs()) == (True, "cleaned up\n")
+    until(lambda: is_gone(pid))
+
+
+def test_a_job_that_finishes_while_it_is_cancelled_has_one_end(chute):
+    @chute.job(retry=3, retry_delay=0)
+    def quick(self):
+        return 1
+
+    group = quick.map([{}] * 30)
+    for job in group:
+        job.cancel()
+    assert group.wait(S)
+    for job in group:
+        moves = runtime.store().detail(job.id)["moves"]
+        assert moves[-1]["to"] in ("completed", "cancelled")
+        assert job.status == moves[-1]["to"]
+
+
+def test_a_waiting_retry_is_cancelled_at_once(chute):
+    @chute.job(retry=1, retry_delay=600, retry_delay_max=600)
+    def fail(self):
+        raise ValueError
+
+    job = fail.submit()
+    until(lambda: job.status == "retrying")
+    assert job.info.next_attempt_at > time.time() + 500
+    assert job.cancel()
+    assert isinstance(job.exception(S), JobCancelled)
+
+
+def test_cancelling_twice_and_after_the_end_is_harmless(chute):
+    @chute.job(grace=GRACE)
+    def sleep(self):
+        time.sleep(60)
+
+    job = sleep.submit()
+    until(job.running)
+    assert (job.cancel(), job.cancel()) == (True, True)
+    assert isinstance(job.exception(S), JobCancelled)
+    assert job.cancel() is False
+
+
+def test_a_cancelled_job_keeps_its_state_and_partial_results(chute):
+    @chute.job(grace=5)
+    def work(self):
+        self.emit({"first": 1})
+        self.epoch = 3
+        time.sleep(60)
+
+    job = work.submit()
+    until(lambda: job.partial)
+    job.cancel()
+    assert job.wait(S)
+    assert (job.partial, job.state) == ([{"first": 1}], {"epoch": 3})
+
+
+# -- deaths --------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("act", "end", "words"),
+    [
+        (lambda: os._exit(0), JobFailed, "exit code 0 and no result"),
+        (lambda: os._exit(7), JobFailed, "exit code 7"),
+        (lambda: sys.exit(3), JobFailed, "sys.exit(3)"),
+        (lambda: ctypes.string_at(0), JobFailed, "SIGSEGV"),
+        (os.abort, JobFailed, "SIGABRT"),
+        (
+            lambda: os.kill(os.getpid(), signal.SIGKILL),
+            JobInterrupted,
+            "killed by signal 9 (SIGKILL), perhaps out of memory",
+        ),
+        (
+            lambda: (os.kill(os.getpid(), signal.SIGTERM), time.sleep(5)),
+            JobInterrupted,
+            "signal 15 (SIGTERM)",
+        ),
+    ],
+    ids=["_exit", "_exit_7", "exit", "segfault", "abort", "sigkill", "sigterm"],
+)
+def test_the_cause_of_a_worker_s_death_is_named(chute, act, end, words):
+    @chute.job
+    def die(self):
+        print("last words", flush=True)
+        act()
+
+    job = die.submit()
+    assert type(job.exception(S)) is end
+    assert words in job.reason
+    assert job.logs().startswith("last words\n")
+
+
+def test_a_killed_worker_s_job_is_tried_again(chute):
+    @chute.job(retry=1, retry_delay=0)
+    def die_once(self):
+        if self.attempt == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return self.attempt
+
+    job = die_once.submit()
+    assert job.result(S) == 2
+    assert [one.status for one in job.attempts] == ["interrupted", "completed"]
+
+
+def test_a_worker_killed_from_outside_is_told_so(chute, tmp_path):
+    @chute.job
+    def sleep(self, path: str):
+        Path(path).write_text(str(os.getpid()))
+        time.sleep(60)
+
+    job = sleep.submit(path=str(tmp_path / "pid"))
+    os.kill(pid_in(tmp_path / "pid"), signal.SIGKILL)
+    assert type(job.exception(S)) is JobInterrupted
+
+
+# -- what a body leaves behind ---------------------------------------------------------
+@pytest.mark.parametrize("own_session", [False, True])
+def test_a_child_that_a_body_leaves_is_ended_with_it(chute, own_session):
+    @chute.job(grace=GRACE)
+    def leave(self):
+        child = subprocess.Popen(
+            ["sleep", "60"], start_new_session=own_session, stdout=subprocess.DEVNULL
+        )
+        child.returncode = 0  # so that it is not told as forgotten
+        return child.pid
+
+    assert is_gone(leave.submit().result(S))
+
+
+def test_a_grandchild_that_ignores_sigterm_is_ended_too(chute, tmp_path):
+    @chute.job(grace=GRACE)
+    def leave(self, path: str):
+        script = f"trap '' TERM; (trap '' TERM; echo $BASHPID > {path}; sleep 60) & :"
+        subprocess.run(["setsid", "bash", "-c", script], check=True)
+        while not (os.path.exists(path) and Path(path).read_text()):
+            time.sleep(0.01)
+
+    job = leave.submit(path=str(tmp_path / "pid"))
+    job.result(S)
+    assert is_gone(pid_in(tmp_path / "pid"))
+
+
+def test_a_body_may_fork(chute):
+    @chute.job(grace=GRACE)
+    def fork(self):
+        child = os.fork()
+        if child == 0:
+            print("child", flush=True)
+            os._exit(0)
+        os.waitpid(child, 0)
+        print("parent")
+        return "once"
+
+    job = fork.submit()
+    assert (job.result(S), job.logs()) == ("once", "child\nparent\n")
+
+
+def test_a_forked_child_that_returns_from_the_body_is_not_a_second_end(chute):
+    @chute.job(grace=GRACE)
+    def fork(self):
+        child = os.fork()
+        if child == 0:
+            return "child"
+        os.waitpid(child, 0)
+        return "parent"
+
+    job = fork.submit()
+    assert job.result(S) == "parent"
+    assert len(job.attempts) == 1
+
+
+def test_a_pool_of_processes_works_inside_a_body(chute):
+    @chute.job(grace=GRACE)
+    def spread(self):
+        with multiprocessing.get_context("fork").Pool(2) as pool:
+            return pool.map(abs, [-1, -2, -3])
+
+    assert spread.submit().result(S) == [1, 2, 3]
+
+
+def test_a_worker_with_a_leftover_thread_is_replaced(lone_chute):
+    @lone_chute.job(grace=GRACE)
+    def leave(self):
+        threading.Thread(target=time.sleep, args=(60,)).start()
+        return os.getpid()
+
+    @lone_chute.job
+    def who(self):
+        return os.getpid()
+
+    pid = leave.submit().result(S)
+    assert who.submit().result(S) != pid
+    until(lambda: is_gone(pid))
