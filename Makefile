@@ -95,7 +95,7 @@ build: .venv/.installed $(PANEL)
 	$(BIN)/python -m build --outdir dist .
 
 bench: .venv/.installed $(PANEL)
-	$(BIN)/python -m pytest -o python_files='bench_*.py' -s tests/benchmarks
+	$(BIN)/python -m tests.benchmarks
 
 clean:
 	rm -rf .venv .demo .mypy_cache .pytest_cache .ruff_cache dist build tests/out

@@ -66,7 +66,7 @@ class Executor:
         self._inbox: deque[Entry] = deque()
         self._is_kicked = False
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._kick = asyncio.Event()
+        self._is_waiting = False
         self._started: Future[None] = Future()
         self._thread: threading.Thread | None = None
         self._lease = -1
@@ -132,10 +132,14 @@ class Executor:
                 "starts it again, and finds all its jobs"
             )
         self._inbox.append(entry)
-        if not self._is_kicked:
-            self._is_kicked = True
-            assert self._loop is not None  # set before the thread counts as running
-            self._loop.call_soon_threadsafe(self._kick.set)
+        if self._is_kicked:
+            return
+        self._is_kicked = True
+        assert self._loop is not None  # set before the thread counts as running
+        if threading.current_thread() is self._thread:
+            self._loop.call_soon(self._commit_all)
+        else:
+            self._loop.call_soon_threadsafe(self._commit_all)
 
     # -- the thread ------------------------------------------------------------
     def _run(self) -> None:
@@ -160,19 +164,19 @@ class Executor:
 
     async def _work(self) -> None:
         async with anyio.create_task_group() as tasks:
-            self._scope = tasks.cancel_scope
+            self._scope, self._tasks = tasks.cancel_scope, tasks
             self._settler = Settler(self.store, self.put, tasks)
             self.lane = ProcessLane(self.store, self._settler, tasks)
             self._settler.lane = self.lane
             self._register()
             self._started.set_result(None)
-            tasks.start_soon(self._commit_loop)
             tasks.start_soon(self._settler.follow_outputs)
             tasks.start_soon(self._watch_store)
             tasks.start_soon(self._adopt_loop)
 
     def _let_go(self) -> None:
         """Hang up, so that the workers know at once that they are alone."""
+        self.store.feed.forget()
         self.lane.hang_up()
         with contextlib.suppress(ChutesError), self.store.writing() as tx:
             if not fleet.has_heritage(tx, self.id):
@@ -192,34 +196,52 @@ class Executor:
             )
 
     # -- commits ---------------------------------------------------------------
-    async def _commit_loop(self) -> None:
-        while True:
-            await self._kick.wait()
-            self._kick.clear()
-            self._is_kicked = False
-            while batch := list(self._drain()):
-                await self._commit(batch)
-            self._last_commit_at = time.monotonic()
+    def _commit_all(self) -> None:
+        """Commit what has queued up; a callback of the loop, not a task.
+
+        A task's wake-up through an event costs two more turns of the loop, which is
+        as much as SQLite takes for a short job.
+        """
+        self._is_kicked = False
+        while self._inbox and not self._is_waiting:
+            if not self.store.gate().try_enter():
+                self._is_waiting = True
+                self._tasks.start_soon(self._commit_when_free)
+                return
+            self._commit(list(self._drain()))
+        self._last_commit_at = time.monotonic()
+
+    async def _commit_when_free(self) -> None:
+        """Wait for the store's gate without stopping the loop, then commit."""
+        gate, pause = self.store.gate(), 0.0001
+        while not gate.try_enter():
+            await anyio.sleep(pause)
+            pause = min(pause * 2, 0.005)
+        self._is_waiting = False
+        self._commit(list(self._drain()))
+        self._commit_all()
 
     def _drain(self) -> Iterator[Entry]:
         while self._inbox:
             yield self._inbox.popleft()
 
-    async def _commit(self, batch: list[Entry]) -> None:
+    def _commit(self, batch: list[Entry]) -> None:
+        """Write a group of entries; the gate is ours, and is left here."""
         round_ = Round(self.store, self.lane, self.id, self.max_workers)
         try:
-            round_.write_logs(batch)
-            await self._enter_gate()
             with self.store.writing(entered=True) as tx:
+                round_.write_logs(batch)
                 round_.apply(tx, batch)
                 round_.claim(tx)
         except (StoreError, sqlite3.Error) as error:
-            await self._divide(batch, error)
+            self.lane.backlog = None
+            self._divide(batch, error)
             return
         self._after(round_, batch)
 
     def _after(self, round_: Round, batch: list[Entry]) -> None:
         """Do what had to wait for the commit: sends, acknowledgements, wake-ups."""
+        self.store.feed.expect(round_.queued)
         round_.send()
         for entry in batch:
             entry.succeed()
@@ -230,52 +252,51 @@ class Executor:
             self.lane.retire(handle)
         self._set_timer(round_.next_time)
 
-    async def _divide(self, batch: list[Entry], error: Exception) -> None:
+    def _divide(self, batch: list[Entry], error: Exception) -> None:
         """Find which entry of a group cannot be written, and settle the others."""
         if len(batch) > 1:
             for entry in batch:
-                await self._commit([entry])
+                self.store.gate().enter()
+                self._commit([entry])
             return
         entry = batch[0]
         if entry.must_be_written and isinstance(error, StoreError):
             # An end that happened must be told: a full disk is emptied one day.
             log.error("will try again: %s", error)
-            await anyio.sleep(RETRY_COMMIT_S)
-            self._inbox.append(entry)
-            self._kick.set()
+            self._put_later(RETRY_COMMIT_S, entry)
             return
+        if entry.must_be_written:
+            log.error("cannot be written: %r", entry, exc_info=error)
         entry.fail(error)
 
-    async def _enter_gate(self) -> None:
-        """Take the store's gate without stopping the loop while another has it."""
-        gate = self.store.gate()
-        pause = 0.0001
-        while not gate.try_enter():
-            await anyio.sleep(pause)
-            pause = min(pause * 2, 0.005)
+    def _put_later(self, seconds: float, entry: Entry) -> asyncio.TimerHandle:
+        assert self._loop is not None  # commits happen on it
+        return self._loop.call_later(seconds, self.put, entry)
 
     def _set_timer(self, at: float | None) -> None:
         """Look again when the next job may be retried, or passes its deadline."""
         if at is None:
             return
-        assert self._loop is not None  # commits happen on it
         if self._timer is not None:
             self._timer.cancel()
         left = max(0.0, at - time.time())
-        self._timer = self._loop.call_later(left, self.put, Kick(clock=True))
+        self._timer = self._put_later(left, Kick(clock=True))
 
     # -- what others do to the store -------------------------------------------
     async def _watch_store(self) -> None:
         """Notice commits of other threads and processes, and keep the store small."""
-        seen = self.store.data_version()
+        seen, rev = self.store.data_version(), self.store.rev()
         while True:
             await anyio.sleep(FOREIGN_POLL_S)
             version = self.store.data_version()
             if version != seen:
                 seen = version
                 self.put(Kick(asks=True))
-                self.store.feed.nudge()
+                # A waiting job can be ended by others: a cancel from the server.
+                self.store.feed.nudge(self.store.ended_since(rev))
+                rev = self.store.rev()
             self._keep_small()
+            self._settler.send_acks()
             self._settler.let_spares_go(SPARE_IDLE_S)
 
     def _keep_small(self) -> None:

@@ -182,14 +182,12 @@ class Job:
             If it has not ended.
         JobFailed, JobTimeout, JobCancelled, JobInterrupted
         """
-        row = jobs.get(self._store.reader, self.id)
-        state = State(row["state"])
-        if not state.is_ended:
-            raise JobNotReady(self.id, state)
-        if state is not State.COMPLETED:
-            raise self._bad_end(state)
         found = self._store.reader.one(jobs.RESULT, {"job": self.id})
-        assert found is not None  # a completed job has a result
+        if found is None:  # a job has a result if and only if it completed
+            state = self.status
+            raise (
+                self._bad_end(state) if state.is_ended else JobNotReady(self.id, state)
+            )
         body = found["body"]
         if body is None:
             body = blob_path(self._store.blobs, found["blob"]).read_bytes()

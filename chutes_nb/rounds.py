@@ -52,7 +52,10 @@ class Submit(Entry):
             jobs.add_definition(tx, self.definition)
             round_.new_keys.append(self.definition.key)
         self.ids = [jobs.add(tx, job) for job in self.new]
-        for job in self.new:
+        for job, job_id in zip(self.new, self.ids, strict=True):
+            if job.id == job_id:
+                round_.queued.append(job_id)
+                round_.expect_ready(1)
             round_.has_times |= job.deadline_at is not None
 
     def succeed(self) -> None:
@@ -74,6 +77,7 @@ class Kick(Entry):
 
     def apply(self, tx: Transaction, round_: Round) -> None:
         """End what is past its deadline; stop what somebody wants cancelled."""
+        round_.backlog = None
         if self.clock:
             round_.has_times = True
             place = {"executor": round_.executor, "now": round_.now}
@@ -140,6 +144,8 @@ class Finish(Entry):
             round_.ended.append(self.task["id"])
         elif state is State.RETRYING:
             round_.has_times = True
+        if state is State.RETRYING or self.task["is_limited"]:
+            round_.backlog = None
         round_.finished.append(self)
 
 
@@ -177,6 +183,7 @@ class Round:
         self.max_workers = max_workers
         self.now = time.time()
         self.ended: list[str] = []
+        self.queued: list[str] = []
         self.finished: list[Finish] = []
         self.buried: list[Handle] = []
         self.newborn: list[Handle] = []
@@ -184,6 +191,7 @@ class Round:
         self.new_keys: list[str] = []
         self.asked: list[Row] = []
         self.limits: list[Row] = []
+        self.backlog = lane.backlog
         self.has_times = False
         self.next_time: float | None = None
         self._claims: list[tuple[Handle, Row, Row | None]] = []
@@ -208,19 +216,33 @@ class Round:
         freed = [one.handle for one in self.finished if self._can_go_on(one.handle)]
         idle = [handle for handle in self.lane.handles.values() if handle.is_idle]
         for handle in freed + idle:
+            if self.backlog == 0:
+                break
             row = jobs.claim(tx, self.executor, handle.id, handle.output, self.now)
             if row is None:
+                self.backlog = 0
                 break
+            self.expect_ready(-1)
             definition = None
             if row["definition"] not in handle.known:
                 definition = tx.one(jobs.DEFINITION, {"key": row["definition"]})
             self._claims.append((handle, row, definition))
-        if len(self._claims) == len(freed) + len(idle):
+        if self.backlog != 0:
             self._plan_births(tx)
         if self.has_times:
             row = tx.one(jobs.NEXT_TIME, {"executor": self.executor})
             times = [at for at in row or () if at is not None and at > 0]
             self.next_time = min(times, default=None)
+
+    def expect_ready(self, more: int) -> None:
+        """Count jobs that are ready to be claimed, where the count is known.
+
+        None means that somebody may have made some ready (a retry is due, a token is
+        free, another process queued one), so that the store has to be asked; 0 saves
+        a look for nothing at each end of a job.
+        """
+        if self.backlog is not None:
+            self.backlog += more
 
     def _can_go_on(self, handle: Handle) -> bool:
         return (
@@ -257,22 +279,19 @@ class Round:
     def send(self) -> None:
         """Acknowledge ends and send out claims; called once all is committed."""
         self.lane.written.update(self.new_keys)
+        self.lane.backlog = self.backlog
         self.lane.handles.update({handle.id: handle for handle in self.newborn})
-        acks = {}
         for one in self.finished:
             handle = one.handle
             if handle.saw_output or (handle.outcome and handle.outcome.output_bytes):
                 handle.used_output()
             can_go_on = self._can_go_on(handle)
             handle.clear()
-            acks[handle.id] = ("ack", one.task["id"], one.task["attempt"])
+            handle.ack = ("ack", one.task["id"], one.task["attempt"])
             if not can_go_on and not handle.is_going:
                 self.worn.append(handle)
         for handle, row, definition in self._claims:
-            self._send_task(handle, row, definition, acks.pop(handle.id, None))
-        for worker, ack in acks.items():
-            if worker in self.lane.handles:
-                self.lane.handles[worker].send(ack)
+            self._send_task(handle, row, definition)
         self._stop_what_is_asked()
         for handle in self.buried:
             self.lane.remove_folder(handle)
@@ -282,11 +301,10 @@ class Round:
         handle: Handle,
         row: Row,
         definition: Row | None,
-        ack: tuple[Any, ...] | None,
     ) -> None:
         handle.runs += 1
         self.lane.give(handle, row)
-        messages = [] if ack is None else [ack]
+        messages = []
         if definition is not None:
             handle.known.add(definition["key"])
             messages.append(define_message(definition))

@@ -71,7 +71,7 @@ class Settler:
         if task is not None and busy is not None:
             # Wall clock: the only one that two processes share across a boot.
             self.lane.begun(handle, time.time() - task["started_at"])
-        elif task is not None:
+        elif task is not None and handle.stopping is None:
             self._deliver_or_forget(handle, task)
         handle.idle_since = time.monotonic()
         self._put(Kick(asks=True))
@@ -129,7 +129,10 @@ class Settler:
     def ended(
         self, handle: Handle, ending: Ending | None, outcome: Outcome | None
     ) -> None:
-        """Settle an attempt that is over."""
+        """Settle an attempt that is over; the first who tells it is believed."""
+        if handle.is_ending or handle.task is None:
+            return
+        handle.is_ending = True
         if outcome is not None:
             final = _combined(outcome, ending)
         else:
@@ -180,6 +183,12 @@ class Settler:
             return {}
         row = self._store.reader.one(jobs.DEFINITION, {"key": task["definition"]})
         return {} if row is None else json.loads(row["sources"])
+
+    def send_acks(self) -> None:
+        """Acknowledge ends that no other message has carried."""
+        for handle in self.lane.handles.values():
+            if handle.ack is not None:
+                handle.send()
 
     def let_spares_go(self, idle_s: float) -> None:
         """Retire workers that nobody has needed for a while, but for one."""

@@ -115,9 +115,11 @@ class Definer:
         mark = hashlib.sha256(b"".join(hooks)).hexdigest()[:16]
         retry_on = self.options.retry_on
         try:
+            values = pickled(self.chute.values, blobs=blobs).body
             return pickled(
                 {
                     "chute_key": f"{self.chute.name}:{mark}",
+                    "values_key": hashlib.sha256(values).hexdigest()[:16],
                     "chute": self.chute.values,
                     "hooks": hooks,
                     "retry_on": retry_on,

@@ -12,7 +12,6 @@ from types import SimpleNamespace
 import pytest
 
 from chutes_nb import Chute, processes, runtime
-from chutes_nb.lanes.handle import Handle
 from chutes_nb.lanes.process import _children
 from chutes_nb.store import Store, jobs
 from rows import DEFINITION, EXECUTOR, WORKER, add_crew, until
@@ -75,15 +74,16 @@ def end_workers(store: Store) -> None:
     if executor is not None and executor.is_running and executor.store is store:
         executor.look()
         until(lambda: not any(store.counts()[one] for one in ("queued", "running")))
-        executor.call(lambda: [_retire(executor, one) for one in executor.handles])
-        until(lambda: not executor.handles)
+        until(lambda: retired(executor))
     for row in store.reader.all("SELECT * FROM workers WHERE ended_at IS NULL"):
         kill_worker(row)
 
 
-def _retire(executor: runtime.Executor, handle: Handle) -> None:
-    if handle.is_idle:
-        executor.lane.retire(handle)
+def retired(executor: runtime.Executor) -> bool:
+    """Retire the workers that are idle by now; whether there are none left."""
+    idle = [one for one in executor.handles if one.is_idle]
+    executor.call(lambda: [executor.lane.retire(one) for one in idle]).result(10)
+    return not executor.handles
 
 
 def kill_worker(row: SimpleNamespace) -> None:

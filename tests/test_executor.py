@@ -1,9 +1,8 @@
-"""Jobs that end by themselves: results, logs, errors and retries, by real workers."""
+"""Jobs that complete, by real workers: results, the chute's calls, logs."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import random
 import sys
@@ -17,32 +16,16 @@ from chutes_nb import (
     JobFailed,
     JobNotFound,
     JobNotReady,
-    PermanentError,
     ResultNotStorable,
-    TemporaryError,
     ValidationFailed,
     get_job,
     jobs,
-    runtime,
 )
 
 S = 20.0  # seconds that no job here comes near
 
 
-class Unspeakable(Exception):
-    """Cannot say what it is."""
-
-    def __str__(self):
-        raise ZeroDivisionError
-
-    __repr__ = __str__
-
-
-def pair(first, second):
-    return first, second
-
-
-# -- results -------------------------------------------------------------------------
+# -- results -----------------------------------------------------------------
 def test_a_plain_body_gives_its_result(chute):
     @chute.job
     def add(self, a: int, b: int = 1):
@@ -128,7 +111,7 @@ def test_a_reported_failure_is_completed_and_not_tried_again(chute):
     assert job.info.attempt == 1
 
 
-# -- the chute's three calls -----------------------------------------------------------
+# -- the chute's three calls -------------------------------------------------
 async def test_a_job_is_submitted_watched_and_read_by_the_chute(chute):
     @chute.job
     async def process(self, data: dict) -> dict:
@@ -209,7 +192,7 @@ def test_generators_are_refused_when_they_are_defined(chute, kind):
         chute.job({"plain": plain, "async": later}[kind])
 
 
-# -- output --------------------------------------------------------------------------
+# -- output ------------------------------------------------------------------
 def test_ten_thousand_lines_are_logged_in_order_and_whole(chute):
     @chute.job
     def talk(self):
@@ -290,155 +273,3 @@ def test_a_body_may_close_its_output_and_still_returns(chute):
     group = after.map([{}] * 8)
     group.results(S)
     assert [job.logs() for job in group] == ["heard\n"] * 8
-
-
-# -- errors --------------------------------------------------------------------------
-def test_an_exception_is_told_with_its_line_and_its_traceback(chute):
-    @chute.job
-    def divide(self, by: int):
-        x = 1
-        return x / by
-
-    job = divide.submit(0)
-    error = job.exception(S)
-    assert isinstance(error, JobFailed)
-    assert (job.error.type, job.error.function) == ("ZeroDivisionError", "divide")
-    assert "return x / by" in job.error.traceback
-    assert "chutes_nb" not in job.error.traceback
-    assert job.reason == "ZeroDivisionError: division by zero"
-
-
-def test_an_exception_that_cannot_say_what_it_is_still_fails_its_job(chute):
-    @chute.job
-    def fail(self):
-        raise Unspeakable
-
-    job = fail.submit()
-    with pytest.raises(JobFailed):
-        job.result(S)
-    assert job.error.type.endswith("Unspeakable")
-    assert "cannot be shown" in job.error.message
-
-
-def test_an_exception_that_cannot_be_pickled_still_fails_its_job(chute):
-    @chute.job
-    def fail(self):
-        error = ValueError("with a lock")
-        error.lock = __import__("threading").Lock()
-        raise error
-
-    job = fail.submit()
-    assert job.exception(S).error["message"] == "with a lock"
-
-
-@pytest.mark.parametrize("kind", [KeyboardInterrupt, GeneratorExit, RecursionError])
-def test_an_exception_of_any_kind_fails_its_job(chute, kind):
-    @chute.job
-    def fail(self):
-        raise kind("so")
-
-    job = fail.submit()
-    assert isinstance(job.exception(S), JobFailed)
-    assert job.error.type == kind.__name__
-
-
-# -- retries -------------------------------------------------------------------------
-def test_a_job_is_tried_again_until_it_completes(chute):
-    @chute.job(retry=3, retry_delay=0)
-    def flaky(self):
-        print(f"attempt {self.attempt} of {self.max_attempts}")
-        if self.attempt < 3:
-            raise ValueError(f"no {self.attempt}")
-        return self.attempt
-
-    job = flaky.submit()
-    assert job.result(S) == 3
-    found = [(one.number, one.status, one.reason) for one in job.attempts]
-    assert found == [
-        (1, "failed", "ValueError: no 1"),
-        (2, "failed", "ValueError: no 2"),
-        (3, "completed", None),
-    ]
-    assert [job.logs(attempt=n) for n in (1, 2, 3)] == [
-        f"attempt {n} of 4\n" for n in (1, 2, 3)
-    ]
-
-
-def test_a_job_ends_when_its_attempts_are_spent(chute):
-    @chute.job(retry=2, retry_delay=0)
-    def never(self):
-        raise ValueError(self.attempt)
-
-    job = never.submit()
-    with pytest.raises(JobFailed, match="ValueError: 3"):
-        job.result(S)
-    moves = runtime.store().detail(job.id)["moves"]
-    assert [move["to"] for move in moves] == [
-        *("queued", "running", "retrying", "running", "retrying", "running", "failed"),
-    ]
-
-
-def test_the_wait_between_attempts_grows(chute):
-    @chute.job(retry=2, retry_delay=0.1, retry_backoff=3)
-    def never(self):
-        raise ValueError
-
-    job = never.submit()
-    job.wait(S)
-    one, two, three = job.attempts
-    assert two.started_at - one.finished_at >= 0.1
-    assert 0.3 <= three.started_at - two.finished_at < 5
-
-
-def is_odd(error):
-    return error.args[0] % 2 == 1
-
-
-@pytest.mark.parametrize(
-    ("retry_on", "raised", "attempts"),
-    [
-        (ValueError, ValueError(1), 2),
-        (ValueError, KeyError(1), 1),
-        ((ValueError, LookupError), KeyError(1), 2),
-        (is_odd, ValueError(1), 2),
-        (is_odd, ValueError(2), 1),
-        (is_odd, ValueError("text"), 1),
-        (Exception, PermanentError("stop"), 1),
-        (ValueError, TemporaryError("again"), 2),
-    ],
-    ids=repr,
-)
-def test_what_was_raised_decides_whether_it_is_tried_again(
-    chute, retry_on, raised, attempts
-):
-    @chute.job(retry=1, retry_delay=0, retry_on=retry_on)
-    def fail(self):
-        raise raised
-
-    job = fail.submit()
-    assert isinstance(job.exception(S), JobFailed)
-    assert len(job.attempts) == attempts
-
-
-def test_an_ended_job_is_retried_as_a_new_job_that_points_to_it(chute):
-    @chute.job
-    def fail(self, n: int):
-        raise ValueError(n)
-
-    old = fail.submit(7)
-    old.wait(S)
-    new = old.retry()
-    assert "ValueError: 7" in str(new.exception(S))
-    assert (new.info.retry_of, old.status) == (old.id, "failed")
-
-
-def test_the_source_and_the_inputs_of_a_job_are_kept(chute):
-    @chute.job
-    def keep(self, n: int, tags: list[str]):
-        return n
-
-    job = keep.submit(n=1, tags=["a"])
-    job.result(S)
-    assert job.inputs == {"n": 1, "tags": ["a"]}
-    assert "def keep(self, n: int" in job.source
-    assert json.dumps(job.info.model_dump(mode="json"))

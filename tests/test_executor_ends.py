@@ -14,7 +14,6 @@ import time
 from pathlib import Path
 
 import pytest
-from rows import until
 
 from chutes_nb import (
     JobCancelled,
@@ -24,6 +23,7 @@ from chutes_nb import (
     processes,
     runtime,
 )
+from rows import until
 
 S = 20.0
 TIMEOUT, GRACE = 0.3, 0.4
@@ -49,7 +49,7 @@ def failing_line(job):
     return dict(job.error.source)[job.error.line].strip()
 
 
-# -- timeouts ------------------------------------------------------------------------
+# -- timeouts ----------------------------------------------------------------
 def test_a_sleeping_body_is_ended_at_its_timeout(chute):
     @chute.job(timeout=TIMEOUT, grace=GRACE)
     def sleep(self):
@@ -191,7 +191,7 @@ def test_an_ended_job_cannot_be_extended(chute):
     assert job.extend(5) is False
 
 
-# -- cancels -------------------------------------------------------------------------
+# -- cancels -----------------------------------------------------------------
 def test_cancelling_a_running_job_ends_its_process_and_runs_finally(chute, tmp_path):
     @chute.job(grace=5)
     async def work(self, path: str):
@@ -213,7 +213,7 @@ def test_cancelling_a_running_job_ends_its_process_and_runs_finally(chute, tmp_p
 def test_a_job_that_finishes_while_it_is_cancelled_has_one_end(chute):
     @chute.job(retry=3, retry_delay=0)
     def quick(self):
-        return 1
+        print("almost done")
 
     group = quick.map([{}] * 30)
     for job in group:
@@ -263,7 +263,7 @@ def test_a_cancelled_job_keeps_its_state_and_partial_results(chute):
     assert (job.partial, job.state) == ([{"first": 1}], {"epoch": 3})
 
 
-# -- deaths --------------------------------------------------------------------------
+# -- deaths ------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("act", "end", "words"),
     [
@@ -320,7 +320,7 @@ def test_a_worker_killed_from_outside_is_told_so(chute, tmp_path):
     assert type(job.exception(S)) is JobInterrupted
 
 
-# -- what a body leaves behind ---------------------------------------------------------
+# -- what a body leaves behind -----------------------------------------------
 @pytest.mark.parametrize("own_session", [False, True])
 def test_a_child_that_a_body_leaves_is_ended_with_it(chute, own_session):
     @chute.job(grace=GRACE)

@@ -9,9 +9,8 @@ import threading
 import time
 from pathlib import Path
 
-from rows import bring, claim, finish, queue, until
-
 from chutes_nb.states import State
+from rows import bring, claim, finish, queue, until
 
 ELSEWHERE = """
     import sys

@@ -18,7 +18,7 @@ def whatever(error):
     return bool(error)
 
 
-# -- spans ---------------------------------------------------------------------------
+# -- spans -------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("text", "found"),
     [
@@ -75,7 +75,7 @@ def test_a_pause_may_be_nothing_but_not_less(option):
         parse({option: -1})
 
 
-# -- numbers and flags ---------------------------------------------------------------
+# -- numbers and flags -------------------------------------------------------
 @pytest.mark.parametrize("value", [-1, 1.5, "2", True, None])
 def test_retry_takes_a_whole_number_from_zero_on(value):
     assert parse({"retry": 3}).retry == 3
@@ -112,7 +112,7 @@ def test_flags_are_true_or_false_and_nothing_like_it(option):
         parse({option: 1})
 
 
-# -- the rest ------------------------------------------------------------------------
+# -- the rest ----------------------------------------------------------------
 @pytest.mark.parametrize(
     "value", [ValueError, (ValueError, OSError), KeyboardInterrupt, whatever]
 )

@@ -28,7 +28,7 @@ BAD = [State.FAILED, State.TIMEOUT, State.INTERRUPTED]
 FAILED = Ending(State.FAILED)
 
 
-# -- waiting -------------------------------------------------------------------------
+# -- waiting -----------------------------------------------------------------
 @given(POLICIES, st.integers(1, 10_000))
 def test_waits_grow_and_are_capped(policy, attempt):
     wait, later = policy.wait_s(attempt), policy.wait_s(attempt + 1)
@@ -53,7 +53,7 @@ def test_the_next_attempt_is_not_before_the_wait_is_over(policy, now, most):
     assert verdict.not_before == now + policy.wait_s(1)
 
 
-# -- whether -------------------------------------------------------------------------
+# -- whether -----------------------------------------------------------------
 @given(ENDINGS, COUNTS, COUNTS, POLICIES, TIMES)
 def test_a_verdict_is_the_attempt_s_end_or_another_attempt(
     ending, attempt, most, policy, now
@@ -114,7 +114,7 @@ def test_a_deadline_far_enough_away_stops_nothing(policy, now, left):
     assert verdict.state is State.RETRYING
 
 
-# -- the cause of a lost worker ------------------------------------------------------
+# -- the cause of a lost worker ----------------------------------------------
 @pytest.mark.parametrize(
     ("code", "state", "words"),
     [

@@ -32,7 +32,7 @@ UPDATE jobs
 """
 
 
-# -- the schema ----------------------------------------------------------------------
+# -- the schema --------------------------------------------------------------
 def test_every_table_is_strict(store):
     own = [
         row
@@ -77,7 +77,7 @@ def test_a_failed_transaction_leaves_nothing(store):
     assert (store.rev(), store.status(job)["status"]) == (before, "queued")
 
 
-# -- ends are fenced -----------------------------------------------------------------
+# -- ends are fenced ---------------------------------------------------------
 def test_another_job_s_worker_cannot_finish_an_attempt(store):
     job = bring(store, State.RUNNING)
     with pytest.raises(MoveRefused):
@@ -124,7 +124,7 @@ def test_moves_tell_where_from_where_to_and_when(store):
     ]
 
 
-# -- claims --------------------------------------------------------------------------
+# -- claims ------------------------------------------------------------------
 def test_a_claim_takes_the_highest_priority_then_the_oldest(store):
     low, high, later = (queue(store, priority=one) for one in (0, 5, 5))
     assert [claim(store) for _ in range(4)] == [high, later, low, None]
@@ -214,7 +214,7 @@ def test_a_job_that_must_wait_lets_others_pass(store):
     assert claim(store) == free
 
 
-# -- waiting jobs, reuse, deletion ---------------------------------------------------
+# -- waiting jobs, reuse, deletion -------------------------------------------
 @pytest.mark.parametrize("state", [State.QUEUED, State.RETRYING])
 def test_cancelling_a_waiting_job_ends_it_at_once(store, state):
     job = bring(store, state)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from rows import bring, claim, finish, queue
 
 from chutes_nb.states import State
 from chutes_nb.store import logs
 from chutes_nb.store.ids import new_id
+from rows import bring, claim, finish, queue
 
 TEXTS = st.text(st.sampled_from("aé€😀\n"), max_size=60)
 
@@ -31,7 +31,7 @@ def read_all(store, limit=logs.CHUNK_BYTES, job="j"):
         body, offset = body + piece.body, piece.next_offset
 
 
-# -- reading -------------------------------------------------------------------------
+# -- reading -----------------------------------------------------------------
 @given(TEXTS, st.integers(4, 20))
 def test_no_piece_ends_inside_a_character(text, limit):
     body = text.encode()
@@ -98,7 +98,7 @@ def test_each_attempt_has_a_log_of_its_own(store):
     assert (past["text"], past["end"]) == ("first", True)
 
 
-# -- the cap -------------------------------------------------------------------------
+# -- the cap -----------------------------------------------------------------
 def test_a_flood_keeps_its_head_and_its_tail_and_tells_the_gap(store):
     total, step = 40 << 20, 1 << 20
     line = b"%011d\n"  # twelve bytes: each tells where it stands
@@ -123,7 +123,7 @@ def test_a_stretch_that_a_reader_left_out_is_told_as_a_gap(store):
     assert read_all(store) == (b"abcxyz", {3: 7})
 
 
-# -- two readers of one file -----------------------------------------------------------
+# -- two readers of one file -------------------------------------------------
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 90), st.integers(1, 40)), max_size=8))
 def test_what_two_readers_bring_is_kept_once(store, spans):
@@ -135,7 +135,7 @@ def test_what_two_readers_bring_is_kept_once(store, spans):
     assert read_all(store, job=job) == (body[:known], {})
 
 
-# -- the tail ----------------------------------------------------------------------------
+# -- the tail ----------------------------------------------------------------
 @pytest.mark.parametrize(
     ("written", "lines", "found"),
     [

@@ -12,13 +12,13 @@ import textwrap
 import threading
 
 import pytest
-from rows import add_crew, bring, finish, queue, until
 
 from chutes_nb.errors import StoreError, StoreFull, StoreTooNew, StoreUnsafe
 from chutes_nb.paths import private_dir
 from chutes_nb.states import State
 from chutes_nb.store import Store, logs
 from chutes_nb.store.db import Gate
+from rows import add_crew, bring, finish, queue, until
 
 SUBMIT = """
     import sys
@@ -83,7 +83,7 @@ def umask(mask):
         os.umask(before)
 
 
-# -- nobody else reads anything -----------------------------------------------------
+# -- nobody else reads anything ----------------------------------------------
 def test_everything_in_a_store_is_for_its_owner_alone(tmp_path):
     with umask(0o022):
         store = Store(tmp_path / "home")
@@ -118,7 +118,7 @@ def test_a_link_is_not_taken_for_a_home(tmp_path):
         Store(tmp_path / "home")
 
 
-# -- the write gate ---------------------------------------------------------------
+# -- the write gate ----------------------------------------------------------
 def test_the_gate_keeps_other_threads_out(store):
     entered = threading.Event()
 
@@ -160,7 +160,7 @@ def test_waiting_for_the_gate_ends_with_a_word_of_advice(store):
     other.close()
 
 
-# -- no commit is lost --------------------------------------------------------------
+# -- no commit is lost -------------------------------------------------------
 def test_processes_that_write_and_checkpoint_at_once_lose_nothing(store):
     here = os.path.dirname(__file__)
     writers = [start(SUBMIT, store.home, name, here) for name in "abc"]
@@ -223,7 +223,7 @@ def test_no_connection_checkpoints_by_itself(store):
     assert store.reader.one("PRAGMA wal_autocheckpoint")[0] == 0
 
 
-# -- what cannot be used says so -----------------------------------------------------
+# -- what cannot be used says so ---------------------------------------------
 def test_a_store_does_not_cross_a_fork(tmp_path):
     child, parent = said(start(FORK, tmp_path / "home")).splitlines()
     assert child.startswith("StoreError")

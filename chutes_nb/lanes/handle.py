@@ -58,6 +58,8 @@ class Handle:
         The claimed job while an attempt is with the worker.
     stopping : Ending or None
         The end that was asked for, from the moment of the first signal.
+    is_ending : bool
+        The attempt is over and about to be settled; it is settled only once.
     is_ready : bool
         The worker has said hello, so it can be given an attempt.
     output : str
@@ -78,11 +80,13 @@ class Handle:
         self.timeout_s: float | None = None
         self.capture: Capture | None = None
         self.is_drained = False
+        self.is_ending = False
         self.timeout_timer: asyncio.TimerHandle | None = None
         self.deadline_timer: asyncio.TimerHandle | None = None
         self.stopping: Ending | None = None
         self.outcome: Outcome | None = None
         self.changed = asyncio.Event()
+        self.ack: tuple[Any, ...] | None = None
         self.runs = 0
         self.idle_since = time.monotonic()
         self.output = self._new_output()
@@ -111,8 +115,15 @@ class Handle:
         return self.capture is not None and self.capture.offset > 0
 
     def send(self, *messages: tuple[Any, ...]) -> None:
-        """Send messages in one write; a worker that hung up is told of elsewhere."""
-        if self.transport is not None:
+        """Send messages in one write; a worker that hung up is told of elsewhere.
+
+        An acknowledgement that is due goes with them: sent alone, it would wake the
+        worker for nothing, just when somebody waits for the result.
+        """
+        if self.ack is not None:
+            messages = (self.ack, *messages)
+            self.ack = None
+        if self.transport is not None and messages:
             self.transport.write(b"".join(pack(message) for message in messages))
 
     def is_alive(self) -> bool:
@@ -120,6 +131,14 @@ class Handle:
         if self.process is not None and self.process.poll() is not None:
             return False
         return is_held(self.lease)
+
+    def is_being_stopped(self) -> bool:
+        """Whether somebody ends the attempt, by now (it may change at any await)."""
+        return self.stopping is not None
+
+    def is_being_stopped(self) -> bool:
+        """Whether an end was asked for; it may come while one awaits."""
+        return self.stopping is not None
 
     def signal(self, number: int) -> None:
         """Signal the worker's whole group, if it is certain that it is its group."""
@@ -156,4 +175,4 @@ class Handle:
             self.capture.close()
         self.task = self.capture = self.outcome = self.stopping = None
         self.began_at = self.timeout_s = None
-        self.is_drained = False
+        self.is_drained = self.is_ending = False

@@ -88,6 +88,7 @@ class ProcessLane:
         self._store, self._settles, self._tasks = store, settles, tasks
         self.handles: dict[str, Handle] = {}
         self._is_closed = False
+        self.backlog: int | None = None  # ready jobs; see Round.expect_ready
         self.written: set[str] = set()  # definitions known to be in the store
 
     # -- birth -----------------------------------------------------------------
@@ -265,6 +266,8 @@ class ProcessLane:
         """Ask an attempt to end, and end it when its grace is over."""
         if handle.task is None or handle.stopping is not None:
             return
+        if handle.is_ending or handle.outcome is not None:
+            return  # it has ended by itself
         handle.stopping = ending
         self._tasks.start_soon(self._stop, handle)
 
@@ -348,13 +351,15 @@ class ProcessLane:
 
     async def _bury(self, handle: Handle) -> None:
         """Settle a worker whose line broke: only its lease says whether it is dead."""
-        if handle.id not in self.handles or handle.stopping is not None:
+        if handle.id not in self.handles or handle.is_being_stopped():
             return
         task = handle.task
         with anyio.move_on_after(1.0 if task is None else task["grace_s"]):
             while handle.is_alive():
                 await anyio.sleep(POLL_S)
             await self._reap(handle)
+        if handle.is_being_stopped():
+            return  # whoever stops it settles it
         code = None if handle.process is None else handle.process.poll()
         await self._end_process(handle)
         if handle.task is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 import time
@@ -47,6 +48,8 @@ class Store:
 
     _opened: ClassVar[dict[Path, Store]] = {}
     _lock = threading.Lock()
+    # The default home's store, with what said where it is: asked for at every step.
+    _last: ClassVar[tuple[tuple[str | None, int], Store] | None] = None
 
     def __init__(self, home: Path, durability: str = "process") -> None:
         if durability not in ("process", "full"):
@@ -59,16 +62,22 @@ class Store:
         scripts = _scripts(STORE_MIGRATIONS)
         self._db = Database(self.home / "store.db", scripts, synchronous, 1024)
         self._logs = Database(self.home / "logs.db", _scripts(LOG_MIGRATIONS))
-        self.feed = Feed(self.rev, self.has_ended, self._ended_since)
+        self.feed = Feed(self.rev, self.has_ended, self.ended_since)
 
     @classmethod
     def open(cls, home: Path | None = None) -> Store:
         """Return this process's store of a home, opened at the first call."""
+        asked = (os.environ.get("CHUTES_NB_HOME"), os.getpid())
+        last = cls._last
+        if home is None and last is not None and last[0] == asked:
+            return last[1]
         place = (home or default_home()).absolute()
         with cls._lock:
             store = cls._opened.get(place)
             if store is None or not store._db.is_ours:
                 store = cls._opened[place] = cls(place)
+            if home is None:
+                cls._last = (asked, store)
             return store
 
     def close(self) -> None:
@@ -76,6 +85,8 @@ class Store:
         with self._lock:
             if self._opened.get(self.home) is self:
                 del self._opened[self.home]
+            if self._last is not None and self._last[1] is self:
+                type(self)._last = None
         self._db.close()
         self._logs.close()
 
@@ -165,7 +176,8 @@ class Store:
         state = jobs.state(self.reader, job)
         return state is None or state in ENDED
 
-    def _ended_since(self, since: int) -> list[str]:
+    def ended_since(self, since: int) -> list[str]:
+        """Jobs whose end is newer than a revision."""
         return wire.ended_since(self.reader, since)
 
     # -- what a running job keeps by itself ----------------------------------------

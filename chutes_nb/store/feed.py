@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 
 # Changes of other processes are found by asking this often (3 us each time).
@@ -40,16 +40,28 @@ class Feed:
         self._ended_since = ended_since
         self._changed = threading.Condition()
         self._waiting: dict[str, list[Future[None]]] = {}
+        self._live: set[str] = set()
         self._follower: threading.Thread | None = None
 
-    def nudge(self, ended: Iterable[str] = ()) -> None:
+    def nudge(self, ended: Sequence[str] = ()) -> None:
         """Say that this process has committed something; name the jobs that ended."""
         with self._changed:
+            self._live.difference_update(ended)
             done = [f for job in ended for f in self._waiting.pop(job, ())]
             self._changed.notify_all()
         for future in done:
             with contextlib.suppress(Exception):  # cancelled by who waited
                 future.set_result(None)
+
+    def expect(self, jobs: Iterable[str]) -> None:
+        """Say that this process runs these jobs, so that it will tell their ends."""
+        with self._changed:
+            self._live.update(jobs)
+
+    def forget(self) -> None:
+        """Say that this process runs nothing any more; others may end its jobs."""
+        with self._changed:
+            self._live.clear()
 
     def wait(self, since: int, timeout_s: float) -> int:
         """Block until the revision passes ``since``, at most so many seconds.
@@ -73,6 +85,8 @@ class Feed:
         future: Future[None] = Future()
         with self._changed:
             self._waiting.setdefault(job, []).append(future)
+            if job in self._live:
+                return future  # no need to look: its end is still to be told
         if self._has_ended(job):
             self.nudge([job])
         else:

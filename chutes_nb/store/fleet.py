@@ -28,6 +28,7 @@ OWNER = "SELECT executor FROM workers WHERE id = :id"
 RUNNING_ON = """
 SELECT j.id, j.chute, j.name, j.definition, j.attempt, j.max_attempts, j.timeout_s,
        j.grace_s, j.deadline_at, j.policy, j.input_kind, j.input, j.cancel_by,
+       j.concurrency IS NOT NULL OR j.resources IS NOT NULL AS is_limited,
        a.started_at, a.output
   FROM jobs j JOIN attempts a ON a.job = j.id AND a.number = j.attempt
  WHERE j.state = 'running' AND j.worker = :worker

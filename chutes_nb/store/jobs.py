@@ -69,7 +69,8 @@ UPDATE jobs
                ORDER BY priority DESC, seq
                LIMIT 1)
 RETURNING id, chute, name, definition, attempt, max_attempts, timeout_s, grace_s,
-          deadline_at, policy, input_kind, input
+          deadline_at, policy, input_kind, input,
+          concurrency IS NOT NULL OR resources IS NOT NULL AS is_limited
 """
 ADD_ATTEMPT = """
 INSERT INTO attempts (job, number, worker, started_at, output)

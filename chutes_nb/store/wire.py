@@ -15,15 +15,24 @@ priority, tags, notebook, cell, retry_of, cancel_by, reported_failure, log_end, 
 executor, seq
 """
 ONE = f"SELECT {STATUS} FROM jobs WHERE id = :job"
-CHANGED = f"SELECT {STATUS} FROM jobs WHERE rev > :since ORDER BY rev LIMIT :limit"
-CHANGED_MOVES = """
+MOVES_AFTER = """
 SELECT *
   FROM moves
  WHERE seq >= (:since + 1) << 20 AND seq < (:upto + 1) << 20
  ORDER BY seq
+ LIMIT :limit
 """
+# A row changes with a move, or while it runs; so the feed needs no index on rev,
+# which every step of every job would have to keep.
+MOVED = f"SELECT {STATUS} FROM jobs WHERE id IN (SELECT value FROM json_each(:ids))"
+RUNNING = f"SELECT {STATUS} FROM jobs WHERE state = 'running' AND rev > :since"
 REV = "SELECT rev FROM clock"
-ENDED_SINCE = "SELECT id FROM jobs WHERE rev > :since AND finished_at IS NOT NULL"
+ENDED_SINCE = """
+SELECT job
+  FROM moves
+ WHERE seq >= (:since + 1) << 20
+   AND target IN ('completed', 'failed', 'timeout', 'cancelled', 'interrupted')
+"""
 COUNTS = "SELECT state, n FROM counts"
 AHEAD = """
 SELECT count(*) + 1
@@ -138,22 +147,33 @@ def counts(tx: Transaction) -> dict[str, int]:
 
 
 def changes(tx: Transaction, since: int, limit: int) -> dict[str, Any]:
-    """Everything that changed after a revision; ``more`` where a page is full."""
-    rows = tx.all(CHANGED, {"since": since, "limit": limit})
-    more = len(rows) == limit
-    upto = rows[-1]["rev"] if more else revision(tx)
-    if more and rows[0]["rev"] == upto:
-        # One revision fills the whole page: it must not be cut in two.
-        rows = tx.all(CHANGED, {"since": since, "limit": LAST_SEQ})
-        upto, more = rows[-1]["rev"], False
-    elif more:
-        rows = [row for row in rows if row["rev"] < upto]
-        upto = rows[-1]["rev"]
-    moves = tx.all(CHANGED_MOVES, {"since": since, "upto": upto})
+    """Everything that changed after a revision; ``more`` where a page is full.
+
+    Parameters
+    ----------
+    limit : int
+        Most moves of a page; one revision is never cut in two.
+    """
+    upto = revision(tx)  # first: what is committed from here on is for the next call
+    bounds = {"since": since, "upto": upto, "limit": limit}
+    moves = tx.all(MOVES_AFTER, bounds)
+    newest, more = upto, len(moves) == limit
+    if more:
+        upto = (moves[-1]["seq"] >> 20) - 1
+        if upto <= since:
+            upto += 1
+            moves = tx.all(MOVES_AFTER, bounds | {"upto": upto, "limit": -1})
+        moves = [move for move in moves if move["seq"] >> 20 <= upto]
+        more = upto < newest
+    ids = dict.fromkeys(move["job"] for move in moves)
+    rows = {row["id"]: row for row in tx.all(MOVED, {"ids": json.dumps(list(ids))})}
+    if not more:
+        rows |= {row["id"]: row for row in tx.all(RUNNING, {"since": since})}
+    found = sorted(rows.values(), key=lambda row: (row["rev"], row["seq"]))
     return {
         "rev": upto,
-        "jobs": [status_of(row) for row in rows],
-        "moves": [move_of(row) for row in moves],
+        "jobs": [status_of(row) for row in found],
+        "moves": [move_of(move) for move in moves],
         "more": more,
     }
 

@@ -62,16 +62,25 @@ class Loaded:
         if self._function is None:
             show_sources(self.sources)
             self.setup = load_value(self._setup, ChuteProxy({}), store.blobs)
-            key = self.setup["chute_key"]
-            chute = self._chutes.get(key)
-            if chute is None:
-                chute = ChuteProxy(self.setup["chute"])
-                for hook in self.setup["hooks"]:
-                    _run_hook(load(hook, chute, store.blobs), chute)
-                self._chutes[key] = chute
-            self.chute = chute
+            self.chute = chute = self._chute(store)
             self._function = load(self._code, chute, store.blobs)
         return self._function
+
+    def _chute(self, store: Store) -> ChuteProxy:
+        """Give the chute with its values as submitted and what its hooks set."""
+        started, values = self.setup["chute_key"], self.setup["chute"]
+        key = f"{started} {self.setup['values_key']}"
+        if key not in self._chutes:
+            chute = ChuteProxy(values)
+            if started not in self._chutes:  # hooks run once, whatever the values
+                for hook in self.setup["hooks"]:
+                    _run_hook(load(hook, chute, store.blobs), chute)
+                found = vars(chute).items()
+                own = {n: v for n, v in found if n not in values or values[n] is not v}
+                self._chutes[started] = ChuteProxy(own)
+            vars(chute).update(vars(self._chutes[started]))
+            self._chutes[key] = chute
+        return self._chutes[key]
 
 
 def _run_hook(hook: Callable[..., Any], chute: ChuteProxy) -> None:

@@ -108,7 +108,6 @@ CREATE INDEX jobs_ready ON jobs (executor, priority DESC, seq)
   WHERE state IN ('queued', 'retrying');
 CREATE INDEX jobs_state ON jobs (state, seq);
 CREATE INDEX jobs_name ON jobs (name, seq);
-CREATE INDEX jobs_rev ON jobs (rev);
 CREATE INDEX jobs_reuse ON jobs (reuse_key, seq) WHERE reuse_key IS NOT NULL;
 CREATE INDEX jobs_asked ON jobs (id)
   WHERE cancel_by IS NOT NULL AND finished_at IS NULL;

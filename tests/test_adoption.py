@@ -1,0 +1,325 @@
+"""Jobs outlive whoever ran them, and the next executor takes them over."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+from chutes_nb import (
+    JobCancelled,
+    JobInterrupted,
+    JobTimeout,
+    get_job,
+    processes,
+    runtime,
+)
+from rows import until
+
+S = 20.0
+GRACE = 0.4
+# A kernel in small: submits one job and stays, until it is killed.
+KERNEL = """
+    import os, sys, time
+    from chutes_nb import Chute
+    chute = Chute(name="tests")
+
+    @chute.job(retry=1, retry_delay=0, timeout=60)
+    def count(self, gate: str):
+        with open(gate + ".ledger", "a") as ledger:
+            ledger.write(f"{os.getpid()} {self.attempt}\\n")
+        n = 0
+        while not os.path.exists(gate):
+            print("line", n)
+            n += 1
+            time.sleep(0.005)
+        return n
+
+    job = count.submit(gate=sys.argv[1])
+    if sys.argv[2] == "end":
+        print(job.id, flush=True)
+        sys.exit()
+    while not job.running():
+        time.sleep(0.01)
+    print(job.id, flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def gate(tmp_path):
+    """A file; jobs of this module go on once it is there."""
+    return tmp_path / "gate"
+
+
+def counting(chute, **options):
+    """A job that prints lines until the gate opens, and returns how many."""
+
+    @chute.job(grace=GRACE, **options)
+    def count(self, gate: str):
+        with open(gate + ".ledger", "a") as ledger:
+            ledger.write(f"{os.getpid()} {self.attempt}\n")
+        n = 0
+        while not os.path.exists(gate):
+            print("line", n)
+            self.n = n
+            n += 1
+            time.sleep(0.005)
+        return n
+
+    return count
+
+
+def ledger(gate: Path) -> list[tuple[int, int]]:
+    """Process and attempt of each start of the body, as the body wrote them."""
+    path = gate.with_name(gate.name + ".ledger")
+    if not path.exists():
+        return []
+    lines = [line.split() for line in path.read_text().splitlines()]
+    return [(int(pid), int(attempt)) for pid, attempt in lines]
+
+
+def begun(chute, gate, **options):
+    """A counting job whose body has begun, and its worker's process."""
+    job = counting(chute, **options).submit(gate=str(gate))
+    return job, until(lambda: ledger(gate))[0][0]
+
+
+def lines(n: int) -> str:
+    return "".join(f"line {one}\n" for one in range(n))
+
+
+def kernel(gate: Path, how: str) -> tuple[subprocess.Popen[str], str]:
+    """Another process that has submitted a job; its id."""
+    code = textwrap.dedent(KERNEL)
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, gate, how], stdout=subprocess.PIPE, text=True
+    )
+    return process, process.stdout.readline().strip()
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    with process:
+        process.kill()
+
+
+# -- the next executor -------------------------------------------------------
+def test_a_running_job_goes_on_under_the_next_executor(own_chute, gate):
+    job, pid = begun(own_chute, gate)
+    first = runtime.executor().id
+    runtime.stop()
+    assert runtime.executor().id != first
+    seen = len(job.logs())
+    until(lambda: len(job.logs()) > seen)
+    gate.touch()
+    n = job.result(S)
+    assert job.logs() == lines(n)
+    assert ledger(gate) == [(pid, 1)]
+    assert [one.status for one in job.attempts] == ["completed"]
+
+
+def test_an_adopted_worker_is_warm_for_the_next_job(own_chute, gate):
+    job, pid = begun(own_chute, gate)
+    runtime.stop()
+    runtime.executor()
+    gate.touch()
+    job.result(S)
+
+    @own_chute.job
+    def who(self):
+        return os.getpid()
+
+    assert who.submit().result(S) == pid
+
+
+def test_an_adopted_job_is_cancelled_like_any_other(own_chute, gate):
+    job, pid = begun(own_chute, gate)
+    runtime.stop()
+    runtime.executor()
+    job.cancel()
+    assert isinstance(job.exception(S), JobCancelled)
+    until(lambda: processes.is_zombie(pid) or not processes.start_ticks(pid))
+
+
+def test_an_adopted_job_keeps_its_timeout(own_chute, gate):
+    job, _ = begun(own_chute, gate, timeout=0.6)
+    runtime.stop()
+    runtime.executor()
+    assert isinstance(job.exception(S), JobTimeout)
+    info = job.info
+    assert 0.6 <= info.finished_at - info.started_at < 0.6 + GRACE + 2.5
+
+
+def test_an_adopted_job_can_be_given_more_time(own_chute, gate):
+    job, _ = begun(own_chute, gate, timeout=0.6)
+    began = time.time()
+    runtime.stop()
+    runtime.executor()
+    assert job.extend(60)
+    until(lambda: time.time() > began + 0.8)
+    assert job.running()
+    gate.touch()
+    assert job.logs() is not None
+    assert job.result(S) > 0
+
+
+def test_queued_jobs_of_a_dead_executor_run_under_the_next(lone_chute, gate):
+    job, _ = begun(lone_chute, gate)
+
+    @lone_chute.job
+    def after(self, n: int):
+        return n
+
+    queued = after.map(range(5))
+    runtime.stop()
+    assert {one.status for one in queued} == {"queued"}
+    runtime.executor()
+    gate.touch()
+    assert queued.results(S) == list(range(5))
+    assert job.result(S) > 0
+
+
+def test_a_waiting_retry_of_a_dead_executor_is_tried_by_the_next(own_chute):
+    @own_chute.job(retry=1, retry_delay=0.5)
+    def flaky(self):
+        if self.attempt == 1:
+            raise ValueError
+        return self.attempt
+
+    job = flaky.submit()
+    until(lambda: job.status == "retrying")
+    runtime.stop()
+    assert job.result(S) == 2
+
+
+# -- nobody lives for a while ------------------------------------------------
+def test_a_job_that_ends_while_nobody_lives_is_completed_with_its_log(own_chute, gate):
+    job, _ = begun(own_chute, gate)
+    runtime.stop()
+    gate.touch()
+    until(job.done)
+    assert runtime.current_executor() is None
+    n = job.result_now()
+    assert job.logs() == lines(n)
+    assert job.state == {"n": n - 1}
+
+
+def test_output_and_state_are_seen_while_nobody_lives(own_chute, gate):
+    job, _ = begun(own_chute, gate)
+    runtime.stop()
+    seen, n = len(job.logs()), job.state.get("n", 0)
+    until(lambda: len(job.logs()) > seen)
+    until(lambda: job.state.get("n", 0) > n)
+
+
+def test_a_timeout_that_passes_while_nobody_lives_ends_the_job(own_chute, gate):
+    job, _ = begun(own_chute, gate, timeout=0.5)
+    runtime.stop()
+    until(job.done)
+    assert job.status == "timeout"
+    assert job.reason.startswith("timed out after 0.5 s")
+
+
+def test_a_body_that_swallows_its_timeout_while_nobody_lives_is_killed(own_chute, gate):
+    @own_chute.job(timeout=0.3, grace=0.3)
+    def swallow(self, path: str):
+        while True:
+            try:
+                Path(path).write_text(str(os.getpid()))
+                time.sleep(0.05)
+            except BaseException:
+                continue
+
+    job = swallow.submit(path=str(gate))
+    pid = int(until(lambda: gate.exists() and gate.read_text()))
+    runtime.stop()
+    until(lambda: processes.is_zombie(pid) or not processes.start_ticks(pid))
+    assert isinstance(job.exception(S), JobTimeout | JobInterrupted)
+
+
+def test_a_cancel_is_heard_while_nobody_lives(own_chute, gate):
+    job, _ = begun(own_chute, gate)
+    runtime.stop()
+    assert job.cancel()
+    until(job.done)
+    assert job.status == "cancelled"
+
+
+def test_a_worker_killed_while_nobody_lived_is_settled_as_interrupted(own_chute, gate):
+    job, pid = begun(own_chute, gate)
+    runtime.stop()
+    os.kill(pid, signal.SIGKILL)
+    assert isinstance(job.exception(S), JobInterrupted)
+
+
+def test_a_worker_killed_while_nobody_lived_is_tried_again(own_chute, gate):
+    job, pid = begun(own_chute, gate, retry=1, retry_delay=0)
+    runtime.stop()
+    os.kill(pid, signal.SIGKILL)
+    gate.touch()
+    assert job.result(S) == 0
+    assert [one.status for one in job.attempts] == ["interrupted", "completed"]
+    assert [attempt for _, attempt in ledger(gate)] == [1, 2]
+
+
+# -- another process's jobs --------------------------------------------------
+def test_a_job_of_a_killed_kernel_goes_on_and_is_adopted(own_chute, gate):
+    process, job_id = kernel(gate, "stay")
+    until(lambda: ledger(gate))
+    end(process)
+    job = get_job(job_id)
+    seen = len(job.logs())
+    until(lambda: len(job.logs()) > seen)
+    gate.touch()
+    n = job.result(S)
+    assert job.logs() == lines(n)
+    assert [attempt for _, attempt in ledger(gate)] == [1]
+
+
+def test_a_job_that_ended_after_its_kernel_was_killed_is_completed(own_chute, gate):
+    process, job_id = kernel(gate, "stay")
+    until(lambda: ledger(gate))
+    end(process)
+    gate.touch()
+    store = runtime.store()
+    until(lambda: store.has_ended(job_id))
+    job = get_job(job_id)
+    assert job.logs() == lines(job.result(S))
+
+
+def test_kernel_and_worker_both_killed_leave_a_job_that_is_tried_again(own_chute, gate):
+    process, job_id = kernel(gate, "stay")
+    pid = until(lambda: ledger(gate))[0][0]
+    os.kill(process.pid, signal.SIGSTOP)  # so that it cannot settle the death
+    os.kill(pid, signal.SIGKILL)
+    end(process)
+    gate.touch()
+    job = get_job(job_id)
+    assert job.result(S) == 0
+    assert [one.status for one in job.attempts] == ["interrupted", "completed"]
+
+
+def test_a_job_submitted_by_a_script_that_ends_at_once_still_runs(own_chute, gate):
+    gate.touch()
+    process, job_id = kernel(gate, "end")
+    with process:
+        process.wait(30)
+    assert get_job(job_id).result(S) == 0
+    assert [attempt for _, attempt in ledger(gate)] == [1]
+
+
+def test_a_living_kernel_keeps_its_jobs(own_chute, gate):
+    process, job_id = kernel(gate, "stay")
+    until(lambda: ledger(gate))
+    mine = runtime.executor()
+    job = get_job(job_id)
+    gate.touch()
+    assert job.result(S) > 0  # told by the other process through the store
+    assert mine.handles == []
+    end(process)

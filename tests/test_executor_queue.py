@@ -1,0 +1,323 @@
+"""Who runs when: priority, limits, tokens, reuse, and code that was replaced."""
+
+from __future__ import annotations
+
+import io
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from chutes_nb import JobTimeout, configure, get_job, jobs, runtime
+from rows import until
+
+S = 20.0
+
+
+def hold(chute, gate, **options):
+    """A job that runs until the gate opens."""
+
+    @chute.job(**options)
+    def hold(self, gate: str):
+        while not os.path.exists(gate):
+            time.sleep(0.01)
+
+    return hold.submit(gate=str(gate))
+
+
+@pytest.fixture
+def gate(tmp_path):
+    """A file; jobs of this module go on once it is there."""
+    return tmp_path / "gate"
+
+
+def spans(group):
+    """When each job ran, in the order they began."""
+    infos = [job.info for job in group]
+    return sorted((info.started_at, info.finished_at) for info in infos)
+
+
+def most_at_once(group):
+    """The most that ran at one moment, by the store's times."""
+    found = spans(group)
+    return max(sum(a <= start < b for a, b in found) for start, _ in found)
+
+
+def pausing(chute, **options):
+    @chute.job(**options)
+    def pause(self, n: int):
+        time.sleep(0.05)
+        return n
+
+    return pause
+
+
+# -- order and limits --------------------------------------------------------
+def test_the_highest_priority_runs_first_then_the_oldest(lone_chute, gate):
+    holding = hold(lone_chute, gate)
+    until(holding.running)
+
+    @lone_chute.job
+    def mark(self, n: int):
+        return n
+
+    made = [mark.options(priority=p).submit(n=p) for p in (0, 5, 5, 9)]
+    assert [job.info.queue_position for job in made] == [4, 2, 3, 1]
+    gate.touch()
+    for job in made:
+        job.result(S)
+    order = sorted(made, key=lambda job: job.info.started_at)
+    assert [made.index(job) for job in order] == [3, 1, 2, 0]
+
+
+def test_no_more_jobs_run_at_once_than_there_may_be_workers(own_chute):
+    group = pausing(own_chute).map(range(8))
+    group.results(S)
+    assert most_at_once(group) == 2
+    assert len(runtime.executor().handles) == 2
+
+
+def test_more_workers_come_when_they_are_allowed(lone_chute, gate):
+    first, second = (hold(lone_chute, gate) for _ in range(2))
+    until(first.running)
+    assert second.status == "queued"
+    configure(max_workers=2)
+    until(second.running)
+    gate.touch()
+    assert first.wait(S)
+
+
+@pytest.mark.parametrize("workers", [0, -1, True])
+def test_a_number_of_workers_that_cannot_be_is_refused(workers):
+    with pytest.raises(ValueError, match="at least 1"):
+        configure(max_workers=workers)
+
+
+def test_a_job_with_a_concurrency_of_one_runs_one_at_a_time(chute):
+    group = pausing(chute, concurrency=1, name="single").map(range(6))
+    assert group.results(S) == list(range(6))
+    assert most_at_once(group) == 1
+
+
+def test_concurrency_of_one_job_does_not_hold_up_another(chute, gate):
+    held = hold(chute, gate, concurrency=1, name="held")
+    until(held.running)
+    waiting = hold(chute, gate, concurrency=1, name="held")
+    assert pausing(chute).submit(3).result(S) == 3
+    assert waiting.status == "queued"
+    gate.touch()
+    assert held.wait(S)
+    assert waiting.wait(S)
+
+
+def test_jobs_take_turns_at_a_token(chute):
+    group = pausing(chute, resources={"licence": 1}).map(range(5))
+    group.results(S)
+    assert most_at_once(group) == 1
+
+
+def test_a_token_can_be_there_several_times(chute):
+    configure(resources={"gpu": 2})
+    group = pausing(chute, resources={"gpu": 1}).map(range(8))
+    group.results(S)
+    assert most_at_once(group) == 2
+
+
+def test_a_job_that_wants_more_than_there_is_waits_for_more(chute):
+    configure(resources={"mem_gb": 1})
+    job = pausing(chute, resources={"mem_gb": 4}).submit(1)
+    assert pausing(chute).submit(2).result(S) == 2
+    assert job.status == "queued"
+    configure(resources={"mem_gb": 4})
+    assert job.result(S) == 1
+
+
+def test_a_deadline_ends_a_job_that_still_waits(lone_chute, gate):
+    holding = hold(lone_chute, gate)
+    until(holding.running)
+    job = pausing(lone_chute, deadline=0.2).submit(1)
+    with pytest.raises(JobTimeout, match="deadline"):
+        job.result(S)
+    assert (job.attempts, job.status) == ([], "timeout")
+    gate.touch()
+
+
+def test_a_waiting_job_is_cancelled_at_once_and_never_runs(lone_chute, gate, tmp_path):
+    holding = hold(lone_chute, gate)
+    until(holding.running)
+
+    @lone_chute.job
+    def leave(self, path: str):
+        Path(path).touch()
+
+    job = leave.submit(path=str(tmp_path / "mark"))
+    assert job.cancel()
+    assert job.cancelled()
+    gate.touch()
+    assert holding.wait(S)
+    assert pausing(lone_chute).submit(1).result(S) == 1
+    assert not (tmp_path / "mark").exists()
+
+
+# -- reuse -------------------------------------------------------------------
+def test_the_same_code_and_input_give_back_the_same_job(chute):
+    @chute.job(reuse=True)
+    def work(self, n: int):
+        return time.time_ns()
+
+    first = work.submit(1)
+    assert work.submit(1) == first
+    value = first.result(S)
+    assert work.submit(n=1).result(S) == value
+    assert work.submit(2) != first
+
+
+def test_other_code_is_not_reused(chute):
+    def define(factor):
+        @chute.job(reuse=True)
+        def work(self, n: int):
+            return n * factor
+
+        return work.submit(2)
+
+    assert define(2) == define(2)
+    assert define(3).result(S) == 6
+
+
+def test_a_job_that_ended_badly_is_not_reused(chute):
+    @chute.job(reuse=True)
+    def fail(self):
+        raise ValueError
+
+    first = fail.submit()
+    first.wait(S)
+    assert fail.submit() != first
+
+
+async def test_a_key_gives_back_the_job_of_that_key(chute):
+    pausing(chute)
+    first = await chute.submit_job("pause", {"n": 1}, key="today")
+    assert await chute.submit_job("pause", {"n": 2}, key="today") == first
+    assert await chute.submit_job("pause", {"n": 2}, key="tomorrow") != first
+    assert await get_job(first) == 1
+
+
+# -- definitions -------------------------------------------------------------
+def test_a_job_defined_again_while_it_waits_keeps_its_old_code(lone_chute, gate):
+    holding = hold(lone_chute, gate)
+    until(holding.running)
+
+    @lone_chute.job
+    def version(self):
+        return "old"
+
+    old = version.submit()
+
+    @lone_chute.job
+    def version(self):
+        return "new"
+
+    new = version.submit()
+    gate.touch()
+    assert (old.result(S), new.result(S)) == ("old", "new")
+    assert '"old"' in old.source
+    assert old.retry().result(S) == "old"
+    assert old.retry(code="current").result(S) == "new"
+
+
+async def test_an_unknown_job_names_the_nearest(chute):
+    pausing(chute)
+    with pytest.raises(Exception, match="did you mean 'pause'"):
+        await chute.submit_job("pauze", {})
+
+
+def test_jobs_are_listed_by_state_name_and_tag(own_chute):
+    job = pausing(own_chute, tags=["night"]).submit(1)
+    job.result(S)
+    assert list(jobs(tag="night", status="completed")) == [job]
+    assert list(own_chute.jobs(name="pause")) == [job]
+    assert list(jobs(status="failed")) == []
+    with pytest.raises(ValueError, match="status='done' is none of queued"):
+        jobs(status="done")
+
+
+def test_a_job_is_found_by_a_part_of_its_id(own_chute):
+    job = pausing(own_chute).submit(1)
+    assert get_job(job.id[:12]) == get_job(job.id[-6:]) == job
+    job.wait(S)
+
+
+# -- one job leaves nothing to the next --------------------------------------
+def test_what_a_job_changes_of_its_process_does_not_reach_the_next(lone_chute):
+    @lone_chute.job
+    def litter(self):
+        import sys
+
+        os.environ["LITTER"] = "1"
+        os.environ.pop("PATH")
+        sys.path.insert(0, "/nowhere")
+        Path("left.txt").write_text("x")
+        os.chdir("/")
+        sys.stdout = io.StringIO()
+        return os.getpid()
+
+    @lone_chute.job
+    def look(self):
+        import sys
+
+        print("heard")
+        found = ("LITTER" in os.environ, "PATH" in os.environ, "/nowhere" in sys.path)
+        return os.getpid(), found, os.listdir(), os.getcwd()
+
+    pid = litter.submit().result(S)
+    job = look.submit()
+    found = job.result(S)
+    assert found[:2] == (pid, (False, True, False))
+    assert sorted(found[2]) == ["output", "tmp"]
+    assert found[3] != "/"
+    assert job.logs() == "heard\n"
+
+
+def test_a_job_sees_no_secret_of_the_server(own_chute, monkeypatch):
+    monkeypatch.setenv("JPY_API_TOKEN", "secret")
+    monkeypatch.setenv("JUPYTER_TOKEN", "secret")
+    monkeypatch.setenv("MINE", "kept")
+
+    @own_chute.job
+    def names(self):
+        return sorted(os.environ)
+
+    found = names.submit().result(S)
+    assert "MINE" in found
+    assert not [one for one in found if one.startswith(("JPY_", "JUPYTER_TOKEN"))]
+
+
+def test_startup_hooks_run_once_in_each_worker(lone_chute):
+    @lone_chute.on_startup()
+    def load(chute):
+        chute.model = {"loaded_in": os.getpid(), "at": time.time_ns()}
+
+    @lone_chute.job
+    def use(self):
+        return self.model, os.getpid()
+
+    found = use.map([{}] * 4).results(S)
+    assert len({model["at"] for model, _ in found}) == 1
+    assert {model["loaded_in"] for model, _ in found} == {pid for _, pid in found}
+
+
+def test_a_new_value_of_the_chute_reaches_a_warm_worker_without_a_new_start(lone_chute):
+    @lone_chute.on_startup()
+    def load(chute):
+        chute.loaded_at = time.time_ns()
+
+    @lone_chute.job
+    def read(self):
+        return self.loaded_at, self.threshold
+
+    lone_chute.threshold = 0.5
+    first = read.submit().result(S)
+    lone_chute.threshold = 0.7
+    assert first[1] == 0.5
+    assert read.submit().result(S) == (first[0], 0.7)

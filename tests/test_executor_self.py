@@ -1,0 +1,368 @@
+"""What a body is given as ``self``, and what stays of it: state, files, checkpoints."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+import chutes_nb
+from chutes_nb import JobFailed, UploadedFile
+from rows import until
+
+S = 20.0
+CONTENT = b"a,b\n1,2\n"
+
+
+@pytest.fixture
+def gate(tmp_path):
+    """A file; jobs of this module go on once it is there."""
+    return tmp_path / "gate"
+
+
+def wait_for(path):
+    while not os.path.exists(path):
+        time.sleep(0.01)
+
+
+# -- state -------------------------------------------------------------------
+def test_state_is_seen_live_also_where_it_is_nested(chute, gate):
+    @chute.job
+    def train(self, gate: str):
+        self.training_state = {"epoch": 0, "losses": []}
+        self.training_state["epoch"] = 3
+        self.training_state["losses"].append(0.5)
+        wait_for(gate)
+        self.training_state["epoch"] = 4
+
+    job = train.submit(gate=str(gate))
+    expected = {"training_state": {"epoch": 3, "losses": [0.5]}}
+    until(lambda: job.state == expected)
+    assert job.running()
+    gate.touch()
+    job.result(S)
+    assert job.state["training_state"]["epoch"] == 4
+
+
+def test_states_of_parallel_runs_never_mix(chute):
+    @chute.job
+    async def work(self, n: int):
+        self.mine = n
+        await asyncio.sleep(0.02)
+        return self.mine
+
+    group = work.map(range(12))
+    assert group.results(S) == list(range(12))
+    assert [job.state for job in group] == [{"mine": n} for n in range(12)]
+
+
+def test_state_keeps_its_python_types(chute):
+    @chute.job
+    def work(self):
+        self.pair, self.seen = (1, 2), {"a"}
+
+    job = work.submit()
+    job.result(S)
+    assert job.state == {"pair": (1, 2), "seen": {"a"}}
+
+
+def test_state_of_a_failed_job_is_kept(chute):
+    @chute.job
+    def work(self):
+        self.epoch = 7
+        raise ValueError
+
+    job = work.submit()
+    job.wait(S)
+    assert job.state == {"epoch": 7}
+
+
+def test_what_is_not_state_is_read_from_the_chute(chute):
+    chute.threshold = 0.5
+
+    @chute.job
+    def read(self):
+        return self.threshold, self.username, self.name
+
+    assert read.submit().result(S) == (0.5, "me", "tests")
+
+
+def test_a_verb_of_self_cannot_be_written_over(chute):
+    @chute.job
+    def work(self):
+        self.progress = 3
+
+    job = work.submit()
+    with pytest.raises(JobFailed, match=r"self\.progress belongs to the run"):
+        job.result(S)
+
+
+def test_a_run_knows_what_it_is(chute):
+    @chute.job(timeout=60, retry=2)
+    def who(self):
+        return (
+            self.job_id,
+            self.attempt,
+            self.max_attempts,
+            self.cancelled,
+            self.remaining,
+        )
+
+    job = who.submit()
+    *facts, remaining = job.result(S)
+    assert facts == [job.id, 1, 3, False]
+    assert 50 < remaining <= 60
+
+
+# -- progress, metrics, partial results --------------------------------------
+def test_progress_is_told_and_kept(chute):
+    @chute.job
+    def work(self):
+        self.stage("training")
+        self.progress(9, 20, "epoch 9")
+
+    job = work.submit()
+    job.result(S)
+    found = job.progress
+    assert (found.done, found.total, found.fraction) == (9, 20, 0.45)
+    assert (found.message, job.info.stage) == ("epoch 9", "training")
+
+
+def test_progress_is_read_from_plain_output(chute):
+    @chute.job
+    def work(self):
+        print("Progress: 45.0% (9/20)")
+
+    job = work.submit()
+    job.result(S)
+    assert (job.progress.done, job.progress.total) == (9, 20)
+
+
+def test_a_tracked_loop_ends_at_its_total(chute):
+    @chute.job
+    def work(self):
+        return sum(self.track(range(1000)))
+
+    job = work.submit()
+    assert job.result(S) == 499_500
+    assert (job.progress.done, job.progress.fraction) == (1000, 1.0)
+
+
+def test_metrics_are_curves_from_the_verb_and_from_plain_output(chute):
+    @chute.job
+    def train(self):
+        for epoch in range(1, 4):
+            self.log(epoch, acc=epoch / 10)
+            print(f"Epoch {epoch}: Loss = {1 / epoch:.2f}")
+
+    job = train.submit()
+    job.result(S)
+    assert job.metrics["acc"] == [(1.0, 0.1), (2.0, 0.2), (3.0, 0.3)]
+    curves = {name.lower(): points for name, points in job.metrics.items()}
+    assert [value for _, value in curves["loss"]] == [1.0, 0.5, 0.33]
+
+
+def test_partial_results_are_read_while_the_job_runs(chute, gate):
+    @chute.job
+    def work(self, gate: str):
+        self.emit({"n": 1})
+        self.emit((2, 3))
+        wait_for(gate)
+
+    job = work.submit(gate=str(gate))
+    until(lambda: len(job.partial) == 2)
+    assert job.running()
+    gate.touch()
+    job.result(S)
+    assert job.partial == [{"n": 1}, (2, 3)]
+
+
+def test_the_verbs_work_as_functions_for_helpers_without_self(chute):
+    def helper():
+        chutes_nb.progress(1, 2)
+        chutes_nb.log(loss=0.5)
+        chutes_nb.emit("part")
+
+    @chute.job
+    def work():
+        helper()
+
+    job = work.submit()
+    job.result(S)
+    assert (job.progress.fraction, job.partial) == (0.5, ["part"])
+    assert job.metrics == {"loss": [(None, 0.5)]}
+
+
+# -- checkpoints -------------------------------------------------------------
+def test_a_checkpoint_is_restored_by_the_next_attempt(chute):
+    @chute.job(retry=2, retry_delay=0)
+    def train(self):
+        seen = self.restore([])
+        self.checkpoint([*seen, self.attempt])
+        if self.attempt < 3:
+            os._exit(1)  # nothing but the store can have kept it
+        return self.restore()
+
+    assert train.submit().result(S) == [1, 2, 3]
+
+
+def test_a_retried_job_resumes_where_the_old_one_stood(chute):
+    @chute.job
+    def train(self):
+        step = self.restore(0)
+        self.checkpoint(step + 1)
+        raise ValueError(step)
+
+    old = train.submit()
+    old.wait(S)
+    assert "ValueError: 1" in str(old.retry().exception(S))
+    assert "ValueError: 0" in str(old.retry(resume=False).exception(S))
+
+
+# -- files -------------------------------------------------------------------
+def test_files_left_saved_and_returned_are_kept_when_the_originals_are_gone(
+    chute, tmp_path
+):
+    @chute.job
+    def report(self, folder: str):
+        (self.output_dir / "left.txt").write_text("left")
+        saved = Path(folder, "saved.bin")
+        saved.write_bytes(b"\0saved")
+        self.save_file(saved, name="named.bin")
+        path = Path(folder, "report.pdf")
+        path.write_text("report")
+        return {"report_path": str(path)}
+
+    job = report.submit(folder=str(tmp_path))
+    path = Path(job.result(S)["report_path"])
+    for one in tmp_path.glob("*.*"):
+        if one.is_file():
+            one.unlink()
+    assert not path.exists()
+    found = {file.name: file.read() for file in job.files}
+    assert found == {
+        "left.txt": b"left",
+        "named.bin": b"\0saved",
+        "report.pdf": b"report",
+    }
+    by_name = {file.name: file for file in job.files}
+    pdf = by_name["report.pdf"]
+    assert (pdf.size, pdf.type) == (6, "application/pdf")
+    assert pdf.sha256 == hashlib.sha256(b"report").hexdigest()
+    assert pdf.save(tmp_path).read_bytes() == b"report"
+
+
+def test_an_output_folder_is_passed_where_the_signature_asks_for_it(chute):
+    @chute.job
+    def write(output_dir: Path):
+        (output_dir / "a.txt").write_text("a")
+
+    job = write.submit()
+    job.result(S)
+    assert [file.name for file in job.files] == ["a.txt"]
+
+
+def test_a_file_that_was_there_before_is_not_the_job_s(chute, tmp_path):
+    old = tmp_path / "old.txt"
+    old.write_text("old")
+    os.utime(old, (1, 1))
+
+    @chute.job
+    def name(self, path: str):
+        return path
+
+    job = name.submit(path=str(old))
+    job.result(S)
+    assert job.files == []
+
+
+# -- uploads -----------------------------------------------------------------
+@pytest.mark.parametrize("form", ["path", "text", "bytes", "open"])
+def test_an_upload_is_given_in_every_form(chute, tmp_path, form):
+    table = tmp_path / "data.csv"
+    table.write_bytes(CONTENT)
+
+    @chute.job(upload=True)
+    def size(self, dataset_file: UploadedFile):
+        return dataset_file.read(), dataset_file.size
+
+    with table.open("rb") as opened:
+        forms = {"path": table, "text": str(table), "bytes": CONTENT, "open": opened}
+        job = size.submit(dataset_file=forms[form])
+    assert job.result(S) == (CONTENT, len(CONTENT))
+
+
+def test_an_upload_is_taken_as_bytes_as_a_path_and_as_a_list(chute, tmp_path):
+    table = tmp_path / "data.csv"
+    table.write_bytes(CONTENT)
+
+    @chute.job(upload=True)
+    def as_bytes(self, data: bytes):
+        return data
+
+    @chute.job(upload=True)
+    def as_path(self, data: Path):
+        return data.read_bytes(), data.name
+
+    @chute.job(upload=True)
+    def as_list(self, data: list[UploadedFile]):
+        return [one.name for one in data]
+
+    jobs = [
+        as_bytes.submit(data=table),
+        as_path.submit(data=table),
+        as_list.submit(data=[table, table]),
+    ]
+    table.unlink()  # it was taken in when the job was submitted
+    assert [job.result(S) for job in jobs] == [
+        CONTENT,
+        (CONTENT, "data.csv"),
+        ["data.csv"] * 2,
+    ]
+
+
+def test_an_upload_is_there_for_another_run_without_its_file(chute, tmp_path):
+    table = tmp_path / "data.csv"
+    table.write_bytes(CONTENT)
+
+    @chute.job(upload=True)
+    def read(self, data: bytes):
+        return data
+
+    job = read.submit(data=table)
+    job.result(S)
+    table.unlink()
+    assert job.retry().result(S) == CONTENT
+
+
+# -- jobs inside jobs --------------------------------------------------------
+def test_a_job_calls_another_inline(chute):
+    @chute.job
+    async def part(self, n: int):
+        self.emit(n)
+        return n * 2
+
+    @chute.job
+    async def whole(self):
+        return [await part(n) for n in range(3)]
+
+    job = whole.submit()
+    assert job.result(S) == [0, 2, 4]
+    assert job.partial == [0, 1, 2]
+
+
+def test_a_job_inside_a_job_cannot_be_submitted(chute):
+    @chute.job
+    def part(self):
+        return 1
+
+    @chute.job
+    def whole(self):
+        part.submit()
+
+    with pytest.raises(JobFailed, match="can be called"):
+        whole.submit().result(S)
