@@ -136,10 +136,6 @@ class Handle:
         """Whether somebody ends the attempt, by now (it may change at any await)."""
         return self.stopping is not None
 
-    def is_being_stopped(self) -> bool:
-        """Whether an end was asked for; it may come while one awaits."""
-        return self.stopping is not None
-
     def signal(self, number: int) -> None:
         """Signal the worker's whole group, if it is certain that it is its group."""
         if self._is_certain():

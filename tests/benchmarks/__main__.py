@@ -84,9 +84,8 @@ def main() -> None:
     for busy in (0, 4):
         times = answers_ms(busy)
         p50, p99 = times[len(times) // 2], times[int(len(times) * 0.99)]
-        print(
-            f"\nkernel answers 1 with {busy} CPU-bound jobs: p50 {p50:.0f} ms, p99 {p99:.0f} ms"
-        )
+        said = f"p50 {p50:.0f} ms, p99 {p99:.0f} ms"
+        print(f"\nkernel answers 1 with {busy} CPU-bound jobs: {said}")
 
 
 if __name__ == "__main__":
