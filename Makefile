@@ -4,6 +4,7 @@
 # make lint    ruff, mypy, biome, tsc
 # make build   wheel and sdist in dist/
 # make bench   how long the common steps take on this machine
+# make screenshots   the pictures of the README, from a real JupyterLab
 # make clean   remove what the targets above have made
 #
 # Needs Python 3.11 or newer and node 20 or newer. The rest is installed into .venv
@@ -13,7 +14,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := test
-.PHONY: test demo lab lint build bench clean chromium pytest notebooks panel-test
+.PHONY: test demo lab lint build bench screenshots clean chromium pytest notebooks panel-test
 
 PYTHON ?= python3.11
 BIN := .venv/bin
@@ -96,6 +97,9 @@ build: .venv/.installed $(PANEL)
 
 bench: .venv/.installed $(PANEL)
 	$(BIN)/python -m tests.benchmarks
+
+screenshots: .venv/.installed $(PANEL) chromium
+	cd tests && PYTHONPATH=. ../$(BIN)/python -m ui.screenshots
 
 clean:
 	rm -rf .venv .demo .mypy_cache .pytest_cache .ruff_cache dist build tests/out

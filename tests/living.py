@@ -71,7 +71,8 @@ def end_workers(store: Store) -> None:
         for job in store.jobs(status=state)[0]:
             store.request_cancel(job["job_id"], by="the end of the test")
     executor = runtime.current_executor()
-    if executor is not None and executor.is_running and executor.store is store:
+    if executor is not None and executor.store is store:
+        assert executor.is_running, "the executor has died; see its log"
         executor.look()
         until(lambda: not any(store.counts()[one] for one in ("queued", "running")))
         until(lambda: retired(executor))

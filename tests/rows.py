@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
+from chutes_nb import processes
 from chutes_nb.policy import Ending, Verdict
 from chutes_nb.processes import Identity
 from chutes_nb.states import ENDED, State
@@ -104,3 +106,13 @@ def until(condition: Any, deadline_s: float = 10.0) -> Any:
         assert time.monotonic() < end, f"{deadline_s:g} s passed"
         time.sleep(0.005)  # a pause between two looks, never a wait by itself
     return found
+
+
+def is_gone(pid: int) -> bool:
+    """Whether a process has ended."""
+    return processes.start_ticks(pid) == 0 or processes.is_zombie(pid)
+
+
+def pid_in(path: Path) -> int:
+    """The process number in a file, once somebody has written it."""
+    return int(until(lambda: path.exists() and path.read_text()))

@@ -17,10 +17,9 @@ from chutes_nb import (
     JobInterrupted,
     JobTimeout,
     get_job,
-    processes,
     runtime,
 )
-from rows import until
+from rows import is_gone, until
 
 S = 20.0
 GRACE = 0.4
@@ -144,7 +143,7 @@ def test_an_adopted_job_is_cancelled_like_any_other(own_chute, gate):
     runtime.executor()
     job.cancel()
     assert isinstance(job.exception(S), JobCancelled)
-    until(lambda: processes.is_zombie(pid) or not processes.start_ticks(pid))
+    until(lambda: is_gone(pid))
 
 
 def test_an_adopted_job_keeps_its_timeout(own_chute, gate):
@@ -239,7 +238,7 @@ def test_a_body_that_swallows_its_timeout_while_nobody_lives_is_killed(own_chute
     job = swallow.submit(path=str(gate))
     pid = int(until(lambda: gate.exists() and gate.read_text()))
     runtime.stop()
-    until(lambda: processes.is_zombie(pid) or not processes.start_ticks(pid))
+    until(lambda: is_gone(pid))
     assert isinstance(job.exception(S), JobTimeout | JobInterrupted)
 
 

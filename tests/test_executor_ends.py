@@ -1,15 +1,13 @@
-"""Ends that a job did not choose: timeouts, cancels, crashes, kills, leftovers."""
+"""Ends that a job did not choose: timeouts, cancels, crashes, kills."""
 
 from __future__ import annotations
 
 import asyncio
 import ctypes
-import multiprocessing
 import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -20,22 +18,13 @@ from chutes_nb import (
     JobFailed,
     JobInterrupted,
     JobTimeout,
-    processes,
     runtime,
 )
-from rows import until
+from rows import is_gone, pid_in, until
 
 S = 20.0
 TIMEOUT, GRACE = 0.3, 0.4
 SLACK = 2.5  # two cores, shared: the promise is tested, not the machine
-
-
-def is_gone(pid):
-    return processes.start_ticks(pid) == 0 or processes.is_zombie(pid)
-
-
-def pid_in(path: Path) -> int:
-    return int(until(lambda: path.exists() and path.read_text()))
 
 
 def took(job):
@@ -89,6 +78,7 @@ def test_a_plain_body_runs_its_finally_blocks_at_a_timeout(chute):
     job = work.submit()
     assert isinstance(job.exception(S), JobTimeout)
     assert job.logs() == "cleaned up\n"
+    assert took(job) < TIMEOUT + SLACK
 
 
 def test_a_body_that_swallows_everything_is_killed_after_its_grace(chute):
@@ -152,7 +142,7 @@ def test_a_timeout_is_final_otherwise(chute):
 
 
 def test_a_deadline_ends_a_running_attempt_and_names_itself(chute):
-    @chute.job(deadline=0.4, grace=GRACE, retry=3, retry_on_timeout=True)
+    @chute.job(deadline=1.5, grace=GRACE, retry=3, retry_on_timeout=True)
     def slow(self):
         time.sleep(60)
 
@@ -223,6 +213,22 @@ def test_a_job_that_finishes_while_it_is_cancelled_has_one_end(chute):
         moves = runtime.store().detail(job.id)["moves"]
         assert moves[-1]["to"] in ("completed", "cancelled")
         assert job.status == moves[-1]["to"]
+
+
+def test_a_sleeping_body_hears_of_its_cancel_long_before_its_grace_is_over(chute):
+    @chute.job(grace=8)
+    def sleep(self):
+        print("asleep")
+        time.sleep(60)
+
+    for _ in range(2):
+        group = sleep.map([{}] * 4)
+        for job in group:
+            until(lambda job=job: job.info.log_end)
+        asked = time.time()
+        group.cancel()
+        assert group.wait(S)
+        assert max(job.info.finished_at for job in group) < asked + SLACK
 
 
 def test_a_waiting_retry_is_cancelled_at_once(chute):
@@ -318,83 +324,3 @@ def test_a_worker_killed_from_outside_is_told_so(chute, tmp_path):
     job = sleep.submit(path=str(tmp_path / "pid"))
     os.kill(pid_in(tmp_path / "pid"), signal.SIGKILL)
     assert type(job.exception(S)) is JobInterrupted
-
-
-# -- what a body leaves behind -----------------------------------------------
-@pytest.mark.parametrize("own_session", [False, True])
-def test_a_child_that_a_body_leaves_is_ended_with_it(chute, own_session):
-    @chute.job(grace=GRACE)
-    def leave(self):
-        child = subprocess.Popen(
-            ["sleep", "60"], start_new_session=own_session, stdout=subprocess.DEVNULL
-        )
-        child.returncode = 0  # so that it is not told as forgotten
-        return child.pid
-
-    assert is_gone(leave.submit().result(S))
-
-
-def test_a_grandchild_that_ignores_sigterm_is_ended_too(chute, tmp_path):
-    @chute.job(grace=GRACE)
-    def leave(self, path: str):
-        script = f"trap '' TERM; (trap '' TERM; echo $BASHPID > {path}; sleep 60) & :"
-        subprocess.run(["setsid", "bash", "-c", script], check=True)
-        while not (os.path.exists(path) and Path(path).read_text()):
-            time.sleep(0.01)
-
-    job = leave.submit(path=str(tmp_path / "pid"))
-    job.result(S)
-    assert is_gone(pid_in(tmp_path / "pid"))
-
-
-def test_a_body_may_fork(chute):
-    @chute.job(grace=GRACE)
-    def fork(self):
-        child = os.fork()
-        if child == 0:
-            print("child", flush=True)
-            os._exit(0)
-        os.waitpid(child, 0)
-        print("parent")
-        return "once"
-
-    job = fork.submit()
-    assert (job.result(S), job.logs()) == ("once", "child\nparent\n")
-
-
-def test_a_forked_child_that_returns_from_the_body_is_not_a_second_end(chute):
-    @chute.job(grace=GRACE)
-    def fork(self):
-        child = os.fork()
-        if child == 0:
-            return "child"
-        os.waitpid(child, 0)
-        return "parent"
-
-    job = fork.submit()
-    assert job.result(S) == "parent"
-    assert len(job.attempts) == 1
-
-
-def test_a_pool_of_processes_works_inside_a_body(chute):
-    @chute.job(grace=GRACE)
-    def spread(self):
-        with multiprocessing.get_context("fork").Pool(2) as pool:
-            return pool.map(abs, [-1, -2, -3])
-
-    assert spread.submit().result(S) == [1, 2, 3]
-
-
-def test_a_worker_with_a_leftover_thread_is_replaced(lone_chute):
-    @lone_chute.job(grace=GRACE)
-    def leave(self):
-        threading.Thread(target=time.sleep, args=(60,)).start()
-        return os.getpid()
-
-    @lone_chute.job
-    def who(self):
-        return os.getpid()
-
-    pid = leave.submit().result(S)
-    assert who.submit().result(S) != pid
-    until(lambda: is_gone(pid))

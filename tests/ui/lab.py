@@ -169,6 +169,10 @@ class Lab:
     def open(self, page: Page, name: str, cells: list[str]) -> None:
         """Write a notebook, open it, and wait for its kernel."""
         (self.work / name).write_text(json.dumps(notebook_of(cells)), "utf-8")
+        self.show(page, name)
+
+    def show(self, page: Page, name: str) -> None:
+        """Open a notebook that is there, and wait for its kernel."""
         page.goto(
             f"{self.url}/lab/workspaces/{Path(name).stem}/tree/{name}"
             f"?token={self.token}&reset"

@@ -1,0 +1,96 @@
+"""What a body leaves behind is ended with it: children, forks, threads."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from rows import is_gone, pid_in, until
+
+S = 20.0
+GRACE = 0.4
+
+
+@pytest.mark.parametrize("own_session", [False, True])
+def test_a_child_that_a_body_leaves_is_ended_with_it(chute, own_session):
+    @chute.job(grace=GRACE)
+    def leave(self):
+        child = subprocess.Popen(
+            ["sleep", "60"], start_new_session=own_session, stdout=subprocess.DEVNULL
+        )
+        child.returncode = 0  # so that it is not told as forgotten
+        return child.pid
+
+    assert is_gone(leave.submit().result(S))
+
+
+def test_a_grandchild_that_ignores_sigterm_is_ended_too(chute, tmp_path):
+    @chute.job(grace=GRACE)
+    def leave(self, path: str):
+        script = f"trap '' TERM; (trap '' TERM; echo $BASHPID > {path}; sleep 60) & :"
+        subprocess.run(["setsid", "bash", "-c", script], check=True)
+        while not (os.path.exists(path) and Path(path).read_text()):
+            time.sleep(0.01)
+
+    job = leave.submit(path=str(tmp_path / "pid"))
+    job.result(S)
+    assert is_gone(pid_in(tmp_path / "pid"))
+
+
+def test_a_body_may_fork(chute):
+    @chute.job(grace=GRACE)
+    def fork(self):
+        child = os.fork()
+        if child == 0:
+            print("child", flush=True)
+            os._exit(0)
+        os.waitpid(child, 0)
+        print("parent")
+        return "once"
+
+    job = fork.submit()
+    assert (job.result(S), job.logs()) == ("once", "child\nparent\n")
+
+
+def test_a_forked_child_that_returns_from_the_body_is_not_a_second_end(chute):
+    @chute.job(grace=GRACE)
+    def fork(self):
+        child = os.fork()
+        if child == 0:
+            return "child"
+        os.waitpid(child, 0)
+        return "parent"
+
+    job = fork.submit()
+    assert job.result(S) == "parent"
+    assert len(job.attempts) == 1
+
+
+def test_a_pool_of_processes_works_inside_a_body(chute):
+    @chute.job(grace=GRACE)
+    def spread(self):
+        with multiprocessing.get_context("fork").Pool(2) as pool:
+            return pool.map(abs, [-1, -2, -3])
+
+    assert spread.submit().result(S) == [1, 2, 3]
+
+
+def test_a_worker_with_a_leftover_thread_is_replaced(lone_chute):
+    @lone_chute.job(grace=GRACE)
+    def leave(self):
+        threading.Thread(target=time.sleep, args=(60,)).start()
+        return os.getpid()
+
+    @lone_chute.job
+    def who(self):
+        return os.getpid()
+
+    pid = leave.submit().result(S)
+    assert who.submit().result(S) != pid
+    until(lambda: is_gone(pid))
