@@ -9,7 +9,7 @@ from concurrent.futures import Future, wait
 from typing import Any, overload
 
 from .job import Job
-from .panel.static import one_line
+from .panel.static import duration, one_line
 
 SHOWN = 100
 
@@ -104,13 +104,35 @@ class JobGroup:
         return "\n".join(lines) or "no jobs"
 
     def _repr_html_(self) -> str:
-        names = ("status", "name", "attempt", "reason", "job_id")
-        head = "".join(f"<th>{name}</th>" for name in names)
+        head = "".join(f"<th>{name}</th>" for name in COLUMNS)
         rows = []
         for job in self._jobs[:SHOWN]:
             info = job._store.status(job.id)
-            cells = "".join(
-                f"<td>{html.escape(str(info[name] or ''))}</td>" for name in names
-            )
+            cells = "".join(f"<td>{html.escape(text)}</td>" for text in _row(info))
             rows.append(f"<tr>{cells}</tr>")
+        if len(self) > SHOWN:
+            rows.append(f"<tr><td>and {len(self) - SHOWN:,} more</td></tr>")
         return f"<table><tr>{head}</tr>{''.join(rows)}</table>"
+
+
+COLUMNS = ("status", "name", "attempt", "progress", "time", "from", "reason", "id")
+
+
+def _row(info: dict[str, Any]) -> list[str]:
+    """One job as a line of the table, in the order of ``COLUMNS``."""
+    progress = info["progress"] or {}
+    fraction, began = progress.get("fraction"), info["started_at"]
+    took = (
+        "" if began is None else duration((info["finished_at"] or time.time()) - began)
+    )
+    cell = "" if info["cell"] is None else f" [{info['cell']}]"
+    return [
+        info["status"],
+        info["name"],
+        f"{info['attempt']} of {info['max_attempts']}",
+        "" if fraction is None else f"{fraction:.0%}",
+        took,
+        f"{info['notebook'] or ''}{cell}",
+        info["reason"] or "",
+        info["job_id"],
+    ]

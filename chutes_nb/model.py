@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -129,6 +130,13 @@ class StatusInfo(BaseModel):
 
     def __hash__(self) -> int:
         return hash((self.job_id, self.rev))
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        """Show what is known: a field at its default says nothing."""
+        fields = type(self).model_fields
+        for name, value in super().__repr_args__():
+            if name is None or value != fields[name].get_default():
+                yield name, value.value if isinstance(value, State) else value
 
     def __str__(self) -> str:
         return self.status.value

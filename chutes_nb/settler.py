@@ -14,6 +14,7 @@ from .lanes.handle import Handle
 from .lanes.process import ProcessLane
 from .policy import Ending
 from .rounds import Born, Entry, Finish, Gone, Kick, Told, define_message, task_of
+from .states import State
 from .store import Store, fleet, jobs, logs, runs
 from .store.db import Row
 from .worker.capture import POLL_S, Capture
@@ -137,11 +138,18 @@ class Settler:
             final = _combined(outcome, ending)
         else:
             assert ending is not None  # an attempt ends by itself or by us
-            final = ending
+            final = self._as_asked(handle, ending)
         if outcome is not None and outcome.output_bytes == 0 and not handle.saw_output:
             self._finish(handle, final, outcome)
         else:
             self._tasks.start_soon(self._drain, handle, final, outcome)
+
+    def _as_asked(self, handle: Handle, ending: Ending) -> Ending:
+        """Name a cancel as the cause where a worker, alone, ended itself for it."""
+        row = fleet.running_on(self._store.reader, handle.id)
+        if row is None or row["cancel_by"] is None:
+            return ending
+        return Ending(State.CANCELLED, f"cancelled by {row['cancel_by']}")
 
     async def _drain(
         self, handle: Handle, ending: Ending, outcome: Outcome | None

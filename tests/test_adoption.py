@@ -19,7 +19,7 @@ from chutes_nb import (
     get_job,
     runtime,
 )
-from rows import is_gone, until
+from rows import is_gone, pid_in, until
 
 S = 20.0
 GRACE = 0.4
@@ -239,7 +239,7 @@ def test_a_body_that_swallows_its_timeout_while_nobody_lives_is_killed(own_chute
     pid = int(until(lambda: gate.exists() and gate.read_text()))
     runtime.stop()
     until(lambda: is_gone(pid))
-    assert isinstance(job.exception(S), JobTimeout | JobInterrupted)
+    assert isinstance(job.exception(S), JobTimeout)
 
 
 def test_a_cancel_is_heard_while_nobody_lives(own_chute, gate):
@@ -248,6 +248,25 @@ def test_a_cancel_is_heard_while_nobody_lives(own_chute, gate):
     assert job.cancel()
     until(job.done)
     assert job.status == "cancelled"
+
+
+def test_a_swallowed_cancel_while_nobody_lives_is_not_tried_again(own_chute, gate):
+    @own_chute.job(grace=0.2, retry=1, retry_delay=0)
+    def swallow(self, path: str):
+        Path(path).write_text(str(os.getpid()))
+        while True:
+            try:
+                time.sleep(0.05)
+            except BaseException:
+                continue
+
+    job = swallow.submit(path=str(gate))
+    pid = pid_in(gate)
+    runtime.stop()
+    assert job.cancel()
+    until(lambda: is_gone(pid))
+    assert isinstance(job.exception(S), JobCancelled)
+    assert len(job.attempts) == 1
 
 
 def test_a_worker_killed_while_nobody_lived_is_settled_as_interrupted(own_chute, gate):

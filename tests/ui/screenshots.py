@@ -1,4 +1,4 @@
-"""``make screenshots``: runs the first notebook in a real JupyterLab and takes pictures.
+"""``make screenshots``: runs the first notebook in JupyterLab and takes pictures.
 
 The notebook is run top to bottom by key presses, as its reader does it. The pictures
 of the README and of the notebooks come from here and from nowhere else.
@@ -55,8 +55,7 @@ def take(lab: Lab, browser: Browser, suffix: str) -> None:
     page = context.new_page()
     lab.show(page, NOTEBOOK)
     page.locator(".jp-NotebookPanel:visible .jp-Cell").first.click()
-    count = 0
-    for cell in cells(page):
+    for count, cell in enumerate(cells(page), 1):
         run(page, cell)
         card = cell.get_by_role("region", name=re.compile("^Job "))
         if "train.submit" in cell.inner_text():
@@ -65,7 +64,6 @@ def take(lab: Lab, browser: Browser, suffix: str) -> None:
             expect(card).to_contain_text(re.compile(r"(3\d|4\d) of 60"), timeout=SOON)
             card.screenshot(path=IMAGES / f"card{suffix}.png")
             page.screenshot(path=IMAGES / f"notebook{suffix}.png")
-        count += 1
         print(f"{lab.theme}: cell {count}", file=sys.stderr)
     done = page.get_by_role("region", name="Job train").first
     done.scroll_into_view_if_needed()
