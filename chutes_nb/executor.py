@@ -110,13 +110,21 @@ class Executor:
         return self._thread is not None and self._thread.is_alive()
 
     def submit(
-        self, definition: jobs.NewDefinition, new: list[jobs.NewJob]
+        self,
+        definition: jobs.NewDefinition,
+        new: list[jobs.NewJob],
+        resume_from: str | None = None,
     ) -> Future[list[str]]:
         """Queue jobs of one definition; the future has their ids once durable.
 
         The future raises :class:`StoreError` where they could not be written.
+
+        Parameters
+        ----------
+        resume_from : str, optional
+            An ended job whose checkpoint the new ones find.
         """
-        entry = Submit(definition, new)
+        entry = Submit(definition, new, resume_from)
         self.put(entry)
         return entry.done
 

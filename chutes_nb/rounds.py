@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterable
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,6 +43,7 @@ class Submit(Entry):
 
     definition: jobs.NewDefinition
     new: list[jobs.NewJob]
+    resume_from: str | None = None
     done: Future[list[str]] = field(default_factory=Future)
     ids: list[str] = field(default_factory=list)
     must_be_written = False
@@ -56,15 +58,20 @@ class Submit(Entry):
             if job.id == job_id:
                 round_.queued.append(job_id)
                 round_.expect_ready(1)
+                if self.resume_from is not None:
+                    runs.copy_checkpoint(tx, self.resume_from, job_id)
             round_.has_times |= job.deadline_at is not None
 
     def succeed(self) -> None:
         """Give the ids: the jobs are durable."""
-        self.done.set_result(self.ids)
+        # Whoever asked may have given up waiting; the jobs are there all the same.
+        with contextlib.suppress(InvalidStateError):
+            self.done.set_result(self.ids)
 
     def fail(self, error: Exception) -> None:
         """Say why the jobs are not in the store."""
-        self.done.set_exception(error)
+        with contextlib.suppress(InvalidStateError):
+            self.done.set_exception(error)
 
 
 @dataclass

@@ -24,11 +24,12 @@ from .options import JobOptions
 from .pickling import dump, pickled
 from .signatures import Signature
 from .states import ENDED, State
-from .store import Store, jobs, runs
+from .store import Store, jobs
 from .store.ids import new_id
 from .views import preview
 
 SMALL_INPUT_BYTES = 4_000
+_FIXED = frozenset({str, bytes, int, float, bool, type(None)})
 
 
 class ChuteFacts:
@@ -72,14 +73,17 @@ class Definer:
     def definition(self) -> jobs.NewDefinition:
         """Return the definition row of the code as it is now."""
         found = self.define()
+        values = self.chute.values
         surroundings = (
             found.key,
             os.getcwd(),
             tuple(sys.path),
             tuple(self.chute.hooks),
-            {name: id(value) for name, value in self.chute.values.items()},
+            {name: id(value) for name, value in values.items()},
         )
-        if self._made is not None and self._made[0] == surroundings:
+        # A value that can be changed in place has to be looked at anew each time.
+        is_fixed = all(type(value) in _FIXED for value in values.values())
+        if is_fixed and self._made is not None and self._made[0] == surroundings:
             return self._made[1]
         row = self._row(found)
         self._made = (surroundings, row)
@@ -259,10 +263,8 @@ def resubmit(store: Store, job_id: str, code: str, resume: bool) -> str:
         found = store.reader.one(jobs.DEFINITION, {"key": row["definition"]})
         assert found is not None  # held by a foreign key
         definition = jobs.NewDefinition(**dict(found))
-    (new_job_id,) = executor.submit(definition, [new]).result()
-    if resume:
-        with store.writing() as tx:
-            runs.copy_checkpoint(tx, job_id, new_job_id)
+    source = job_id if resume else None
+    (new_job_id,) = executor.submit(definition, [new], resume_from=source).result()
     return new_job_id
 
 

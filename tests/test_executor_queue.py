@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import os
 import time
@@ -321,3 +322,20 @@ def test_a_new_value_of_the_chute_reaches_a_warm_worker_without_a_new_start(lone
     lone_chute.threshold = 0.7
     assert first[1] == 0.5
     assert read.submit().result(S) == (first[0], 0.7)
+
+
+async def test_a_submit_that_nobody_waits_for_any_more_leaves_a_job_that_runs(
+    own_chute, tmp_path
+):
+    done = tmp_path / "done"
+
+    @own_chute.job
+    def touch(path: str) -> None:
+        Path(path).touch()
+
+    waiting = asyncio.ensure_future(own_chute.submit_job("touch", {"path": str(done)}))
+    await asyncio.sleep(0)  # let it hand the job over, not wait for the answer
+    waiting.cancel()
+    other = own_chute.function("touch").submit(path=str(tmp_path / "other"))
+    assert other.result(S) is None
+    until(done.exists)

@@ -366,3 +366,15 @@ def test_a_job_inside_a_job_cannot_be_submitted(chute):
 
     with pytest.raises(JobFailed, match="can be called"):
         whole.submit().result(S)
+
+
+def test_a_chute_value_that_was_changed_in_place_reaches_the_next_job(own_chute):
+    own_chute.classes = ["cat"]
+
+    @own_chute.job
+    def seen(self) -> list:
+        return list(self.classes)
+
+    assert seen.submit().result(30) == ["cat"]
+    own_chute.classes.append("dog")
+    assert seen.submit().result(30) == ["cat", "dog"]

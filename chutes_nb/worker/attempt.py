@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import io
 import json
@@ -206,7 +207,8 @@ class Attempt:
         try:
             return bool(retry_on(error))
         except Exception as second:
-            print(f"retry_on raised {second!r}; not retried", file=sys.stderr)
+            with contextlib.suppress(Exception):  # the body may have closed stderr
+                print(f"retry_on raised {second!r}; not retried", file=sys.stderr)
             return False
 
     # -- what the context asks for (see context.Outlet) --------------------------

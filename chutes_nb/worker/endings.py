@@ -23,7 +23,10 @@ def ending_of(outcome: Outcome, asked: Ending | None) -> Ending:
         found = asked or Ending(
             State.INTERRUPTED, "ended from outside by signal 15 (SIGTERM)"
         )
-        return Ending(found.state, found.reason, outcome.error, found.may_retry)
+        # The exception has the traceback; where it passed no line of the cell (a C
+        # call that an interrupt ended), the place is the one that was asked for.
+        error = {**(found.error or {}), **(outcome.error or {})}
+        return Ending(found.state, found.reason, error, found.may_retry)
     error = outcome.error or {}
     reason = f"{error.get('type')}: {error.get('message')}"[:300].rstrip(": ")
     if error.get("type") == "SystemExit":
