@@ -59,7 +59,8 @@ def located(sources: Sources, file: str, line: int) -> dict[str, Any]:
 def type_name(error: BaseException) -> str:
     """Name an exception's class, with its module where that helps."""
     kind = type(error)
-    if kind.__module__ in ("builtins", "__main__"):
+    package = __name__.partition(".")[0]
+    if kind.__module__.partition(".")[0] in ("builtins", "__main__", package):
         return kind.__qualname__
     return f"{kind.__module__}.{kind.__qualname__}"
 
