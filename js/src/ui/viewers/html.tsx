@@ -1,5 +1,5 @@
 /** HTML of a result in a frame of its own, which runs nothing and loads nothing. */
-import type { ViewerProps } from "./registry";
+import type { ViewerProps } from "./props";
 import { joined } from "./text";
 
 const POLICY =

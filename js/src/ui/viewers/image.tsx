@@ -1,5 +1,5 @@
 /** Pictures; an SVG too is shown as a picture, so that scripts in it do not run. */
-import type { ViewerProps } from "./registry";
+import type { ViewerProps } from "./props";
 import { joined } from "./text";
 
 export function ImageView({ mime, value }: ViewerProps) {

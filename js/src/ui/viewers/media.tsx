@@ -1,5 +1,5 @@
 /** Sound and film, from base64. */
-import type { ViewerProps } from "./registry";
+import type { ViewerProps } from "./props";
 import { joined } from "./text";
 
 export function MediaView({ mime, value }: ViewerProps) {

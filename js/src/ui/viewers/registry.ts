@@ -3,18 +3,14 @@
  * function in `views.py` which makes its MIME type.
  */
 import type { ComponentType } from "preact";
-import type { Json, MimeBundle } from "../../core/types";
+import type { MimeBundle } from "../../core/types";
 import { HtmlView } from "./html";
 import { ImageView } from "./image";
 import { JsonTree } from "./json";
 import { MediaView } from "./media";
+import type { ViewerProps } from "./props";
 import { TableView } from "./table";
 import { TextView } from "./text";
-
-export interface ViewerProps {
-  mime: string;
-  value: Json;
-}
 
 const VIEWERS: [mime: string, viewer: ComponentType<ViewerProps>][] = [
   ["application/vnd.chutes.table+json", TableView],

@@ -2,7 +2,7 @@
 import { useMemo, useState } from "preact/hooks";
 import type { Json } from "../../core/types";
 import { number } from "../../core/words";
-import type { ViewerProps } from "./registry";
+import type { ViewerProps } from "./props";
 
 const PAGE = 100;
 

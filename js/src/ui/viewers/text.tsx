@@ -1,6 +1,6 @@
 /** Text as it is. */
 import { plain } from "../../core/ansi";
-import type { ViewerProps } from "./registry";
+import type { ViewerProps } from "./props";
 
 export function TextView({ value }: ViewerProps) {
   return <pre class="chutes-text">{plain(joined(value))}</pre>;

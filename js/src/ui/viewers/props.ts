@@ -1,0 +1,7 @@
+/** What every result viewer is given: one value of a MIME bundle. */
+import type { Json } from "../../core/types";
+
+export interface ViewerProps {
+  mime: string;
+  value: Json;
+}
