@@ -169,6 +169,18 @@ class Gone(Entry):
 
 
 @dataclass
+class Stillborn(Entry):
+    """A worker that ended before it said hello; the jobs that wait are told why."""
+
+    reason: str
+
+    def apply(self, tx: Transaction, round_: Round) -> None:
+        """Write the reason where it is not known yet."""
+        place = {"executor": round_.executor, "reason": self.reason, "rev": tx.rev}
+        tx.run(jobs.SAY_WHY, place)
+
+
+@dataclass
 class Born(Entry):
     """A worker that said hello."""
 
@@ -262,7 +274,7 @@ class Round:
 
     def _plan_births(self, tx: Transaction) -> None:
         room = self.max_workers - len(self.lane.handles)
-        if room <= 0:
+        if room <= 0 or not self.lane.births.may_start():
             return
         starting = sum(
             not handle.is_ready and handle.task is None
@@ -327,7 +339,7 @@ class Round:
             if task["id"] in wanted:
                 reason = f"cancelled by {wanted[task['id']]}"
                 self.lane.stop(handle, Ending(State.CANCELLED, reason))
-            elif limits.get(task["id"], task["timeout_s"]) != handle.timeout_s:
+            elif limits.get(task["id"], handle.timeout_s) != handle.timeout_s:
                 self.lane.extend(handle, limits[task["id"]])
 
 

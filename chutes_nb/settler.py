@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import logging
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -13,7 +16,17 @@ import anyio.abc
 from .lanes.handle import Handle
 from .lanes.process import ProcessLane
 from .policy import Ending
-from .rounds import Born, Entry, Finish, Gone, Kick, Told, define_message, task_of
+from .rounds import (
+    Born,
+    Entry,
+    Finish,
+    Gone,
+    Kick,
+    Stillborn,
+    Told,
+    define_message,
+    task_of,
+)
 from .states import State
 from .store import Store, fleet, jobs, logs, runs
 from .store.db import Row
@@ -22,7 +35,7 @@ from .worker.endings import ending_of, result_of
 from .worker.errors import Sources
 from .worker.frames import Outcome, Telling
 
-DRAIN_AT_ONCE_BYTES = 1 << 20
+log = logging.getLogger(__name__)
 
 
 class Settler:
@@ -49,12 +62,9 @@ class Settler:
     async def _spawn(self, handle: Handle) -> None:
         try:
             await self.lane.spawn(handle)
-        except OSError:
-            # No room for another process now: the jobs wait, and are looked at again.
+        except OSError as error:  # no room for another process now
             self.lane.handles.pop(handle.id, None)
-            self._put(Gone(handle))
-            await anyio.sleep(1.0)
-            self._put(Kick())
+            self._stillborn(handle, str(error))
             return
         self._put(Born(handle))
 
@@ -179,10 +189,26 @@ class Settler:
             result = result_of(outcome)
         handle.idle_since = time.monotonic()
         self._put(Finish(handle, task, ending, result, told, files))
+        if handle.is_gone:
+            self._put(Gone(handle))
 
     def gone(self, handle: Handle) -> None:
-        """Record that a worker is no more."""
+        """Record that a worker is no more, after the end of what it ran."""
+        if handle.is_ending and not handle.is_drained:
+            handle.is_gone = True  # its output is still being read
+        elif handle.is_ready or handle.identity is None:
+            self._put(Gone(handle))
+        else:
+            self._stillborn(handle, said_last(handle.folder / "stderr"))
+
+    def _stillborn(self, handle: Handle, cause: str) -> None:
+        """Say why no worker starts, and try again after a pause that grows."""
+        reason = f"no worker can start: {cause or 'it ended at once'}"
+        log.error("%s (%s)", reason, handle.id)
+        self._put(Stillborn(reason))
         self._put(Gone(handle))
+        loop = asyncio.get_running_loop()
+        loop.call_later(self.lane.births.failed(), self._put, Kick())
 
     def sources(self, handle: Handle) -> Sources:
         """Return the cells of an attempt's definition."""
@@ -214,3 +240,12 @@ def _combined(outcome: Outcome, asked: Ending | None) -> Ending:
         # It was asked to stop and failed on the way: the cause is the asking.
         ending = Ending(asked.state, asked.reason, outcome.error, asked.may_retry)
     return ending
+
+
+def said_last(file: Path) -> str:
+    """Return the last line that a worker wrote before it could speak."""
+    try:
+        lines = file.read_text("utf-8", "replace").strip().splitlines()
+    except OSError:
+        return ""
+    return lines[-1][:300] if lines else ""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from chutes_nb.lanes import process
 from rows import is_gone, pid_in, until
 
 S = 20.0
@@ -94,3 +95,20 @@ def test_a_worker_with_a_leftover_thread_is_replaced(lone_chute):
     pid = leave.submit().result(S)
     assert who.submit().result(S) != pid
     until(lambda: is_gone(pid))
+
+
+def test_jobs_are_told_why_no_worker_starts_and_run_once_one_does(
+    own_chute, monkeypatch
+):
+    monkeypatch.setattr(process, "START", "raise SystemExit('no such library')")
+    job = own_chute.job(lambda_free).submit()
+    until(lambda: job.reason is not None)
+    assert job.reason == "no worker can start: no such library"
+    assert job.status == "queued"
+
+    monkeypatch.undo()
+    assert job.result(30) == 7
+
+
+def lambda_free():
+    return 7

@@ -74,6 +74,7 @@ class Handle:
         self.transport: asyncio.WriteTransport | None = None
         self.is_ready = False
         self.is_going = False
+        self.is_gone = False
         self.known: set[str] = set()
         self.task: Row | None = None
         self.began_at: float | None = None

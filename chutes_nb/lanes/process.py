@@ -36,6 +36,7 @@ from ..worker.capture import Capture
 from ..worker.errors import Sources
 from ..worker.frames import PROTOCOL, Outcome, Telling
 from ..worker.trace import WHERE_SIGNAL
+from .births import Births
 from .causes import cause_of_death, placed
 from .handle import Handle, Wire
 
@@ -90,6 +91,7 @@ class ProcessLane:
         self._is_closed = False
         self.backlog: int | None = None  # ready jobs; see Round.expect_ready
         self.written: set[str] = set()  # definitions known to be in the store
+        self.births = Births()
 
     # -- birth -----------------------------------------------------------------
     def new_handle(self) -> Handle:
@@ -205,6 +207,7 @@ class ProcessLane:
                 handle.transport.close()
             return
         handle.is_ready = True
+        self.births.succeeded()
         self._settles.ready(handle, busy)
 
     def _on_outcome(self, handle: Handle, outcome: Outcome) -> None:

@@ -136,6 +136,11 @@ SELECT 1
    AND not_before <= :now AND {MAY_START}
  LIMIT :limit
 """
+SAY_WHY = """
+UPDATE jobs
+   SET reason = :reason, rev = :rev
+ WHERE executor = :executor AND state = 'queued' AND reason IS NOT :reason
+"""
 SET_CAPACITY = """
 INSERT INTO capacities (name, amount) VALUES (:name, :amount)
 ON CONFLICT (name) DO UPDATE SET amount = excluded.amount
@@ -160,13 +165,6 @@ SELECT *
  WHERE chute = :chute AND name = :name
  ORDER BY created_at DESC
  LIMIT 1
-"""
-USUAL_S = """
-SELECT a.finished_at - a.started_at
-  FROM jobs j JOIN attempts a ON a.job = j.id AND a.state = 'completed'
- WHERE j.name = :name AND j.chute = :chute AND j.state = 'completed'
- ORDER BY j.seq DESC
- LIMIT 9
 """
 DELETE = """
 DELETE FROM jobs

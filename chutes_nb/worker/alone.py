@@ -8,7 +8,7 @@ import time
 from ..errors import MoveRefused
 from ..policy import Ending
 from ..states import State
-from ..store import Store, fleet, jobs, logs, runs, settling
+from ..store import Store, fleet, logs, runs, settling
 from .capture import Capture, Look
 from .endings import ending_of, result_of
 from .frames import Outcome, Task, Telling
@@ -90,9 +90,3 @@ def record(store: Store, job: str, attempt: int, capture: Capture, look: Look) -
     with store.writing() as tx:
         runs.note(tx, job, attempt, progress=look.progress, log_end=end)
         runs.add_metrics(tx, job, attempt, look.points, time.time())
-
-
-def usual_s(store: Store, chute: str, name: str) -> float | None:
-    """Median seconds of the last runs of a job that completed."""
-    rows = store.reader.all(jobs.USUAL_S, {"chute": chute, "name": name})
-    return sorted(row[0] for row in rows)[len(rows) // 2] if rows else None
