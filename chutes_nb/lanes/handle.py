@@ -173,3 +173,9 @@ class Handle:
         self.task = self.capture = self.outcome = self.stopping = None
         self.began_at = self.timeout_s = None
         self.is_drained = self.is_ending = False
+
+
+def task_output(task: Row, handle: Handle) -> str:
+    """Return the file that takes an attempt's output."""
+    named = "output" in task.keys()  # noqa: SIM118  (a Row is no mapping)
+    return str(task["output"]) if named else handle.output

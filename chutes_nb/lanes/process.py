@@ -38,7 +38,7 @@ from ..worker.frames import PROTOCOL, Outcome, Telling
 from ..worker.trace import WHERE_SIGNAL
 from .births import Births
 from .causes import cause_of_death, placed
-from .handle import Handle, Wire
+from .handle import Handle, Wire, task_output
 
 PACKAGE_PARENT = str(Path(__file__).resolve().parents[2])
 START = (
@@ -395,9 +395,3 @@ class ProcessLane:
         for output in self._store.runs.glob(f"{handle.id}.*.out"):
             output.unlink(missing_ok=True)
         shutil.rmtree(handle.folder, ignore_errors=True)
-
-
-def task_output(task: Row, handle: Handle) -> str:
-    """Return the file that takes an attempt's output."""
-    named = "output" in task.keys()  # noqa: SIM118  (a Row is no mapping)
-    return str(task["output"]) if named else handle.output
