@@ -16,9 +16,11 @@ pytest_plugins = ["living"]
 
 def pytest_configure(config: pytest.Config) -> None:
     """Set the home before any module of the package is imported."""
-    home = tempfile.mkdtemp(prefix="chutes-tests-")
-    os.environ["CHUTES_NB_HOME"] = home
-    config.add_cleanup(lambda: shutil.rmtree(home, ignore_errors=True))
+    for variable in ("CHUTES_NB_HOME", "XDG_RUNTIME_DIR"):
+        # Sockets and leases have a folder for each home; it is short, as they must be.
+        folder = tempfile.mkdtemp(prefix="chutes-")
+        os.environ[variable] = folder
+        config.add_cleanup(lambda place=folder: shutil.rmtree(place, True))
 
 
 @pytest.fixture(scope="session")
