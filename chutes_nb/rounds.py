@@ -330,6 +330,8 @@ class Round:
         handle.send(*messages, ("run", task_of(row, handle.output)))
 
     def _stop_what_is_asked(self) -> None:
+        if not self.asked and not self.limits:
+            return
         wanted = {row["id"]: row["cancel_by"] for row in self.asked}
         limits = {row["id"]: row["timeout_s"] for row in self.limits}
         for handle in list(self.lane.handles.values()):

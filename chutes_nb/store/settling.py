@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 from ..policy import Ending, RetryPolicy, settle
@@ -44,6 +45,7 @@ def write_tellings(
     runs.note(tx, job, attempt)  # so that whoever follows looks again
 
 
+@lru_cache(maxsize=64)
 def retry_policy(text: str) -> RetryPolicy:
     """Retry rules of a job as its row has them."""
     return RetryPolicy(**json.loads(text))

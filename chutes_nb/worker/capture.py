@@ -12,6 +12,7 @@ import ctypes
 import os
 import sys
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from ..reading import Metric, Pace, ProgressRead, Reader, Reading
@@ -61,12 +62,19 @@ class Capture:
         self.path = path
         self.offset = offset
         self.last_output_at: float | None = None
-        self._reader = Reader()
-        self._pace = Pace(prior_s)
+        self._prior_s = prior_s
         self._read: ProgressRead | None = None
         self._is_told = False
         self._is_at_rest = True
         self._fd: int | None = None
+
+    @cached_property
+    def _reader(self) -> Reader:
+        return Reader()
+
+    @cached_property
+    def _pace(self) -> Pace:  # most short jobs say nothing, and never need the two
+        return Pace(self._prior_s)
 
     def look(self, now: float) -> Look | None:
         """Read on; None where nothing is new.

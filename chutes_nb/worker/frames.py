@@ -19,8 +19,8 @@ import pickle
 import socket
 import struct
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 # Counted on when a frame changes its meaning: an executor of another version
@@ -88,6 +88,13 @@ class Outcome:
     has_children: bool = False
     has_threads: bool = False
 
+    def __reduce__(self) -> tuple[type[Outcome], tuple[Any, ...]]:
+        # What dataclasses do for slots by themselves takes three times as long.
+        return Outcome, _FIELDS_OF(self)
+
+
+_FIELDS_OF = attrgetter(*Outcome.__slots__)
+
 
 def pack(message: tuple[Any, ...]) -> bytes:
     """One message as bytes."""
@@ -101,19 +108,19 @@ class Unpacker:
     def __init__(self) -> None:
         self._buffer = bytearray()
 
-    def feed(self, piece: bytes) -> Iterator[tuple[Any, ...]]:
+    def feed(self, piece: bytes | memoryview) -> list[tuple[Any, ...]]:
         """Take the next bytes; give each message that is complete."""
-        buffer = self._buffer
+        buffer, whole = self._buffer, []
         buffer += piece
         while len(buffer) >= HEADER.size:
             (size,) = HEADER.unpack_from(buffer)
             end = HEADER.size + size
             if len(buffer) < end:
-                return
+                break
             with memoryview(buffer) as view:
-                message = pickle.loads(view[HEADER.size : end])
+                whole.append(pickle.loads(view[HEADER.size : end]))
             del buffer[:end]
-            yield message
+        return whole
 
 
 class Line:
@@ -124,6 +131,7 @@ class Line:
         self._unpacker = Unpacker()
         self._sending = threading.Lock()
         self._waiting: list[tuple[Any, ...]] = []
+        self._piece = memoryview(bytearray(PIECE_BYTES))
 
     def fileno(self) -> int:
         """Descriptor to wait on."""
@@ -139,12 +147,12 @@ class Line:
         """Wait for the next message; None when the other end is gone."""
         while not self._waiting:
             try:
-                piece = self._socket.recv(PIECE_BYTES)
+                size = self._socket.recv_into(self._piece)
             except OSError:
                 return None
-            if not piece:
+            if not size:
                 return None
-            self._waiting.extend(self._unpacker.feed(piece))
+            self._waiting.extend(self._unpacker.feed(self._piece[:size]))
         return self._waiting.pop(0)
 
     def is_waiting(self) -> bool:

@@ -13,6 +13,7 @@ from ..paths import PRIVATE_FILE, private_dir
 
 JOB_VARIABLE = "CHUTES_JOB"
 NOTEBOOK_VARIABLE = "CHUTES_NOTEBOOK_DIR"
+EMPTY_NS = 1_000_000_007  # a time that no file has by chance
 
 
 class Place:
@@ -35,6 +36,16 @@ class Place:
         self.cwd = private_dir(self._folder / str(self._count))
         self.output_dir = private_dir(self.cwd / "output")
         self.tmp = private_dir(self.cwd / "tmp")
+        self._folders = tuple(str(one) for one in (self.cwd, self.output_dir, self.tmp))
+        self._mark()
+
+    def _mark(self) -> None:
+        """Date the empty folders, so that one look at each says whether they still are.
+
+        Whatever is put into a folder or taken out of it gives it the time of then.
+        """
+        for folder in self._folders:
+            os.utime(folder, ns=(EMPTY_NS, EMPTY_NS))
 
     def enter(self, job: str, output: str, notebook_dir: str, path: list[str]) -> None:
         """Set the process up for an attempt.
@@ -59,12 +70,12 @@ class Place:
                 os.close(fd)
             self._output = output
         _mend_streams()
-        os.environ[JOB_VARIABLE] = job
-        os.environ[NOTEBOOK_VARIABLE] = notebook_dir
-        os.environ["TMPDIR"] = str(self.tmp)
+        _set(JOB_VARIABLE, job)
+        _set(NOTEBOOK_VARIABLE, notebook_dir)
+        _set("TMPDIR", self._folders[2])
         self._entered = dict(_raw_environ())
         tempfile.tempdir = None
-        os.chdir(self.cwd)
+        os.chdir(self._folders[0])
         if path:
             sys.path[:] = path
 
@@ -115,12 +126,17 @@ class Place:
     def is_clean(self) -> bool:
         """Whether the attempt's folder is as it was made."""
         try:
+            if all(os.stat(one).st_mtime_ns == EMPTY_NS for one in self._folders):
+                return True
             names = set(os.listdir(self.cwd))
-            return names == {"output", "tmp"} and not (
-                os.listdir(self.output_dir) or os.listdir(self.tmp)
-            )
+            if names != {"output", "tmp"}:
+                return False
+            if os.listdir(self.output_dir) or os.listdir(self.tmp):
+                return False
+            self._mark()
         except OSError:
             return False
+        return True
 
 
 def _mend_streams() -> None:
@@ -133,6 +149,11 @@ def _mend_streams() -> None:
             )
             setattr(sys, f"__{name}__", stream)
             setattr(sys, name, stream)
+
+
+def _set(name: str, value: str) -> None:
+    if os.environ.get(name) != value:
+        os.environ[name] = value
 
 
 def _raw_environ() -> dict[bytes, bytes]:
