@@ -171,6 +171,26 @@ def test_an_extended_attempt_runs_past_its_first_timeout(chute, tmp_path):
     assert job.info.timeout_s == 30.5
 
 
+def test_other_jobs_go_on_beside_one_that_was_extended(chute, tmp_path):
+    gate = tmp_path / "gate"
+
+    @chute.job(timeout=20, grace=GRACE)
+    def wait(self, path: str):
+        while not os.path.exists(path):
+            time.sleep(0.01)
+
+    @chute.job
+    def other(self, n: int):
+        return n
+
+    job = wait.submit(path=str(gate))
+    until(job.running)
+    assert job.extend(30)
+    assert other.map(range(3)).results(S) == [0, 1, 2]
+    gate.touch()
+    assert job.result(S) is None
+
+
 def test_an_ended_job_cannot_be_extended(chute):
     @chute.job(timeout=5)
     def quick(self):
