@@ -3,7 +3,7 @@
 # make lab     JupyterLab on notebooks/, with jobs kept in .demo/
 # make lint    ruff, mypy, biome, tsc
 # make build   wheel and sdist in dist/
-# make bench   how long the common steps take on this machine
+# make bench   how long the common steps take on this machine, beside other tools
 # make screenshots   the pictures of the README, from a real JupyterLab
 # make clean   remove what the targets above have made
 #
@@ -95,7 +95,11 @@ lab: .venv/.installed $(PANEL)
 build: .venv/.installed $(PANEL)
 	$(BIN)/python -m build --outdir dist .
 
-bench: .venv/.installed $(PANEL)
+.venv/.installed-bench: .venv/.installed
+	$(PIP) -e '.[lab,bench]'
+	@touch $@
+
+bench: .venv/.installed-bench $(PANEL)
 	$(BIN)/python -m tests.benchmarks
 
 screenshots: .venv/.installed $(PANEL) chromium

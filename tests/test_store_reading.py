@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from chutes_nb.errors import JobNotFound
 from chutes_nb.states import ENDED, State
-from chutes_nb.store import Store, jobs, runs
+from chutes_nb.store import Store, jobs, runs, wire
 from rows import DEFINITION, EXECUTOR, NOW, WORKER, add_crew, claim, finish, queue
 
 
@@ -52,6 +52,22 @@ def test_pages_of_jobs_lose_and_double_nothing(store):
         if cursor is None:
             break
     assert seen == made[::-1]
+
+
+@pytest.mark.parametrize(
+    ("asked", "index"),
+    [
+        ({"name": "work"}, "jobs_name (name=? AND seq<?)"),
+        ({"status": "failed"}, "jobs_state (state=? AND seq<?)"),
+        ({"name": "work", "status": "failed"}, "jobs_name (name=? AND seq<?)"),
+        ({}, "PRIMARY KEY (rowid<?)"),
+    ],
+)
+def test_a_page_looks_only_at_jobs_of_its_name_or_state(store, asked, index):
+    wanted = dict.fromkeys(wire.FILTERS) | asked
+    params = wanted | {"before": 9, "limit": 3}
+    plan = store.reader.all("EXPLAIN QUERY PLAN " + wire.page(wanted), params)
+    assert [row["detail"].endswith(index) for row in plan] == [True]
 
 
 def test_jobs_are_listed_by_state_name_tag_and_text(store):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from . import jobs, logs, runs
@@ -40,15 +41,19 @@ SELECT count(*) + 1
  WHERE executor IS :executor AND state IN ('queued', 'retrying')
    AND (priority > :priority OR (priority = :priority AND seq < :seq))
 """
-LIST = f"""
-SELECT {STATUS}
+# Only what is asked for is in the statement, so that the index of a state or a name
+# serves; of both, that of the name (the plus keeps the other's from being taken).
+FILTERS = {
+    "name": "name = :name",
+    "status": "state = :status",
+    "chute": "chute = :chute",
+    "tag": "EXISTS (SELECT 1 FROM json_each(tags) WHERE value = :tag)",
+    "text": "(instr(lower(name), :text) OR instr(id, :text))",
+}
+LIST = """
+SELECT {status}
   FROM jobs
- WHERE seq < :before
-   AND (:status IS NULL OR state = :status)
-   AND (:name IS NULL OR name = :name)
-   AND (:chute IS NULL OR chute = :chute)
-   AND (:tag IS NULL OR EXISTS (SELECT 1 FROM json_each(tags) WHERE value = :tag))
-   AND (:text IS NULL OR instr(lower(name), :text) OR instr(id, :text))
+ WHERE {filters}
  ORDER BY seq DESC
  LIMIT :limit
 """
@@ -125,9 +130,18 @@ def listed(
     wanted = {"status": status, "name": name, "chute": chute, "tag": tag}
     wanted |= {"text": text.lower() if text else None}
     bounds = {"before": before or LAST_SEQ, "limit": limit}
-    rows = tx.all(LIST, wanted | bounds)
+    rows = tx.all(page(wanted), wanted | bounds)
     cursor = rows[-1]["seq"] if len(rows) == limit else None
     return [status_of(row) for row in rows], cursor
+
+
+def page(wanted: Mapping[str, Any]) -> str:
+    """Statement of a page of jobs, with the filters that are not None."""
+    filters = [clause for name, clause in FILTERS.items() if wanted[name] is not None]
+    if wanted["name"] is not None and wanted["status"] is not None:
+        filters[1] = f"+{filters[1]}"
+    where = "\n   AND ".join(["seq < :before", *filters])
+    return LIST.format(status=STATUS, filters=where)
 
 
 def revision(tx: Transaction) -> int:

@@ -1,91 +1,104 @@
 """``make bench``: how long the common steps take here, beside others, in one table.
 
-Rounds are interleaved and medians are shown, since machines differ and so do the
-minutes of one machine: read the ratios.
+Peers are started one at a time, in rounds, and medians are shown, since machines
+differ and so do the minutes of one machine: read the ratios.
 """
 
 from __future__ import annotations
 
+import argparse
+import os
 import platform
 import sqlite3
-import statistics
-import time
-from collections import defaultdict
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
-from tests.benchmarks.peers import Peer, chutes, process_pool
-from tests.benchmarks.responsiveness import answers_ms
+from . import million, recovery, startup
+from .peers import MODULES, WORKERS
+from .responsiveness import answers_ms
+from .speed import compare
+from .table import number, rows
 
-ROUNDS = 3
-JOBS = 2000
-SINGLE = 200
-
-
-def measure(peer: Peer, found: dict[tuple[str, str], list[float]]) -> None:
-    """One round of one peer."""
-    began = time.perf_counter()
-    peer.many(JOBS)
-    found[peer.name, "jobs/s"].append(JOBS / (time.perf_counter() - began))
-    mapped = getattr(peer, "mapped", None)
-    if mapped is not None:
-        began = time.perf_counter()
-        mapped(JOBS)
-        found[peer.name, "mapped jobs/s"].append(JOBS / (time.perf_counter() - began))
-    starts, whole = [], []
-    for _ in range(SINGLE):
-        began = time.perf_counter()
-        first = peer.one()
-        whole.append((time.perf_counter() - began) * 1000)
-        starts.append((first - began) * 1000)
-    found[peer.name, "start p50 ms"].append(statistics.median(starts))
-    found[peer.name, "result p50 ms"].append(statistics.median(whole))
-    found[peer.name, "result p99 ms"].append(sorted(whole)[int(SINGLE * 0.99)])
+OUT = Path(__file__).resolve().parents[1] / "out" / "bench.md"
+Measured = Iterator[tuple[str, str]]
 
 
-def main() -> None:
-    """Measure, and print the tables."""
-    found: dict[tuple[str, str], list[float]] = defaultdict(list)
-    with ExitStack() as stack:
-        peers = [stack.enter_context(process_pool()), stack.enter_context(chutes())]
-        for peer in peers:
-            peer.many(50)  # workers are warm, as in a notebook after its first job
-        for _ in range(ROUNDS):
-            for peer in peers:
-                measure(peer, found)
-    print(
-        f"{datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()}, SQLite "
-        f"{sqlite3.sqlite_version}, {ROUNDS} interleaved rounds of {JOBS} no-ops and "
-        f"{SINGLE} single jobs, 2 workers; medians, x = against ProcessPoolExecutor\n"
-    )
-    names = [
-        "jobs/s",
-        "mapped jobs/s",
-        "start p50 ms",
-        "result p50 ms",
-        "result p99 ms",
-    ]
-    print("| | durability | " + " | ".join(names) + " |")
-    print("|---|---|" + "---|" * len(names))
-    for peer in peers:
-        cells = []
-        for name in names:
-            values = found.get((peer.name, name))
-            if not values:
-                cells.append("-")
-                continue
-            value = statistics.median(values)
-            base = found.get(("ProcessPoolExecutor", name))
-            ratio = f" ({value / statistics.median(base):.2f}x)" if base else ""
-            cells.append(
-                f"{value:,.2f}{ratio}" if value < 100 else f"{value:,.0f}{ratio}"
-            )
-        print(f"| {peer.name} | {peer.durability} | " + " | ".join(cells) + " |")
+def answers() -> Measured:
+    """How soon a kernel answers while jobs burn the processors."""
     for busy in (0, 4):
         times = answers_ms(busy)
         p50, p99 = times[len(times) // 2], times[int(len(times) * 0.99)]
-        said = f"p50 {p50:.0f} ms, p99 {p99:.0f} ms"
-        print(f"\nkernel answers 1 with {busy} CPU-bound jobs: {said}")
+        said = f"{number(p50)} ms (p99 {number(p99)})"
+        yield f"a kernel answers `1` with {busy} CPU-bound jobs, p50", said
+
+
+def machine() -> str:
+    """Name the machine and the day."""
+    model = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        names = [one for one in cpuinfo.read_text().splitlines() if "model name" in one]
+        model = names[0].split(":", 1)[1].strip() if names else model
+    return (
+        f"{datetime.now(UTC):%Y-%m-%d}; {os.cpu_count()} cores of {model}, "
+        f"load {os.getloadavg()[0]:.1f}; {platform.system()} {platform.release()}, "
+        f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}"
+    )
+
+
+def options() -> argparse.Namespace:
+    """What was asked for."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks", description=__doc__
+    )
+    parser.add_argument("--rounds", type=int, default=3, help="rounds of all peers")
+    parser.add_argument("--singles", type=int, default=200, help="single jobs a round")
+    parser.add_argument("--share", type=float, default=1.0, help="share of the jobs")
+    parser.add_argument(
+        "--jobs", type=int, default=1_000_000, help="in the large store"
+    )
+    parser.add_argument(
+        "--only", nargs="*", default=[*MODULES, *SINGLE], help="peers and measures"
+    )
+    return parser.parse_args()
+
+
+SINGLE: dict[str, Callable[[argparse.Namespace], Measured]] = {
+    "startup": lambda asked: startup.measure(),
+    "kernel": lambda asked: answers(),
+    "recovery": lambda asked: recovery.measure(),
+    "million": lambda asked: million.measure(asked.jobs),
+}
+
+
+def main() -> None:
+    """Measure, print the tables, and write them to tests/out/bench.md."""
+    asked = options()
+    OUT.parent.mkdir(exist_ok=True)
+    parts = [
+        machine(),
+        f"{asked.rounds} rounds, one peer at a time, {WORKERS} workers each; medians; "
+        "in brackets against ProcessPoolExecutor.",
+    ]
+    print("\n\n".join(parts), flush=True)
+
+    def say(part: str) -> None:
+        parts.append(part)
+        print(f"\n{part}", flush=True)
+        OUT.write_text("\n\n".join(parts) + "\n")
+
+    peers = [one for one in MODULES if one in asked.only]
+    if peers:
+        say(str(compare(peers, asked.rounds, asked.singles, asked.share)))
+    alone = [
+        [what, said]
+        for name, measure in SINGLE.items()
+        if name in asked.only
+        for what, said in measure(asked)
+    ]
+    if alone:
+        say("\n".join(rows(["chutes_nb alone", ""], alone)))
 
 
 if __name__ == "__main__":
