@@ -152,7 +152,7 @@ def _mend_streams() -> None:
 
 
 def _set(name: str, value: str) -> None:
-    if os.environ.get(name) != value:
+    if _raw_environ().get(os.fsencode(name)) != os.fsencode(value):
         os.environ[name] = value
 
 
