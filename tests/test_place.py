@@ -1,0 +1,48 @@
+"""The folders of an attempt: what is left in them is seen, and is gone afterwards."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from chutes_nb.worker.place import Place
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path / "worker")
+
+
+def test_a_new_place_is_clean(place):
+    assert place.is_clean()
+
+
+@pytest.mark.parametrize("folder", [".", "output", "tmp"])
+def test_a_file_is_seen_in_whichever_folder_it_is_left(place, folder):
+    (place.cwd / folder / "left").touch()
+    assert not place.is_clean()
+
+
+@pytest.mark.parametrize("name", ["output", "tmp"])
+def test_a_folder_that_was_removed_is_missed(place, name):
+    (place.cwd / name).rmdir()
+    assert not place.is_clean()
+
+
+def test_a_file_that_came_and_went_leaves_the_place_clean(place):
+    file = place.cwd / "passing"
+    file.touch()
+    file.unlink()
+    assert place.is_clean()
+    file.touch()
+    assert not place.is_clean()
+
+
+def test_a_file_older_than_the_place_is_seen(place, tmp_path):
+    old = tmp_path / "old"
+    old.touch()
+    os.utime(old, (0, 0))
+    old.rename(place.output_dir / "old")
+    assert not place.is_clean()
