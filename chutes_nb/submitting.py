@@ -200,6 +200,7 @@ def new_job(
         policy=policy_json(options),
         concurrency=options.concurrency,
         resources=json.dumps(dict(options.resources)) if options.resources else None,
+        fresh=options.fresh,
         reuse_key=reuse_key,
         notebook=notebook,
         cell=cell,
