@@ -26,7 +26,7 @@ import anyio.abc
 from .errors import ChutesError, StoreError
 from .lanes.handle import Handle
 from .lanes.process import ProcessLane
-from .processes import identify, is_held, take_lease
+from .processes import WORKER_MARK, identify, is_held, take_lease
 from .rounds import Entry, Kick, Round, Submit
 from .settler import Settler
 from .store import Store, fleet, jobs
@@ -76,6 +76,7 @@ class Executor:
         self._scope: anyio.CancelScope | None = None
         self._last_commit_at = 0.0
         self._is_registered = False
+        self.is_nested = WORKER_MARK in os.environ  # a job's own: nobody's heir
 
     # -- called from any thread ------------------------------------------------
     def start(self) -> None:
@@ -190,7 +191,8 @@ class Executor:
             self._started.set_result(None)
             tasks.start_soon(self._settler.follow_outputs)
             tasks.start_soon(self._watch_store)
-            tasks.start_soon(self._adopt_loop)
+            if not self.is_nested:
+                tasks.start_soon(self._adopt_loop)
 
     def _let_go(self) -> None:
         """Hang up, so that the workers know at once that they are alone."""
@@ -203,7 +205,7 @@ class Executor:
 
     def _leave_to_host(self) -> None:
         """Start the detached host where no worker is left that would notice."""
-        if self.kind == "host" or not self._is_registered:
+        if self.kind == "host" or self.is_nested or not self._is_registered:
             return
         if any(handle.is_alive() for handle in self.handles):
             return
@@ -221,6 +223,7 @@ class Executor:
                 lease=str(self._lease_path),
                 sqlite=sqlite3.sqlite_version,
                 max_workers=self.max_workers,
+                is_nested=self.is_nested,
                 now=time.time(),
             )
         self._is_registered = True
@@ -341,7 +344,8 @@ class Executor:
     def _adopt_the_dead(self) -> None:
         """Take over what executors left that died: their jobs and their workers."""
         rows = fleet.unended_executors(self.store.reader, sys.executable)
-        dead = [row for row in rows if not is_held(Path(row["lease"]))]
+        others = [row for row in rows if row["id"] != self.id]
+        dead = [row for row in others if not is_held(Path(row["lease"]))]
         for row in dead:
             with self.store.writing() as tx:
                 _, workers = fleet.inherit(tx, row["id"], self.id, time.time())

@@ -68,7 +68,10 @@ class Host:
         """Whether a kernel of this interpreter lives: its user watches it."""
         rows = fleet.unended_executors(self._store.reader, sys.executable)
         return any(
-            row["kind"] == "kernel" and is_held(Path(row["lease"])) for row in rows
+            row["kind"] == "kernel"
+            and not row["is_nested"]
+            and is_held(Path(row["lease"]))
+            for row in rows
         )
 
     def _has_work(self) -> bool:

@@ -42,10 +42,13 @@ def is_needed(store: Store, python: str) -> bool:
     and then asks again.
     """
     tx = store.reader
-    rows = fleet.unended_executors(tx, python)
-    if any(is_held(Path(row["lease"])) for row in rows):
-        return False
-    return any(_has_left(tx, row["id"]) for row in rows)
+    dead = []
+    for row in fleet.unended_executors(tx, python):
+        if not is_held(Path(row["lease"])):
+            dead.append(row["id"])
+        elif not row["is_nested"]:
+            return False
+    return any(_has_left(tx, executor) for executor in dead)
 
 
 def _has_left(tx: Transaction, executor: str) -> bool:

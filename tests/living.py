@@ -12,10 +12,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from chutes_nb import Chute, processes, runtime
+from chutes_nb import Chute, processes, runtime, waking
 from chutes_nb.lanes.process import _children
 from chutes_nb.store import Store, jobs
-from chutes_nb.waking import host_lock
 from rows import DEFINITION, EXECUTOR, WORKER, add_crew, until
 
 
@@ -93,11 +92,13 @@ def retired(executor: runtime.Executor) -> bool:
 
 def end_host(store: Store) -> None:
     """End the detached host of a store, if there is one."""
-    lock = host_lock(store, sys.executable)
+    lock = waking.host_lock(store, sys.executable)
     for pid in holders(lock):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
     until(lambda: not processes.is_held(lock))
+    for process in waking._started:
+        process.wait(10)
 
 
 def holders(lock: Path) -> list[int]:

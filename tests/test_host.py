@@ -236,6 +236,38 @@ def test_an_idle_time_that_is_no_number_is_refused(monkeypatch):
         host.idle_s()
 
 
+def test_a_living_kernel_keeps_its_jobs_where_it_has_another_temp_folder(
+    store, tmp_path, monkeypatch
+):
+    elsewhere = tmp_path / "run"
+    elsewhere.mkdir()
+    with monkeypatch.context() as patch:
+        patch.setenv("XDG_RUNTIME_DIR", str(elsewhere))  # as in another container
+        patch.setenv("TMPDIR", str(elsewhere))
+        kernel = Kernel(tmp_path, 12, 10)
+    with kernel:
+        mine = runtime.executor()
+        (tmp_path / "gate").touch()
+        until(lambda: completed(store) == 12, S)
+        rows = store.reader.all("SELECT DISTINCT executor FROM jobs")
+        assert [row[0] for row in rows] == [kernel.executor]
+        assert mine.handles == []
+
+
+def test_an_executor_inside_a_job_is_nobodys_heir(store, tmp_path, monkeypatch):
+    killed_kernel(tmp_path, 12, 10)
+    with monkeypatch.context() as patch:
+        patch.setenv(processes.WORKER_MARK, "a-worker")  # as in a job's environment
+        nested = Kernel(tmp_path, 0, 0)
+    with nested:
+        assert waking.is_needed(store, PYTHON)
+        (tmp_path / "gate").touch()
+        until(lambda: completed(store) == 12, S)
+    rows = store.reader.all("SELECT DISTINCT executor FROM jobs")
+    assert nested.executor not in [row[0] for row in rows]
+    assert set(ledger(tmp_path).values()) == {1}
+
+
 # -- who takes over ----------------------------------------------------------
 def test_a_host_lets_go_when_a_kernel_comes_and_nothing_runs_twice(store, tmp_path):
     host_at_work(store, tmp_path)

@@ -8,8 +8,9 @@ from .holding import IS_PAUSED
 
 ADD_EXECUTOR = """
 INSERT INTO executors (id, kind, pid, boot_id, python, lease, sqlite, max_workers,
-       started_at)
-VALUES (:id, :kind, :pid, :boot_id, :python, :lease, :sqlite, :max_workers, :now)
+       is_nested, started_at)
+VALUES (:id, :kind, :pid, :boot_id, :python, :lease, :sqlite, :max_workers,
+       :is_nested, :now)
 """
 SET_MAX_WORKERS = "UPDATE executors SET max_workers = :most WHERE id = :id"
 END_EXECUTOR = (
@@ -95,11 +96,13 @@ def add_executor(
     sqlite: str,
     now: float,
     max_workers: int | None = None,
+    is_nested: bool = False,
 ) -> None:
     """Record an executor; it holds its lease already."""
     place = {"id": executor, "kind": kind, "pid": who.pid, "boot_id": who.boot_id}
     facts = {"python": python, "lease": lease, "sqlite": sqlite, "now": now}
-    tx.run(ADD_EXECUTOR, place | facts | {"max_workers": max_workers})
+    shape = {"max_workers": max_workers, "is_nested": is_nested}
+    tx.run(ADD_EXECUTOR, place | facts | shape)
 
 
 def set_max_workers(tx: Transaction, executor: str, most: int) -> None:
