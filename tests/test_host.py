@@ -290,9 +290,14 @@ def test_host_and_workers_killed_together_leave_it_all_to_a_new_kernel(store, tm
     for one in [pid, *(row[0] for row in rows if row[0] is not None)]:
         os.kill(one, signal.SIGKILL)
     (tmp_path / "gate").touch()
-    runtime.executor()
+    mine = runtime.executor()
     until(lambda: completed(store) == 12, S)
+    assert mine.lane.births.may_start()  # deaths of others are no failed births
     assert set(ledger(tmp_path).values()) == {1}
+    reasons = store.reader.all(
+        "SELECT reason FROM moves WHERE reason LIKE 'no worker%'"
+    )
+    assert reasons == []
 
 
 def test_a_killed_host_is_followed_by_another(store, tmp_path):
