@@ -229,6 +229,30 @@ class Chute:
         job = self.get_job(job_id)
         return await job if wait else job.result_now()
 
+    # -- holding back ----------------------------------------------------------
+    def pause(self) -> bool:
+        """Start no more of this chute's jobs, in any kernel; running ones go on.
+
+        Jobs can be submitted meanwhile; they wait, also across restarts.
+
+        Returns
+        -------
+        bool
+            False if it is paused already.
+        """
+        return runtime.store().pause(self.name, by="the user")
+
+    def resume(self) -> bool:
+        """Let this chute's waiting jobs start again; False if it is not paused."""
+        has_changed = runtime.store().resume(self.name, by="the user")
+        runtime.executor().look()
+        return has_changed
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether this chute's waiting jobs are held back."""
+        return runtime.store().is_paused(self.name)
+
     # -- looking ---------------------------------------------------------------
     def get_job(self, job_id: str) -> Job:
         """Return a job by its id, or by an end or beginning that fits only one."""

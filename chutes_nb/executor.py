@@ -26,16 +26,17 @@ import anyio.abc
 from .errors import ChutesError, StoreError
 from .lanes.handle import Handle
 from .lanes.process import ProcessLane
-from .processes import identify, is_held, take_lease
+from .processes import WORKER_MARK, identify, is_held, take_lease
 from .rounds import Entry, Kick, Round, Submit
 from .settler import Settler
 from .store import Store, fleet, jobs
 from .store.ids import new_id
+from .waking import wake_host
 
 log = logging.getLogger(__name__)
 
 FOREIGN_POLL_S = 0.05
-ADOPTION_POLL_S = 2.0
+ADOPTION_POLL_S = 0.25
 RETRY_COMMIT_S = 0.5
 IDLE_CHECKPOINT_S = 0.2
 IDLE_WAL_BYTES = 1 << 20
@@ -70,10 +71,12 @@ class Executor:
         self._started: Future[None] = Future()
         self._thread: threading.Thread | None = None
         self._lease = -1
-        self._lease_path = store.runtime / f"{self.id}.executor"
+        self._lease_path = store.leases / f"{self.id}.executor"
         self._timer: asyncio.TimerHandle | None = None
         self._scope: anyio.CancelScope | None = None
         self._last_commit_at = 0.0
+        self._is_registered = False
+        self.is_nested = WORKER_MARK in os.environ  # a job's own: nobody's heir
 
     # -- called from any thread ------------------------------------------------
     def start(self) -> None:
@@ -132,6 +135,13 @@ class Executor:
         """Say that a row was changed by this process: a cancel, an extension."""
         self.put(Kick(asks=True))
 
+    def set_max_workers(self, most: int) -> None:
+        """Change how many workers there may be at once, for who inherits as well."""
+        self.max_workers = most
+        with self.store.writing() as tx:
+            fleet.set_max_workers(tx, self.id, most)
+        self.look()
+
     def put(self, entry: Entry) -> None:
         """Queue an entry for the next commit."""
         if not self.is_running:
@@ -160,6 +170,7 @@ class Executor:
                 log.exception("the executor has stopped")
         finally:
             os.close(self._lease)
+            self._leave_to_host()
             for entry in self._inbox:
                 entry.fail(StoreError("the executor has stopped"))
 
@@ -180,7 +191,8 @@ class Executor:
             self._started.set_result(None)
             tasks.start_soon(self._settler.follow_outputs)
             tasks.start_soon(self._watch_store)
-            tasks.start_soon(self._adopt_loop)
+            if not self.is_nested:
+                tasks.start_soon(self._adopt_loop)
 
     def _let_go(self) -> None:
         """Hang up, so that the workers know at once that they are alone."""
@@ -189,6 +201,16 @@ class Executor:
         with contextlib.suppress(ChutesError), self.store.writing() as tx:
             if not fleet.has_heritage(tx, self.id):
                 fleet.end_executor(tx, self.id, time.time())
+                self._lease_path.unlink(missing_ok=True)
+
+    def _leave_to_host(self) -> None:
+        """Start the detached host where no worker is left that would notice."""
+        if self.kind == "host" or self.is_nested or not self._is_registered:
+            return
+        if any(handle.is_alive() for handle in self.handles):
+            return
+        with contextlib.suppress(ChutesError, sqlite3.Error, OSError):
+            wake_host(self.store)
 
     def _register(self) -> None:
         with self.store.writing() as tx:
@@ -200,8 +222,11 @@ class Executor:
                 python=sys.executable,
                 lease=str(self._lease_path),
                 sqlite=sqlite3.sqlite_version,
+                max_workers=self.max_workers,
+                is_nested=self.is_nested,
                 now=time.time(),
             )
+        self._is_registered = True
 
     # -- commits ---------------------------------------------------------------
     def _commit_all(self) -> None:
@@ -318,24 +343,20 @@ class Executor:
 
     def _adopt_the_dead(self) -> None:
         """Take over what executors left that died: their jobs and their workers."""
-        rows = fleet.live_executors(self.store.reader)
-        dead = [row for row in rows if row["id"] != self.id and self._is_heir(row)]
+        rows = fleet.unended_executors(self.store.reader, sys.executable)
+        others = [row for row in rows if row["id"] != self.id]
+        dead = [row for row in others if not is_held(Path(row["lease"]))]
         for row in dead:
             with self.store.writing() as tx:
-                fleet.inherit(tx, row["id"], self.id, time.time())
-                workers = fleet.live_workers(tx, self.id)
+                _, workers = fleet.inherit(tx, row["id"], self.id, time.time())
                 tasks = {one["id"]: fleet.running_on(tx, one["id"]) for one in workers}
             with contextlib.suppress(FileNotFoundError):
                 Path(row["lease"]).unlink()
             for worker in workers:
-                if worker["id"] not in self.lane.handles:
-                    self._settler.adopt(worker, tasks[worker["id"]])
+                self._settler.adopt(worker, tasks[worker["id"]])
         if dead:
             self.put(Kick(clock=True, asks=True))
             self.store.feed.nudge()
-
-    def _is_heir(self, row: sqlite3.Row) -> bool:
-        return row["python"] == sys.executable and not is_held(Path(row["lease"]))
 
     # -- for doctors and tests -------------------------------------------------
     def call(self, ask: Callable[[], object]) -> Future[object]:

@@ -245,7 +245,8 @@ class Job:
         Parameters
         ----------
         code : {"same", "current"}
-            The code this job ran, or its function as this kernel has it now.
+            The code this job ran, or its function and options as this kernel has
+            them now.
         resume : bool
             Whether the new job finds this one's checkpoint.
 

@@ -49,6 +49,8 @@ class JobOptions:
         Most of this job running at once on the machine.
     resources : mapping of str to int or float
         Tokens that an attempt holds while it runs.
+    fresh : bool
+        Give each attempt a worker that is used for nothing else.
     reuse : bool
         Give back the job of the same code and input instead of a new one.
     """
@@ -233,15 +235,6 @@ def _executor(option: str, value: Any) -> str:
     raise DefinitionError(f"{option}={value!r} is none of 'process', 'kernel', 'dask'")
 
 
-def _fresh(option: str, value: Any) -> bool:
-    if _flag(option, value):
-        raise NotAvailable(
-            "fresh=True is not available yet: workers are reused; what a job changes "
-            "in modules stays for the next job of the same worker"
-        )
-    return False
-
-
 def _concurrency(option: str, value: Any) -> int | None:
     if value is None:
         return None
@@ -280,7 +273,7 @@ _PARSERS: dict[str, tuple[str, Callable[[str, Any], Any]]] = {
     "priority": ("priority", _whole),
     "concurrency": ("concurrency", _concurrency),
     "resources": ("resources", _resources),
-    "fresh": ("fresh", _fresh),
+    "fresh": ("fresh", _flag),
     "reuse": ("reuse", _flag),
     "name": ("name", _word),
     "tags": ("tags", _words),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from .store.jobs import NewDefinition
+from .store.jobs import NewDefinition, NewJob
 
 
 class Defines(Protocol):
@@ -12,6 +12,9 @@ class Defines(Protocol):
 
     def definition(self) -> NewDefinition:
         """Return the definition of the code as it is now."""
+
+    def as_now(self, job: NewJob) -> NewJob:
+        """Return a job's row with code and options as they are now."""
 
 
 _functions: dict[tuple[str, str], Defines] = {}

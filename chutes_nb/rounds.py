@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .errors import MoveRefused
+from .lanes.claims import Claims
 from .lanes.handle import Handle
 from .lanes.process import ProcessLane
 from .policy import Ending
@@ -206,13 +207,14 @@ class Round:
         self.finished: list[Finish] = []
         self.buried: list[Handle] = []
         self.newborn: list[Handle] = []
-        self.worn: list[Handle] = []
         self.new_keys: list[str] = []
         self.asked: list[Row] = []
         self.limits: list[Row] = []
         self.backlog = lane.backlog
         self.has_times = False
         self.next_time: float | None = None
+        self._queue = Claims(lane, executor, max_workers, self.now)
+        self.worn = self._queue.worn
         self._claims: list[tuple[Handle, Row, Row | None]] = []
 
     def write_logs(self, batch: Iterable[Entry]) -> None:
@@ -234,10 +236,13 @@ class Round:
         """Give ready jobs to idle workers, and ask for more workers where short."""
         freed = [one.handle for one in self.finished if self._can_go_on(one.handle)]
         idle = [handle for handle in self.lane.handles.values() if handle.is_idle]
-        for handle in freed + idle:
+        claims = self._queue
+        for handle in sorted(freed + idle, key=lambda one: one.is_new):
             if self.backlog == 0:
                 break
-            row = jobs.claim(tx, self.executor, handle.id, handle.output, self.now)
+            row = claims.next_for(tx, handle)
+            if row is None and claims.waits_for_new:
+                continue
             if row is None:
                 self.backlog = 0
                 break
@@ -249,7 +254,8 @@ class Round:
         if self.backlog != 0:
             self._plan_births(tx)
         if self.has_times:
-            row = tx.one(jobs.NEXT_TIME, {"executor": self.executor})
+            place = {"executor": self.executor, "now": self.now}
+            row = tx.one(jobs.NEXT_TIME, place)
             times = [at for at in row or () if at is not None and at > 0]
             self.next_time = min(times, default=None)
 
@@ -270,6 +276,7 @@ class Round:
             and handle.outcome is not None
             and not handle.outcome.has_threads
             and handle.runs < WORN_AFTER_RUNS
+            and not (handle.task is not None and handle.task["fresh"])
         )
 
     def _plan_births(self, tx: Transaction) -> None:
@@ -280,8 +287,7 @@ class Round:
             not handle.is_ready and handle.task is None
             for handle in self.lane.handles.values()
         )
-        place = {"executor": self.executor, "now": self.now, "limit": room + starting}
-        waiting = len(tx.all(jobs.READY, place))
+        waiting = self._queue.ready(tx, room + starting)
         for _ in range(min(room, waiting - starting)):
             handle = self.lane.new_handle()
             fleet.add_worker(
@@ -364,4 +370,5 @@ def task_of(row: Row, output: str) -> Task:
         row["timeout_s"],
         row["grace_s"],
         output,
+        bool(row["fresh"]),
     )

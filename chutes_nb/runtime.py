@@ -86,8 +86,7 @@ def configure(
             raise ValueError(f"max_workers={max_workers!r} must be at least 1")
         _settings["max_workers"] = int(max_workers)
         if _executor is not None:
-            _executor.max_workers = int(max_workers)
-            _executor.look()
+            _executor.set_max_workers(int(max_workers))
     if resources is not None:
         for name, amount in resources.items():
             if not amount >= 0:

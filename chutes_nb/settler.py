@@ -196,8 +196,8 @@ class Settler:
         """Record that a worker is no more, after the end of what it ran."""
         if handle.is_ending and not handle.is_drained:
             handle.is_gone = True  # its output is still being read
-        elif handle.is_ready or handle.identity is None:
-            self._put(Gone(handle))
+        elif handle.is_ready or handle.identity is None or not handle.is_new:
+            self._put(Gone(handle))  # an adopted one was ready for somebody else
         else:
             self._stillborn(handle, said_last(handle.folder / "stderr"))
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from . import registry, runtime
 from .binding import bind
-from .codec import encode
+from .codec import decode, encode
 from .definition import Definition, define
 from .errors import ChutesError, DefinitionError, MoveRefused
 from .files_in import take_in
@@ -92,6 +92,24 @@ class Definer:
     def fingerprint(self) -> str:
         """Return what stays the same while code and captured values do."""
         return self.define().fingerprint
+
+    def as_now(self, job: jobs.NewJob) -> jobs.NewJob:
+        """Return a job's row with the code and the options that there are now.
+
+        Raises
+        ------
+        BindingError, ValidationFailed
+            If what the job was given does not fit the code any more.
+        """
+        arguments = bind(self.signature, decode(job.input_kind, job.input))
+        encoded = encode(arguments)
+        return replace(
+            job,
+            definition=self.definition().key,
+            input_kind=encoded.kind,
+            input=encoded.body,
+            **terms(self.options, job.submitted_at),
+        )
 
     def _row(self, found: Definition) -> jobs.NewDefinition:
         setup = self._setup(found)
@@ -186,25 +204,33 @@ def new_job(
         chute=definer.chute.name,
         name=definer.name,
         definition=definition.key,
-        max_attempts=1 + options.retry,
-        grace_s=options.grace_s,
         input_kind=encoded.kind,
         input=encoded.body,
         inputs=encoded.body.decode()
         if is_small
         else json.dumps(preview(arguments), allow_nan=False),
         submitted_at=now,
-        priority=options.priority,
-        timeout_s=options.timeout_s,
-        deadline_at=None if options.deadline_s is None else now + options.deadline_s,
-        policy=policy_json(options),
-        concurrency=options.concurrency,
-        resources=json.dumps(dict(options.resources)) if options.resources else None,
         reuse_key=reuse_key,
         notebook=notebook,
         cell=cell,
-        tags=json.dumps(options.tags) if options.tags else "[]",
+        **terms(options, now),
     )
+
+
+def terms(options: JobOptions, now: float) -> dict[str, Any]:
+    """Return on what terms a job runs: its options as the fields of its row."""
+    return {
+        "max_attempts": 1 + options.retry,
+        "grace_s": options.grace_s,
+        "priority": options.priority,
+        "timeout_s": options.timeout_s,
+        "deadline_at": None if options.deadline_s is None else now + options.deadline_s,
+        "policy": policy_json(options),
+        "concurrency": options.concurrency,
+        "resources": json.dumps(dict(options.resources)) if options.resources else None,
+        "fresh": options.fresh,
+        "tags": json.dumps(options.tags) if options.tags else "[]",
+    }
 
 
 def submit(definition: jobs.NewDefinition, new: list[jobs.NewJob]) -> Future[list[str]]:
@@ -230,6 +256,8 @@ def resubmit(store: Store, job_id: str, code: str, resume: bool) -> str:
         If the job has not ended.
     ChutesError
         If ``code="current"`` and this kernel has no such function.
+    BindingError, ValidationFailed
+        If ``code="current"`` does not take what the job was given.
     """
     if code not in ("same", "current"):
         raise ValueError(f"code is 'same' or 'current', not {code!r}")
@@ -257,8 +285,7 @@ def resubmit(store: Store, job_id: str, code: str, resume: bool) -> str:
                 f"this kernel has no job {row['name']!r} of chute {row['chute']!r}; "
                 'run its cell first, or retry with code="same"'
             )
-        definition = function.definition()
-        new = replace(new, definition=definition.key)
+        definition, new = function.definition(), function.as_now(new)
     else:
         found = store.reader.one(jobs.DEFINITION, {"key": row["definition"]})
         assert found is not None  # held by a foreign key

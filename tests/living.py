@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from chutes_nb import Chute, processes, runtime
+from chutes_nb import Chute, processes, runtime, waking
 from chutes_nb.lanes.process import _children
 from chutes_nb.store import Store, jobs
 from rows import DEFINITION, EXECUTOR, WORKER, add_crew, until
@@ -34,6 +35,7 @@ def living_in(home: Path, workers: int) -> Iterator[Chute]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CHUTES_NB_HOME", str(home))
         patch.setenv("CHUTES_NB_MAX_WORKERS", str(workers))
+        patch.setenv("CHUTES_NB_HOST_IDLE_S", "0.5")
         patch.setattr(runtime, "_settings", {})
         try:
             yield Chute(username="me", name="tests")
@@ -76,6 +78,7 @@ def end_workers(store: Store) -> None:
         executor.look()
         until(lambda: not any(store.counts()[one] for one in ("queued", "running")))
         until(lambda: retired(executor))
+    end_host(store)
     for row in store.reader.all("SELECT * FROM workers WHERE ended_at IS NULL"):
         kill_worker(row)
 
@@ -85,6 +88,27 @@ def retired(executor: runtime.Executor) -> bool:
     idle = [one for one in executor.handles if one.is_idle]
     executor.call(lambda: [executor.lane.retire(one) for one in idle]).result(10)
     return not executor.handles
+
+
+def end_host(store: Store) -> None:
+    """End the detached host of a store, if there is one."""
+    lock = waking.host_lock(store, sys.executable)
+    for pid in holders(lock):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+    until(lambda: not processes.is_held(lock))
+    for process in waking._started:
+        process.wait(10)
+
+
+def holders(lock: Path) -> list[int]:
+    """Processes that have a file open."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if any(os.readlink(fd) == str(lock) for fd in (entry / "fd").iterdir()):
+                found.append(int(entry.name))
+    return [pid for pid in found if pid != os.getpid()]
 
 
 def kill_worker(row: SimpleNamespace) -> None:

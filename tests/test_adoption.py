@@ -269,6 +269,34 @@ def test_a_swallowed_cancel_while_nobody_lives_is_not_tried_again(own_chute, gat
     assert len(job.attempts) == 1
 
 
+def test_more_time_is_heard_of_while_nobody_lives(own_chute, gate):
+    job, _ = begun(own_chute, gate, timeout=0.8)
+    began = time.time()
+    runtime.stop()
+    assert job.extend(60)
+    until(lambda: time.time() > began + 1.2 + GRACE)
+    assert job.running()
+    gate.touch()
+    until(job.done)
+    assert job.result_now() > 0
+
+
+def test_less_time_is_heard_of_while_nobody_lives(own_chute, gate):
+    job, _ = begun(own_chute, gate, timeout=60)
+    runtime.stop()
+    assert job.extend(-59.5)
+    until(job.done)
+    assert job.status == "timeout"
+    assert job.reason.startswith("timed out after 0.5 s")
+
+
+def test_a_deadline_that_passes_while_nobody_lives_ends_the_job(own_chute, gate):
+    job, _ = begun(own_chute, gate, deadline=0.8, retry=3)
+    runtime.stop()
+    until(job.done)
+    assert (job.status, job.reason) == ("timeout", "deadline")
+
+
 def test_a_worker_killed_while_nobody_lived_is_settled_as_interrupted(own_chute, gate):
     job, pid = begun(own_chute, gate)
     runtime.stop()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from chutes_nb import JobTimeout, configure, get_job, jobs, runtime
+from chutes_nb import BindingError, JobTimeout, configure, get_job, jobs, runtime
 from rows import until
 
 S = 20.0
@@ -225,6 +225,55 @@ def test_a_job_defined_again_while_it_waits_keeps_its_old_code(lone_chute, gate)
     assert '"old"' in old.source
     assert old.retry().result(S) == "old"
     assert old.retry(code="current").result(S) == "new"
+
+
+def test_a_retry_of_current_code_has_the_options_of_now(lone_chute):
+    def attempts(self, n: int):
+        return self.max_attempts, self.remaining is None, n
+
+    old = lone_chute.job(retry=3, tags=["old"])(attempts).submit(n=7)
+    lone_chute.job(timeout=60, fresh=True)(attempts)
+    assert old.result(S) == (4, True, 7)
+    new = old.retry(code="current")
+    assert new.result(S) == (1, False, 7)
+    assert new.info.retry_of == old.id
+    assert new.info.tags == []
+
+
+def test_a_retry_of_code_that_takes_other_arguments_is_refused_at_once(lone_chute):
+    @lone_chute.job
+    def changing(self, n: int):
+        return n
+
+    old = changing.submit(n=1)
+    old.result(S)
+
+    @lone_chute.job
+    def changing(self, m: int):
+        return m
+
+    with pytest.raises(BindingError, match="unknown key 'n'"):
+        old.retry(code="current")
+    assert old.retry().result(S) == 1
+
+
+def test_a_retry_of_current_code_has_the_file_again(lone_chute, tmp_path):
+    source = tmp_path / "data.txt"
+    source.write_text("content")
+
+    @lone_chute.job(upload=True)
+    def read(self, file: bytes):
+        return "old"
+
+    old = read.submit(file=source)
+    old.result(S)
+    source.unlink()
+
+    @lone_chute.job(upload=True)
+    def read(self, file: bytes):
+        return file.decode()
+
+    assert old.retry(code="current").result(S) == "content"
 
 
 async def test_an_unknown_job_names_the_nearest(chute):

@@ -23,7 +23,7 @@ HEIGHT = {
             "paths model policy loading options cells",
             "processes",
             "store",
-            "reading views codec files_in registry",
+            "reading views codec files_in registry waking",
             "worker",
             "captures signatures",
             "pickling validation",

@@ -170,10 +170,11 @@ def test_an_unknown_executor_is_told_the_known_ones():
         parse({"executor": "threads"})
 
 
-def test_a_fresh_worker_is_refused_and_not_ignored():
-    assert parse({"fresh": False}).fresh is False
-    with pytest.raises(NotAvailable, match="fresh=True is not available"):
-        parse({"fresh": True})
+def test_a_fresh_worker_is_asked_for_by_a_flag():
+    assert parse({"fresh": True}).fresh is True
+    assert parse({}).fresh is False
+    with pytest.raises(DefinitionError, match="must be True or False"):
+        parse({"fresh": 1})
 
 
 @pytest.mark.parametrize("option", ["ports", "ssh"])

@@ -294,7 +294,8 @@ def test_an_heir_gets_the_jobs_and_workers_of_the_dead(store):
         add_crew(tx, "heir")
     running, queued = bring(store, State.RUNNING), queue(store)
     with store.writing() as tx:
-        assert fleet.inherit(tx, EXECUTOR, "heir", NOW) == 2
+        count, workers = fleet.inherit(tx, EXECUTOR, "heir", NOW)
+        assert (count, [row["id"] for row in workers]) == (2, [WORKER])
         assert [row["id"] for row in fleet.live_workers(tx, "heir")] == [WORKER]
         assert fleet.has_heritage(tx, EXECUTOR) is False
     assert claim(store) is None

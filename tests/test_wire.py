@@ -11,7 +11,8 @@ import pytest
 from chutes_nb.model import StatusInfo
 from chutes_nb.panel import one_line, static_card
 from chutes_nb.states import ALLOWED, State
-from chutes_nb.store import wire
+from chutes_nb.store import Store
+from rows import queue
 
 GOLDEN: dict[str, Any] = json.loads(
     (Path(__file__).parent / "golden" / "changes.json").read_text("utf-8")
@@ -39,16 +40,10 @@ def test_the_golden_moves_are_legal_and_lead_to_the_states() -> None:
     assert at == {job["job_id"]: State(job["status"]) for job in JOBS}
 
 
-def test_the_store_writes_the_fields_of_the_golden_sample() -> None:
+def test_the_store_writes_the_fields_of_the_golden_sample(store: Store) -> None:
     fields = set(StatusInfo.model_fields)
     assert set(JOBS[0]) == fields
-    row = dict.fromkeys(["executor", "seq", *_columns()])
-    row |= {"tags": "[]", "state": "queued"}
-    assert set(wire.status_of(row)) == fields  # type: ignore[arg-type]
-
-
-def _columns() -> list[str]:
-    return [name.strip() for name in wire.STATUS.replace("\n", " ").split(",")]
+    assert set(store.status(queue(store))) == fields
 
 
 @pytest.mark.parametrize("job", JOBS, ids=[job["job_id"] for job in JOBS])

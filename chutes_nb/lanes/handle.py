@@ -97,6 +97,11 @@ class Handle:
         """Whether the worker can take an attempt."""
         return self.is_ready and self.task is None and not self.is_going
 
+    @property
+    def is_new(self) -> bool:
+        """Whether the worker has had no attempt yet."""
+        return self.runs == 0
+
     def used_output(self) -> None:
         """Take a new file from now on; one that stayed empty serves again.
 

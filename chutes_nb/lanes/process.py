@@ -96,10 +96,10 @@ class ProcessLane:
     # -- birth -----------------------------------------------------------------
     def new_handle(self) -> Handle:
         """Name a worker and its places."""
-        worker = new_id()
-        runtime, runs = self._store.runtime, self._store.runs
-        lease, address = runtime / f"{worker}.lease", runtime / f"{worker}.sock"
-        return Handle(worker, lease, address, runs / worker)
+        store, worker = self._store, new_id()
+        lease = store.leases / f"{worker}.lease"
+        address = store.runtime / f"{worker}.sock"
+        return Handle(worker, lease, address, store.runs / worker)
 
     async def spawn(self, handle: Handle) -> None:
         """Start a worker whose row is in the store already.
@@ -158,9 +158,9 @@ class ProcessLane:
         folder, lease = Path(row["folder"]), Path(row["lease"])
         handle = Handle(row["id"], lease, Path(row["socket"]), folder)
         if row["pid"] is not None:
-            ticks, boot = row["start_ticks"], row["boot_id"]
-            handle.identity = Identity(row["pid"], ticks, boot)
+            handle.identity = Identity(*(row[name] for name in Identity._fields))
         handle.process = _children.get(handle.id)
+        handle.runs = 1  # nobody knows how many it has had
         handle.task = task
         self.handles[handle.id] = handle
         self._tasks.start_soon(self._call, handle)

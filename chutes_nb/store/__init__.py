@@ -14,13 +14,13 @@ from typing import Any, ClassVar
 from ..errors import JobNotFound, StoreError
 from ..paths import default_home, private_dir, runtime_dir
 from ..states import ENDED
-from . import jobs, logs, runs, wire
+from . import holding, jobs, logs, runs, wire
 from .db import Database, Gate, Transaction
 from .feed import Feed
 
 __all__ = ["Store", "Transaction"]
 
-STORE_MIGRATIONS = ["store_1.sql"]
+STORE_MIGRATIONS = ["store_1.sql", "store_2.sql"]
 LOG_MIGRATIONS = ["logs_1.sql"]
 
 
@@ -57,6 +57,7 @@ class Store:
         synchronous = "FULL" if durability == "full" else "NORMAL"
         self.home = private_dir(home.absolute())
         self.runtime = runtime_dir(self.home)
+        self.leases = private_dir(self.home / "leases")
         self.blobs = private_dir(self.home / "blobs")
         self.runs = private_dir(self.home / "runs")
         scripts = _scripts(STORE_MIGRATIONS)
@@ -207,6 +208,24 @@ class Store:
             row = tx.one(jobs.EXTEND, params)
         self.feed.nudge()
         return row is not None
+
+    def pause(self, chute: str, by: str) -> bool:
+        """Hold a chute's waiting jobs back; False if they are already."""
+        return self._set_pause(chute, True, by)
+
+    def resume(self, chute: str, by: str) -> bool:
+        """Let a chute's waiting jobs start again; False if they may already."""
+        return self._set_pause(chute, False, by)
+
+    def _set_pause(self, chute: str, is_paused: bool, by: str) -> bool:
+        with self.writing() as tx:
+            has_changed = holding.set_pause(tx, chute, is_paused, by, time.time())
+        self.feed.nudge()
+        return has_changed
+
+    def is_paused(self, chute: str) -> bool:
+        """Whether a chute's waiting jobs are held back."""
+        return holding.is_paused(self.reader, chute)
 
     def delete(self, job: str) -> None:
         """Forget an ended job, its log, result and files.

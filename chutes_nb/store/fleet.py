@@ -4,15 +4,26 @@ from __future__ import annotations
 
 from ..processes import Identity
 from .db import Row, Transaction
+from .holding import IS_PAUSED
 
 ADD_EXECUTOR = """
-INSERT INTO executors (id, kind, pid, boot_id, python, lease, sqlite, started_at)
-VALUES (:id, :kind, :pid, :boot_id, :python, :lease, :sqlite, :now)
+INSERT INTO executors (id, kind, pid, boot_id, python, lease, sqlite, max_workers,
+       is_nested, started_at)
+VALUES (:id, :kind, :pid, :boot_id, :python, :lease, :sqlite, :max_workers,
+       :is_nested, :now)
 """
+SET_MAX_WORKERS = "UPDATE executors SET max_workers = :most WHERE id = :id"
 END_EXECUTOR = (
     "UPDATE executors SET ended_at = :now WHERE id = :id AND ended_at IS NULL"
 )
 LIVE_EXECUTORS = "SELECT * FROM executors WHERE ended_at IS NULL"
+UNENDED = """
+SELECT *
+  FROM executors
+ WHERE ended_at IS NULL AND python = :python
+ ORDER BY started_at
+"""
+REOPEN = "UPDATE executors SET ended_at = NULL WHERE id = :id"
 ADD_WORKER = """
 INSERT INTO workers (id, executor, lease, socket, folder, started_at)
 VALUES (:id, :executor, :lease, :socket, :folder, :now)
@@ -29,25 +40,48 @@ RUNNING_ON = """
 SELECT j.id, j.chute, j.name, j.definition, j.attempt, j.max_attempts, j.timeout_s,
        j.grace_s, j.deadline_at, j.policy, j.input_kind, j.input, j.cancel_by,
        j.concurrency IS NOT NULL OR j.resources IS NOT NULL AS is_limited,
-       a.started_at, a.output
+       j.fresh, a.started_at, a.output
   FROM jobs j JOIN attempts a ON a.job = j.id AND a.number = j.attempt
  WHERE j.state = 'running' AND j.worker = :worker
 """
 HERITAGE = """
-SELECT 1 FROM jobs WHERE executor = :id AND finished_at IS NULL
+SELECT 1 FROM jobs WHERE executor = :id AND state IN ('queued', 'retrying')
+UNION ALL
+SELECT 1 FROM jobs WHERE executor = :id AND state = 'running'
 UNION ALL
 SELECT 1 FROM workers WHERE executor = :id AND ended_at IS NULL
 LIMIT 1
 """
-INHERIT_JOBS = """
+# What could be begun one day without anybody's leave.
+WAITING = f"""
+SELECT 1
+  FROM jobs
+ WHERE executor = :id AND state IN ('queued', 'retrying') AND lane <> 'kernel'
+   AND NOT {IS_PAUSED}
+ LIMIT 1
+"""
+RUNNING = """
+SELECT w.lease
+  FROM jobs j JOIN workers w ON w.id = j.worker
+ WHERE j.state = 'running' AND j.executor = :id
+"""
+# Two statements, since each of the two states has an index of its own: the whole
+# table would be read for both at once.
+INHERIT_WAITING = """
 UPDATE jobs
    SET executor = :heir, rev = :rev
- WHERE executor = :dead AND finished_at IS NULL
+ WHERE executor = :dead AND state IN ('queued', 'retrying')
+"""
+INHERIT_RUNNING = """
+UPDATE jobs
+   SET executor = :heir, rev = :rev
+ WHERE executor = :dead AND state = 'running'
 """
 INHERIT_WORKERS = """
 UPDATE workers
    SET executor = :heir
  WHERE executor = :dead AND ended_at IS NULL
+RETURNING *
 """
 
 
@@ -61,11 +95,19 @@ def add_executor(
     lease: str,
     sqlite: str,
     now: float,
+    max_workers: int | None = None,
+    is_nested: bool = False,
 ) -> None:
     """Record an executor; it holds its lease already."""
     place = {"id": executor, "kind": kind, "pid": who.pid, "boot_id": who.boot_id}
     facts = {"python": python, "lease": lease, "sqlite": sqlite, "now": now}
-    tx.run(ADD_EXECUTOR, place | facts)
+    shape = {"max_workers": max_workers, "is_nested": is_nested}
+    tx.run(ADD_EXECUTOR, place | facts | shape)
+
+
+def set_max_workers(tx: Transaction, executor: str, most: int) -> None:
+    """Record how many workers an executor may start, for whoever inherits."""
+    tx.run(SET_MAX_WORKERS, {"id": executor, "most": most})
 
 
 def end_executor(tx: Transaction, executor: str, now: float) -> None:
@@ -81,6 +123,26 @@ def has_heritage(tx: Transaction, executor: str) -> bool:
 def live_executors(tx: Transaction) -> list[Row]:
     """Executors not recorded as ended; their leases tell whether they live."""
     return tx.all(LIVE_EXECUTORS)
+
+
+def unended_executors(tx: Transaction, python: str) -> list[Row]:
+    """Executors of an interpreter that may have left something, oldest first."""
+    return tx.all(UNENDED, {"python": python})
+
+
+def reopen(tx: Transaction, executor: str) -> None:
+    """Let jobs be left to an executor that has ended: its heirs look there again."""
+    tx.run(REOPEN, {"id": executor})
+
+
+def has_waiting(tx: Transaction, executor: str) -> bool:
+    """Whether jobs of an executor wait that could start, now or at their time."""
+    return tx.one(WAITING, {"id": executor}) is not None
+
+
+def leases_of_running(tx: Transaction, executor: str) -> list[str]:
+    """Lease files of the workers that hold an executor's running jobs."""
+    return [row[0] for row in tx.all(RUNNING, {"id": executor})]
 
 
 def add_worker(
@@ -118,16 +180,18 @@ def running_on(tx: Transaction, worker: str) -> Row | None:
     return tx.one(RUNNING_ON, {"worker": worker})
 
 
-def inherit(tx: Transaction, dead: str, heir: str, now: float) -> int:
+def inherit(tx: Transaction, dead: str, heir: str, now: float) -> tuple[int, list[Row]]:
     """Give a dead executor's jobs and workers to a living one.
 
     Returns
     -------
     int
         How many jobs changed hands.
+    list of sqlite3.Row
+        The workers that did; none where another heir was faster.
     """
-    names = {"dead": dead, "heir": heir}
-    tx.run(INHERIT_WORKERS, names)
-    jobs = tx.run(INHERIT_JOBS, names | {"rev": tx.rev})
+    names = {"dead": dead, "heir": heir, "rev": tx.rev}
+    workers = tx.all(INHERIT_WORKERS, {"dead": dead, "heir": heir})
+    jobs = tx.run(INHERIT_WAITING, names) + tx.run(INHERIT_RUNNING, names)
     end_executor(tx, dead, now)
-    return jobs
+    return jobs, workers

@@ -11,6 +11,7 @@ from ..errors import JobNotFound, MoveRefused
 from ..policy import Ending, Verdict
 from ..states import State
 from .db import Row, Transaction
+from .holding import MAY_START
 from .ids import ALPHABET
 
 ADD_DEFINITION = """
@@ -23,11 +24,11 @@ VALUES (:key, :chute, :name, :code, :setup, :source, :first_line, :sources, :sch
 ADD = """
 INSERT INTO jobs (id, chute, name, definition, state, max_attempts, priority,
        timeout_s, grace_s, deadline_at, policy, lane, concurrency, resources,
-       reuse_key, input_kind, input, inputs, executor, submitted_at, changed_at,
-       retry_of, notebook, cell, tags, rev)
+       fresh, reuse_key, input_kind, input, inputs, executor, submitted_at,
+       changed_at, retry_of, notebook, cell, tags, rev)
 VALUES (:id, :chute, :name, :definition, 'queued', :max_attempts, :priority,
        :timeout_s, :grace_s, :deadline_at, :policy, :lane, :concurrency, :resources,
-       :reuse_key, :input_kind, :input, :inputs, :executor, :submitted_at,
+       :fresh, :reuse_key, :input_kind, :input, :inputs, :executor, :submitted_at,
        :submitted_at, :retry_of, :notebook, :cell, :tags, :rev)
 """
 REUSABLE = """
@@ -38,25 +39,10 @@ SELECT id
  ORDER BY seq DESC
  LIMIT 1
 """
-# A job whose kin are running up to its limit, or whose tokens others hold, has to
-# wait; both are counted over the whole machine.
-MAY_START = """
-(concurrency IS NULL
- OR concurrency > (SELECT count(*) FROM jobs AS kin
-                    WHERE kin.state = 'running' AND kin.name = jobs.name
-                      AND kin.chute = jobs.chute))
-AND (resources IS NULL
-     OR NOT EXISTS (
-       SELECT 1
-         FROM json_each(jobs.resources) AS need
-        WHERE need.value > coalesce(
-                (SELECT amount FROM capacities WHERE capacities.name = need.key), 1)
-              - (SELECT coalesce(sum(held.value), 0)
-                   FROM jobs AS other, json_each(other.resources) AS held
-                  WHERE other.state = 'running' AND held.key = need.key)))
-"""
 # One statement, so that two executors can never hold the same job; the attempt's
-# number comes from here and from nowhere else.
+# number comes from here and from nowhere else. A job that wants a worker of its own
+# keeps its place in the queue: a used worker that finds it first gets none, unless
+# it is told to pass over such jobs.
 CLAIM = f"""
 UPDATE jobs
    SET state = 'running', attempt = attempt + 1, worker = :worker,
@@ -66,12 +52,13 @@ UPDATE jobs
  WHERE seq = (SELECT seq FROM jobs
                WHERE executor = :executor AND state IN ('queued', 'retrying')
                  AND not_before <= :now AND attempt < max_attempts
-                 AND {MAY_START}
+                 AND (fresh = 0 OR NOT :passes_over) AND {MAY_START}
                ORDER BY priority DESC, seq
                LIMIT 1)
+   AND (fresh = 0 OR :is_new)
 RETURNING id, chute, name, definition, attempt, max_attempts, timeout_s, grace_s,
           deadline_at, policy, input_kind, input,
-          concurrency IS NOT NULL OR resources IS NOT NULL AS is_limited
+          concurrency IS NOT NULL OR resources IS NOT NULL AS is_limited, fresh
 """
 ADD_ATTEMPT = """
 INSERT INTO attempts (job, number, worker, started_at, output)
@@ -134,7 +121,7 @@ READY = f"""
 SELECT 1
   FROM jobs
  WHERE executor = :executor AND state IN ('queued', 'retrying')
-   AND not_before <= :now AND {MAY_START}
+   AND not_before <= :now AND (fresh = 1 OR NOT :fresh_only) AND {MAY_START}
  LIMIT :limit
 """
 SAY_WHY = """
@@ -146,8 +133,10 @@ SET_CAPACITY = """
 INSERT INTO capacities (name, amount) VALUES (:name, :amount)
 ON CONFLICT (name) DO UPDATE SET amount = excluded.amount
 """
+# A retry whose time has come is not waited for: a token or a pause holds it back, and
+# whoever frees it says so.
 NEXT_TIME = """
-SELECT min(not_before), min(deadline_at)
+SELECT min(iif(not_before > :now, not_before, NULL)), min(deadline_at)
   FROM jobs
  WHERE executor = :executor AND state IN ('queued', 'retrying')
 """
@@ -214,6 +203,7 @@ class NewJob:
     lane: str = "process"
     concurrency: int | None = None
     resources: str | None = None
+    fresh: bool = False
     reuse_key: str | None = None
     retry_of: str | None = None
     notebook: str | None = None
@@ -266,11 +256,27 @@ _JOB_VALUES = attrgetter(*_JOB_FIELDS)  # a third of the time of one getattr eac
 
 
 def claim(
-    tx: Transaction, executor: str, worker: str, output: str, now: float
+    tx: Transaction,
+    executor: str,
+    worker: str,
+    output: str,
+    now: float,
+    *,
+    is_new: bool = True,
+    passes_over: bool = False,
 ) -> Row | None:
-    """Take the next ready job for an idle worker, with a new attempt's number."""
+    """Take the next ready job for an idle worker, with a new attempt's number.
+
+    Parameters
+    ----------
+    is_new : bool
+        Whether the worker has run nothing yet; one that has gets no job that
+        wants a worker of its own.
+    passes_over : bool
+        Whether to look behind such jobs.
+    """
     params = {"executor": executor, "worker": worker, "now": now, "rev": tx.rev}
-    row = tx.one(CLAIM, params)
+    row = tx.one(CLAIM, params | {"is_new": is_new, "passes_over": passes_over})
     if row is not None:
         attempt = {"job": row["id"], "number": row["attempt"], "output": output}
         tx.run(ADD_ATTEMPT, attempt | {"worker": worker, "now": now})

@@ -6,12 +6,17 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from . import jobs, logs, runs
+from . import holding, jobs, logs, runs
 from .db import Row, Transaction
 
-STATUS = """
+# That a waiting job is held back is the chute's row, not the job's: pausing touches
+# one row, however many jobs wait.
+STATUS = f"""
 id, name, chute, state, attempt, max_attempts, progress, stage, submitted_at,
-started_at, finished_at, not_before, error, reason, timeout_s, deadline_at, lane,
+started_at, finished_at, not_before, error,
+iif(state IN ('queued', 'retrying') AND {holding.IS_PAUSED},
+    'paused' || coalesce('; ' || reason, ''), reason) AS reason,
+timeout_s, deadline_at, lane,
 priority, tags, notebook, cell, retry_of, cancel_by, reported_failure, log_end, rev,
 executor, seq
 """
@@ -27,6 +32,14 @@ SELECT *
 # which every step of every job would have to keep.
 MOVED = f"SELECT {STATUS} FROM jobs WHERE id IN (SELECT value FROM json_each(:ids))"
 RUNNING = f"SELECT {STATUS} FROM jobs WHERE state = 'running' AND rev > :since"
+HELD_BACK = f"""
+SELECT {STATUS}
+  FROM jobs
+ WHERE state IN ('queued', 'retrying')
+   AND chute IN (SELECT chute FROM pauses WHERE rev > :since)
+ ORDER BY seq DESC
+ LIMIT :limit
+"""
 REV = "SELECT rev FROM clock"
 ENDED_SINCE = """
 SELECT job
@@ -183,6 +196,9 @@ def changes(tx: Transaction, since: int, limit: int) -> dict[str, Any]:
     rows = {row["id"]: row for row in tx.all(MOVED, {"ids": json.dumps(list(ids))})}
     if not more:
         rows |= {row["id"]: row for row in tx.all(RUNNING, {"since": since})}
+        if holding.has_changed(tx, since):
+            held = tx.all(HELD_BACK, {"since": since, "limit": limit})
+            rows = {row["id"]: row for row in held} | rows
     found = sorted(rows.values(), key=lambda row: (row["rev"], row["seq"]))
     return {
         "rev": upto,

@@ -9,6 +9,7 @@ from ..errors import MoveRefused
 from ..policy import Ending
 from ..states import State
 from ..store import Store, fleet, logs, runs, settling
+from ..store.db import Row
 from .capture import Capture, Look
 from .endings import ending_of, result_of
 from .frames import Outcome, Task, Telling
@@ -48,12 +49,19 @@ class Alone:
                     runs.note(tx, task.job, task.attempt, progress=progress)
         self._store.feed.nudge()
 
-    def asked(self) -> Ending | None:
-        """Return the end that somebody asks for by a row: a cancel."""
-        row = fleet.running_on(self._store.reader, self._worker)
-        if row is None or row["cancel_by"] is None:
+    def row(self) -> Row | None:
+        """Return the running job as the store has it; None where it is not ours."""
+        return fleet.running_on(self._store.reader, self._worker)
+
+    def asked(self, row: Row | None) -> Ending | None:
+        """Return the end that the job's row asks for: a cancel, or its deadline."""
+        if row is None:
             return None
-        return Ending(State.CANCELLED, f"cancelled by {row['cancel_by']}")
+        if row["cancel_by"] is not None:
+            return Ending(State.CANCELLED, f"cancelled by {row['cancel_by']}")
+        if row["deadline_at"] is not None and time.time() >= row["deadline_at"]:
+            return Ending(State.TIMEOUT, "deadline", may_retry=False)
+        return None
 
     def finish(self, outcome: Outcome, asked: Ending | None) -> None:
         """Bring the rest of the output in and record the end."""
@@ -64,7 +72,7 @@ class Alone:
             record(self._store, self._task.job, self._task.attempt, self._capture, rest)
         self._capture.close()
         self.tell([one for one in outcome.told if one.kind == "progress"])
-        ending = ending_of(outcome, asked or self.asked())
+        ending = ending_of(outcome, asked or self.asked(self.row()))
         with self._store.writing() as tx:
             row = fleet.running_on(tx, self._worker)
             if row is None:

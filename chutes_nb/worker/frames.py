@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 
 # Counted on when a frame changes its meaning: an executor of another version
 # lets the worker finish what it has and then retires it.
-PROTOCOL = 1
+PROTOCOL = 2
 HEADER = struct.Struct("<Q")
 PIECE_BYTES = 256 << 10
 
@@ -43,6 +43,7 @@ class Task(NamedTuple):
     timeout_s: float | None
     grace_s: float
     output: str
+    is_fresh: bool = False
 
 
 class Telling(NamedTuple):

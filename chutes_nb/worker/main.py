@@ -13,14 +13,17 @@ import faulthandler
 import fcntl
 import os
 import socket
+import sqlite3
 import sys
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
+from ..errors import ChutesError
 from ..processes import WORKER_MARK, kill_marked
 from ..store import Store
+from ..waking import wake_host
 from .attempt import Attempt, ChuteProxy, Loaded
 from .body import Stopper
 from .context import RunFacts
@@ -30,6 +33,8 @@ from .pulse import Pulse
 from .trace import WHERE_SIGNAL
 
 ADOPTION_S = 60.0
+# A kernel that is restarted is back in a moment; a host would only be in its way.
+ALONE_LOOK_S = 1.0
 PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -68,7 +73,7 @@ class Worker:
         self._definitions: dict[str, Loaded] = {}
         self._chutes: dict[str, ChuteProxy] = {}
         self._unacked: Outcome | None = None
-        self._is_retired = False
+        self._is_retired = self._is_used_up = False
 
     def serve(self) -> None:
         """Take messages until told to go, or until nobody has called for a while."""
@@ -120,6 +125,7 @@ class Worker:
 
     def _on_run(self, task: Task) -> None:
         self._unacked = None
+        self._is_used_up = task.is_fresh
         attempt = Attempt(
             task,
             self._definitions[task.definition],
@@ -169,6 +175,7 @@ class Worker:
         if message is None:
             kill_marked(self.id, spare=frozenset({os.getpid()}))
             self._settle_alone()
+            self._wakes_host()
         self._is_retired = True
 
     # -- with no executor ------------------------------------------------------
@@ -178,14 +185,29 @@ class Worker:
             self._unacked = None
 
     def _bereft(self) -> bool:
-        """Settle what is not acknowledged, then wait for the next executor."""
+        """Settle what is not acknowledged, then wait for the next executor.
+
+        Where work waits and nobody lives, this worker starts the detached host and
+        goes: the host would be its child, and be taken for what a job left behind.
+        """
         self._settle_alone()
         self.line = None
+        if self._is_used_up:
+            self._wakes_host()
+            return False
         end = time.monotonic() + ADOPTION_S
         while (left := end - time.monotonic()) > 0:
-            if self.answer(left):
+            if self.answer(min(left, ALONE_LOOK_S)):
                 return True
+            if self._wakes_host():
+                return False
         return False
+
+    def _wakes_host(self) -> bool:
+        try:
+            return wake_host(self.store, environ=self.place.environ)
+        except (ChutesError, sqlite3.Error, OSError):
+            return False  # the store or the machine has no room now: look again
 
     def answer(self, timeout_s: float) -> bool:
         """Take a call from an executor, waiting at most so many seconds."""

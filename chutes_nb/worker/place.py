@@ -31,6 +31,11 @@ class Place:
         self._entered: dict[bytes, bytes] = {}
         self._make()
 
+    @property
+    def environ(self) -> dict[str, str]:
+        """The environment as it is outside of any attempt."""
+        return dict(self._environ)
+
     def _make(self) -> None:
         self._count += 1
         self.cwd = private_dir(self._folder / str(self._count))

@@ -202,10 +202,20 @@ class Pulse:
                 kill_marked(self._worker.id, spare=frozenset({os.getpid()}))
                 signal_group(os.getpgrp(), signal.SIGKILL)
             return
-        self.asked = self._time_is_up(task) or self._alone.asked()
+        row = self._alone.row()
+        if row is not None:
+            self._follow_limit(task, row["timeout_s"])
+        self.asked = self._time_is_up(task) or self._alone.asked(row)
         if self.asked is not None:
             self._kill_at = now + task.grace_s
             signal_group(os.getpgrp(), signal.SIGTERM)
+
+    def _follow_limit(self, task: Task, timeout_s: float | None) -> None:
+        """Move the timeout where somebody has extended the job."""
+        facts = self._attempt.facts if self._attempt is not None else None
+        if facts is None or timeout_s is None or timeout_s == facts.timeout_s:
+            return
+        self._extend(task, timeout_s)
 
     def _time_is_up(self, task: Task) -> Ending | None:
         facts = self._attempt.facts if self._attempt is not None else None

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from jupyter_client.provisioning import LocalProvisioner
 
+from chutes_nb.store import Store
 from kernels import Kernel
 from rows import until
 
@@ -157,6 +158,25 @@ def test_a_queued_job_of_a_killed_kernel_runs_under_the_next(
         f"from chutes_nb import get_job\nget_job({queued!r}).result(30)"
     )
     assert result["lines"] == list(range(40))
+
+
+def test_queued_jobs_of_a_killed_kernel_run_with_no_kernel_at_all(
+    own_kernel: Kernel, tmp_path: Path
+) -> None:
+    go = tmp_path / "go"
+    submitted(own_kernel, go)
+    own_kernel.run(
+        "from chutes_nb import configure\n"
+        "configure(max_workers=1)\n"
+        f"later = work.map([{{'go': {str(go)!r}}}] * 3)"
+    )
+    store = Store(own_kernel.home)
+    os.kill(kernel_pid(own_kernel), signal.SIGKILL)
+    go.touch()
+    until(lambda: store.counts()["completed"] == 4, 60)
+    numbers = store.reader.all("SELECT DISTINCT number FROM attempts")
+    assert [row[0] for row in numbers] == [1]
+    store.close()
 
 
 def test_the_kernel_answers_while_four_jobs_burn_the_processors(

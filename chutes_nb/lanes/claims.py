@@ -1,0 +1,63 @@
+"""Which job a worker gets next: the first of the queue, if it may have that one."""
+
+from __future__ import annotations
+
+from ..store import Transaction, jobs
+from ..store.db import Row
+from .handle import Handle
+from .process import ProcessLane
+
+
+class Claims:
+    """The claims of one commit.
+
+    Attributes
+    ----------
+    worn : list of Handle
+        Workers that are to go after the commit.
+    waits_for_new : bool
+        The first job of the queue wants a worker of its own, which no used one is.
+    """
+
+    def __init__(
+        self, lane: ProcessLane, executor: str, max_workers: int, now: float
+    ) -> None:
+        self._lane, self._executor = lane, executor
+        self._max_workers, self._now = max_workers, now
+        self.worn: list[Handle] = []
+        self.waits_for_new = False
+
+    def next_for(self, tx: Transaction, handle: Handle) -> Row | None:
+        """Claim the next job that a worker may have.
+
+        Where that job wants a worker of its own, a used worker makes room for a new
+        one, or takes a job behind it where there is room already.
+        """
+        place = (tx, self._executor, handle.id, handle.output, self._now)
+        if handle.is_new:
+            return jobs.claim(*place)
+        if not self.waits_for_new:
+            row = jobs.claim(*place, is_new=False)
+            if row is not None:
+                return row
+            self.waits_for_new = self.ready(tx, 1, fresh_only=True) > 0
+        if not self.waits_for_new or self._makes_room(tx, handle):
+            return None
+        return jobs.claim(*place, is_new=False, passes_over=True)
+
+    def ready(self, tx: Transaction, limit: int, *, fresh_only: bool = False) -> int:
+        """Count the jobs that could start now, up to a limit."""
+        place = {"executor": self._executor, "now": self._now, "limit": limit}
+        return len(tx.all(jobs.READY, place | {"fresh_only": fresh_only}))
+
+    def _makes_room(self, tx: Transaction, handle: Handle) -> bool:
+        """Let a used worker go if jobs wait for more new ones than there can be."""
+        if not self._lane.births.may_start():
+            return False
+        others = self._lane.handles.values()
+        coming = self._max_workers - len(others) + len(self.worn)
+        coming += sum(one.is_new or one.is_going for one in others)
+        if self.ready(tx, self._max_workers, fresh_only=True) <= coming:
+            return False
+        self.worn.append(handle)
+        return True

@@ -1,0 +1,58 @@
+"""What holds waiting jobs back: their kin, the tokens they want, a paused chute."""
+
+from __future__ import annotations
+
+from .db import Transaction
+
+# A condition on a row of jobs, for statements that look for jobs to start.
+IS_PAUSED = """
+EXISTS (SELECT 1 FROM pauses WHERE pauses.chute = jobs.chute AND is_paused)
+"""
+# A job whose kin are running up to its limit, or whose tokens others hold, has to
+# wait; both are counted over the whole machine. So has one whose chute is paused.
+MAY_START = f"""
+NOT {IS_PAUSED} AND
+(concurrency IS NULL
+ OR concurrency > (SELECT count(*) FROM jobs AS kin
+                    WHERE kin.state = 'running' AND kin.name = jobs.name
+                      AND kin.chute = jobs.chute))
+AND (resources IS NULL
+     OR NOT EXISTS (
+       SELECT 1
+         FROM json_each(jobs.resources) AS need
+        WHERE need.value > coalesce(
+                (SELECT amount FROM capacities WHERE capacities.name = need.key), 1)
+              - (SELECT coalesce(sum(held.value), 0)
+                   FROM jobs AS other, json_each(other.resources) AS held
+                  WHERE other.state = 'running' AND held.key = need.key)))
+"""
+SET_PAUSE = """
+INSERT INTO pauses (chute, is_paused, by, at, rev)
+VALUES (:chute, :is_paused, :by, :at, :rev)
+ON CONFLICT (chute) DO UPDATE
+   SET is_paused = excluded.is_paused, by = excluded.by, at = excluded.at,
+       rev = excluded.rev
+"""
+GET_PAUSE = "SELECT is_paused FROM pauses WHERE chute = :chute"
+CHANGED = "SELECT 1 FROM pauses WHERE rev > :since LIMIT 1"
+
+
+def set_pause(tx: Transaction, chute: str, is_paused: bool, by: str, at: float) -> bool:
+    """Hold a chute's waiting jobs back, or let them go; False if it is so already."""
+    row = tx.one(GET_PAUSE, {"chute": chute})
+    if bool(row and row[0]) is is_paused:
+        return False
+    facts = {"chute": chute, "is_paused": is_paused, "by": by, "at": at}
+    tx.run(SET_PAUSE, facts | {"rev": tx.rev})
+    return True
+
+
+def is_paused(tx: Transaction, chute: str) -> bool:
+    """Whether a chute's waiting jobs are held back."""
+    row = tx.one(GET_PAUSE, {"chute": chute})
+    return bool(row and row[0])
+
+
+def has_changed(tx: Transaction, since: int) -> bool:
+    """Whether any chute was paused or resumed after a revision."""
+    return tx.one(CHANGED, {"since": since}) is not None
