@@ -10,6 +10,7 @@ import argparse
 import os
 import platform
 import sqlite3
+import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -91,12 +92,11 @@ def main() -> None:
     peers = [one for one in MODULES if one in asked.only]
     if peers:
         say(str(compare(peers, asked.rounds, asked.singles, asked.share)))
-    alone = [
-        [what, said]
-        for name, measure in SINGLE.items()
-        if name in asked.only
-        for what, said in measure(asked)
-    ]
+    alone: list[list[str]] = []
+    for name in (one for one in SINGLE if one in asked.only):
+        for what, said in SINGLE[name](asked):
+            print(f"{what}: {said}", file=sys.stderr, flush=True)
+            alone.append([what, said])
     if alone:
         say("\n".join(rows(["chutes_nb alone", ""], alone)))
 

@@ -22,6 +22,10 @@ from .work import environ, first_line, noop
 
 FILE, FSYNC = "BENCH_HUEY_FILE", "BENCH_HUEY_FSYNC"
 POLL_S = 0.001
+OPTIONS = (
+    f"--workers {WORKERS} --worker-type process --no-periodic --quiet "
+    f"--delay {POLL_S} --max-delay {POLL_S} --backoff 1.0"
+)
 
 # The consumer imports this module and finds its queue by the environment.
 queue = SqliteHuey(
@@ -48,15 +52,9 @@ def peer(synced: bool = False) -> Iterator[Peer]:
         queue.storage.close()
         queue.storage.filename, queue.storage._fsync = file, synced
         queue.storage.initialize_schema()
+        command = [sys.executable, "-m", "huey.bin.huey_consumer", f"{__name__}.queue"]
         consumer = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "huey.bin.huey_consumer",
-                f"{__name__}.queue",
-                *f"--workers {WORKERS} --worker-type process --no-periodic".split(),
-                *f"--delay {POLL_S} --max-delay {POLL_S} --backoff 1.0 --quiet".split(),
-            ],
+            [*command, *OPTIONS.split()],
             env=environ(**{FILE: file}, **facts),
             stderr=subprocess.DEVNULL,
         )

@@ -20,7 +20,7 @@ from .work import environ, first_line, noop
 
 # Without a fork for each job, which is the default: the faster way by far.
 WORKER = "--worker-class rq.worker.SimpleWorker --quiet"
-DURABLE = "--appendonly yes --appendfsync everysec --daemonize no"
+DURABLE = "--bind 127.0.0.1 --appendonly yes --appendfsync everysec --daemonize no"
 
 
 @contextmanager
@@ -35,20 +35,9 @@ def server() -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        command = [binary, "--port", str(port), "--dir", folder, "--save", ""]
         process = subprocess.Popen(
-            [
-                binary,
-                "--port",
-                str(port),
-                "--bind",
-                "127.0.0.1",
-                "--dir",
-                folder,
-                "--save",
-                "",
-                *DURABLE.split(),
-            ],
-            stdout=subprocess.DEVNULL,
+            [*command, *DURABLE.split()], stdout=subprocess.DEVNULL
         )
         try:
             address = f"redis://127.0.0.1:{port}/0"
@@ -75,18 +64,10 @@ def peer() -> Iterator[Peer]:
     """A queue with worker processes."""
     with server() as address, redis.Redis.from_url(address) as client:
         queue = rq.Queue("bench", connection=client)
+        command = [sys.executable, "-m", "rq.cli", "worker", "bench", "--url", address]
         processes = [
             subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "rq.cli",
-                    "worker",
-                    "bench",
-                    "--url",
-                    address,
-                    *WORKER.split(),
-                ],
+                [*command, *WORKER.split()],
                 env=environ(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
