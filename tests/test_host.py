@@ -283,21 +283,19 @@ def test_a_host_lets_go_when_a_kernel_comes_and_nothing_runs_twice(store, tmp_pa
     assert {attempt for _, attempt in ledger(tmp_path)} == {"1"}
 
 
-def test_host_and_workers_killed_together_leave_it_all_to_a_new_kernel(store, tmp_path):
+def test_host_and_workers_killed_together_leave_it_all_to_a_new_kernel(
+    store, tmp_path, caplog
+):
     found = host_at_work(store, tmp_path)
     (pid,) = store.reader.one("SELECT pid FROM executors WHERE id = :id", {"id": found})
     rows = store.reader.all("SELECT pid FROM workers WHERE ended_at IS NULL")
     for one in [pid, *(row[0] for row in rows if row[0] is not None)]:
         os.kill(one, signal.SIGKILL)
     (tmp_path / "gate").touch()
-    mine = runtime.executor()
+    runtime.executor()
     until(lambda: completed(store) == 12, S)
-    assert mine.lane.births.may_start()  # deaths of others are no failed births
+    assert "no worker can start" not in caplog.text  # no birth of ours has failed
     assert set(ledger(tmp_path).values()) == {1}
-    reasons = store.reader.all(
-        "SELECT reason FROM moves WHERE reason LIKE 'no worker%'"
-    )
-    assert reasons == []
 
 
 def test_a_killed_host_is_followed_by_another(store, tmp_path):
