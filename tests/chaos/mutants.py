@@ -165,7 +165,7 @@ MUTANTS = [
     mutant(
         "a cancel is not passed on",
         "I2",
-        calm("forever"),
+        calm("forever", most=4),
         ("rounds.py", 'if task["id"] in wanted:', "if False:"),
     ),
     mutant(
@@ -252,7 +252,7 @@ MUTANTS = [
     mutant(
         "the deadline is passed over",
         "I16",
-        calm("late late ticks"),
+        calm("late late ticks", most=40),
         ("store/jobs.py", "AND (deadline_at IS NULL OR deadline_at > :now)", ""),
         ("store/jobs.py", "   AND deadline_at <= :now\n", "   AND deadline_at <= 0\n"),
     ),

@@ -18,11 +18,14 @@ def shares(kinds: str) -> dict[str, int]:
     return {name: names.count(name) for name in names}
 
 
-def calm(kinds: str, *, cancel: float = 0.0, seconds: float = 1.5) -> Scenario:
+def calm(
+    kinds: str, *, cancel: float = 0.0, seconds: float = 1.5, most: int = 20
+) -> Scenario:
     """Nothing is killed; the kernel is shut down in order."""
+    facts = {"kinds": shares(kinds), "cancel": cancel, "most": most, "life_s": seconds}
 
     def run(world: World) -> None:
-        driver = world.launch(kinds=shares(kinds), cancel=cancel, life_s=seconds)
+        driver = world.launch(**facts)
         wait(lambda: driver.poll() is not None)
 
     return run
