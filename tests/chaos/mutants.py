@@ -214,7 +214,7 @@ MUTANTS = [
     mutant(
         "children outlive the timeout",
         "I12",
-        calm("hung_parent"),
+        calm("hung_parent", most=4),
         (
             "lanes/process.py",
             "        await anyio.to_thread.run_sync(kill_marked, handle.id)\n",
@@ -316,7 +316,7 @@ MUTANTS = [
     mutant(
         "a timeout ends nothing",
         "I2",
-        calm("hangs"),
+        calm("hangs", most=4),
         (
             "lanes/process.py",
             "= self._stop_in(max(0.0, left), handle, ending)",

@@ -10,7 +10,7 @@ from .mutants import MUTANTS, Mutant
 from .scenarios import Scenario
 from .world import SOURCE, World
 
-STILL_S = 3.0
+STILL_S, DRAIN_S = 6.0, 60.0
 TRIES = 3  # a race may not come about at the first time
 AT_ONCE = 2
 
@@ -20,7 +20,7 @@ def violations(scenario: Scenario, seed: int, source: Path = SOURCE) -> list[str
     world = World(seed, source)
     try:
         scenario(world)
-        world.drain(timeout_s=15.0, still_s=STILL_S)
+        world.drain(timeout_s=DRAIN_S, still_s=STILL_S)
         return world.check()
     finally:
         world.close()

@@ -19,7 +19,7 @@ def shares(kinds: str) -> dict[str, int]:
 
 
 def calm(
-    kinds: str, *, cancel: float = 0.0, seconds: float = 1.5, most: int = 20
+    kinds: str, *, cancel: float = 0.0, seconds: float = 1.5, most: int = 12
 ) -> Scenario:
     """Nothing is killed; the kernel is shut down in order."""
     facts = {"kinds": shares(kinds), "cancel": cancel, "most": most, "life_s": seconds}

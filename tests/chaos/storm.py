@@ -111,7 +111,7 @@ class Storm:
         return " | ".join(dict.fromkeys(self._rule(name) for name in chosen))
 
     def _rule(self, name: str) -> str:
-        share = 0.03 if name in HOT else 0.25
+        share = 0.03 if name in HOT else 0.5 if name.startswith("cancel.") else 0.25
         action = self.dice.choices(("kill", "stop"), (6, 1))[0]
         if name.startswith(FAILING) and self.dice.random() < 0.3:
             action = self.dice.choice(("ENOSPC", "EIO"))

@@ -63,7 +63,7 @@ class World:
             "kinds": {name: kind.share for name, kind in KINDS.items()},
             "most": 40,
             "life_s": 600.0,
-            "cancel": 0.02,
+            "cancel": 0.04,
             "still_s": 8.0,
         } | facts
         environ = os.environ | {
