@@ -187,7 +187,7 @@ class TwoStores(RuleBasedStateMachine):
         """One executor takes over from the other, again and again."""
         heir = "two" if dead == "one" else "one"
         with self.stores[which].writing() as tx:
-            moved = fleet.inherit(tx, dead, heir, self.now)
+            moved, _ = fleet.inherit(tx, dead, heir, self.now)
         left = [
             one
             for one in self.model.values()
