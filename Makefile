@@ -5,6 +5,7 @@
 # make build   wheel and sdist in dist/
 # make bench   how long the common steps take on this machine, beside other tools
 # make screenshots   the pictures of the README, from a real JupyterLab
+# make chaos   ten minutes of kills, then every planted bug (CHAOS='--minutes 1')
 # make clean   remove what the targets above have made
 #
 # Needs Python 3.11 or newer and node 20 or newer. The rest is installed into .venv
@@ -14,7 +15,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := test
-.PHONY: test demo lab lint build bench screenshots clean chromium pytest notebooks panel-test
+.PHONY: test demo lab lint build bench screenshots chaos clean chromium pytest \
+	notebooks panel-test
 
 PYTHON ?= python3.11
 BIN := .venv/bin
@@ -104,6 +106,9 @@ bench: .venv/.installed-bench $(PANEL)
 
 screenshots: .venv/.installed $(PANEL) chromium
 	cd tests && PYTHONPATH=. ../$(BIN)/python -m ui.screenshots
+
+chaos: .venv/.installed $(PANEL)
+	$(BIN)/python -m tests.chaos $(CHAOS)
 
 clean:
 	rm -rf .venv .demo .mypy_cache .pytest_cache .ruff_cache dist build tests/out

@@ -23,6 +23,7 @@ from pathlib import Path
 import anyio
 import anyio.abc
 
+from . import failpoints
 from .errors import ChutesError, StoreError
 from .lanes.handle import Handle
 from .lanes.process import ProcessLane
@@ -169,6 +170,7 @@ class Executor:
             elif not isinstance(error, SystemExit):
                 log.exception("the executor has stopped")
         finally:
+            failpoints.hit("exit.before_unlock")
             os.close(self._lease)
             self._leave_to_host()
             for entry in self._inbox:
@@ -266,6 +268,7 @@ class Executor:
                 round_.write_logs(batch)
                 round_.apply(tx, batch)
                 round_.claim(tx)
+                failpoints.hit("commit.before")
         except (StoreError, sqlite3.Error) as error:
             self.lane.backlog = None
             self._divide(batch, error)
@@ -350,6 +353,8 @@ class Executor:
             with self.store.writing() as tx:
                 _, workers = fleet.inherit(tx, row["id"], self.id, time.time())
                 tasks = {one["id"]: fleet.running_on(tx, one["id"]) for one in workers}
+                failpoints.hit("adopt.before_commit")
+            failpoints.hit("adopt.after_commit")
             with contextlib.suppress(FileNotFoundError):
                 Path(row["lease"]).unlink()
             for worker in workers:

@@ -152,7 +152,7 @@ def _marked_elsewhere(worker_id: str) -> list[int]:
     ]
 
 
-def kill_marked(worker_id: str, *, spare: frozenset[int] = frozenset()) -> int:
+def kill_marked(worker_id: str, spare: frozenset[int] = frozenset()) -> int:
     """Kill what a worker's jobs started; returns how many were killed.
 
     Looks again until a pass finds nobody, since a process may have forked

@@ -9,7 +9,9 @@ from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass, field
 from typing import Any
 
+from . import failpoints
 from .errors import MoveRefused
+from .lanes.causes import pass_before_commit
 from .lanes.claims import Claims
 from .lanes.handle import Handle
 from .lanes.process import ProcessLane
@@ -62,9 +64,11 @@ class Submit(Entry):
                 if self.resume_from is not None:
                     runs.copy_checkpoint(tx, self.resume_from, job_id)
             round_.has_times |= job.deadline_at is not None
+        failpoints.hit("submit.before_commit")
 
     def succeed(self) -> None:
         """Give the ids: the jobs are durable."""
+        failpoints.hit("submit.after_commit")
         # Whoever asked may have given up waiting; the jobs are there all the same.
         with contextlib.suppress(InvalidStateError):
             self.done.set_result(self.ids)
@@ -132,6 +136,7 @@ class Finish(Entry):
     result: jobs.NewResult | None = None
     told: list[tuple[str, Any]] = field(default_factory=list)
     files: list[runs.KeptFile] = field(default_factory=list)
+    state: State | None = None
 
     def apply(self, tx: Transaction, round_: Round) -> None:
         """Move the job; an attempt that is not ours any more changes nothing."""
@@ -148,6 +153,8 @@ class Finish(Entry):
             )
         except MoveRefused:
             state = None
+        pass_before_commit(state)
+        self.state = state
         if state in ENDED:
             round_.ended.append(self.task["id"])
         elif state is State.RETRYING:
@@ -166,6 +173,7 @@ class Gone(Entry):
     def apply(self, tx: Transaction, round_: Round) -> None:
         """Record it."""
         fleet.end_worker(tx, self.handle.id, round_.now)
+        failpoints.hit("gone.before_commit")
         round_.buried.append(self.handle)
 
 
@@ -191,6 +199,7 @@ class Born(Entry):
         """Record which process it is."""
         if self.handle.identity is not None:
             fleet.born(tx, self.handle.id, self.handle.identity)
+            failpoints.hit("born.before_commit")
 
 
 class Round:
@@ -216,6 +225,7 @@ class Round:
         self._queue = Claims(lane, executor, max_workers, self.now)
         self.worn = self._queue.worn
         self._claims: list[tuple[Handle, Row, Row | None]] = []
+        self._following: dict[str, str] = {}
 
     def write_logs(self, batch: Iterable[Entry]) -> None:
         """Write output first: an end in the store means that its log is there."""
@@ -226,6 +236,8 @@ class Round:
             for one in looks:
                 assert one.look is not None  # filtered above
                 logs.add(tx, one.job, one.attempt, one.look.start, one.look.body)
+            failpoints.hit("log.before_commit")
+        failpoints.hit("log.after_commit")
 
     def apply(self, tx: Transaction, batch: Iterable[Entry]) -> None:
         """Write every entry."""
@@ -240,7 +252,12 @@ class Round:
         for handle in sorted(freed + idle, key=lambda one: one.is_new):
             if self.backlog == 0:
                 break
-            row = claims.next_for(tx, handle)
+            output = handle.output
+            if handle.task is not None and handle.saw_output:
+                # The file of the attempt that ends in this round is not the next
+                # one's: an heir would take its lines for those of that one.
+                output = self._following[handle.id] = handle.new_output()
+            row = claims.next_for(tx, handle, output)
             if row is None and claims.waits_for_new:
                 continue
             if row is None:
@@ -251,6 +268,7 @@ class Round:
             if row["definition"] not in handle.known:
                 definition = tx.one(jobs.DEFINITION, {"key": row["definition"]})
             self._claims.append((handle, row, definition))
+            failpoints.hit("claim.before_commit")
         if self.backlog != 0:
             self._plan_births(tx)
         if self.has_times:
@@ -275,6 +293,7 @@ class Round:
             and handle.stopping is None
             and handle.outcome is not None
             and not handle.outcome.has_threads
+            and not handle.outcome.has_children
             and handle.runs < WORN_AFTER_RUNS
             and not (handle.task is not None and handle.task["fresh"])
         )
@@ -307,9 +326,12 @@ class Round:
         self.lane.backlog = self.backlog
         self.lane.handles.update({handle.id: handle for handle in self.newborn})
         for one in self.finished:
+            failpoints.hit("ack.before")
+            if one.state is State.RETRYING:
+                failpoints.hit("retry.after_commit")
             handle = one.handle
-            if handle.saw_output or (handle.outcome and handle.outcome.output_bytes):
-                handle.used_output()
+            if handle.saw_output:
+                handle.used_output(self._following.get(handle.id))
             can_go_on = self._can_go_on(handle)
             handle.clear()
             handle.ack = ("ack", one.task["id"], one.task["attempt"])
@@ -327,6 +349,7 @@ class Round:
         row: Row,
         definition: Row | None,
     ) -> None:
+        failpoints.hit("claim.after_commit")
         handle.runs += 1
         self.lane.give(handle, row)
         messages = []
@@ -334,6 +357,7 @@ class Round:
             handle.known.add(definition["key"])
             messages.append(define_message(definition))
         handle.send(*messages, ("run", task_of(row, handle.output)))
+        failpoints.hit("run.after_send")
 
     def _stop_what_is_asked(self) -> None:
         if not self.asked and not self.limits:

@@ -369,3 +369,15 @@ def test_a_living_kernel_keeps_its_jobs(own_chute, gate):
     assert job.result(S) > 0  # told by the other process through the store
     assert mine.handles == []
     end(process)
+
+
+def test_each_attempt_has_an_output_file_of_its_own_in_the_store(lone_chute):
+    @lone_chute.job()
+    def speak(n: int):
+        print("number", n)
+
+    speak.map(range(5)).results(S)
+    outputs = [
+        row["output"] for row in runtime.store().reader.all("SELECT * FROM attempts")
+    ]
+    assert len(outputs) == len(set(outputs)) == 5

@@ -19,7 +19,7 @@ HEIGHT = {
     height: room.split()
     for height, room in enumerate(
         [
-            "errors states sizes bytecode locality flow",
+            "errors states sizes bytecode locality flow failpoints",
             "paths model policy loading options cells",
             "processes",
             "store",

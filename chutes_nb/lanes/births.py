@@ -1,9 +1,17 @@
-"""When the next worker may be started: at once, or after a pause when births fail."""
+"""When the next worker may be started, and with what environment.
+
+At once, or after a pause when births fail.
+"""
 
 from __future__ import annotations
 
+import os
 import time
 
+from ..processes import WORKER_MARK
+
+# Secrets and settings of the kernel that no job needs.
+LEFT_OUT = ("JPY_", "JUPYTER_TOKEN", "JUPYTERHUB_API_TOKEN", "MPLBACKEND")
 PAUSE_S, PAUSE_MAX_S = 0.5, 30.0
 
 
@@ -32,3 +40,13 @@ class Births:
         self._failures += 1
         self._next_at = time.monotonic() + pause
         return pause
+
+
+def environment(worker: str) -> dict[str, str]:
+    """Return the environment of a worker: the kernel's, without what no job needs."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(LEFT_OUT)
+    }
+    return kept | {WORKER_MARK: worker, "MPLBACKEND": "agg"}

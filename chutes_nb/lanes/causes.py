@@ -6,8 +6,10 @@ import time
 from dataclasses import replace
 from typing import Any
 
+from .. import failpoints
 from ..policy import Ending, lost
 from ..states import State
+from ..worker.asking import leave_note, read_note
 from ..worker.errors import Sources
 from ..worker.trace import crash, is_time_up, place_in_words, read_trace, where
 from .handle import Handle
@@ -30,6 +32,9 @@ def cause_of_death(handle: Handle, code: int | None, sources: Sources) -> Ending
     if is_time_up(text, task["id"], task["attempt"]):
         reason = f"timed out after {task['timeout_s']:g} s{place_in_words(place)}"
         return Ending(State.TIMEOUT, reason, _as_error("Timeout", reason, place))
+    asked = read_note(handle.folder, task["id"], task["attempt"])
+    if asked is not None:  # by an executor that died before it could settle it
+        return placed(handle, asked, sources)
     last = handle.capture.last_output_at if handle.capture else None
     silent_s = None if last is None else time.monotonic() - last
     what = crash(text)
@@ -48,6 +53,37 @@ def placed(handle: Handle, ending: Ending, sources: Sources) -> Ending:
         return ending
     reason = f"{ending.reason}{place_in_words(place)}"
     return replace(ending, reason=reason, error=_as_error("Timeout", reason, place))
+
+
+def announce(handle: Handle, ending: Ending) -> None:
+    """Note down that an attempt is about to be stopped, in case this process dies."""
+    task = handle.task
+    assert task is not None  # only an attempt can be stopped
+    leave_note(handle.folder, task["id"], task["attempt"], ending)
+    if ending.state is State.CANCELLED:
+        failpoints.hit("cancel.before_kill")
+    else:
+        failpoints.hit("timeout.before_kill")
+
+
+def pass_after_kill(ending: Ending) -> None:
+    """Pass the failpoint of an attempt that was stopped and is not settled yet."""
+    if ending.state is State.CANCELLED:
+        failpoints.hit("cancel.after_kill")
+    else:
+        failpoints.hit("timeout.after_kill")
+
+
+def pass_before_commit(state: State | None) -> None:
+    """Pass the failpoint of an attempt whose end is written and not committed."""
+    if state is State.RETRYING:
+        failpoints.hit("retry.before_commit")
+    elif state is State.CANCELLED:
+        failpoints.hit("cancel.before_commit")
+    elif state is State.TIMEOUT:
+        failpoints.hit("timeout.before_commit")
+    else:
+        failpoints.hit("done.before_commit")
 
 
 def _as_error(kind: str, reason: str, place: dict[str, Any] | None) -> dict[str, Any]:

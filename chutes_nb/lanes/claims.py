@@ -27,13 +27,13 @@ class Claims:
         self.worn: list[Handle] = []
         self.waits_for_new = False
 
-    def next_for(self, tx: Transaction, handle: Handle) -> Row | None:
+    def next_for(self, tx: Transaction, handle: Handle, output: str) -> Row | None:
         """Claim the next job that a worker may have.
 
         Where that job wants a worker of its own, a used worker makes room for a new
         one, or takes a job behind it where there is room already.
         """
-        place = (tx, self._executor, handle.id, handle.output, self._now)
+        place = (tx, self._executor, handle.id, output, self._now)
         if handle.is_new:
             return jobs.claim(*place)
         if not self.waits_for_new:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..policy import Ending
-from ..processes import Identity, is_held, is_same, signal_group
+from ..processes import Identity, identify, is_held, is_same, signal_group
 from ..store.db import Row
 from ..store.ids import new_id
 from ..worker.capture import Capture
@@ -60,6 +60,8 @@ class Handle:
         The end that was asked for, from the moment of the first signal.
     is_ending : bool
         The attempt is over and about to be settled; it is settled only once.
+    is_gone : bool
+        The process is no more.
     is_ready : bool
         The worker has said hello, so it can be given an attempt.
     output : str
@@ -90,7 +92,7 @@ class Handle:
         self.ack: tuple[Any, ...] | None = None
         self.runs = 0
         self.idle_since = time.monotonic()
-        self.output = self._new_output()
+        self.output = self.new_output()
 
     @property
     def is_idle(self) -> bool:
@@ -102,15 +104,17 @@ class Handle:
         """Whether the worker has had no attempt yet."""
         return self.runs == 0
 
-    def used_output(self) -> None:
+    def used_output(self, following: str | None) -> None:
         """Take a new file from now on; one that stayed empty serves again.
 
-        The old one is in the log store by now.
+        The old one is in the log store by now. ``following`` is the new one where
+        the next attempt is in the store with it already.
         """
         Path(self.output).unlink(missing_ok=True)
-        self.output = self._new_output()
+        self.output = following or self.new_output()
 
-    def _new_output(self) -> str:
+    def new_output(self) -> str:
+        """Name a file for an attempt's output."""
         # A name that no earlier executor of this worker can have used: the worker
         # keeps the file open that it has, and opens another only by its name.
         return str(self.folder.with_name(f"{self.id}.{new_id()}.out"))
@@ -118,6 +122,8 @@ class Handle:
     @property
     def saw_output(self) -> bool:
         """Whether the attempt is known to have written something."""
+        if self.outcome is not None and self.outcome.output_bytes > 0:
+            return True
         return self.capture is not None and self.capture.offset > 0
 
     def send(self, *messages: tuple[Any, ...]) -> None:
@@ -131,6 +137,14 @@ class Handle:
             self.ack = None
         if self.transport is not None and messages:
             self.transport.write(b"".join(pack(message) for message in messages))
+
+    def know_process(self, pid: int) -> None:
+        """Take the worker's word for its number, where its first executor died early.
+
+        Without it an adopted worker could only be killed, never asked to stop.
+        """
+        if self.identity is None:
+            self.identity = identify(pid)
 
     def is_alive(self) -> bool:
         """Whether the process holds its lease; nothing else decides it."""

@@ -18,9 +18,9 @@ import anyio
 import anyio.abc
 import anyio.to_thread
 
+from .. import failpoints
 from ..policy import Ending
 from ..processes import (
-    WORKER_MARK,
     Identity,
     identify,
     is_zombie,
@@ -36,8 +36,8 @@ from ..worker.capture import Capture
 from ..worker.errors import Sources
 from ..worker.frames import PROTOCOL, Outcome, Telling
 from ..worker.trace import WHERE_SIGNAL
-from .births import Births
-from .causes import cause_of_death, placed
+from .births import Births, environment
+from .causes import announce, cause_of_death, pass_after_kill, placed
 from .handle import Handle, Wire, task_output
 
 PACKAGE_PARENT = str(Path(__file__).resolve().parents[2])
@@ -45,8 +45,6 @@ START = (
     "import sys; sys.path.append({parent!r}); "
     "from chutes_nb.worker.main import main; main(sys.argv[1:])"
 )
-# Secrets and settings of the kernel that no job needs.
-LEFT_OUT = ("JPY_", "JUPYTER_TOKEN", "JUPYTERHUB_API_TOKEN", "MPLBACKEND")
 POLL_S = 0.01
 # Workers that this process started, by their ids. They outlive an executor; the
 # next one in this process still can ask them for their exit codes.
@@ -110,20 +108,15 @@ class ProcessLane:
         lease = take_lease(handle.lease)
         ours, theirs = socket.socketpair()
         handle.folder.mkdir(mode=0o700, exist_ok=True)
-        environ = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(LEFT_OUT)
-        }
-        environ |= {WORKER_MARK: handle.id, "MPLBACKEND": "agg"}
         places = [self._store.home, handle.id, handle.folder, handle.address]
+        failpoints.hit("spawn.before_fork")
         try:
             with (handle.folder / "stderr").open("ab") as stderr:
                 handle.process = subprocess.Popen(
                     [sys.executable, "-c", START.format(parent=PACKAGE_PARENT)]
                     + [str(place) for place in places]
                     + [str(theirs.fileno()), str(lease)],
-                    env=environ,
+                    env=environment(handle.id),
                     cwd=handle.folder,
                     pass_fds=[theirs.fileno(), lease],
                     start_new_session=True,
@@ -134,6 +127,7 @@ class ProcessLane:
         finally:
             theirs.close()
             os.close(lease)
+        failpoints.hit("spawn.after_fork")
         _children[handle.id] = handle.process
         handle.identity = identify(handle.process.pid)
         self.handles[handle.id] = handle
@@ -191,6 +185,7 @@ class ProcessLane:
             if self._is_current(handle, message[1], message[2]):
                 self.begun(handle)
         elif kind == "hello":
+            handle.know_process(message[2])
             self._on_hello(handle, message[1], message[3])
 
     def _is_current(self, handle: Handle, job: str, attempt: int) -> bool:
@@ -267,7 +262,7 @@ class ProcessLane:
     # -- ends ------------------------------------------------------------------
     def stop(self, handle: Handle, ending: Ending) -> None:
         """Ask an attempt to end, and end it when its grace is over."""
-        if handle.task is None or handle.stopping is not None:
+        if self._is_closed or handle.task is None or handle.stopping is not None:
             return
         if handle.is_ending or handle.outcome is not None:
             return  # it has ended by itself
@@ -279,6 +274,7 @@ class ProcessLane:
         assert task is not None  # set by stop()
         assert ending is not None
         handle.changed.clear()
+        announce(handle, ending)
         handle.ask_where(WHERE_SIGNAL)
         handle.signal(signal.SIGTERM)
         with anyio.move_on_after(task["grace_s"]):
@@ -294,6 +290,7 @@ class ProcessLane:
             await self._alone_in_group(handle)
         ending = placed(handle, ending, self._settles.sources(handle))
         await self._end_process(handle)
+        pass_after_kill(ending)
         self._settles.ended(handle, ending, handle.outcome)
         self._settles.gone(handle)
 
@@ -307,7 +304,10 @@ class ProcessLane:
             await anyio.sleep(POLL_S)
 
     async def _clean(self, handle: Handle) -> None:
-        """End what a body left behind, then say that the attempt is over."""
+        """End what a body left behind, then say that the attempt is over.
+
+        The worker lives until that is committed: it alone can tell the outcome again.
+        """
         task = handle.task
         assert task is not None  # an outcome came for it
         own = handle.identity.pid if handle.identity else 0
@@ -317,9 +317,8 @@ class ProcessLane:
                     os.kill(pid, signal.SIGTERM)
         with anyio.move_on_after(task["grace_s"]):
             await self._alone_in_group(handle)
-        await self._end_process(handle)
+        await anyio.to_thread.run_sync(kill_marked, handle.id, frozenset({own}))
         self._settles.ended(handle, None, handle.outcome)
-        self._settles.gone(handle)
 
     async def _end_process(self, handle: Handle) -> None:
         """Kill what is left of a worker, its group, and all that carries its mark."""
@@ -387,11 +386,12 @@ class ProcessLane:
         if handle.transport is not None:
             handle.transport.close()
         for path in (handle.lease, handle.address):
-            with contextlib.suppress(FileNotFoundError):
-                path.unlink()
+            path.unlink(missing_ok=True)
 
     def remove_folder(self, handle: Handle) -> None:
         """Remove a dead worker's folder and output, once its attempt is settled."""
         for output in self._store.runs.glob(f"{handle.id}.*.out"):
             output.unlink(missing_ok=True)
+        failpoints.hit("gc.before_unlink")
         shutil.rmtree(handle.folder, ignore_errors=True)
+        failpoints.hit("gc.after_unlink")

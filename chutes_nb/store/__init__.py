@@ -11,6 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, ClassVar
 
+from .. import failpoints
 from ..errors import JobNotFound, StoreError
 from ..paths import default_home, private_dir, runtime_dir
 from ..states import ENDED
@@ -188,6 +189,8 @@ class Store:
         """Keep the newest checkpoint of a job; durable when it returns."""
         with self.writing() as tx:
             runs.set_checkpoint(tx, job, attempt, step, kind, body, time.time())
+            failpoints.hit("checkpoint.before_commit")
+        failpoints.hit("checkpoint.after_commit")
 
     def load_checkpoint(self, job: str) -> tuple[str, bytes] | None:
         """Return the newest checkpoint of a job, encoded."""
@@ -198,6 +201,8 @@ class Store:
         """Cancel a waiting job, or ask for a running one to be; False if ended."""
         with self.writing() as tx:
             asked = jobs.request_cancel(tx, job, by, time.time())
+            failpoints.hit("ask.before_commit")
+        failpoints.hit("ask.after_commit")
         self.feed.nudge([job] if self.has_ended(job) else [])
         return asked
 
@@ -242,6 +247,7 @@ class Store:
                 if state is None:
                     raise JobNotFound(f"no job has the id {job!r}")
                 raise StoreError(f"job {job} is {state}: cancel it, then delete it")
+        failpoints.hit("delete.between")
         with self.writing_logs() as tx:
             logs.delete(tx, job)
         self.feed.nudge()

@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from .. import failpoints
 from ..paths import PRIVATE_FILE, private_dir
 
 PIECE_BYTES = 1 << 20
@@ -50,11 +51,14 @@ def keep(source: BinaryIO, blobs: Path) -> Blob:
                 size += len(piece)
                 target.write(piece)
             target.flush()
+            failpoints.hit("blob.tmp_written")
             os.fsync(fd)
         sha256 = digest.hexdigest()
         final = blob_path(blobs, sha256)
         private_dir(final.parent)
+        failpoints.hit("blob.before_replace")
         os.replace(aside, final)
+        failpoints.hit("blob.after_replace")
     except BaseException:
         aside.unlink(missing_ok=True)
         raise

@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from .. import failpoints
 from ..errors import StoreError, StoreFull, StoreTooNew
 from ..paths import PRIVATE_FILE
 
@@ -281,7 +282,9 @@ class Database:
             return False
         try:
             connection.execute("PRAGMA busy_timeout = 0")
+            failpoints.hit("ckpt.before")
             row = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            failpoints.hit("ckpt.after")
             return not row[0]
         finally:
             connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
@@ -301,10 +304,12 @@ class Database:
         gate.enter()
         try:
             for number in range(self._version(), wanted):
+                failpoints.hit("migrate.before_step")
                 connection.executescript(
                     f"BEGIN IMMEDIATE;\n{self._migrations[number]}\n"
                     f"PRAGMA user_version = {number + 1};\nCOMMIT;"
                 )
+                failpoints.hit("migrate.after_step")
         except sqlite3.DatabaseError as error:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")

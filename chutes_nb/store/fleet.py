@@ -33,7 +33,13 @@ UPDATE workers
    SET pid = :pid, start_ticks = :start_ticks, boot_id = :boot_id
  WHERE id = :id
 """
-END_WORKER = "UPDATE workers SET ended_at = :now WHERE id = :id AND ended_at IS NULL"
+# Not while it has an attempt: nobody would look for that one any more.
+END_WORKER = """
+UPDATE workers
+   SET ended_at = :now
+ WHERE id = :id AND ended_at IS NULL
+   AND NOT EXISTS (SELECT 1 FROM jobs WHERE state = 'running' AND worker = :id)
+"""
 LIVE_WORKERS = "SELECT * FROM workers WHERE executor = :executor AND ended_at IS NULL"
 OWNER = "SELECT executor FROM workers WHERE id = :id"
 RUNNING_ON = """

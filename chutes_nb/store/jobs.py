@@ -52,6 +52,7 @@ UPDATE jobs
  WHERE seq = (SELECT seq FROM jobs
                WHERE executor = :executor AND state IN ('queued', 'retrying')
                  AND not_before <= :now AND attempt < max_attempts
+                 AND (deadline_at IS NULL OR deadline_at > :now)
                  AND (fresh = 0 OR NOT :passes_over) AND {MAY_START}
                ORDER BY priority DESC, seq
                LIMIT 1)

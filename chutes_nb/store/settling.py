@@ -16,6 +16,8 @@ from ..states import State
 from . import jobs, runs
 from .db import Row, Transaction
 
+CANCELLED_BY = "SELECT cancel_by FROM jobs WHERE id = :job"
+
 
 def write_tellings(
     tx: Transaction,
@@ -76,6 +78,8 @@ def finish_attempt(
     """
     job, attempt = task["id"], task["attempt"]
     policy = retry_policy(task["policy"])
+    if ending.state is not State.COMPLETED:
+        ending = _as_asked(tx, job, ending, policy)
     verdict = settle(
         ending, attempt, task["max_attempts"], policy, now, task["deadline_at"]
     )
@@ -85,3 +89,17 @@ def finish_attempt(
         write_tellings(tx, job, attempt, told, now)
     runs.add_files(tx, job, attempt, files)
     return verdict.state
+
+
+def _as_asked(tx: Transaction, job: str, ending: Ending, policy: RetryPolicy) -> Ending:
+    """Let a cancel stand that was promised before the attempt went wrong.
+
+    Without it the job would be tried again, and whoever cancelled it was told that
+    it would not.
+    """
+    row = tx.one(CANCELLED_BY, {"job": job})
+    by = None if row is None else row[0]
+    is_final = ending.state is State.TIMEOUT and not policy.on_timeout
+    if by is None or is_final:
+        return ending
+    return Ending(State.CANCELLED, f"cancelled by {by}", ending.error)

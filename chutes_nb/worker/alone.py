@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import time
 
+from .. import failpoints
 from ..errors import MoveRefused
 from ..policy import Ending
 from ..states import State
-from ..store import Store, fleet, logs, runs, settling
+from ..store import Store, Transaction, fleet, logs, runs, settling
 from ..store.db import Row
+from .asking import read_note
 from .capture import Capture, Look
 from .endings import ending_of, result_of
 from .frames import Outcome, Task, Telling
@@ -51,17 +53,28 @@ class Alone:
 
     def row(self) -> Row | None:
         """Return the running job as the store has it; None where it is not ours."""
-        return fleet.running_on(self._store.reader, self._worker)
+        return self._row(self._store.reader)
 
     def asked(self, row: Row | None) -> Ending | None:
-        """Return the end that the job's row asks for: a cancel, or its deadline."""
+        """Return the end that is asked for: a cancel, the deadline, or a stop begun."""
         if row is None:
             return None
         if row["cancel_by"] is not None:
             return Ending(State.CANCELLED, f"cancelled by {row['cancel_by']}")
         if row["deadline_at"] is not None and time.time() >= row["deadline_at"]:
             return Ending(State.TIMEOUT, "deadline", may_retry=False)
-        return None
+        folder = self._store.runs / self._worker
+        return read_note(folder, self._task.job, self._task.attempt)
+
+    def _row(self, tx: Transaction) -> Row | None:
+        """Return the attempt's job while the store says that this worker has it.
+
+        Not just any job of this worker: an executor commits the end of one and the
+        claim of the next together, and may die before it can say either.
+        """
+        row = fleet.running_on(tx, self._worker)
+        own = (self._task.job, self._task.attempt)
+        return row if row is not None and (row["id"], row["attempt"]) == own else None
 
     def finish(self, outcome: Outcome, asked: Ending | None) -> None:
         """Bring the rest of the output in and record the end."""
@@ -74,7 +87,7 @@ class Alone:
         self.tell([one for one in outcome.told if one.kind == "progress"])
         ending = ending_of(outcome, asked or self.asked(self.row()))
         with self._store.writing() as tx:
-            row = fleet.running_on(tx, self._worker)
+            row = self._row(tx)
             if row is None:
                 return  # somebody else has settled it
             with contextlib.suppress(MoveRefused):
@@ -88,6 +101,8 @@ class Alone:
                     outcome.told,
                     [runs.KeptFile(*file) for file in outcome.files],
                 )
+            failpoints.hit("alone.before_commit")
+        failpoints.hit("alone.after_commit")
         self._store.feed.nudge([outcome.job])
 
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from .. import failpoints
 from ..codec import decode, encode
 from ..errors import PermanentError, ResultNotStorable, TemporaryError
 from ..files_in import hand_out
@@ -132,13 +133,21 @@ class Attempt:
         if os.getpid() != self._pid:
             os._exit(0)  # a child that the body forked came back with it
         if outcome.end != "ok":
-            outcome.files = [tuple(kept) for kept in self.keeper.collect(None)]
+            outcome.files = self._files_of_failed()
         if self.context is not None:
             outcome.told.extend(state_of(self.context))
         outcome.output_bytes = self.place.leave()
         outcome.has_children = has_children()
         outcome.has_threads = threading.active_count() > threads
         return outcome
+
+    def _files_of_failed(self) -> list[tuple[Any, ...]]:
+        """Keep what a failed attempt left, as far as that can be."""
+        try:
+            return [tuple(kept) for kept in self.keeper.collect(None)]
+        except OSError as error:
+            print(f"files of this attempt are lost: {error}", file=sys.stderr)
+            return []
 
     def _call(self) -> Any:
         task, store = self.task, self.store
@@ -161,10 +170,12 @@ class Attempt:
         self.stopper.begin(self.facts)
         self.facts.began_at = time.monotonic()
         self._on_begin(self.facts)
+        failpoints.hit("body.before")
         try:
             return self.stopper.call(lambda: function(*first, **named))
         finally:
             self.stopper.end()
+            failpoints.hit("body.after")
 
     def _result(self, value: Any) -> dict[str, Any]:
         encoded = encode(value)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import mimetypes
 import os
 import stat
@@ -56,7 +55,14 @@ class Keeper:
         return KeptFile(label, str(path), blob.size, kind, blob.sha256)
 
     def collect(self, result: Any) -> list[KeptFile]:
-        """Keep what the attempt left in its folder and what its result names."""
+        """Keep what the attempt left in its folder and what its result names.
+
+        Raises
+        ------
+        OSError
+            If a file cannot be copied into the store: its disk is full, perhaps.
+            The attempt's folder goes, so the file would be lost without a word.
+        """
         kept: list[KeptFile] = []
         for path in () if self._place.is_clean() else self._left():
             self._try(path, str(path.relative_to(self._cwd)), kept)
@@ -69,15 +75,17 @@ class Keeper:
     ) -> None:
         if len(kept) >= MAX_FILES:
             return
-        with contextlib.suppress(OSError, ValueError):  # no such file, after all
+        try:
             found = path.stat()
-            is_file = stat.S_ISREG(found.st_mode)
-            is_new = found.st_mtime >= self._began_at
-            if not is_file or (only_new and not is_new):
-                return
-            if os.path.realpath(path) not in self._seen:
-                label = None if name is None else name.removeprefix("output/")
-                kept.append(self.keep(path, label and label.replace("/", "-")))
+        except (OSError, ValueError):  # no such file, after all
+            return
+        is_file = stat.S_ISREG(found.st_mode) and os.access(path, os.R_OK)
+        is_new = found.st_mtime >= self._began_at
+        if not is_file or (only_new and not is_new):
+            return
+        if os.path.realpath(path) not in self._seen:
+            label = None if name is None else name.removeprefix("output/")
+            kept.append(self.keep(path, label and label.replace("/", "-")))
 
     def _left(self) -> Iterator[Path]:
         for folder, folders, names in os.walk(self._cwd):

@@ -20,6 +20,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from .. import failpoints
 from ..errors import ChutesError
 from ..processes import WORKER_MARK, kill_marked
 from ..store import Store
@@ -115,6 +116,7 @@ class Worker:
         self._definitions[key] = Loaded(code, setup, sources, self._chutes)
 
     def _on_ack(self, job: str, attempt: int) -> None:
+        failpoints.hit("ack.after")
         self._unacked = None
 
     def _on_retire(self) -> None:
@@ -140,8 +142,10 @@ class Worker:
         faulthandler.cancel_dump_traceback_later()
         self.pulse.end(outcome)
         self._unacked = outcome
+        failpoints.hit("outcome.before_send")
         if not self.send(("outcome", outcome)):
             return  # the next receive finds the line dead and settles it
+        failpoints.hit("outcome.after_send")
         if outcome.has_threads or outcome.has_children:
             self._await_end()
 
@@ -191,6 +195,7 @@ class Worker:
         goes: the host would be its child, and be taken for what a job left behind.
         """
         self._settle_alone()
+        failpoints.hit("alone.before_wait")
         self.line = None
         if self._is_used_up:
             self._wakes_host()
@@ -233,6 +238,7 @@ def main(arguments: list[str]) -> None:
     """
     home, worker_id, folder, address = arguments[:4]
     connection, lease = (int(number) for number in arguments[4:])
+    failpoints.hit("spawn.after_exec")
     _hold(lease)
     _adopt_orphans()
     os.environ.setdefault(WORKER_MARK, worker_id)
@@ -253,6 +259,7 @@ def main(arguments: list[str]) -> None:
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(address)
+    failpoints.hit("exit.before_unlock")
     # Threads and exit hooks that a job left behind must not keep the process.
     os._exit(0)
 

@@ -14,6 +14,7 @@ import threading
 import time
 from typing import Any, Protocol
 
+from .. import failpoints
 from ..policy import Ending
 from ..processes import kill_marked, signal_group
 from ..states import State
@@ -124,6 +125,7 @@ class Pulse:
                     self._beat()
 
     def _beat(self) -> None:
+        failpoints.hit("body.mid")
         self._listen()
         self._look_at_state()
         tellings = self._take()

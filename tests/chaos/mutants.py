@@ -1,0 +1,401 @@
+"""Planted bugs: each is the package with a few words changed, and a scenario.
+
+A mutant whose words are not found (or found twice) is an error: the package has
+changed, and the bug has to be planted anew.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from .scenarios import Scenario, calm, redelivery, stale_end, struck
+from .world import SOURCE
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One planted bug.
+
+    Attributes
+    ----------
+    edits : tuple of (file, words, other words)
+    invariant : str
+        Beginning of a violation by which it has to be caught, such as ``I4``.
+    """
+
+    name: str
+    invariant: str
+    scenario: Scenario
+    edits: tuple[tuple[str, str, str], ...]
+
+    @contextmanager
+    def planted(self) -> Iterator[Path]:
+        """Folder of the package with the bug in it."""
+        folder = Path(tempfile.mkdtemp(prefix="mutant-"))
+        try:
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(SOURCE / "chutes_nb", folder / "chutes_nb", ignore=ignored)
+            for file, words, others in self.edits:
+                path = folder / "chutes_nb" / file
+                text = path.read_text()
+                if text.count(words) != 1:
+                    raise LookupError(
+                        f"mutant {self.name!r} finds {words!r} {text.count(words)} "
+                        f"times in {file}; the code has changed: plant it anew"
+                    )
+                path.write_text(text.replace(words, others))
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def mutant(
+    name: str, invariant: str, scenario: Scenario, *edits: tuple[str, str, str]
+) -> Mutant:
+    return Mutant(name, invariant, scenario, edits)
+
+
+RETRIES = calm("once always")
+ONLY_DRIVERS = struck("ticks prints hangs slow_once", driver=2.2, seconds=9.0)
+ONE_MORE = ("policy.py", "attempt >= max_attempts", "attempt > max_attempts")
+PENDING = "AND attempt = :attempt AND worker = :worker AND state = 'running'"
+TWO_TRANSACTIONS = """
+    if result is not None:
+        tx.connection.execute("COMMIT")
+        __import__("chutes_nb.failpoints").failpoints.hit("done.before_commit")
+        tx.connection.execute("BEGIN IMMEDIATE")
+"""
+TWINS = """
+            for twin in [one for one in self.lane.handles.values() if one.is_idle]:
+                key = {"key": row["definition"]}
+                found = self.store.reader.one(jobs.DEFINITION, key)
+                twin.send(define_message(found), ("run", task_of(row, twin.output)))
+"""
+
+MUTANTS = [
+    mutant("attempts are counted one too low", "I2", RETRIES, ONE_MORE),
+    mutant(
+        "one attempt more than allowed",
+        "I4",
+        RETRIES,
+        ONE_MORE,
+        ("store/jobs.py", "AND not_before <= :now AND attempt < max_attempts", ""),
+        ("store/migrations/store_1.sql", "CHECK (attempt <= max_attempts),", ""),
+    ),
+    mutant(
+        "attempts are numbered by two",
+        "I4",
+        calm("always"),
+        (
+            "store/jobs.py",
+            "attempt = attempt + 1, worker",
+            "attempt = attempt + 2, worker",
+        ),
+    ),
+    mutant(
+        "no fencing in finish",
+        "I",
+        stale_end,
+        ("store/jobs.py", PENDING, "AND state = 'running'"),
+    ),
+    mutant(
+        "acknowledged before the commit",
+        "I1",
+        struck("quick", plan="submit.before_commit=1:sleep0.01 | commit.before=0.05"),
+        (
+            "rounds.py",
+            '        failpoints.hit("submit.before_commit")\n',
+            "        self.done.set_result(self.ids)\n"
+            '        failpoints.hit("submit.before_commit")\n',
+        ),
+        (
+            "rounds.py",
+            "            self.done.set_result(self.ids)\n",
+            "            pass\n",
+        ),
+    ),
+    mutant(
+        "a worker lets go of its lease",
+        "I13",
+        ONLY_DRIVERS,
+        (
+            "worker/main.py",
+            "    fcntl.flock(lease, fcntl.LOCK_EX | fcntl.LOCK_NB)\n",
+            "    os.close(lease)\n",
+        ),
+    ),
+    mutant(
+        "what runs for long is taken for dead",
+        "I13",
+        ONLY_DRIVERS,
+        (
+            "lanes/handle.py",
+            "        return is_held(self.lease)\n",
+            '        if self.task is not None and "started_at" in self.task.keys():\n'
+            '            if time.time() - self.task["started_at"] > 0.3:\n'
+            "                return False\n"
+            "        return is_held(self.lease)\n",
+        ),
+    ),
+    mutant(
+        "nobody looks when a retry is due",
+        "I2",
+        RETRIES,
+        (
+            "executor.py",
+            "        self._timer = self._put_later(left, Kick(clock=True))\n",
+            "",
+        ),
+    ),
+    mutant(
+        "a nudge is lost",
+        "I2",
+        calm("ticks"),
+        (
+            "executor.py",
+            "        self._is_kicked = False\n        while self._inbox",
+            "        while self._inbox",
+        ),
+    ),
+    mutant(
+        "a cancel is not passed on",
+        "I2",
+        calm("forever", most=4),
+        ("rounds.py", 'if task["id"] in wanted:', "if False:"),
+    ),
+    mutant(
+        "result and state in two transactions",
+        "I7",
+        struck("quick ticks", plan="done.before_commit=0.1"),
+        (
+            "store/jobs.py",
+            "    if result is not None and verdict.state is State.COMPLETED:\n",
+            TWO_TRANSACTIONS
+            + "    if result is not None and verdict.state is State.COMPLETED:\n",
+        ),
+    ),
+    mutant(
+        "one claim goes to two workers",
+        "I10",
+        calm("ticks"),
+        (
+            "rounds.py",
+            "            self._send_task(handle, row, definition)\n",
+            "            self._send_task(handle, row, definition)" + TWINS,
+        ),
+    ),
+    mutant(
+        "the log is not drained before the end",
+        "I8",
+        calm("prints printed_error"),
+        (
+            "settler.py",
+            "if outcome is not None and outcome.output_bytes == 0 and not "
+            "handle.saw_output:",
+            "if True:",
+        ),
+    ),
+    mutant(
+        "delivered again to a worker that settled alone",
+        "I10",
+        redelivery,
+        (
+            "settler.py",
+            'if row is None or (row["id"], row["attempt"]) != (task["id"], '
+            'task["attempt"]):',
+            "if False:",
+        ),
+    ),
+    mutant(
+        "children outlive the timeout",
+        "I12",
+        calm("hung_parent", most=4),
+        (
+            "lanes/process.py",
+            "        await anyio.to_thread.run_sync(kill_marked, handle.id)\n",
+            "",
+        ),
+    ),
+    mutant(
+        "an orphan never settles",
+        "I10",
+        ONLY_DRIVERS,
+        (
+            "worker/main.py",
+            "            self.pulse.alone().finish(self._unacked, self.pulse.asked)\n",
+            "",
+        ),
+    ),
+    mutant(
+        "the living are inherited from",
+        "I",
+        struck("ticks once", drivers=2, driver=2.0),
+        ("executor.py", 'if not is_held(Path(row["lease"]))', "if row"),
+    ),
+    mutant(
+        "nobody inherits",
+        "I2",
+        ONLY_DRIVERS,
+        ("executor.py", "            self._adopt_the_dead()\n", ""),
+    ),
+    mutant(
+        "a retry does not wait",
+        "I15",
+        RETRIES,
+        ("store/jobs.py", "AND not_before <= :now AND attempt <", "AND attempt <"),
+    ),
+    mutant(
+        "the deadline is passed over",
+        "I16",
+        calm("late late ticks", most=40),
+        ("store/jobs.py", "AND (deadline_at IS NULL OR deadline_at > :now)", ""),
+        ("store/jobs.py", "   AND deadline_at <= :now\n", "   AND deadline_at <= 0\n"),
+    ),
+    mutant(
+        "a content is lost",
+        "I7",
+        calm("big keeps_file"),
+        (
+            "store/blobs.py",
+            "        os.replace(aside, final)\n",
+            "        aside.unlink()\n",
+        ),
+    ),
+    mutant(
+        "the checksum is of something else",
+        "I7",
+        calm("quick"),
+        ("store/jobs.py", "hashlib.sha256(self.body)", "hashlib.sha256(self.body[1:])"),
+    ),
+    mutant(
+        "counts lose a move",
+        "I17",
+        calm("quick"),
+        (
+            "store/migrations/store_1.sql",
+            "  UPDATE counts SET n = n + 1 WHERE state = NEW.state;\nEND;\n\n"
+            "CREATE TRIGGER job_deleted",
+            "END;\n\nCREATE TRIGGER job_deleted",
+        ),
+    ),
+    mutant(
+        "an end is not final",
+        "I3",
+        calm("quick always", cancel=0.5),
+        (
+            "store/jobs.py",
+            " WHERE id = :job AND state IN ('queued', 'retrying')\nRETURNING id",
+            " WHERE id = :job AND state <> 'running'\nRETURNING id",
+        ),
+        (
+            "store/migrations/store_1.sql",
+            "SELECT RAISE(ABORT, 'this state cannot follow that one');",
+            "SELECT 1;",
+        ),
+    ),
+    mutant(
+        "tokens and limits are passed over",
+        "I18",
+        calm("lonely holds_token"),
+        (
+            "store/holding.py",
+            "OR concurrency > (SELECT",
+            "OR concurrency + 9 > (SELECT",
+        ),
+        (
+            "store/holding.py",
+            "WHERE need.value > coalesce(",
+            "WHERE need.value > 9 + coalesce(",
+        ),
+    ),
+    mutant(
+        "a timeout ends nothing",
+        "I2",
+        calm("hangs", most=4),
+        (
+            "lanes/process.py",
+            "= self._stop_in(max(0.0, left), handle, ending)",
+            "= None",
+        ),
+        (
+            "worker/main.py",
+            "            left_s + task.grace_s, exit",
+            "            999, exit",
+        ),
+    ),
+    mutant(
+        "an adopted attempt is timed out early",
+        "I20",
+        struck("slow_hang", driver=2.0, seconds=7.0),
+        (
+            "settler.py",
+            'self.lane.begun(handle, time.time() - task["started_at"])',
+            "self.lane.begun(handle, 99.0)",
+        ),
+    ),
+    mutant(
+        "an adopted log begins anew",
+        "I8",
+        struck("prints", driver=1.5, seconds=7.0),
+        ("settler.py", 'handle.capture = Capture(task["output"], offset)', "pass"),
+        ("store/logs.py", "    if start < known:\n", "    if False:\n"),
+    ),
+    mutant(
+        "an attempt is recorded with the output of the one before",
+        "I8",
+        struck("prints printed_error", driver=1.3, seconds=8.0),
+        (
+            "rounds.py",
+            "if handle.task is not None and handle.saw_output:",
+            "if False:",
+        ),
+    ),
+    mutant(
+        "an orphan leaves the rest of its log",
+        "I8",
+        struck("prints", driver=0.9),
+        ("worker/alone.py", "        while self.look():\n", "        while False:\n"),
+    ),
+    mutant(
+        "an orphan ends what is not its own",
+        "I7",
+        struck("quick ticks", plan="ack.before=0.03"),
+        (
+            "worker/alone.py",
+            "return row if row is not None and",
+            "return row if row or",
+        ),
+    ),
+    mutant(
+        "who died counts as done",
+        "I7",
+        struck("ticks", worker=0.4),
+        (
+            "lanes/causes.py",
+            "    return replace(found, error=error)\n",
+            "    return Ending(State.COMPLETED)\n",
+        ),
+    ),
+    mutant(
+        "only the first checkpoint is kept",
+        "I19",
+        struck("saves", worker=0.25),
+        (
+            "store/runs.py",
+            "   SET attempt = excluded.attempt, step = excluded.step, "
+            "kind = excluded.kind,\n       body = excluded.body, at = excluded.at\n",
+            "   SET attempt = excluded.attempt\n",
+        ),
+    ),
+    mutant(
+        "a kept file is not written down",
+        "I9",
+        calm("keeps_file"),
+        ("store/settling.py", "    runs.add_files(tx, job, attempt, files)\n", ""),
+    ),
+]

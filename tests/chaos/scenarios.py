@@ -1,0 +1,120 @@
+"""Short targeted storms: the bad moments in which a planted bug has to show."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from .world import World, state_of
+
+Scenario = Callable[[World], None]
+FULL_S = 4.0
+
+
+def shares(kinds: str) -> dict[str, int]:
+    """``"ticks once once"`` as names and how often each is submitted."""
+    names = kinds.split()
+    return {name: names.count(name) for name in names}
+
+
+def calm(
+    kinds: str, *, cancel: float = 0.0, seconds: float = 1.5, most: int = 12
+) -> Scenario:
+    """Nothing is killed; the kernel is shut down in order."""
+    facts = {"kinds": shares(kinds), "cancel": cancel, "most": most, "life_s": seconds}
+
+    def run(world: World) -> None:
+        driver = world.launch(**facts)
+        wait(lambda: driver.poll() is not None)
+
+    return run
+
+
+def struck(
+    kinds: str,
+    *,
+    plan: str = "",
+    worker: float = 0.0,
+    driver: float = 0.0,
+    drivers: int = 1,
+    cancel: float = 0.0,
+    seconds: float = FULL_S,
+    most: int = 8,
+) -> Scenario:
+    """Drivers come again as they die.
+
+    Parameters
+    ----------
+    worker, driver : float
+        Seconds between two kills of one; 0 for none.
+    """
+
+    def run(world: World) -> None:
+        begun = time.monotonic()
+        due = {"worker": begun + worker, "driver": begun + driver}
+        while (now := time.monotonic()) < begun + seconds:
+            while len(world.living_drivers()) < drivers:
+                world.launch(plan, kinds=shares(kinds), cancel=cancel, most=most)
+            world.resume()
+            if worker and now > due["worker"] and (pids := world.workers()):
+                world.kill(world.dice.choice(pids), "worker")
+                due["worker"] = now + worker
+            if driver and now > due["driver"]:
+                world.kill(world.dice.choice(world.drivers).pid, "driver")
+                due["driver"] = now + driver
+            time.sleep(0.02)
+
+    return run
+
+
+def called_late(world: World, plan: str = "") -> int:
+    """A worker settles alone after a new executor has read that it has an attempt.
+
+    Returns
+    -------
+    int
+        Number of the worker's process.
+    """
+    kinds = shares("slow_once")
+    first = world.launch(plan, kinds=kinds, most=1, cancel=0)
+    wait(lambda: starts(world.folder / "ledger"))
+    (worker,) = world.workers()
+    world.kill(first.pid, "driver")
+    first.wait()
+    world.launch("adopt.after_commit=1:sleep3.5", kinds=kinds, most=0, cancel=0)
+    return worker
+
+
+def redelivery(world: World) -> None:
+    """The call comes when the worker is idle again."""
+    called_late(world)
+    time.sleep(6.0)
+
+
+def stale_end(world: World) -> None:
+    """A worker that lost its attempt dies while the next attempt runs.
+
+    It is stopped before it can answer until attempt 2 has begun, and killed then,
+    so that the executor ends an attempt that is not live.
+    """
+    worker = called_late(world, "alone.after_commit=1:stop")
+    ledger = world.folder / "ledger"
+    wait(lambda: state_of(worker) == "T")
+    job = starts(ledger)[0][0]
+    wait(lambda: (job, "2") in starts(ledger))
+    world.kill(worker, "worker")
+    time.sleep(1.0)  # for what must not happen
+
+
+def starts(ledger: Path) -> Sequence[tuple[str, str]]:
+    """Job and attempt of each start of a body."""
+    text = ledger.read_text() if ledger.exists() else ""
+    words = [line.split() for line in text.splitlines()]
+    return [(one[1], one[2]) for one in words if one[0] == "start"]
+
+
+def wait(condition: Callable[[], object], seconds: float = 10.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.01)
