@@ -327,6 +327,7 @@ MUTANTS = [
             "            left_s + task.grace_s, exit",
             "            999, exit",
         ),
+        ("worker/pulse.py", "facts.began_at < facts.timeout_s", "facts.began_at < 999"),
     ),
     mutant(
         "an adopted attempt is timed out early",
