@@ -37,11 +37,17 @@ $(BIN)/python:
 	@$(PYTHON) -m venv .venv || { \
 	  echo 'python -m venv failed; on Debian: apt-get install python3.11-venv' >&2; exit 1; }
 
+# A wheel brings this file; an editable install has to be told.
+EXTENSION := .venv/etc/jupyter/jupyter_server_config.d/chutes_nb.json
+$(EXTENSION): jupyter-config/chutes_nb.json $(BIN)/python
+	@mkdir -p $(@D)
+	@cp $< $@
+
 .venv/.installed-demo: $(BIN)/python pyproject.toml constraints.txt
 	$(PIP) -e '.[demo]'
 	@touch $@
 
-.venv/.installed: $(BIN)/python pyproject.toml constraints.txt
+.venv/.installed: $(BIN)/python pyproject.toml constraints.txt $(EXTENSION)
 	$(PIP) -e '.[lab,test]'
 	@touch .venv/.installed-demo $@
 

@@ -85,6 +85,11 @@ def __dir__() -> list[str]:
     return sorted([*globals(), *__all__])
 
 
+def _jupyter_server_extension_points() -> list[dict[str, str]]:
+    """Tell Jupyter Server where the HTTP API is; nothing is imported for it."""
+    return [{"module": "chutes_nb.server"}]
+
+
 def load_ipython_extension(ipython: Any) -> None:
     """Answer ``%load_ext chutes_nb``: magics, and the jobs of dead kernels go on."""
     from . import extension

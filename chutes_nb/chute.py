@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from types import FunctionType
 from typing import Any, overload
 
-from . import registry, runtime
+from . import publishing, registry, runtime
 from .errors import ChutesError, DefinitionError
 from .group import JobGroup
 from .job import Job
@@ -130,6 +130,7 @@ class Chute:
         made = JobFunction(self, self._facts, function, options)
         self._functions[made.name] = made
         registry.remember_function(self.name, made.name, made.definer)
+        publishing.announce(made.definer)
         return made
 
     def on_startup(self, *args: Any) -> Any:

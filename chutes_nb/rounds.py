@@ -98,6 +98,7 @@ class Kick(Entry):
                 if jobs.end_waiting(tx, job, State.TIMEOUT, reason, round_.now):
                     round_.ended.append(job)
         if self.asks:
+            round_.has_times = True  # a job that others queued may have a deadline
             round_.asked = tx.all(jobs.ASKED, {"executor": round_.executor})
             round_.limits = tx.all(jobs.LIMITS, {"executor": round_.executor})
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import platform
 import sys
 import time
 from concurrent.futures import Future
@@ -16,6 +15,7 @@ from typing import Any
 
 from . import registry, runtime
 from .binding import bind
+from .captures import Capture, captures
 from .codec import decode, encode
 from .definition import Definition, define
 from .errors import ChutesError, DefinitionError, MoveRefused
@@ -89,6 +89,10 @@ class Definer:
         self._made = (surroundings, row)
         return row
 
+    def captured(self) -> tuple[Capture, ...]:
+        """Return what travels with the function, found without pickling it."""
+        return captures(self.function).items
+
     def fingerprint(self) -> str:
         """Return what stays the same while code and captured values do."""
         return self.define().fingerprint
@@ -125,10 +129,21 @@ class Definer:
             first_line=found.first_line,
             sources=json.dumps(sources),
             schema=json.dumps(found.schema),
-            options=json.dumps(preview(vars(self.options)), allow_nan=False),
-            python=platform.python_version(),
+            options=json.dumps(preview(self._told_options()), allow_nan=False),
+            python=sys.executable,
             created_at=time.time(),
         )
+
+    def _told_options(self) -> dict[str, Any]:
+        """Return what a server needs to know to queue a job of this definition."""
+        return vars(self.options) | {"username": self.chute.values.get("username")}
+
+    def _signature(self) -> bytes | None:
+        """Pickle the signature by itself: only payloads nobody has bound need it."""
+        try:
+            return pickled(self.signature, blobs=runtime.store().blobs).body
+        except Exception:  # a default may be anything; the worker reads it anew then
+            return None
 
     def _setup(self, found: Definition) -> bytes:
         """Pickle what a worker needs beside the function."""
@@ -148,6 +163,7 @@ class Definer:
                     "path": [os.path.abspath(one) for one in sys.path],
                     "folder": os.getcwd(),
                     "uploads": dict(found.upload_parameters),
+                    "signature": self._signature(),
                     "takes_self": found.takes_self,
                     "wants_output_dir": found.wants_output_dir,
                 },

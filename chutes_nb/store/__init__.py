@@ -159,6 +159,12 @@ class Store:
         """Stretch of an attempt's log from a byte offset; the newest by default."""
         return wire.log(self.reader, self.log_reader, job, attempt, offset, limit)
 
+    def log_tail(
+        self, job: str, lines: int, attempt: int | None = None
+    ) -> dict[str, Any]:
+        """Stretch of an attempt's log that has its last lines."""
+        return wire.log_tail(self.reader, self.log_reader, job, attempt, lines)
+
     def tail(self, job: str, lines: int, attempt: int | None = None) -> list[str]:
         """Return the last lines of an attempt's log; the newest by default."""
         number = attempt or jobs.get(self.reader, job)["attempt"] or 1

@@ -65,6 +65,28 @@ def keep(source: BinaryIO, blobs: Path) -> Blob:
     return Blob(sha256, size)
 
 
+def take_over(path: Path, blobs: Path, digest: str | None = None) -> Blob:
+    """Move a file of the same file system into the store, without a copy.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        Gone from its place afterwards.
+    digest : str, optional
+        Its SHA-256 where that is known; read from the file where it is not.
+    """
+    with path.open("rb") as source:
+        os.fchmod(source.fileno(), PRIVATE_FILE)
+        os.fsync(source.fileno())
+        size = os.fstat(source.fileno()).st_size
+        sha256 = digest or hashlib.file_digest(source, "sha256").hexdigest()
+    final = blob_path(blobs, sha256)
+    private_dir(blobs)
+    private_dir(final.parent)
+    os.replace(path, final)
+    return Blob(sha256, size)
+
+
 def keep_file(path: Path, blobs: Path) -> Blob:
     """Copy a file's content into the store."""
     with path.open("rb") as source:

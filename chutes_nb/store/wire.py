@@ -71,6 +71,7 @@ SELECT {status}
  LIMIT :limit
 """
 LAST_SEQ = 1 << 62
+TAIL_WINDOW_BYTES = 1 << 20  # as far back as a tail looks
 
 
 def status_of(row: Row) -> dict[str, Any]:
@@ -286,4 +287,28 @@ def log(
         "text": piece.body.decode("utf-8", "replace"),
         "end": is_over and piece.next_offset >= logs.end(log_tx, job, number),
         "skipped": piece.skipped,
+    }
+
+
+def log_tail(
+    tx: Transaction, log_tx: Transaction, job: str, attempt: int | None, lines: int
+) -> dict[str, Any]:
+    """Last lines of an attempt's log, as :func:`log` gives a stretch of it."""
+    row = jobs.get(tx, job)
+    number = attempt or row["attempt"] or 1
+    stop = logs.end(log_tx, job, number)
+    start = max(0, stop - TAIL_WINDOW_BYTES)
+    piece = logs.read(log_tx, job, number, start, TAIL_WINDOW_BYTES)
+    body = piece.body
+    while start and body and body[0] & 0xC0 == 0x80:  # the middle of a character
+        body = body[1:]
+    kept = b"".join(body.splitlines(keepends=True)[-lines:]) if lines else b""
+    is_over = row["finished_at"] is not None or number < row["attempt"]
+    return {
+        "attempt": number,
+        "offset": piece.next_offset - len(kept),
+        "next_offset": piece.next_offset,
+        "text": kept.decode("utf-8", "replace"),
+        "end": is_over and piece.next_offset >= stop,
+        "skipped": 0,
     }

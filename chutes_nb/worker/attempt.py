@@ -15,9 +15,16 @@ from typing import Any
 
 from .. import failpoints
 from ..codec import decode, encode
-from ..errors import PermanentError, ResultNotStorable, TemporaryError
+from ..errors import (
+    BindingError,
+    PermanentError,
+    ResultNotStorable,
+    TemporaryError,
+    ValidationFailed,
+)
 from ..files_in import hand_out
 from ..loading import bound_arguments, load, load_value, show_sources
+from ..payloads import PAYLOAD
 from ..store import Store
 from ..store.blobs import keep
 from ..views import view
@@ -26,6 +33,7 @@ from .context import RunContext, RunFacts, enter
 from .errors import Sources, describe
 from .frames import Outcome, Task, Telling
 from .keeping import Keeper
+from .payload import bound_payload
 from .place import Place
 from .tellings import state_of
 
@@ -108,6 +116,7 @@ class Attempt:
         self.place, self.stopper = place, stopper
         self._tell, self._on_begin = tell, on_begin
         self._pid = os.getpid()
+        self._is_refused = False  # the payload does not fit: never tried again
         self.facts = RunFacts(
             task.job, task.attempt, task.max_attempts, place.output_dir, task.timeout_s
         )
@@ -156,7 +165,7 @@ class Attempt:
         function = self.loaded.function(store)
         setup = self.loaded.setup
         self.place.enter(task.job, task.output, setup["folder"], setup["path"])
-        arguments: dict[str, Any] = decode(task.input_kind, task.input)
+        arguments = self._arguments(function, setup)
         for name, kind in setup["uploads"].items():
             if name in arguments:
                 arguments[name] = hand_out(arguments[name], kind, self.place.tmp)
@@ -176,6 +185,17 @@ class Attempt:
         finally:
             self.stopper.end()
             failpoints.hit("body.after")
+
+    def _arguments(self, function: Any, setup: dict[str, Any]) -> dict[str, Any]:
+        task = self.task
+        if task.input_kind != PAYLOAD:
+            arguments: dict[str, Any] = decode(task.input_kind, task.input)
+            return arguments
+        try:
+            return bound_payload(task.input, function, setup, self.store.blobs)
+        except (BindingError, ValidationFailed):
+            self._is_refused = True
+            raise
 
     def _result(self, value: Any) -> dict[str, Any]:
         encoded = encode(value)
@@ -207,7 +227,7 @@ class Attempt:
         outcome.may_retry = self._may_retry(error)
 
     def _may_retry(self, error: BaseException) -> bool:
-        if isinstance(error, PermanentError | ResultNotStorable):
+        if self._is_refused or isinstance(error, PermanentError | ResultNotStorable):
             return False
         if isinstance(error, TemporaryError):
             return True

@@ -80,7 +80,8 @@ CREATE TABLE jobs (
   concurrency   INTEGER CHECK (concurrency >= 1),
   resources     TEXT CHECK (resources IS NULL OR json_valid(resources)),
   reuse_key     TEXT,
-  input_kind    TEXT NOT NULL CHECK (input_kind IN ('json', 'pickle')),
+  input_kind    TEXT NOT NULL CHECK (
+                  input_kind IN ('json', 'pickle', 'payload')),
   input         BLOB NOT NULL,
   inputs        TEXT NOT NULL CHECK (json_valid(inputs)),
   executor      TEXT REFERENCES executors (id),
@@ -111,6 +112,14 @@ CREATE INDEX jobs_name ON jobs (name, seq);
 CREATE INDEX jobs_reuse ON jobs (reuse_key, seq) WHERE reuse_key IS NOT NULL;
 CREATE INDEX jobs_asked ON jobs (id)
   WHERE cancel_by IS NOT NULL AND finished_at IS NULL;
+
+-- Names that clients gave to their requests: the same request is queued once.
+CREATE TABLE request_keys (
+  key    TEXT PRIMARY KEY,
+  job    TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+  digest TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX request_keys_job ON request_keys (job);
 
 CREATE TABLE attempts (
   job         TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,

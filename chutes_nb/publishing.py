@@ -1,0 +1,65 @@
+"""Tells the store of the jobs that a notebook defines, so that others can submit them.
+
+A definition is written with the first job of it anyway. A client that knows the
+name alone needs it before, so it is written after the cell that made it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+import warnings
+from collections import OrderedDict
+from dataclasses import replace
+from typing import Any
+
+from . import runtime
+from .store import intake
+from .submitting import Definer
+
+MOST_FOLLOWED = 16  # functions that are looked at after each cell
+MOST_BYTES = 1_000_000  # what a function may hold to be written again by itself
+
+# Functions by chute and name, each with the key under which the store has it.
+_followed: OrderedDict[tuple[str, str], tuple[Definer, str]] = OrderedDict()
+
+
+def announce(definer: Definer) -> None:
+    """Write a definition once the cell that runs now is over; only in IPython."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    if shell is None:
+        return
+    name = (definer.chute.name, definer.name)
+    _followed[name] = definer, ""
+    _followed.move_to_end(name)
+    while len(_followed) > MOST_FOLLOWED:
+        _followed.popitem(last=False)
+    with contextlib.suppress(ValueError):
+        shell.events.unregister("post_run_cell", publish_changed)
+    shell.events.register("post_run_cell", publish_changed)
+
+
+def publish_changed(_result: Any = None) -> None:
+    """Write the definitions that are not in the store as they are now."""
+    for name, (definer, key) in list(_followed.items()):
+        # What cannot travel is told to whoever submits it, not under this cell.
+        with contextlib.suppress(Exception), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            _followed[name] = definer, publish(definer, key)
+
+
+def publish(definer: Definer, known: str = "") -> str:
+    """Write a definition where it is not the one that is known; returns its key."""
+    if known and _held_bytes(definer) > MOST_BYTES:
+        return known
+    definition = definer.definition()
+    if definition.key != known:
+        with runtime.store().writing() as tx:
+            intake.publish(tx, replace(definition, created_at=time.time()))
+    return definition.key
+
+
+def _held_bytes(definer: Definer) -> int:
+    return sum(one.size_bytes for one in definer.captured())

@@ -1,0 +1,299 @@
+"""The one class that every handler of the API is made from.
+
+It lets nobody in without Jupyter's credentials, reads no body before its size is
+known to be right, and answers errors in one shape.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, ClassVar, TypeVar
+
+from jupyter_core.utils import ensure_async
+from jupyter_server.auth.utils import HTTP_METHOD_TO_AUTH_ACTION
+from jupyter_server.base.handlers import APIHandler
+from pydantic import BaseModel
+from tornado.web import HTTPError, RequestHandler, authenticated, stream_request_body
+
+from ..errors import JobNotFound
+from ..store import Store, intake
+from .desk import Desk
+from .faults import Refusal, refusal_of
+
+M = TypeVar("M", bound=BaseModel)
+T = TypeVar("T")
+
+RESOURCE = "chutes"  # what an Authorizer is asked about
+METHODS = ("get", "head", "post", "patch", "put", "delete")
+JSON_LIMIT_BYTES = 8 << 20
+SLACK_BYTES = 64 << 10  # tornado closes the connection above it, without an answer
+MAX_DEPTH = 100
+
+
+@stream_request_body
+class ChutesHandler(APIHandler):
+    """What is the same for every route.
+
+    Attributes
+    ----------
+    body_limit : int
+        Most bytes of a request's body; 0 where none is wanted.
+    """
+
+    auth_resource = RESOURCE
+    body_limit: ClassVar[int] = 0
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Mark each method as Jupyter knows it, so that it can count them."""
+        super().__init_subclass__(**kwargs)
+        for name in METHODS:
+            if name in vars(cls):
+                setattr(cls, name, authenticated(getattr(cls, name)))
+
+    def initialize(self, desk: Desk) -> None:
+        """Take what the handlers share."""
+        self.desk = desk
+        self._body = bytearray()
+        self._has_refused = False
+
+    # -- before the body -------------------------------------------------------
+    async def prepare(self) -> None:  # type: ignore[override]
+        """Let in who may, and only what is not too large, before a byte is read."""
+        limit = self.most_bytes()
+        self.request.connection.set_max_body_size(limit + SLACK_BYTES)  # type: ignore[union-attr]
+        await super().prepare()
+        if self._finished or self.request.method == "OPTIONS":
+            return
+        if self.current_user is None:
+            raise HTTPError(403)
+        await self._authorize()
+        method = str(self.request.method).lower()
+        if getattr(type(self), method) is RequestHandler._unimplemented_method:
+            raise Refusal(
+                405,
+                "MethodNotAllowed",
+                f"{self.request.method} means nothing here",
+                headers={"Allow": ", ".join(self.allowed())},
+            )
+        self._check_length(limit)
+        await self.before_body()
+
+    async def _authorize(self) -> None:
+        # Jupyter's @authorized remembers the action of its first call for all later
+        # ones where one function serves several methods, so it is asked directly.
+        action = HTTP_METHOD_TO_AUTH_ACTION[str(self.request.method)]
+        may = self.authorizer.is_authorized(
+            self, self.current_user, action, self.auth_resource
+        )
+        if not await ensure_async(may):
+            raise HTTPError(403, f"no leave to {action} {self.auth_resource}")
+
+    def _check_length(self, limit: int) -> None:
+        text = self.request.headers.get("Content-Length")
+        if text is not None and text.isdigit() and int(text) > limit:
+            raise self.too_large(limit)
+
+    def too_large(self, limit: int) -> Refusal:
+        """Return the refusal of a body that is larger than may be."""
+        said = f"at most {limit:,} bytes" if limit else "no body"
+        return Refusal(413, "RequestTooLarge", f"this request takes {said}")
+
+    def most_bytes(self) -> int:
+        """Most bytes that this request's body may have."""
+        return self.body_limit
+
+    async def before_body(self) -> None:
+        """Look at the request when it is let in and no byte of its body is read."""
+
+    def allowed(self) -> list[str]:
+        """Methods that this route answers."""
+        return [
+            name.upper()
+            for name in METHODS
+            if getattr(type(self), name) is not RequestHandler._unimplemented_method
+        ]
+
+    # -- the body --------------------------------------------------------------
+    async def data_received(self, chunk: bytes) -> None:
+        """Take a part of the body."""
+        if self._finished:
+            return
+        self._body += chunk
+        if len(self._body) > self.most_bytes():
+            self._body.clear()
+            self.refuse(self.too_large(self.most_bytes()))
+
+    def refuse(self, error: BaseException) -> None:
+        """Answer with an error while the body is still coming; the rest is not read."""
+        self.send_error(refusal_of(error).status, exc_info=(type(error), error, None))
+
+    def json_body(self) -> Any:
+        """Read the body as strict JSON; None where it is empty.
+
+        Raises
+        ------
+        Refusal
+            If it is no JSON, has NaN, or is nested too deep.
+        """
+        if not self._body:
+            return None
+        kind = self.request.headers.get("Content-Type", "application/json")
+        kind = kind.partition(";")[0].strip().lower()
+        if kind != "application/json" and not kind.endswith("+json"):
+            raise Refusal(
+                415,
+                "UnsupportedMediaType",
+                f"the body is {kind[:100]}; send JSON with the header "
+                "'Content-Type: application/json'",
+            )
+        return strict_json(bytes(self._body))
+
+    def query(self, model: type[M]) -> M:
+        """Read the query by a model; names it does not know are passed over.
+
+        Raises
+        ------
+        pydantic.ValidationError
+        """
+        found: dict[str, str] = {}
+        for name, field in model.model_fields.items():
+            value = self.get_query_argument(field.alias or name, None)
+            if value is not None:
+                found[field.alias or name] = value
+        return model.model_validate(found)
+
+    # -- the answer ------------------------------------------------------------
+    def answer(self, body: Any, status: int = 200) -> None:
+        """Answer with JSON."""
+        self.set_status(status)
+        text = body if isinstance(body, str) else json.dumps(body)
+        self.finish(text)
+
+    async def read(self, question: Callable[..., T], *args: object) -> T:
+        """Ask something of the store in a thread; it is the first argument."""
+        desk = self.desk
+        return await desk.ask(lambda: question(desk.store(), *args))
+
+    async def of_job(
+        self, scope: str | None, job: str, question: Callable[..., T], *args: object
+    ) -> T:
+        """Ask something about a job: ``question(store, job, *args)`` in a thread.
+
+        Raises
+        ------
+        JobNotFound
+            Also for a job of another chute than the path names.
+        """
+        desk = self.desk
+
+        def ask() -> T:
+            store = desk.store()
+            if scope is not None:
+                check_scope(store, scope, job)
+            return question(store, job, *args)
+
+        return await desk.ask(ask)
+
+    def set_default_headers(self) -> None:
+        """Answers are not kept by anybody, and nothing in them is run."""
+        super().set_default_headers()
+        self.set_header("Cache-Control", "no-store")
+        self.set_header("X-Content-Type-Options", "nosniff")
+        self.set_header("Referrer-Policy", "no-referrer")
+
+    @property
+    def content_security_policy(self) -> str:
+        """Nothing of an answer is a page."""
+        return "default-src 'none'; frame-ancestors 'none'; sandbox"
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Answer an error in the one shape."""
+        error = (kwargs.get("exc_info") or (None, None, None))[1]
+        told = refusal_of(error, status_code)
+        self.set_status(told.status)
+        for name, value in told.headers.items():
+            self.set_header(name, value)
+        self.finish(json.dumps(error_body(told)))
+
+    def send_error(self, status_code: int = 500, **kwargs: Any) -> None:
+        """Send an error with its own status, whatever tornado takes it for."""
+        error = (kwargs.get("exc_info") or (None, None, None))[1]
+        super().send_error(refusal_of(error, status_code).status, **kwargs)
+
+    def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
+        """Log what nobody foresaw; refusals are part of the answer."""
+        if refusal_of(value).status >= 500:
+            super().log_exception(typ, value, tb)
+
+    def update_api_activity(self) -> None:
+        """Count what changes something: a page that looks on is no activity."""
+        if self.request.method not in ("GET", "HEAD", "OPTIONS"):
+            super().update_api_activity()
+
+
+class NoSuchRoute(ChutesHandler):
+    """Every path below ``chutes/`` that means nothing."""
+
+    async def get(self) -> None:
+        """Say so."""
+        raise Refusal(404, "NoSuchRoute", "there is no such route; see openapi.json")
+
+    head = post = put = patch = delete = get
+
+
+def error_body(told: Refusal) -> dict[str, Any]:
+    """Write a refusal as JSON."""
+    said = {"type": told.type, "message": told.message, "details": told.details}
+    return {"error": said}
+
+
+def strict_json(body: bytes | str) -> Any:
+    """Read JSON as RFC 8259 has it, at most 100 levels deep.
+
+    Raises
+    ------
+    Refusal
+    """
+    try:
+        found = json.loads(body, parse_constant=_no_constant)
+    except RecursionError:
+        raise _too_deep() from None
+    except ValueError as error:  # also bytes that are no UTF-8
+        raise Refusal(
+            400, "BadJSON", f"the body is no JSON: {str(error)[:200]}"
+        ) from error
+    level = [found]
+    for _ in range(MAX_DEPTH):
+        level = [
+            inner
+            for one in level
+            if isinstance(one, dict | list)
+            for inner in (one.values() if isinstance(one, dict) else one)
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return found
+    raise _too_deep()
+
+
+def _too_deep() -> Refusal:
+    return Refusal(
+        400, "BadJSON", f"the body is nested more than {MAX_DEPTH} levels deep"
+    )
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON; send null")
+
+
+def check_scope(store: Store, scope: str, job: str) -> None:
+    """Check that a job belongs to the chute that a path names.
+
+    Raises
+    ------
+    JobNotFound
+    """
+    row = intake.definition_of(store.reader, job)
+    if row is None or not intake.answers_to(row, scope):
+        raise JobNotFound(f"chute {scope!r} has no job {job!r}")

@@ -1,0 +1,72 @@
+"""What all handlers of one server share: the store, its threads, news, uploads."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from ..store import Store
+from ..uploads import Uploads, upload_limit
+from .news import News
+
+T = TypeVar("T")
+
+THREADS = 4
+SWEEP_S = 3600.0
+
+
+class Desk:
+    """One per server; opens the store when the first request needs it."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="chutes-server")
+        self._lock = threading.Lock()
+        self._uploads: Uploads | None = None
+        self._swept_at = 0.0
+        self.news = News(self.store, self.ask)
+        self.upload_limit = upload_limit()
+
+    def store(self) -> Store:
+        """Return the store; called from threads.
+
+        Raises
+        ------
+        StoreError
+            If it cannot be used; the server itself goes on.
+        """
+        return Store.open()
+
+    def uploads(self) -> Uploads:
+        """Return the store's uploads; called from threads."""
+        store = self.store()
+        with self._lock:
+            if self._uploads is None:
+                folder = store.home / "uploads"
+                self._uploads = Uploads(folder, store.blobs, self.upload_limit)
+            if time.monotonic() - self._swept_at > SWEEP_S or not self._swept_at:
+                self._swept_at = time.monotonic()
+                self._uploads.sweep(time.time())
+            return self._uploads
+
+    async def ask(self, question: Callable[..., T], *args: object) -> T:
+        """Run something that may block in a thread, and wait for it."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._pool, question, *args)
+
+    def put(self, duty: Callable[[], object]) -> None:
+        """Have something done in a thread, with nobody waiting for it."""
+        self._pool.submit(duty)
+
+    async def sweep(self) -> None:
+        """Forget uploads that nobody goes on with."""
+        self._swept_at = 0.0
+        await self.ask(self.uploads)
+
+    def close(self) -> None:
+        """Let the threads go."""
+        self.news.close()
+        self._pool.shutdown(wait=False, cancel_futures=True)

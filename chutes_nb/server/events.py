@@ -1,0 +1,135 @@
+"""Routes that follow the store: ``GET events`` (SSE) and ``GET changes``."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from tornado.iostream import StreamClosedError
+
+from . import shapes
+from .base import ChutesHandler
+from .faults import Refusal
+
+MOST_STREAMS = 512
+HEARTBEAT_S = 15.0
+SLOW_S = 20.0  # a reader that takes nothing for so long is let go
+RETRY_MS = 1000
+
+
+class Following(ChutesHandler):
+    """A route that reads on from a revision."""
+
+    async def known(self, since: int) -> int:
+        """Check that a revision is one that the store has had; returns the newest.
+
+        Raises
+        ------
+        Refusal
+        """
+        newest = await self.desk.news.newest()
+        if since > newest:
+            raise Refusal(
+                400,
+                "UnknownRevision",
+                f"the store is at revision {newest}, and {since} was asked for; "
+                "begin again without it",
+            )
+        return newest
+
+
+class Changes(Following):
+    """``GET changes``."""
+
+    async def get(self, scope: str | None = None) -> None:
+        """Answer what is newer than a revision; waits for it where asked to."""
+        wanted = self.query(shapes.ChangesQuery)
+        newest = await self.known(wanted.since)
+        if newest == wanted.since and wanted.wait:
+            await self.desk.news.wait(wanted.since, wanted.wait)
+        self.answer((await self.desk.news.page(wanted.since)).text)
+
+
+class Events(Following):
+    """``GET events``: one stream for all that a page wants to know."""
+
+    _gone: asyncio.Event | None = None
+
+    async def get(self, scope: str | None = None) -> None:
+        """Send every change until the reader goes away, or takes nothing more."""
+        since = await self._since()
+        news = self.desk.news
+        if news.streams >= MOST_STREAMS:
+            raise Refusal(
+                503,
+                "TooManyStreams",
+                f"{MOST_STREAMS} streams are open; close a page, or poll changes",
+                headers={"Retry-After": "5"},
+            )
+        news.streams += 1
+        self._gone = asyncio.Event()
+        try:
+            self._begin()
+            await self._follow(since)
+        except (StreamClosedError, TimeoutError):
+            self._hang_up()
+        finally:
+            news.streams -= 1
+
+    async def _since(self) -> int:
+        text = self.request.headers.get("Last-Event-ID")
+        if text is not None:
+            asked = {"since": text}
+            since = shapes.EventsQuery.model_validate(asked).since
+        else:
+            since = self.query(shapes.EventsQuery).since
+        if since is None:
+            return await self.desk.news.newest()
+        await self.known(since)
+        return since
+
+    def _begin(self) -> None:
+        self.set_header("Content-Type", "text/event-stream")
+        self.set_header("X-Accel-Buffering", "no")
+        self.write(f"retry: {RETRY_MS}\n\n")
+
+    async def _follow(self, since: int) -> None:
+        news = self.desk.news
+        await self._flush()
+        while self._gone is not None and not self._gone.is_set():
+            page = await news.page(since)
+            if page.rev > since:
+                since = page.rev
+                self.write(f"id: {page.rev}\ndata: {page.text}\n\n")
+                await self._flush()
+            if page.is_last and not await self._news_or_gone(since):
+                self.write(": still here\n\n")
+                await self._flush()
+
+    async def _news_or_gone(self, since: int) -> bool:
+        """Wait for news; False where none came before the next heartbeat."""
+        assert self._gone is not None  # set before the first look
+        news = asyncio.ensure_future(self.desk.news.wait(since, HEARTBEAT_S))
+        gone = asyncio.ensure_future(self._gone.wait())
+        try:
+            await asyncio.wait((news, gone), return_when=asyncio.FIRST_COMPLETED)
+            return gone.done() or news.result() > since
+        finally:
+            for one in (news, gone):
+                one.cancel()
+
+    async def _flush(self) -> None:
+        """Hand over what was written; it waits for the reader, but not for ever."""
+        await asyncio.wait_for(asyncio.shield(self.flush()), SLOW_S)
+
+    def on_connection_close(self) -> None:
+        """Stop following for a reader that has gone."""
+        super().on_connection_close()
+        if self._gone is not None:
+            self._gone.set()
+
+    def _hang_up(self) -> None:
+        with contextlib.suppress(Exception):
+            connection = self.request.connection
+            connection.stream.close()  # type: ignore[union-attr]
+        self._finished = True

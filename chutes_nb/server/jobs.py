@@ -1,0 +1,154 @@
+"""Routes that look at jobs: the list, one job, its status and its log."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from ..errors import MoveRefused
+from ..files_in import clean_name
+from ..states import ENDED, State
+from ..store import Store, intake
+from . import shapes
+from .base import ChutesHandler
+from .delivery import attachment
+
+T = TypeVar("T")
+
+PIECE_BYTES = 1 << 20
+
+
+class LookAtJob(ChutesHandler):
+    """A route about one job, which may wait until there is something to say."""
+
+    async def when_ready(
+        self,
+        scope: str | None,
+        job: str,
+        question: Callable[[Store, str], tuple[dict[str, Any], T]],
+    ) -> T:
+        """Ask until the job has ended, is newer than was said, or time is out.
+
+        Parameters
+        ----------
+        question : callable
+            Gives the job's status, and what is to be answered.
+        """
+        wanted = self.query(shapes.WaitQuery)
+        clock = asyncio.get_running_loop().time
+        end = clock() + wanted.wait
+        while True:
+            seen = await self.desk.news.newest() if wanted.wait else 0
+            status, found = await self.of_job(scope, job, question)
+            has_ended = State(status["status"]) in ENDED
+            is_new = wanted.since is not None and status["rev"] > wanted.since
+            left = end - clock()
+            if has_ended or is_new or left <= 0:
+                return found
+            await self.desk.news.wait(seen, left)
+
+
+class Status(LookAtJob):
+    """``GET jobs/ID/status``."""
+
+    async def get(self, job: str, scope: str | None = None) -> None:
+        """Answer the job as it stands."""
+        self.answer(await self.when_ready(scope, job, _status))
+
+
+def _status(store: Store, job: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    found = store.status(job)
+    return found, found
+
+
+class Job(LookAtJob):
+    """``GET jobs/ID`` and ``DELETE jobs/ID``."""
+
+    async def get(self, job: str, scope: str | None = None) -> None:
+        """Answer everything a card shows."""
+        self.answer(await self.when_ready(scope, job, _detail))
+
+    async def delete(self, job: str, scope: str | None = None) -> None:
+        """Forget an ended job."""
+        state = await self.of_job(scope, job, forget)
+        self.answer({"job_id": job, "status": state, "accepted": True}, 202)
+
+
+def _detail(store: Store, job: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    found = store.detail(job)
+    found["files"] = shown_files(found["files"])
+    return found["status"], found
+
+
+def shown_files(files: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Give files names that are safe to show and to save under."""
+    return [one | {"name": clean_name(one["name"])} for one in files]
+
+
+def forget(store: Store, job: str) -> str:
+    """Delete an ended job; returns the state it had.
+
+    Raises
+    ------
+    JobNotFound
+    StoreError
+    MoveRefused
+        If it has not ended.
+    """
+    state = store.status(job)["status"]
+    if state not in ENDED:
+        raise MoveRefused(job, to="deleted", found=state)
+    store.delete(job)
+    return str(state)
+
+
+class Jobs(ChutesHandler):
+    """``GET jobs``."""
+
+    async def get(self, scope: str | None = None) -> None:
+        """Answer a page of jobs, newest first."""
+        wanted = self.query(shapes.JobsQuery)
+        filters = wanted.model_dump()
+        filters["text"] = filters.pop("q")
+        self.answer(await self.read(_page, scope, filters))
+
+
+def _page(store: Store, scope: str | None, filters: dict[str, Any]) -> dict[str, Any]:
+    if scope is not None:
+        filters["chute"] = intake.chute_named(store.reader, scope)
+    found, cursor = store.jobs(**filters)
+    return {"jobs": found, "next": cursor, "counts": store.counts()}
+
+
+class Logs(ChutesHandler):
+    """``GET jobs/ID/logs``."""
+
+    async def get(self, job: str, scope: str | None = None) -> None:
+        """Answer a stretch of the log, its last lines, or the whole as a file."""
+        wanted = self.query(shapes.LogQuery)
+        if wanted.download:
+            await self._download(scope, job, wanted.attempt)
+        elif wanted.tail is not None:
+            self.answer(
+                await self.of_job(
+                    scope, job, Store.log_tail, wanted.tail, wanted.attempt
+                )
+            )
+        else:
+            place = (wanted.attempt, wanted.offset, wanted.limit)
+            self.answer(await self.of_job(scope, job, Store.log, *place))
+
+    async def _download(self, scope: str | None, job: str, attempt: int | None) -> None:
+        piece = await self.of_job(scope, job, Store.log, attempt, 0, PIECE_BYTES)
+        number = piece["attempt"]
+        self.set_header("Content-Type", "text/plain; charset=utf-8")
+        self.set_header("Content-Disposition", attachment(f"{job}-{number}.log"))
+        while piece["text"]:
+            if piece["skipped"]:
+                self.write(f"\n[{piece['skipped']:,} bytes were not kept]\n")
+            self.write(piece["text"])
+            await self.flush()
+            at = piece["next_offset"]
+            piece = await self.of_job(scope, job, Store.log, number, at, PIECE_BYTES)
+        self.finish(set_content_type="text/plain; charset=utf-8")

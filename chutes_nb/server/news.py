@@ -1,0 +1,135 @@
+"""The store's changes for everybody who listens, read once for all of them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import threading
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple
+
+from ..store import Store
+
+LOOK_S = 1.0
+PAGE_MOVES = 500
+MOST_PAGES = 64
+FAULT_PAUSE_S = 1.0
+
+
+class Page(NamedTuple):
+    """Changes after a revision, as JSON.
+
+    Attributes
+    ----------
+    rev : int
+        The revision to go on from.
+    text : str
+        One line.
+    is_last : bool
+        Whether nothing newer was there.
+    """
+
+    rev: int
+    text: str
+    is_last: bool
+
+
+class News:
+    """Follows the store while somebody listens.
+
+    Parameters
+    ----------
+    store : callable
+        Gives the store; called in threads.
+    ask : callable
+        Runs a function in a thread.
+    """
+
+    def __init__(
+        self,
+        store: Callable[[], Store],
+        ask: Callable[..., Awaitable[Any]],
+    ) -> None:
+        self._store, self._ask = store, ask
+        self.rev = -1
+        self.streams = 0
+        self._changed = asyncio.Event()
+        self._pages: OrderedDict[tuple[int, int], asyncio.Future[Page]] = OrderedDict()
+        self._thread: threading.Thread | None = None
+        self._closed = threading.Event()
+
+    async def newest(self) -> int:
+        """Return the store's newest revision, and follow it from now on."""
+        rev = int(await self._ask(lambda: self._store().rev()))
+        self._follow(rev)
+        return max(rev, self.rev)
+
+    async def wait(self, since: int, timeout_s: float) -> int:
+        """Wait until something newer than a revision is there, or time is out."""
+        rev = await self.newest()
+        end = asyncio.get_running_loop().time() + timeout_s
+        while rev <= since:
+            changed = self._changed
+            left = end - asyncio.get_running_loop().time()
+            if left <= 0:
+                break
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(changed.wait(), left)
+            rev = max(rev, self.rev)
+        return rev
+
+    async def page(self, since: int) -> Page:
+        """Read the changes after a revision; many who ask at once share one look."""
+        key = since, self.rev
+        shared = self._pages.get(key)
+        if shared is None:
+            shared = asyncio.ensure_future(self._ask(self._read, since))
+            self._pages[key] = shared
+            while len(self._pages) > MOST_PAGES:
+                self._pages.popitem(last=False)
+        try:
+            page = await asyncio.shield(shared)
+        except Exception:
+            self._pages.pop(key, None)
+            raise
+        if page.rev > self.rev:
+            # It holds news that came meanwhile; who asks next must look again.
+            self._pages.pop(key, None)
+        return page
+
+    def _read(self, since: int) -> Page:
+        found = self._store().changes(since, PAGE_MOVES)
+        return Page(int(found["rev"]), json.dumps(found), not found["more"])
+
+    def _follow(self, rev: int) -> None:
+        self.rev = max(self.rev, rev)
+        if self._thread is None or not self._thread.is_alive():
+            loop = asyncio.get_running_loop()
+            self._thread = threading.Thread(
+                target=self._look, args=(loop,), name="chutes-news", daemon=True
+            )
+            self._thread.start()
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        rev = self.rev
+        while not self._closed.is_set():
+            try:
+                newest = self._store().wait(rev, LOOK_S)
+            except Exception:  # a store that cannot be read now may be again soon
+                self._closed.wait(FAULT_PAUSE_S)
+                continue
+            if newest > rev:
+                rev = newest
+                with contextlib.suppress(RuntimeError):  # the loop has closed
+                    loop.call_soon_threadsafe(self._tell, newest)
+
+    def _tell(self, rev: int) -> None:
+        self.rev = max(self.rev, rev)
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+    def close(self) -> None:
+        """Stop looking."""
+        self._closed.set()

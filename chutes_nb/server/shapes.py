@@ -1,0 +1,238 @@
+"""Requests and answers of the API as pydantic models; the OpenAPI is made of these."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ..model import StatusInfo
+from ..states import State
+
+MOST_SQL_INTEGER = (1 << 63) - 1
+MOST_WAIT_S = 60.0
+MOST_EXTENSION_S = 10 * 365 * 86400.0
+
+Revision = Annotated[int, Field(ge=0, le=MOST_SQL_INTEGER)]
+Wait = Annotated[float, Field(ge=0, le=MOST_WAIT_S, allow_inf_nan=False)]
+Text = Annotated[str, Field(max_length=1000)]
+
+
+# -- what is asked -------------------------------------------------------------
+class NoQuery(BaseModel):
+    """A request without parameters."""
+
+
+class JobsQuery(BaseModel):
+    """Which jobs are wanted, newest first."""
+
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+    before: Annotated[int, Field(ge=1, le=MOST_SQL_INTEGER)] | None = None
+    status: State | None = None
+    name: Text | None = None
+    tag: Text | None = None
+    q: Text | None = None
+
+
+class WaitQuery(BaseModel):
+    """How long to wait: for the end, or for what is newer than a revision."""
+
+    wait: Wait = 0.0
+    since: Revision | None = None
+
+
+class LogQuery(BaseModel):
+    """Which part of a log is wanted; offsets are bytes."""
+
+    attempt: Annotated[int, Field(ge=1, le=1 << 31)] | None = None
+    offset: Annotated[int, Field(ge=0, le=MOST_SQL_INTEGER)] = 0
+    limit: Annotated[int, Field(ge=4, le=1 << 20)] = 1 << 16
+    tail: Annotated[int, Field(ge=0, le=100_000)] | None = None
+    download: bool = False
+
+
+class ChangesQuery(BaseModel):
+    """From which revision on, and how many seconds to wait for something new."""
+
+    since: Revision
+    wait: Wait = 0.0
+
+
+class EventsQuery(BaseModel):
+    """From which revision on; from now on where nothing is said."""
+
+    since: Revision | None = None
+
+
+class Extension(BaseModel):
+    """More time for a running attempt."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    seconds: Annotated[float, Field(gt=0, le=MOST_EXTENSION_S, allow_inf_nan=False)]
+
+
+class Again(BaseModel):
+    """How an ended job is run again."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    resume: bool = True
+
+
+# -- what is answered ----------------------------------------------------------
+class Fault(BaseModel):
+    """One thing that is wrong with a request."""
+
+    loc: list[str | int]
+    msg: str
+    type: str
+
+
+class ErrorAnswer(BaseModel):
+    """What every error says."""
+
+    type: str
+    message: str
+    details: list[Fault]
+
+
+class Problem(BaseModel):
+    """The shape of every error."""
+
+    error: ErrorAnswer
+
+
+class Accepted(BaseModel):
+    """A job that was queued."""
+
+    job_id: str
+    status: State
+
+
+class Intent(BaseModel):
+    """What was asked of a job, and whether it still could be."""
+
+    job_id: str
+    status: State
+    accepted: bool
+
+
+class Page(BaseModel):
+    """Jobs, the cursor of the next page, and how many there are of each state."""
+
+    jobs: list[StatusInfo]
+    next: int | None
+    counts: dict[str, int]
+
+
+class Move(BaseModel):
+    """A job went from one state to the next."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    rev: int
+    job_id: str
+    source: Annotated[State | None, Field(alias="from")]
+    to: State
+    at: float
+    attempt: int
+    reason: str | None
+
+
+class Changes(BaseModel):
+    """What is newer than a revision; ``more`` where the next call has the rest."""
+
+    rev: int
+    jobs: list[StatusInfo]
+    moves: list[Move]
+    more: bool
+
+
+class AttemptAnswer(BaseModel):
+    """One attempt of a job."""
+
+    number: int
+    started_at: float
+    finished_at: float | None
+    status: State
+    error: dict[str, Any] | None
+    reason: str | None
+
+
+class FileAnswer(BaseModel):
+    """A file that a job left."""
+
+    n: int
+    name: str
+    size: int
+    type: str
+    sha256: str
+
+
+class Files(BaseModel):
+    """All files of a job."""
+
+    files: list[FileAnswer]
+
+
+class ResultView(BaseModel):
+    """What a result looks like: a MIME bundle."""
+
+    type: str
+    exact: bool
+    view: dict[str, Any]
+
+
+class Detail(BaseModel):
+    """Everything a card shows of a job except its log."""
+
+    status: StatusInfo
+    attempts: list[AttemptAnswer]
+    moves: list[Move]
+    inputs: Any
+    source: str
+    source_first_line: int
+    state: dict[str, Any]
+    metrics: dict[str, list[tuple[float | None, float | None]]]
+    files: list[FileAnswer]
+    result: ResultView | None
+
+
+class EndError(BaseModel):
+    """Why a job has no result."""
+
+    type: str
+    message: str
+    traceback: str
+    reason: str | None
+
+
+class Results(BaseModel):
+    """What a job returned; ``exact`` where the JSON says all there is to say."""
+
+    job_id: str
+    status: State
+    result: Any
+    exact: bool
+    type: str | None
+    view: dict[str, Any] | None
+    error: EndError | None
+
+
+class Unfinished(BaseModel):
+    """A job that has no result yet."""
+
+    job_id: str
+    status: Literal[State.QUEUED, State.RUNNING, State.RETRYING]
+
+
+class LogPiece(BaseModel):
+    """A stretch of a log; offsets and ``skipped`` are bytes."""
+
+    attempt: int
+    offset: int
+    next_offset: int
+    text: str
+    end: bool
+    skipped: int

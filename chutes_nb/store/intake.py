@@ -1,0 +1,230 @@
+"""What others than an executor put into the store: jobs by name, and their keys."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import NamedTuple
+
+from ..errors import JobNotFound, MoveRefused
+from ..processes import is_held
+from ..states import ENDED, State
+from . import jobs, runs
+from .db import Row, Transaction
+from .ids import new_id
+
+# A definition that is made again is the newest again.
+PUBLISH = f"""
+{jobs.ADD_DEFINITION.replace("OR IGNORE", "")}
+ON CONFLICT (key) DO UPDATE SET created_at = excluded.created_at
+"""
+# With max() SQLite takes the other columns from the row that has it.
+NEWEST_BY_CHUTE = """
+SELECT key, chute, name, schema, options, python, max(created_at)
+  FROM definitions
+ WHERE name = :name
+ GROUP BY chute
+"""
+ALL_NEWEST = """
+SELECT key, chute, name, options, max(created_at)
+  FROM definitions
+ GROUP BY chute, name
+ ORDER BY chute, name
+"""
+OF_JOB = """
+SELECT d.chute, d.options, d.python
+  FROM jobs j JOIN definitions d ON d.key = j.definition
+ WHERE j.id = :job
+"""
+# The living first, and of these a kernel before a host; then whoever died last.
+EXECUTORS = """
+SELECT id, lease, ended_at
+  FROM executors
+ WHERE python = :python
+ ORDER BY ended_at IS NOT NULL, kind = 'host', started_at DESC
+"""
+REOPEN = "UPDATE executors SET ended_at = NULL WHERE id = :id"
+KEY = "SELECT job, digest FROM request_keys WHERE key = :key"
+ADD_KEY = "INSERT INTO request_keys (key, job, digest) VALUES (:key, :job, :digest)"
+SET_REASON = """
+UPDATE jobs
+   SET reason = :reason, rev = :rev
+ WHERE id = :job AND state = 'queued'
+"""
+FILE = "SELECT * FROM files WHERE job = :job AND n = :n"
+
+
+class Place(NamedTuple):
+    """Who a job is queued for.
+
+    Attributes
+    ----------
+    executor : str or None
+        None where no executor of the interpreter was ever there.
+    is_alive : bool
+    """
+
+    executor: str | None
+    is_alive: bool
+
+
+class Queued(NamedTuple):
+    """What became of a request.
+
+    Attributes
+    ----------
+    job : str
+    is_new : bool
+        False where an earlier request with the same key had queued it.
+    is_alive : bool
+        Whether somebody lives who runs it.
+    """
+
+    job: str
+    is_new: bool
+    is_alive: bool
+
+
+class KeyTaken(Exception):
+    """Another request has the same key; ``job`` is what that one queued."""
+
+    def __init__(self, job: str) -> None:
+        self.job = job
+        super().__init__(job)
+
+
+def publish(tx: Transaction, definition: jobs.NewDefinition) -> None:
+    """Keep a definition as the newest of its name."""
+    tx.run(PUBLISH, asdict(definition))
+
+
+def newest_definitions(tx: Transaction, name: str) -> list[Row]:
+    """Return the newest definition of a name in each chute that has one."""
+    return tx.all(NEWEST_BY_CHUTE, {"name": name})
+
+
+def all_newest(tx: Transaction) -> list[Row]:
+    """Return the newest definition of each name of each chute."""
+    return tx.all(ALL_NEWEST)
+
+
+def definition_of(tx: Transaction, job: str) -> Row | None:
+    """Return chute, options and interpreter of a job's definition."""
+    return tx.one(OF_JOB, {"job": job})
+
+
+def file(tx: Transaction, job: str, n: int) -> Row | None:
+    """Return a file of a job by its number."""
+    return tx.one(FILE, {"job": job, "n": n})
+
+
+def place_for(tx: Transaction, python: str) -> Place:
+    """Choose whose queue a job of an interpreter joins.
+
+    A living executor of it where there is one. Should that one die a moment later,
+    its heir finds the job, as it does where nobody lives: then the job is left to
+    the one that died last, who counts as not ended again.
+    """
+    last: str | None = None
+    for row in tx.each(EXECUTORS, {"python": python}):
+        last = last or row["id"]
+        if row["ended_at"] is not None:
+            break
+        if is_held(Path(row["lease"])):
+            return Place(row["id"], True)
+    if last is not None:
+        tx.run(REOPEN, {"id": last})
+    return Place(last, False)
+
+
+def queue(
+    tx: Transaction,
+    job: jobs.NewJob,
+    python: str,
+    key: str | None = None,
+    digest: str = "",
+) -> Queued:
+    """Queue a job for whoever runs jobs of an interpreter.
+
+    Parameters
+    ----------
+    key : str, optional
+        The request's own name: the same request is queued once.
+    digest : str
+        Stands for all that the request says.
+
+    Raises
+    ------
+    KeyTaken
+        If another request has the same key.
+    """
+    if key is not None:
+        row = tx.one(KEY, {"key": key})
+        if row is not None:
+            if row["digest"] != digest:
+                raise KeyTaken(row["job"])
+            return Queued(row["job"], False, True)
+    place = place_for(tx, python)
+    found = jobs.add(tx, replace(job, executor=place.executor))
+    if key is not None:
+        tx.run(ADD_KEY, {"key": key, "job": found, "digest": digest})
+    return Queued(found, found == job.id, place.is_alive)
+
+
+def queue_again(tx: Transaction, job_id: str, now: float, resume: bool) -> Queued:
+    """Queue a new job of an ended one, with the same code and input.
+
+    Raises
+    ------
+    JobNotFound
+    MoveRefused
+        If the job has not ended.
+    """
+    row = jobs.get(tx, job_id)
+    if State(row["state"]) not in ENDED:
+        raise MoveRefused(job_id, to="queued again", found=row["state"])
+    definition = definition_of(tx, job_id)
+    assert definition is not None  # held by a foreign key
+    names = jobs.NewJob.__dataclass_fields__.keys() & set(row.keys())
+    old = jobs.NewJob(**{name: row[name] for name in names})
+    span = None if old.deadline_at is None else old.deadline_at - old.submitted_at
+    new = replace(
+        old,
+        id=new_id(),
+        submitted_at=now,
+        deadline_at=None if span is None else now + span,
+        retry_of=job_id,
+        reuse_key=None,
+    )
+    queued = queue(tx, new, definition["python"])
+    if resume:
+        runs.copy_checkpoint(tx, job_id, queued.job)
+    return queued
+
+
+def say_why(tx: Transaction, job: str, reason: str) -> None:
+    """Say of a queued job why it waits."""
+    tx.run(SET_REASON, {"job": job, "reason": reason, "rev": tx.rev})
+
+
+def answers_to(row: Row, scope: str) -> bool:
+    """Whether a definition's chute is meant by ``USERNAME-CHUTE`` or its name."""
+    username = json.loads(row["options"]).get("username")
+    return scope.casefold() in (
+        row["chute"].casefold(),
+        f"{username}-{row['chute']}".casefold(),
+    )
+
+
+def chute_named(tx: Transaction, scope: str) -> str:
+    """Return the chute that ``USERNAME-CHUTE`` or a plain name means.
+
+    Raises
+    ------
+    JobNotFound
+    """
+    for row in all_newest(tx):
+        if answers_to(row, scope):
+            return str(row["chute"])
+    raise JobNotFound(f"no chute answers to {scope!r}")

@@ -1,0 +1,143 @@
+"""Nobody gets in without Jupyter's credentials, by any route, and no GET changes."""
+
+from __future__ import annotations
+
+import re
+
+import httpx
+import pytest
+from tornado.web import RequestHandler
+
+from chutes_nb.server import ChutesHandler, rules
+from chutes_nb.server.desk import Desk
+from chutes_nb.server.routes import ROUTES
+from serving import TOKEN
+
+METHODS = ("get", "head", "post", "put", "patch", "delete")
+RULES = rules("/base/", Desk())
+
+
+def example(path: str, ids: dict[str, str]) -> str:
+    """A path of the route that is really there."""
+    given = {"job": ids["done"], "name": "work", "n": "1", "uid": "0" * 16}
+    return re.sub(r"\{(\w+)\}", lambda match: given[match[1]], path)
+
+
+CALLS = [(route, method) for route in ROUTES for method in route.operations]
+CALL_IDS = [f"{method} {route.path}" for route, method in CALLS]
+
+
+def test_every_rule_has_the_one_base_class_and_shares_its_door():
+    for _, handler, _ in RULES:
+        assert issubclass(handler, ChutesHandler)
+        assert handler.prepare is ChutesHandler.prepare
+        assert handler.auth_resource == "chutes"
+        assert handler._stream_request_body is True
+        for method in METHODS:
+            found = getattr(handler, method)
+            if found is not RequestHandler._unimplemented_method:
+                assert found.__code__.co_qualname.startswith("authenticated")
+
+
+def test_every_route_answers_the_methods_that_are_described():
+    for route in ROUTES:
+        answered = {
+            method
+            for method in METHODS
+            if getattr(route.handler, method)
+            is not RequestHandler._unimplemented_method
+        }
+        described = {m for r in ROUTES if r.path == route.path for m in r.operations}
+        assert answered == described, route.path
+
+
+@pytest.fixture(scope="module")
+def browser(server, ids):
+    """A client with Jupyter's cookie."""
+    with server.login() as found:
+        yield found
+
+
+def state_of(server):
+    store = server.store()
+    tables = ("jobs", "moves", "definitions", "request_keys", "files", "clock")
+    rows = [
+        [tuple(row) for row in store.reader.all(f"SELECT * FROM {table}")]
+        for table in tables
+    ]
+    folders = [store.home / "uploads", store.blobs]
+    return rows, sorted(p for one in folders for p in one.rglob("*") if p.is_file())
+
+
+@pytest.mark.parametrize(("route", "method"), CALLS, ids=CALL_IDS)
+def test_a_stranger_is_refused_and_changes_nothing(
+    server, ids, browser, route, method
+):
+    before = state_of(server)
+    url = f"{server.base}/{example(route.path, ids)}"
+    body = {"content": b'{"count": 1}'} if method in ("post", "patch") else {}
+    said = {"Content-Type": "application/json", "Tus-Resumable": "1.0.0"}
+    tries = [said, said | {"Authorization": "token wrong"}]
+    for headers in tries:
+        answer = httpx.request(method, url, headers=headers, **body)
+        assert answer.status_code == 403, answer.text
+    answer = httpx.request(method, f"{url}?token=wrong", headers=said, **body)
+    assert answer.status_code == 403
+    foreign = said | {"Origin": "http://evil.example"}
+    answer = browser.request(method, url, headers=foreign, **body)
+    assert answer.status_code in (403, 404)
+    if method not in ("get", "head"):
+        answer = browser.request(method, url, headers=said, **body)
+        assert answer.status_code == 403
+    evil = said | {"Host": "evil.example", "Authorization": f"token {TOKEN}"}
+    assert httpx.request(method, url, headers=evil, **body).status_code == 403
+    assert state_of(server) == before
+
+
+def test_a_browser_with_its_cookie_may_look_and_with_xsrf_may_ask(
+    server, ids, browser
+):
+    assert browser.get(f"jobs/{ids['done']}/status").status_code == 200
+    headers = {"X-XSRFToken": browser.cookies["_xsrf"]}
+    answer = browser.post(f"jobs/{ids['done']}/cancel", headers=headers)
+    assert answer.status_code == 202
+    assert answer.json()["accepted"] is False
+
+
+def test_no_get_changes_anything(server, ids):
+    before = state_of(server)
+    for route in ROUTES:
+        if "get" in route.operations and route.path != "events":
+            server.client.get(example(route.path, ids))
+    assert state_of(server) == before
+
+
+def test_a_large_body_is_refused_before_it_is_read(server, ids):
+    for credentials, status in ((b"", b"403"), (f"token {TOKEN}".encode(), b"413")):
+        for path in (b"jobs/work", b"jobs/takes", b"jobs/x/cancel", b"uploads"):
+            request = (
+                b"POST /base/chutes/%s HTTP/1.1\r\nHost: localhost\r\n"
+                b"Content-Type: application/json\r\nTus-Resumable: 1.0.0\r\n"
+                b"Authorization: %s\r\nContent-Length: 10737418240\r\n\r\n"
+            ) % (path, credentials)
+            assert server.raw(request).split()[1] == status, path
+
+
+def test_a_body_without_a_length_ends_at_the_limit(server, ids):
+    request = (
+        b"POST /base/chutes/jobs/work HTTP/1.1\r\nHost: localhost\r\n"
+        b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n"
+        b"Authorization: token %s\r\n\r\n"
+    ) % TOKEN.encode()
+    piece = b"100000\r\n" + b" " * (1 << 20) + b"\r\n"
+    before = server.memory()
+    server.raw(request + piece * 30)
+    assert server.client.get("metrics").status_code == 200
+    assert server.memory() - before < 64 << 20
+
+
+def test_jupyter_finds_nothing_to_warn_of(server):
+    text = server.log.read_text()
+    assert "chutes_nb serves /base/chutes/" in text
+    assert not re.search(r"AuthWarning[^\n]*chutes|/chutes/[^\n]*unauth", text)
+    assert TOKEN not in text

@@ -1,0 +1,200 @@
+"""What the API answers about jobs: each route against its own description."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from rows import queue
+
+LOOKS = [
+    ("jobs", 200),
+    ("jobs/{done}", 200),
+    ("jobs/{done}/status", 200),
+    ("jobs/{done}/results", 200),
+    ("jobs/{pickled}/results", 200),
+    ("jobs/{large}/results", 200),
+    ("jobs/{failed}/results", 200),
+    ("jobs/{cancelled}/results", 200),
+    ("jobs/{running}/results", 202),
+    ("jobs/{queued}/results", 202),
+    ("jobs/{running}", 200),
+    ("jobs/{failed}", 200),
+    ("jobs/{done}/logs", 200),
+    ("jobs/{done}/logs?tail=3", 200),
+    ("jobs/{queued}/logs", 200),
+    ("jobs/{done}/files", 200),
+    ("changes?since=0", 200),
+    ("schema/work", 200),
+    ("schema/twin", 409),
+    ("schema/nobody", 404),
+    ("jobs/nobody/status", 404),
+    ("jobs?limit=0", 400),
+    ("jobs?before=99999999999999999999", 400),
+    ("jobs?status=dead", 400),
+    ("changes?since=-1", 400),
+    ("changes?since=999999999", 400),
+    ("changes", 400),
+    ("events?since=many", 400),
+    ("jobs/{done}/files/7", 404),
+    ("jobs/{done}/files/99999999999999999999", 404),
+    ("nowhere", 404),
+]
+
+
+def described(api: dict[str, Any], path: str, method: str = "get") -> dict[str, Any]:
+    """The operation of the description that a path belongs to."""
+    steps = path.partition("?")[0].split("/")
+    for pattern, operations in api["paths"].items():
+        parts = pattern.strip("/").split("/")
+        if len(parts) == len(steps) and all(
+            one.startswith("{") or one == step
+            for one, step in zip(parts, steps, strict=True)
+        ):
+            return dict(operations[method])
+    return {"responses": {"404": api["paths"]["/jobs"]["get"]["responses"]["404"]}}
+
+
+@pytest.mark.parametrize(("path", "status"), LOOKS)
+def test_an_answer_is_what_the_description_says(server, ids, path, status):
+    path = path.format(**ids)
+    answer = server.client.get(path)
+    assert answer.status_code == status, answer.text
+    assert answer.headers["Content-Type"].startswith("application/json")
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert "sandbox" in answer.headers["Content-Security-Policy"]
+    api = server.json("openapi.json")
+    said = described(api, path)["responses"][str(status)]
+    schema = said["content"]["application/json"]["schema"]
+    Draft202012Validator(schema | {"components": api["components"]}).validate(
+        answer.json()
+    )
+
+
+def test_every_route_of_the_description_is_looked_at_or_changes_something(server):
+    api = server.json("openapi.json")
+    tested = {json.dumps(described(api, path)) for path, _ in LOOKS}
+    left = {
+        path
+        for path, operations in api["paths"].items()
+        if "get" in operations and json.dumps(operations["get"]) not in tested
+    }
+    assert left == {"/jobs/{job}/files.zip", "/metrics", "/events"} - {"/events"}
+
+
+def test_an_exact_result_is_itself(server, ids):
+    found = server.json(f"jobs/{ids['done']}/results")
+    assert found["result"] == {"n": 1}
+    assert found["exact"] is True
+    assert found["type"] == "dict"
+    assert found["view"]["application/json"] == {"n": 1}
+    assert found["error"] is None
+
+
+def test_a_large_result_comes_whole(server, ids):
+    found = server.json(f"jobs/{ids['large']}/results")
+    assert found["result"] == [1] * 700_001
+    assert found["exact"] is True
+
+
+def test_a_pickled_result_is_shown_and_never_read(server, ids, canary):
+    found = server.json(f"jobs/{ids['pickled']}/results")
+    assert found["result"] == [1]
+    assert found["exact"] is False
+    assert found["type"] == "pandas.DataFrame"
+    server.json(f"jobs/{ids['pickled']}")
+    server.json(f"jobs/{ids['running']}")
+    assert not canary.exists()
+
+
+def test_a_bad_end_says_its_error(server, ids):
+    failed = server.json(f"jobs/{ids['failed']}/results")
+    assert failed["error"] == {
+        "type": "ValueError",
+        "message": "no",
+        "traceback": "Trace",
+        "reason": "it failed",
+    }
+    cancelled = server.json(f"jobs/{ids['cancelled']}/results")
+    assert cancelled["error"]["type"] == "JobCancelled"
+
+
+def test_pages_follow_each_other(server, ids):
+    seen, before = [], None
+    while True:
+        query = {"limit": 3} | ({"before": before} if before else {})
+        page = server.json("jobs", **query)
+        seen += [one["job_id"] for one in page["jobs"]]
+        before = page["next"]
+        if before is None:
+            break
+    assert seen == sorted(seen, reverse=True)
+    assert set(ids.values()) <= set(seen)
+    assert sum(page["counts"].values()) == len(seen)
+
+
+def test_the_list_is_filtered(server, ids):
+    running = server.json("jobs", status="running")["jobs"]
+    assert [one["job_id"] for one in running] == [ids["running"]]
+    assert server.json("jobs", name="nobody")["jobs"] == []
+    assert server.json("jobs", tag="nothing")["jobs"] == []
+    found = server.json("jobs", q=ids["done"][-6:])["jobs"]
+    assert [one["job_id"] for one in found] == [ids["done"]]
+
+
+def test_a_log_is_read_in_pieces_and_no_character_is_cut(server, ids):
+    text, offset = "", 0
+    while True:
+        piece = server.json(f"jobs/{ids['done']}/logs", offset=offset, limit=7)
+        text += piece["text"]
+        offset = piece["next_offset"]
+        if piece["end"] or len(text) > 300:
+            break
+    assert text.startswith("line 0 ä\nline 1 ä\n")
+    assert "\ufffd" not in text
+
+
+def test_the_tail_of_a_log_has_its_offsets(server, ids):
+    tail = server.json(f"jobs/{ids['done']}/logs", tail=2)
+    assert tail["text"] == "line 998 ä\nline 999 ä\n"
+    again = server.json(f"jobs/{ids['done']}/logs", offset=tail["offset"])
+    assert again["text"] == tail["text"]
+    assert again["end"] is tail["end"] is True
+
+
+def test_a_whole_log_is_a_file_to_save(server, ids):
+    answer = server.client.get(f"jobs/{ids['done']}/logs?download=1")
+    assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
+    assert answer.headers["Content-Disposition"].startswith("attachment;")
+    assert answer.text.count("\n") == 1000
+
+
+def test_a_chute_has_a_path_of_its_own(server, ids):
+    for chute in ("me-tests", "tests", "ME-Tests"):
+        assert server.json(f"{chute}/jobs/{ids['done']}/status")["job_id"]
+    answer = server.client.get(f"me-other/jobs/{ids['done']}/status")
+    assert answer.status_code == 404
+    assert len(server.json("me-tests/jobs")["jobs"]) >= len(ids)
+    assert server.json("tests/schema/twin")["title"] == "work"
+
+
+def test_waiting_ends_when_something_is_new(server, ids):
+    store = server.store()
+    job = queue(store)
+    rev = server.json(f"jobs/{job}/status")["rev"]
+    timer_free = server.json(f"jobs/{job}/status", wait=0.2, since=rev)
+    assert timer_free["status"] == "queued"
+    newest = server.json("changes", since=0)["rev"]
+    store.request_cancel(job, by="a test")
+    told = server.json("changes", since=newest, wait=10)
+    assert [move["to"] for move in told["moves"]] == ["cancelled"]
+    assert server.json(f"jobs/{job}/status", wait=10)["status"] == "cancelled"
+
+
+def test_figures_are_told(server, ids):
+    answer = server.client.get("metrics")
+    assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+    assert 'chutes_jobs{state="running"} 1' in answer.text.splitlines()

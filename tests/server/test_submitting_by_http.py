@@ -1,0 +1,195 @@
+"""A payload by HTTP: what is queued, what is refused, and in which words."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from rows import bring
+from chutes_nb.states import State
+
+
+def post(server, path="jobs/work", status=202, **how):
+    answer = server.client.post(path, **how)
+    assert answer.status_code == status, answer.text
+    return answer
+
+
+def faults(answer):
+    return [
+        (tuple(one["loc"]), one["type"], one["msg"])
+        for one in answer.json()["error"]["details"]
+    ]
+
+
+def test_a_job_is_queued_with_what_its_definition_says(server, ids):
+    answer = post(server, json={"count": 2})
+    job = answer.json()["job_id"]
+    assert answer.json()["status"] == "queued"
+    assert answer.headers["Location"] == f"/base/chutes/jobs/{job}/status"
+    status = server.json(f"jobs/{job}/status")
+    assert status["max_attempts"] == 3
+    assert status["timeout_s"] == 60.0
+    assert status["tags"] == ["t"]
+    assert status["chute"] == "tests"
+    assert server.json(f"jobs/{job}")["inputs"] == {"count": 2}
+
+
+def test_a_job_that_nobody_can_run_says_why_it_waits(server, ids):
+    job = post(server, json={"count": 2}).json()["job_id"]
+    status = server.json(f"jobs/{job}/status")
+    assert "waits for" in (status["reason"] or "waits for the host")
+
+
+@pytest.mark.parametrize("payload", [5, "5"])
+def test_a_plain_value_goes_to_the_one_open_parameter(server, ids, payload):
+    job = post(server, json=payload).json()["job_id"]
+    assert server.json(f"jobs/{job}")["inputs"] == {"count": 5}
+
+
+def test_texts_become_numbers_where_pydantic_would_take_them(server, ids):
+    given = {"count": "3", "rate": "0.5", "config": {"epochs": "7"}}
+    job = post(server, json=given).json()["job_id"]
+    kept = {"count": 3, "rate": 0.5, "config": {"epochs": 7}}
+    assert server.json(f"jobs/{job}")["inputs"] == kept
+
+
+@pytest.mark.parametrize(
+    ("payload", "fault"),
+    [
+        ({}, (("count",), "missing", "Field required")),
+        (
+            {"count": "x"},
+            (
+                ("count",),
+                "int_parsing",
+                "Input should be a valid integer, unable to parse string as an integer",
+            ),
+        ),
+        (
+            {"count": 0},
+            (
+                ("count",),
+                "greater_than_equal",
+                "Input should be greater than or equal to 1",
+            ),
+        ),
+        (
+            {"count": 1, "mode": "no"},
+            (("mode",), "literal_error", "Input should be 'fast' or 'slow'"),
+        ),
+        (
+            {"count": 1, "config": {}},
+            (("config", "epochs"), "missing", "Field required"),
+        ),
+        (
+            {"count": 1, "rate": []},
+            (("rate",), "float_type", "Input should be a valid number"),
+        ),
+        (
+            {"count": 1, "other": 1},
+            (("other",), "extra_forbidden", "Extra inputs are not permitted"),
+        ),
+    ],
+)
+def test_what_does_not_fit_is_said_as_pydantic_says_it(server, ids, payload, fault):
+    before = server.json("jobs")["counts"]
+    answer = post(server, status=422, json=payload)
+    assert answer.json()["error"]["type"] == "ValidationFailed"
+    if payload:  # an empty object is also the value of the one open parameter
+        assert fault in faults(answer)
+    assert server.json("jobs")["counts"] == before
+
+
+def test_names_are_found_or_the_answer_says_what_to_do(server, ids):
+    unknown = post(server, "jobs/nobody", 404, json={})
+    assert unknown.json()["error"]["type"] == "UnknownName"
+    twin = post(server, "jobs/twin", 409, json={"count": 1})
+    assert "other, tests" in twin.json()["error"]["message"]
+    job = post(server, "me-other/jobs/twin", json={"count": 1}).json()["job_id"]
+    assert server.json(f"jobs/{job}/status")["chute"] == "other"
+    post(server, "you-other/jobs/twin", 404, json={"count": 1})
+
+
+def test_the_same_request_is_queued_once(server, ids):
+    key = {"Idempotency-Key": "k1"}
+    first = post(server, json={"count": 1}, headers=key).json()
+    assert post(server, json={"count": 1}, headers=key).json() == first
+    other = post(server, status=422, json={"count": 2}, headers=key)
+    assert first["job_id"] in other.json()["error"]["message"]
+    long = {"Idempotency-Key": "k" * 256}
+    post(server, status=400, json={"count": 1}, headers=long)
+
+
+def test_a_key_lives_as_long_as_its_job(server, ids):
+    key = {"Idempotency-Key": "k2"}
+    job = post(server, json={"count": 1}, headers=key).json()["job_id"]
+    assert server.client.post(f"jobs/{job}/cancel").json()["accepted"] is True
+    assert server.client.delete(f"jobs/{job}").status_code == 202
+    assert post(server, json={"count": 2}, headers=key).json()["job_id"] != job
+
+
+def test_files_come_in_a_form(server, ids):
+    files = [
+        ("one", ("../../é\u202etxt.csv", b"a,b\n" * 100_000, "text/csv")),
+        ("many", ("1.bin", b"1")),
+        ("many", ("2.bin", b"2")),
+    ]
+    form = {"label": "7", "numbers": ["1", "2"]}
+    job = post(server, "jobs/takes", files=files, data=form).json()["job_id"]
+    inputs = server.json(f"jobs/{job}")["inputs"]
+    assert inputs["label"] == "7"
+    assert inputs["numbers"] == [1, 2]
+    assert inputs["one"]["name"] == "étxt.csv"
+    assert inputs["one"]["size"] == 400_000
+    assert [one["name"] for one in inputs["many"]] == ["1.bin", "2.bin"]
+
+
+def test_a_form_that_is_cut_off_leaves_nothing(server, ids):
+    blobs = server.store().blobs
+    before = sorted(blobs.iterdir())
+    kind = {"Content-Type": "multipart/form-data; boundary=x"}
+    head = b'--x\r\nContent-Disposition: form-data; name="one"; filename="f"\r\n\r\n'
+    answer = post(
+        server, "jobs/takes", 400, content=head + b"1" * 3_000_000, headers=kind
+    )
+    assert answer.json()["error"]["type"] == "BadForm"
+    assert sorted(blobs.iterdir()) == before
+
+
+@pytest.mark.parametrize("value", ["a path", {"upload": "nobody"}, {"upload": 1}, 5])
+def test_a_file_that_is_none_is_refused(server, ids, value):
+    answer = post(server, "jobs/takes", 422, json={"one": value})
+    assert faults(answer)[0][0] == ("one",)
+
+
+def test_an_ended_job_runs_again_with_its_code_and_input(server, ids):
+    answer = server.client.post(f"jobs/{ids['failed']}/retry")
+    assert answer.status_code == 202
+    status = server.json(f"jobs/{answer.json()['job_id']}/status")
+    assert status["retry_of"] == ids["failed"]
+    assert server.client.post(f"jobs/{ids['running']}/retry").status_code == 409
+
+
+def test_more_time_is_for_running_jobs_with_a_limit(server, ids):
+    store = server.store()
+    path = f"jobs/{ids['running']}/extend"
+    assert server.client.post(path, json={"seconds": 5}).json()["accepted"] is False
+    for seconds in (0, -1, "many", 1e300, None):
+        assert server.client.post(path, json={"seconds": seconds}).status_code == 400
+    with store.writing() as tx:
+        tx.run("UPDATE jobs SET timeout_s = 5 WHERE id = :id", {"id": ids["running"]})
+    assert server.client.post(path, json={"seconds": 5}).json()["accepted"] is True
+    assert server.json(f"jobs/{ids['running']}/status")["timeout_s"] == 10
+
+
+def test_only_ended_jobs_are_deleted(server, ids):
+    assert server.client.delete(f"jobs/{ids['running']}").status_code == 409
+    assert server.client.delete("jobs/nobody").status_code == 404
+    job = bring(server.store(), State.QUEUED)
+    server.client.post(f"jobs/{job}/cancel")
+    answer = server.client.delete(f"jobs/{job}")
+    assert answer.status_code == 202
+    assert json.loads(answer.text)["status"] == "cancelled"
+    assert server.client.get(f"jobs/{job}/status").status_code == 404
