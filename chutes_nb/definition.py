@@ -122,7 +122,8 @@ def define(
         signature = inspect_function(function, upload=upload)
     reached = captures(function)
     made = _made(function, name, signature, reached, extras or {}, blobs)
-    if not extras and reached.is_stable:
+    # A name that is missing may be defined by the next cell.
+    if not extras and reached.is_stable and not made.missing:
         with _kept_lock:
             # The function is kept too, so that its id cannot come to mean another.
             _kept[key] = (function, reached, made)

@@ -51,6 +51,13 @@ def cell():
     return Cell()
 
 
+def test_a_helper_that_is_defined_later_travels_with_the_next_definition(cell):
+    job = cell.run("def job(): return helper()")["job"]
+    assert define(job).missing == ("helper",)
+    cell.run("def helper(): return 1")
+    assert define(job).missing == ()
+
+
 def in_two_processes(tmp_path, notebook, reader, **files):
     """Pickle ``job`` of a ``__main__`` in one Python, load it in a fresh one."""
     for name, text in files.items():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import wraps
 from typing import Any, ClassVar, TypeVar
 
 from jupyter_core.utils import ensure_async
@@ -27,8 +28,21 @@ T = TypeVar("T")
 RESOURCE = "chutes"  # what an Authorizer is asked about
 METHODS = ("get", "head", "post", "patch", "put", "delete")
 JSON_LIMIT_BYTES = 8 << 20
+THROWN_AWAY_BYTES = 1 << 20
 SLACK_BYTES = 64 << 10  # tornado closes the connection above it, without an answer
 MAX_DEPTH = 100
+
+
+def _unless_refused(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Have a method say what was found wrong before the body was read."""
+
+    @wraps(method)
+    async def answer(self: ChutesHandler, *args: str, **kwargs: str) -> None:
+        if self._refusal is not None:
+            raise self._refusal
+        await method(self, *args, **kwargs)
+
+    return answer
 
 
 @stream_request_body
@@ -49,33 +63,50 @@ class ChutesHandler(APIHandler):
         super().__init_subclass__(**kwargs)
         for name in METHODS:
             if name in vars(cls):
-                setattr(cls, name, authenticated(getattr(cls, name)))
+                setattr(cls, name, authenticated(_unless_refused(vars(cls)[name])))
 
     def initialize(self, desk: Desk) -> None:
         """Take what the handlers share."""
         self.desk = desk
         self._body = bytearray()
-        self._has_refused = False
+        self._refusal: Exception | None = None
 
     # -- before the body -------------------------------------------------------
     async def prepare(self) -> None:  # type: ignore[override]
-        """Let in who may, and only what is not too large, before a byte is read."""
+        """Let in who may, and only what is not too large, before a byte is read.
+
+        A small body is read all the same, and thrown away: a connection that is
+        closed with bytes unread takes the answer with it.
+        """
+        try:
+            await self._let_in()
+        except Exception as error:
+            if not self._is_small_enough():
+                raise
+            self._refusal = error
+
+    def _is_small_enough(self) -> bool:
+        text = self.request.headers.get("Content-Length", "")
+        return text.isdigit() and 0 < int(text) <= THROWN_AWAY_BYTES
+
+    @property
+    def _is_known(self) -> bool:
+        method = str(self.request.method).lower()
+        found = getattr(type(self), method, None)
+        return found is not RequestHandler._unimplemented_method and method in METHODS
+
+    async def _let_in(self) -> None:
         limit = self.most_bytes()
-        self.request.connection.set_max_body_size(limit + SLACK_BYTES)  # type: ignore[union-attr]
+        most = max(limit, THROWN_AWAY_BYTES) + SLACK_BYTES
+        self.request.connection.set_max_body_size(most)  # type: ignore[union-attr]
         await super().prepare()
         if self._finished or self.request.method == "OPTIONS":
             return
         if self.current_user is None:
             raise HTTPError(403)
         await self._authorize()
-        method = str(self.request.method).lower()
-        if getattr(type(self), method) is RequestHandler._unimplemented_method:
-            raise Refusal(
-                405,
-                "MethodNotAllowed",
-                f"{self.request.method} means nothing here",
-                headers={"Allow": ", ".join(self.allowed())},
-            )
+        if not self._is_known:
+            raise HTTPError(405)
         self._check_length(limit)
         await self.before_body()
 
@@ -117,8 +148,11 @@ class ChutesHandler(APIHandler):
     # -- the body --------------------------------------------------------------
     async def data_received(self, chunk: bytes) -> None:
         """Take a part of the body."""
-        if self._finished:
-            return
+        if not self._finished and self._refusal is None:
+            await self.take(chunk)
+
+    async def take(self, chunk: bytes) -> None:
+        """Keep a part of a body that is wanted."""
         self._body += chunk
         if len(self._body) > self.most_bytes():
             self._body.clear()
@@ -148,6 +182,13 @@ class ChutesHandler(APIHandler):
                 "'Content-Type: application/json'",
             )
         return strict_json(bytes(self._body))
+
+    def decode_argument(self, value: bytes, name: str | None = None) -> str:
+        """Read bytes of an address; what is no UTF-8 names nothing, and is not found.
+
+        Tornado refuses it before :meth:`prepare`, with the body unread.
+        """
+        return value if isinstance(value, str) else value.decode("utf-8", "replace")
 
     def query(self, model: type[M]) -> M:
         """Read the query by a model; names it does not know are passed over.
@@ -214,6 +255,8 @@ class ChutesHandler(APIHandler):
         self.set_status(told.status)
         for name, value in told.headers.items():
             self.set_header(name, value)
+        if told.status == 405:
+            self.set_header("Allow", ", ".join(self.allowed()))
         self.finish(json.dumps(error_body(told)))
 
     def send_error(self, status_code: int = 500, **kwargs: Any) -> None:

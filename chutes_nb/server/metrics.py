@@ -47,8 +47,15 @@ def _figures(store: Store) -> dict[str, Any]:
     return {
         "chutes_jobs": store.counts(),
         "chutes_revision": store.rev(),
-        "chutes_executors_live": sum(is_held(Path(row["lease"])) for row in rows),
+        "chutes_executors_live": sum(_lives(row["lease"]) for row in rows),
     }
+
+
+def _lives(lease: str) -> bool:
+    try:
+        return is_held(Path(lease))
+    except OSError:  # the runtime folder may be another user's by now
+        return False
 
 
 class Schema(ChutesHandler):

@@ -60,7 +60,9 @@ class Form:
         self._is_over = False
         self._header = bytearray(), bytearray()
         self._part: _Part | None = None
-        callbacks: Any = {f"on_{name}": getattr(self, f"_on_{name}") for name in CALLBACKS}
+        callbacks: Any = {
+            f"on_{name}": getattr(self, f"_on_{name}") for name in CALLBACKS
+        }
         try:
             self._parser = MultipartParser(boundary, callbacks)
         except FormParserError as error:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 from functools import lru_cache
+from importlib.metadata import version
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from .. import __version__
 from . import shapes
 from .base import ChutesHandler
 from .routes import JSON, ROUTES, Answer, Operation, Route
@@ -47,7 +47,7 @@ def described(base_url: str) -> str:
             "openapi": "3.1.0",
             "info": {
                 "title": "chutes_nb",
-                "version": __version__,
+                "version": version("chutes-nb"),
                 "description": "Background jobs of notebooks. All job routes stand "
                 "also below the chute's own path, USERNAME-CHUTE/.",
             },

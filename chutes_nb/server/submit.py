@@ -58,12 +58,10 @@ class Submit(ChutesHandler):
             self._form = await self.read(lambda store: Form(kind, store.blobs))
         self._received = 0
 
-    async def data_received(self, chunk: bytes) -> None:
+    async def take(self, chunk: bytes) -> None:
         """Take a part of the body; a form's files go to disk at once."""
         if self._form is None:
-            await super().data_received(chunk)
-            return
-        if self._finished:
+            await super().take(chunk)
             return
         self._received += len(chunk)
         self._body += chunk
@@ -84,8 +82,7 @@ class Submit(ChutesHandler):
     async def post(self, job: str, scope: str | None = None) -> None:
         """Queue a job of the name ``job``; answers once it is durable."""
         if self._form is not None:
-            await self._feed()
-            self._form.finish()
+            await self._end_form(self._form)
         request = Request(self._definition, self._form, self._key)
         if self._form is None:
             request.payload = await self.desk.ask(self.json_body)
@@ -95,6 +92,14 @@ class Submit(ChutesHandler):
         place = f"{self.base_url}chutes/jobs/{queued.job}/status"
         self.set_header("Location", place)
         self.answer({"job_id": queued.job, "status": status}, 202)
+
+    async def _end_form(self, form: Form) -> None:
+        try:
+            await self._feed()
+            form.finish()
+        except Refusal:
+            await self.desk.ask(form.drop)
+            raise
 
     def on_finish(self) -> None:
         """Let go of a file that was cut off."""

@@ -143,11 +143,8 @@ class KnownUpload(Tus):
         )
         self._writing[upload.uid] = self
 
-    async def data_received(self, chunk: bytes) -> None:
+    async def take(self, chunk: bytes) -> None:
         """Write a part of the piece to disk."""
-        if self._writer is None:
-            await super().data_received(chunk)
-            return
         self._body += chunk
         if len(self._body) >= HELD_BYTES:
             await self._write()

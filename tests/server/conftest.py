@@ -84,7 +84,9 @@ def fill(store: Store, canary: Path) -> dict[str, str]:
         jobs.add_definition(tx, replace(WORK, code=trap, setup=trap))
         twins = {"key": "d2", "name": "twin"}
         jobs.add_definition(tx, replace(WORK, **twins))
-        jobs.add_definition(tx, replace(WORK, **twins | {"key": "d3", "chute": "other"}))
+        jobs.add_definition(
+            tx, replace(WORK, **twins | {"key": "d3", "chute": "other"})
+        )
         takes = json.dumps(TAKES_FILES)
         told = json.dumps({"upload": True, "username": "me"})
         jobs.add_definition(

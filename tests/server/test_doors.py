@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 
 import httpx
@@ -54,7 +55,7 @@ def test_every_route_answers_the_methods_that_are_described():
 @pytest.fixture(scope="module")
 def browser(server, ids):
     """A client with Jupyter's cookie."""
-    with server.login() as found:
+    with contextlib.closing(server.login()) as found:
         yield found
 
 
@@ -70,9 +71,7 @@ def state_of(server):
 
 
 @pytest.mark.parametrize(("route", "method"), CALLS, ids=CALL_IDS)
-def test_a_stranger_is_refused_and_changes_nothing(
-    server, ids, browser, route, method
-):
+def test_a_stranger_is_refused_and_changes_nothing(server, ids, browser, route, method):
     before = state_of(server)
     url = f"{server.base}/{example(route.path, ids)}"
     body = {"content": b'{"count": 1}'} if method in ("post", "patch") else {}
@@ -94,9 +93,7 @@ def test_a_stranger_is_refused_and_changes_nothing(
     assert state_of(server) == before
 
 
-def test_a_browser_with_its_cookie_may_look_and_with_xsrf_may_ask(
-    server, ids, browser
-):
+def test_a_browser_with_its_cookie_may_look_and_with_xsrf_may_ask(server, ids, browser):
     assert browser.get(f"jobs/{ids['done']}/status").status_code == 200
     headers = {"X-XSRFToken": browser.cookies["_xsrf"]}
     answer = browser.post(f"jobs/{ids['done']}/cancel", headers=headers)

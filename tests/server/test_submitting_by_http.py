@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from rows import bring
 from chutes_nb.states import State
+from rows import bring
 
 
 def post(server, path="jobs/work", status=202, **how):

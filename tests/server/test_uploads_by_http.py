@@ -1,0 +1,154 @@
+"""Uploads by tus: in pieces, cut off, checked, and over a restart of the server."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import socket
+
+import pytest
+
+from chutes_nb.store.blobs import blob_path
+from chutes_nb.uploads import HALF_LIVES_S, Uploads
+from rows import until
+from serving import TOKEN
+
+TUS = {"Tus-Resumable": "1.0.0"}
+PIECE = {**TUS, "Content-Type": "application/offset+octet-stream"}
+SIZE = 24 << 20
+CUTS = 20
+
+
+def begin(server, length, name="data.csv", **headers):
+    said = base64.b64encode(name.encode()).decode()
+    about = {"Upload-Length": str(length), "Upload-Metadata": f"filename {said}"}
+    answer = server.client.post("uploads", headers={**TUS, **about, **headers})
+    assert answer.status_code == 201, answer.text
+    assert answer.headers["Location"].endswith(answer.json()["upload"])
+    return answer.json()["upload"]
+
+
+def offset(server, uid):
+    answer = server.client.head(f"uploads/{uid}", headers=TUS)
+    assert answer.status_code == 200
+    return int(answer.headers["Upload-Offset"])
+
+
+def send(server, uid, at, body, **headers):
+    return server.client.patch(
+        f"uploads/{uid}",
+        headers={**PIECE, "Upload-Offset": str(at), **headers},
+        content=body,
+    )
+
+
+def send_and_cut(server, uid, at, declared, body):
+    """Begin a piece and hang up in the middle of it."""
+    head = (
+        f"PATCH /base/chutes/uploads/{uid} HTTP/1.1\r\nHost: localhost\r\n"
+        f"Authorization: token {TOKEN}\r\nTus-Resumable: 1.0.0\r\n"
+        f"Content-Type: application/offset+octet-stream\r\nUpload-Offset: {at}\r\n"
+        f"Content-Length: {declared}\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", server.port), 10) as link:
+        link.sendall(head.encode() + body)
+
+
+def checksum(body):
+    return f"sha256 {base64.b64encode(hashlib.sha256(body).digest()).decode()}"
+
+
+def test_a_file_arrives_whole_after_many_cuts_and_a_restart(server, ids):
+    content = os.urandom(1 << 20) * (SIZE >> 20)
+    uid = begin(server, SIZE)
+    before = server.memory()
+    at, cuts = 0, 0
+    while at < SIZE:
+        if cuts < CUTS:
+            part = content[at : at + SIZE // (CUTS + 5)]
+            send_and_cut(server, uid, at, SIZE - at, part)
+            until(lambda: offset(server, uid) > at)  # noqa: B023
+            cuts += 1
+        else:
+            assert send(server, uid, at, content[at:]).status_code == 204
+        if cuts == CUTS // 2:
+            server.kill()
+            server.start()
+            before = server.memory()
+            cuts += 1
+        at = offset(server, uid)
+    sha256 = hashlib.sha256(content).hexdigest()
+    kept = blob_path(server.store().blobs, sha256)
+    assert kept.read_bytes() == content
+    assert server.memory() - before < 48 << 20
+    answer = server.client.post("jobs/takes", json={"one": {"upload": uid}})
+    assert answer.status_code == 202, answer.text
+    inputs = server.json(f"jobs/{answer.json()['job_id']}")["inputs"]
+    assert inputs["one"] == {
+        "name": "data.csv",
+        "size": SIZE,
+        "type": "application/octet-stream",
+        "sha256": sha256,
+    }
+
+
+def test_a_piece_that_is_damaged_is_left_out(server):
+    uid = begin(server, 10)
+    wrong = {"Upload-Checksum": checksum(b"other")}
+    assert send(server, uid, 0, b"12345", **wrong).status_code == 460
+    assert offset(server, uid) == 0
+    right = {"Upload-Checksum": checksum(b"12345")}
+    assert send(server, uid, 0, b"12345", **right).status_code == 204
+    assert offset(server, uid) == 5
+
+
+def test_pieces_stand_one_behind_the_other(server):
+    uid = begin(server, 10)
+    assert send(server, uid, 3, b"1").status_code == 409
+    assert send(server, uid, 0, b"12345678901").status_code == 413
+    assert send(server, uid, 0, b"1234567890").status_code == 204
+    assert send(server, uid, 10, b"1").status_code == 413
+
+
+def test_a_half_file_cannot_be_submitted(server, ids):
+    uid = begin(server, 10)
+    answer = server.client.post("jobs/takes", json={"one": {"upload": uid}})
+    assert answer.status_code == 422
+    assert "not finished" in answer.text
+
+
+def test_an_upload_is_ended_by_its_client(server):
+    uid = begin(server, 10)
+    assert server.client.delete(f"uploads/{uid}", headers=TUS).status_code == 204
+    assert server.client.head(f"uploads/{uid}", headers=TUS).status_code == 404
+
+
+@pytest.mark.parametrize("uid", ["x", "..%2f..%2fstore.db", "0" * 16, "%00"])
+def test_ids_that_are_none_are_not_found(server, uid):
+    assert server.client.head(f"uploads/{uid}", headers=TUS).status_code == 404
+
+
+def test_what_is_too_large_is_refused_before_it_is_sent(server):
+    about = {**TUS, "Upload-Length": str(10 << 30)}
+    assert server.client.post("uploads", headers=about).status_code == 413
+    other = {"Tus-Resumable": "0.2", "Upload-Length": "1"}
+    assert server.client.post("uploads", headers=other).status_code == 412
+    for length in ("-1", "many", "", "9" * 30):
+        about = {**TUS, "Upload-Length": length}
+        assert server.client.post("uploads", headers=about).status_code == 400
+
+
+def test_an_empty_file_is_whole_at_once(server, ids):
+    uid = begin(server, 0)
+    answer = server.client.post("jobs/takes", json={"one": {"upload": uid}})
+    assert answer.status_code == 202
+
+
+def test_halves_are_forgotten_after_a_day(tmp_path):
+    uploads = Uploads(tmp_path / "uploads", tmp_path / "blobs")
+    half = uploads.create(10)
+    now = half.created_at
+    assert uploads.sweep(now + HALF_LIVES_S - 60) == 0
+    assert uploads.sweep(now + HALF_LIVES_S + 60) == 1
+    assert uploads.count() == 0
