@@ -13,7 +13,7 @@ from functools import lru_cache
 from types import FunctionType
 from typing import Any
 
-from . import registry, runtime
+from . import payloads, registry, runtime
 from .binding import bind
 from .captures import Capture, captures
 from .codec import decode, encode
@@ -105,7 +105,12 @@ class Definer:
         BindingError, ValidationFailed
             If what the job was given does not fit the code any more.
         """
-        arguments = bind(self.signature, decode(job.input_kind, job.input))
+        given = (
+            payloads.read(job.input, runtime.store().blobs)
+            if job.input_kind == payloads.PAYLOAD
+            else decode(job.input_kind, job.input)
+        )
+        arguments = bind(self.signature, given)
         encoded = encode(arguments)
         return replace(
             job,

@@ -188,7 +188,7 @@ class ChutesHandler(APIHandler):
 
         Tornado refuses it before :meth:`prepare`, with the body unread.
         """
-        return value if isinstance(value, str) else value.decode("utf-8", "replace")
+        return value.decode("utf-8", "replace")
 
     def query(self, model: type[M]) -> M:
         """Read the query by a model; names it does not know are passed over.

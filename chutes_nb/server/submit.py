@@ -285,6 +285,7 @@ def _new_job(
         deadline_at=None if options.deadline_s is None else now + options.deadline_s,
         policy=options.policy_json(),
         lane=options.executor,
+        fresh=options.fresh,
         concurrency=options.concurrency,
         resources=json.dumps(resources) if resources else None,
         tags=json.dumps(options.tags or []),

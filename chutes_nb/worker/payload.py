@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from types import FunctionType
 from typing import Any
 
-from ..files_in import FileRef
+from .. import payloads
 from ..loading import load_value
-from ..store.blobs import blob_path
 
 
 def bound_payload(
@@ -26,7 +24,6 @@ def bound_payload(
     from ..binding import bind
     from ..signatures import inspect_function
 
-    found = json.loads(body)
     uploads = setup["uploads"]
     packed = setup.get("signature")
     signature = (
@@ -34,15 +31,4 @@ def bound_payload(
         if packed is None
         else load_value(packed, None, blobs)
     )
-    files = {name: _refs(said, blobs) for name, said in found["files"].items()}
-    return bind(signature, found["arguments"] | files)
-
-
-def _refs(said: Any, blobs: Path) -> FileRef | list[FileRef]:
-    if isinstance(said, list):
-        return [_ref(one, blobs) for one in said]
-    return _ref(said, blobs)
-
-
-def _ref(said: dict[str, Any], blobs: Path) -> FileRef:
-    return FileRef(**said, path=str(blob_path(blobs, said["sha256"])))
+    return bind(signature, payloads.read(body, blobs))
