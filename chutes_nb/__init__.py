@@ -27,8 +27,11 @@ _PLACES = {
             "NotAvailable",
             "PermanentError",
             "ResultNotStorable",
+            "StoreBusy",
+            "StoreDamaged",
             "StoreError",
             "StoreFull",
+            "StoreReadOnly",
             "StoreTooNew",
             "StoreUnsafe",
             "TemporaryError",
@@ -61,8 +64,10 @@ _PLACES = {
     "StatusInfo": "model",
     "UploadedFile": "files_in",
     "configure": "runtime",
+    "export_db": "upkeep",
     "get_job": "chute",
     "last_chute": "chute",
+    "prune": "upkeep",
 }
 _RENAMED = {"jobs": ("chute", "list_jobs"), "counts": ("chute", "counts")}
 
@@ -127,8 +132,11 @@ if TYPE_CHECKING:
     from .errors import NotAvailable as NotAvailable
     from .errors import PermanentError as PermanentError
     from .errors import ResultNotStorable as ResultNotStorable
+    from .errors import StoreBusy as StoreBusy
+    from .errors import StoreDamaged as StoreDamaged
     from .errors import StoreError as StoreError
     from .errors import StoreFull as StoreFull
+    from .errors import StoreReadOnly as StoreReadOnly
     from .errors import StoreTooNew as StoreTooNew
     from .errors import StoreUnsafe as StoreUnsafe
     from .errors import TemporaryError as TemporaryError
@@ -144,6 +152,8 @@ if TYPE_CHECKING:
     from .pickling import CaptureWarning as CaptureWarning
     from .runtime import configure as configure
     from .states import State as State
+    from .upkeep import export_db as export_db
+    from .upkeep import prune as prune
     from .worker.context import checkpoint as checkpoint
     from .worker.context import emit as emit
     from .worker.context import log as log

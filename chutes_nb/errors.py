@@ -140,7 +140,19 @@ class StoreError(ChutesError):
     """The store cannot be used as it is."""
 
 
-class StoreTooNew(StoreError):
+class StoreBusy(StoreError):
+    """Another process keeps the store locked; nothing was changed."""
+
+
+class StoreDamaged(StoreError):
+    """A file of the store cannot be read as what it should be."""
+
+
+class StoreReadOnly(StoreError):
+    """The store can be read but not written."""
+
+
+class StoreTooNew(StoreReadOnly):
     """The store was written by a newer version of chutes_nb."""
 
 

@@ -24,25 +24,22 @@ import anyio
 import anyio.abc
 
 from . import failpoints
-from .errors import ChutesError, StoreError
+from .errors import ChutesError, StoreBusy, StoreDamaged, StoreError, StoreFull
 from .lanes.handle import Handle
 from .lanes.process import ProcessLane
 from .processes import WORKER_MARK, identify, is_held, take_lease
 from .rounds import Entry, Kick, Round, Submit
 from .settler import Settler
-from .store import Store, fleet, jobs
+from .store import Store, Transaction, fleet, jobs
 from .store.ids import new_id
 from .waking import wake_host
+from .watching import Gates, Watch, mended
 
 log = logging.getLogger(__name__)
 
-FOREIGN_POLL_S = 0.05
 ADOPTION_POLL_S = 0.25
-RETRY_COMMIT_S = 0.5
-IDLE_CHECKPOINT_S = 0.2
-IDLE_WAL_BYTES = 1 << 20
-BUSY_WAL_BYTES = 64 << 20
-SPARE_IDLE_S = 300.0
+BUSY_PAUSE_S = 0.05
+GATE_POLL_S = 0.005
 
 
 class Executor:
@@ -75,8 +72,8 @@ class Executor:
         self._lease_path = store.leases / f"{self.id}.executor"
         self._timer: asyncio.TimerHandle | None = None
         self._scope: anyio.CancelScope | None = None
-        self._last_commit_at = 0.0
         self._is_registered = False
+        self._gates = Gates(store)
         self.is_nested = WORKER_MARK in os.environ  # a job's own: nobody's heir
 
     # -- called from any thread ------------------------------------------------
@@ -189,10 +186,11 @@ class Executor:
             self._settler = Settler(self.store, self.put, tasks)
             self.lane = ProcessLane(self.store, self._settler, tasks)
             self._settler.lane = self.lane
-            self._register()
+            self._watch = Watch(self.store, self._settler, self.put)
             self._started.set_result(None)
+            self.put(Kick(clock=True, asks=True))  # with it goes our own row
             tasks.start_soon(self._settler.follow_outputs)
-            tasks.start_soon(self._watch_store)
+            tasks.start_soon(self._watch.run)
             if not self.is_nested:
                 tasks.start_soon(self._adopt_loop)
 
@@ -200,7 +198,9 @@ class Executor:
         """Hang up, so that the workers know at once that they are alone."""
         self.store.feed.forget()
         self.lane.hang_up()
-        with contextlib.suppress(ChutesError), self.store.writing() as tx:
+        if not self.store.gate().try_enter():
+            return  # others see by the lease that we are gone
+        with contextlib.suppress(ChutesError), self.store.writing(entered=True) as tx:
             if not fleet.has_heritage(tx, self.id):
                 fleet.end_executor(tx, self.id, time.time())
                 self._lease_path.unlink(missing_ok=True)
@@ -214,21 +214,19 @@ class Executor:
         with contextlib.suppress(ChutesError, sqlite3.Error, OSError):
             wake_host(self.store)
 
-    def _register(self) -> None:
-        with self.store.writing() as tx:
-            fleet.add_executor(
-                tx,
-                self.id,
-                kind=self.kind,
-                who=identify(os.getpid()),
-                python=sys.executable,
-                lease=str(self._lease_path),
-                sqlite=sqlite3.sqlite_version,
-                max_workers=self.max_workers,
-                is_nested=self.is_nested,
-                now=time.time(),
-            )
-        self._is_registered = True
+    def _register(self, tx: Transaction) -> None:
+        fleet.add_executor(
+            tx,
+            self.id,
+            kind=self.kind,
+            who=identify(os.getpid()),
+            python=sys.executable,
+            lease=str(self._lease_path),
+            sqlite=sqlite3.sqlite_version,
+            max_workers=self.max_workers,
+            is_nested=self.is_nested,
+            now=time.time(),
+        )
 
     # -- commits ---------------------------------------------------------------
     def _commit_all(self) -> None:
@@ -239,40 +237,61 @@ class Executor:
         """
         self._is_kicked = False
         while self._inbox and not self._is_waiting:
-            if not self.store.gate().try_enter():
-                self._is_waiting = True
-                self._tasks.start_soon(self._commit_when_free)
+            if not self._gates.enter(self._inbox):
+                self._wait_for_gates()
                 return
             self._commit(list(self._drain()))
-        self._last_commit_at = time.monotonic()
+        self._watch.last_commit_at = time.monotonic()
 
-    async def _commit_when_free(self) -> None:
-        """Wait for the store's gate without stopping the loop, then commit."""
-        gate, pause = self.store.gate(), 0.0001
-        while not gate.try_enter():
+    def _wait_for_gates(self, pause_s: float = 0.0) -> None:
+        if not self._is_waiting:
+            self._is_waiting = True
+            self._tasks.start_soon(self._commit_when_free, pause_s)
+
+    async def _commit_when_free(self, pause_s: float) -> None:
+        """Wait for the store's gates without stopping the loop, then commit."""
+        await anyio.sleep(pause_s)
+        pause = 0.0001
+        while not self._gates.enter(self._inbox):
             await anyio.sleep(pause)
             pause = min(pause * 2, 0.005)
         self._is_waiting = False
         self._commit(list(self._drain()))
         self._commit_all()
 
+    def _put_back(self, batch: list[Entry], pause_s: float) -> None:
+        """Keep entries, in their order, for a commit a little later."""
+        self._inbox.extendleft(reversed(batch))
+        self._wait_for_gates(pause_s)
+
     def _drain(self) -> Iterator[Entry]:
         while self._inbox:
             yield self._inbox.popleft()
 
     def _commit(self, batch: list[Entry]) -> None:
-        """Write a group of entries; the gate is ours, and is left here."""
+        """Write a group of entries; the gates are ours, and are left here."""
         round_ = Round(self.store, self.lane, self.id, self.max_workers)
         try:
             with self.store.writing(entered=True) as tx:
+                if not self._is_registered:
+                    self._register(tx)
                 round_.write_logs(batch)
                 round_.apply(tx, batch)
                 round_.claim(tx)
                 failpoints.hit("commit.before")
+        except StoreBusy:  # somebody who knows nothing of the gate: DB Browser, say
+            self._put_back(batch, BUSY_PAUSE_S)
+            return
         except (StoreError, sqlite3.Error) as error:
             self.lane.backlog = None
-            self._divide(batch, error)
+            if isinstance(error, StoreDamaged) and mended(self.store):
+                self._put_back(batch, 0.0)
+            else:
+                self._divide(batch, error)
             return
+        finally:
+            self._gates.leave_logs()
+        self._is_registered = True
         self._after(round_, batch)
 
     def _after(self, round_: Round, batch: list[Entry]) -> None:
@@ -290,20 +309,31 @@ class Executor:
 
     def _divide(self, batch: list[Entry], error: Exception) -> None:
         """Find which entry of a group cannot be written, and settle the others."""
-        if len(batch) > 1:
-            for entry in batch:
-                self.store.gate().enter()
-                self._commit([entry])
+        if len(batch) == 1:
+            self._settle_unwritten(batch[0], error)
             return
-        entry = batch[0]
-        if entry.must_be_written and isinstance(error, StoreError):
-            # An end that happened must be told: a full disk is emptied one day.
-            log.error("will try again: %s", error)
-            self._put_later(RETRY_COMMIT_S, entry)
-            return
-        if entry.must_be_written:
+        for n, entry in enumerate(batch):
+            if self._is_waiting or not self._gates.enter([entry]):
+                self._put_back(batch[n:], 0.0)
+                return
+            self._commit([entry])
+
+    def _settle_unwritten(self, entry: Entry, error: Exception) -> None:
+        """Tell who waits for an entry that it failed, or try for ever: an end must be.
+
+        A full disk is emptied one day; until then the ballast makes room for ends.
+        """
+        if not entry.must_be_written:
+            entry.fail(error)
+        elif isinstance(error, StoreFull) and self.store.ballast.free():
+            self._put_back([entry], 0.0)
+        elif isinstance(error, StoreError):
+            pause = entry.pause_s()
+            log.error("will try again in %.1f s: %s", pause, error)
+            self._put_later(pause, entry)
+        else:
             log.error("cannot be written: %r", entry, exc_info=error)
-        entry.fail(error)
+            entry.fail(error)
 
     def _put_later(self, seconds: float, entry: Entry) -> asyncio.TimerHandle:
         assert self._loop is not None  # commits happen on it
@@ -318,39 +348,24 @@ class Executor:
         left = max(0.0, at - time.time())
         self._timer = self._put_later(left, Kick(clock=True))
 
-    # -- what others do to the store -------------------------------------------
-    async def _watch_store(self) -> None:
-        """Notice commits of other threads and processes, and keep the store small."""
-        seen, rev = self.store.data_version(), self.store.rev()
-        while True:
-            await anyio.sleep(FOREIGN_POLL_S)
-            version = self.store.data_version()
-            if version != seen:
-                seen = version
-                self.put(Kick(asks=True))
-                # A waiting job can be ended by others: a cancel from the server.
-                self.store.feed.nudge(self.store.ended_since(rev))
-                rev = self.store.rev()
-            self._keep_small()
-            self._settler.send_acks()
-            self._settler.let_spares_go(SPARE_IDLE_S)
-
-    def _keep_small(self) -> None:
-        is_idle = time.monotonic() - self._last_commit_at > IDLE_CHECKPOINT_S
-        self.store.checkpoint(IDLE_WAL_BYTES if is_idle else BUSY_WAL_BYTES)
-
+    # -- what others leave ---------------------------------------------------------
     async def _adopt_loop(self) -> None:
         while True:
-            self._adopt_the_dead()
+            try:
+                await self._adopt_the_dead()
+            except (StoreError, sqlite3.DatabaseError) as error:
+                log.info("will look for dead executors again: %s", error)
             await anyio.sleep(ADOPTION_POLL_S)
 
-    def _adopt_the_dead(self) -> None:
+    async def _adopt_the_dead(self) -> None:
         """Take over what executors left that died: their jobs and their workers."""
         rows = fleet.unended_executors(self.store.reader, sys.executable)
         others = [row for row in rows if row["id"] != self.id]
         dead = [row for row in others if not is_held(Path(row["lease"]))]
         for row in dead:
-            with self.store.writing() as tx:
+            while not (self._is_registered and self.store.gate().try_enter()):
+                await anyio.sleep(GATE_POLL_S)
+            with self.store.writing(entered=True) as tx:
                 _, workers = fleet.inherit(tx, row["id"], self.id, time.time())
                 tasks = {one["id"]: fleet.running_on(tx, one["id"]) for one in workers}
                 failpoints.hit("adopt.before_commit")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import platform
-import re
 import shlex
+import sqlite3
 import sys
 from collections.abc import Callable
 from importlib.metadata import version
@@ -21,11 +22,10 @@ from .chute import list_jobs
 from .errors import JobNotFound, NotAvailable
 from .job import Job
 from .runtime import store
+from .upkeep import soundness
 
 LINE_MAGICS = ("status", "logs", "result", "cancel", "retry")
 MOST_COMPLETIONS = 50
-# https://www.sqlite.org/wal.html, "The WAL-reset bug"
-WAL_RESET_BUG = ((3, 7, 0), (3, 51, 2))
 
 Magic = Callable[[str], Any]
 
@@ -197,27 +197,28 @@ def panel(_line: str) -> None:
     )
 
 
-def doctor(_line: str) -> None:
-    """Say what this kernel's jobs stand on, and whether it is sound."""
+_DOCTOR = _parser("chute_doctor", "Say whether all is sound.", takes_job=False)
+_DOCTOR.add_argument("--mend", action="store_true", help="rebuild what is damaged")
+
+
+def doctor(line: str) -> None:
+    """Say what this kernel's jobs stand on, and whether it is sound.
+
+    ``%chute_doctor [--mend]`` reads the whole store; ``--mend`` puts a damaged store
+    aside and rebuilds it, and adds the jobs that it has lost.
+    """
+    given = _parsed(_DOCTOR, line)
     place = store()
-    counts = ", ".join(f"{n} {state}" for state, n in place.counts().items() if n)
     lines = [
         ("chutes_nb", version("chutes-nb")),
         ("python", f"{platform.python_version()} ({sys.executable})"),
-        ("sqlite", _sqlite(place.sqlite_version)),
-        ("store", f"{place.home} (revision {place.rev()})"),
-        ("jobs", counts or "none yet"),
     ]
+    found = soundness(given.mend)
+    with contextlib.suppress(sqlite3.DatabaseError):  # named among what was found
+        lines += [("sqlite", note) for note in place.sqlite_notes()]
+        lines += [("store", f"{place.home} (revision {place.rev()})")]
+        counts = ", ".join(f"{n} {state}" for state, n in place.counts().items() if n)
+        lines += [("jobs", counts or "none yet")]
+    lines += [("problem", one) for one in found] or [("sound", "no problem was found")]
     for name, text in lines:
         print(f"{name:<10} {text}")
-
-
-def _sqlite(found: str) -> str:
-    number = tuple(int(part) for part in re.findall(r"\d+", found)[:3])
-    first, last = WAL_RESET_BUG
-    if first <= number <= last:
-        return (
-            f"{found} (has the WAL-reset bug, which loses commits; the store's write "
-            "gate keeps it away)"
-        )
-    return found

@@ -22,6 +22,8 @@ from .store.db import Row
 from .worker.capture import Look
 from .worker.frames import Task
 
+RETRY_COMMIT_S = 0.5
+RETRY_COMMIT_MAX_S = 10.0
 WORN_AFTER_RUNS = 20_000
 
 
@@ -29,9 +31,15 @@ class Entry:
     """Something to be written; what happened has to be, what is wished may fail."""
 
     must_be_written = True
+    _tries = 0
 
     def apply(self, tx: Transaction, round_: Round) -> None:
         """Write it."""
+
+    def pause_s(self) -> float:
+        """Seconds until it is tried again; longer each time."""
+        self._tries += 1
+        return float(min(RETRY_COMMIT_S * 1.5 ** (self._tries - 1), RETRY_COMMIT_MAX_S))
 
     def succeed(self) -> None:
         """Tell whoever waits that it is durable."""
@@ -233,7 +241,7 @@ class Round:
         looks = [one for one in batch if isinstance(one, Told) and one.look is not None]
         if not looks:
             return
-        with self.store.writing_logs() as tx:
+        with self.store.writing_logs(entered=True) as tx:
             for one in looks:
                 assert one.look is not None  # filtered above
                 logs.add(tx, one.job, one.attempt, one.look.start, one.look.body)
@@ -267,7 +275,7 @@ class Round:
             self.expect_ready(-1)
             definition = None
             if row["definition"] not in handle.known:
-                definition = tx.one(jobs.DEFINITION, {"key": row["definition"]})
+                definition = tx.one(jobs.GET_DEFINITION, {"key": row["definition"]})
             self._claims.append((handle, row, definition))
             failpoints.hit("claim.before_commit")
         if self.backlog != 0:

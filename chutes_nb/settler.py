@@ -99,7 +99,7 @@ class Settler:
             handle.clear()
             return
         definition = self._store.reader.one(
-            jobs.DEFINITION, {"key": task["definition"]}
+            jobs.GET_DEFINITION, {"key": task["definition"]}
         )
         assert definition is not None  # held by a foreign key
         handle.known.add(definition["key"])
@@ -215,7 +215,7 @@ class Settler:
         task = handle.task
         if task is None:
             return {}
-        row = self._store.reader.one(jobs.DEFINITION, {"key": task["definition"]})
+        row = self._store.reader.one(jobs.GET_DEFINITION, {"key": task["definition"]})
         return {} if row is None else json.loads(row["sources"])
 
     def send_acks(self) -> None:

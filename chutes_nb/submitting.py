@@ -308,7 +308,7 @@ def resubmit(store: Store, job_id: str, code: str, resume: bool) -> str:
             )
         definition, new = function.definition(), function.as_now(new)
     else:
-        found = store.reader.one(jobs.DEFINITION, {"key": row["definition"]})
+        found = store.reader.one(jobs.GET_DEFINITION, {"key": row["definition"]})
         assert found is not None  # held by a foreign key
         definition = jobs.NewDefinition(**dict(found))
     source = job_id if resume else None

@@ -13,11 +13,11 @@ import threading
 
 import pytest
 
-from chutes_nb.errors import StoreError, StoreFull, StoreTooNew, StoreUnsafe
+from chutes_nb.errors import StoreError, StoreFull, StoreUnsafe
 from chutes_nb.paths import private_dir
 from chutes_nb.states import State
 from chutes_nb.store import Store, logs
-from chutes_nb.store.db import Gate
+from chutes_nb.store.gate import Gate
 from rows import add_crew, bring, finish, queue, until
 
 SUBMIT = """
@@ -139,7 +139,7 @@ def test_the_gate_keeps_other_processes_out(store):
         code = """
             import sys
             from pathlib import Path
-            from chutes_nb.store.db import Gate
+            from chutes_nb.store.gate import Gate
             print(Gate(Path(sys.argv[1])).try_enter())
         """
         assert said(start(code, store.home / "store.db.gate")) == "False\n"
@@ -229,45 +229,6 @@ def test_a_store_does_not_cross_a_fork(tmp_path):
     assert child.startswith("StoreError")
     assert "fork" in child
     assert parent == "rev 0"
-
-
-def test_a_newer_store_is_refused_and_not_touched(store):
-    queue(store)
-    store.close()
-    path = store.home / "store.db"
-    newer = sqlite3.connect(path)
-    newer.execute("PRAGMA user_version = 99")
-    newer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    newer.close()
-    before = path.read_bytes()
-    with pytest.raises(StoreTooNew, match="schema 99.*upgrade"):
-        Store(store.home)
-    assert path.read_bytes() == before
-
-
-@pytest.mark.parametrize("damage", ["header", "middle"])
-def test_a_damaged_store_says_what_to_do(store, damage):
-    for _ in range(50):
-        queue(store)
-    store.checkpoint(0)
-    store.close()
-    path = store.home / "store.db"
-    content = bytearray(path.read_bytes())
-    if damage == "header":
-        content[:100] = b"x" * 100
-    else:
-        content[1024:] = b"\xff" * (len(content) - 1024)
-    path.write_bytes(content)
-    with pytest.raises(StoreError, match=r"damaged.*aside"):
-        use(store.home)
-
-
-def use(home):
-    store = Store(home)
-    try:
-        queue(store)
-    finally:
-        store.close()
 
 
 def test_a_full_disk_says_so_and_changes_nothing(store):

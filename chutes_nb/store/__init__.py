@@ -2,24 +2,43 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
 import sqlite3
 import threading
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, ClassVar
 
 from .. import failpoints
-from ..errors import JobNotFound, StoreError
+from ..errors import JobNotFound, StoreDamaged, StoreError
 from ..paths import default_home, private_dir, runtime_dir
 from ..states import ENDED
-from . import holding, jobs, logs, runs, wire
-from .db import Database, Gate, Transaction
+from . import (
+    checks,
+    disk,
+    holding,
+    jobs,
+    logs,
+    mending,
+    pruning,
+    readonly,
+    runs,
+    wire,
+)
+from .db import Database, Transaction
 from .feed import Feed
+from .gate import Gate
+from .journal import Journal
+from .pruning import Pruned
 
-__all__ = ["Store", "Transaction"]
+__all__ = ["Pruned", "Store", "Transaction"]
+
+log = logging.getLogger(__name__)
 
 STORE_MIGRATIONS = ["store_1.sql", "store_2.sql"]
 LOG_MIGRATIONS = ["logs_1.sql"]
@@ -28,6 +47,17 @@ LOG_MIGRATIONS = ["logs_1.sql"]
 def _scripts(names: list[str]) -> list[str]:
     folder = files(__package__) / "migrations"
     return [(folder / name).read_text("utf-8") for name in names]
+
+
+def _opened(database: Database) -> Database:
+    try:
+        return database.open()
+    except StoreDamaged:
+        mended = mending.rebuild(database, database.journal)
+        if mended is None:
+            raise
+        log.warning("chutes_nb: %s", mended)
+        return database.open()
 
 
 class Store:
@@ -52,18 +82,42 @@ class Store:
     # The default home's store, with what said where it is: asked for at every step.
     _last: ClassVar[tuple[tuple[str | None, int], Store] | None] = None
 
-    def __init__(self, home: Path, durability: str = "process") -> None:
+    def __init__(
+        self,
+        home: Path,
+        durability: str = "process",
+        file_system: Callable[[Path], int] = disk.file_system,
+    ) -> None:
         if durability not in ("process", "full"):
             raise StoreError(f"durability is 'process' or 'full', not {durability!r}")
         synchronous = "FULL" if durability == "full" else "NORMAL"
-        self.home = private_dir(home.absolute())
+        self.home = home.absolute()
+        refusal = readonly.refusal(self.home)
+        if refusal is None:
+            private_dir(self.home)
+            disk.refuse_network(self.home, file_system(self.home))
         self.runtime = runtime_dir(self.home)
-        self.leases = private_dir(self.home / "leases")
-        self.blobs = private_dir(self.home / "blobs")
-        self.runs = private_dir(self.home / "runs")
+        self.leases = self.home / "leases"
+        self.blobs, self.runs = self.home / "blobs", self.home / "runs"
+        self.journal = Journal(self.home / "outcomes", durability == "full")
+        self.ballast = disk.Ballast(self.home / "ballast")
+        place = self.home
+        if refusal is None:
+            for folder in (self.leases, self.blobs, self.runs, self.journal.folder):
+                private_dir(folder)
+            self.ballast.keep()
+        else:
+            self.leases = self.runtime  # an executor that can write nothing has one too
+            place = readonly.readable(self.home, self.runtime)
         scripts = _scripts(STORE_MIGRATIONS)
-        self._db = Database(self.home / "store.db", scripts, synchronous, 1024)
-        self._logs = Database(self.home / "logs.db", _scripts(LOG_MIGRATIONS))
+        self._db = _opened(
+            Database(
+                place / "store.db", scripts, synchronous, 1024, self.journal, refusal
+            )
+        )
+        scripts = _scripts(LOG_MIGRATIONS)
+        self._logs = _opened(Database(place / "logs.db", scripts, refusal=refusal))
+        self.mended = mending.mend(self._db, self.journal)
         self.feed = Feed(self.rev, self.has_ended, self.ended_since)
 
     @classmethod
@@ -91,15 +145,18 @@ class Store:
                 type(self)._last = None
         self._db.close()
         self._logs.close()
+        self.journal.close()
 
     # -- the two ways in ---------------------------------------------------------
     def writing(self, *, entered: bool = False) -> AbstractContextManager[Transaction]:
         """Open the only way to write; see :meth:`Database.writing`."""
         return self._db.writing(entered=entered)
 
-    def writing_logs(self) -> AbstractContextManager[Transaction]:
+    def writing_logs(
+        self, *, entered: bool = False
+    ) -> AbstractContextManager[Transaction]:
         """Open the only way to write logs."""
-        return self._logs.writing()
+        return self._logs.writing(entered=entered)
 
     @property
     def reader(self) -> Transaction:
@@ -115,10 +172,78 @@ class Store:
         """Write gate of this thread, for who must not block on it."""
         return self._db.gate()
 
+    def log_gate(self) -> Gate:
+        """Write gate of the logs, for who must not block on it."""
+        return self._logs.gate()
+
     def checkpoint(self, limit_bytes: int | None = None) -> bool:
         """Fold write-ahead logs that have grown into their files."""
         limits = () if limit_bytes is None else (limit_bytes,)
         return bool(self._db.checkpoint(*limits) | self._logs.checkpoint(*limits))
+
+    def keep_ready(self) -> None:
+        """Take the ballast again, write what the journal lacks, find a new file."""
+        if self._db.refusal is not None:
+            return
+        self.ballast.keep()
+        self._db.is_in_place()
+        self._logs.is_in_place()
+        if self.journal.is_behind and self.gate().try_enter():
+            try:
+                with contextlib.suppress(OSError):
+                    self.journal.flush()
+            finally:
+                self.gate().leave()
+
+    def mend(self) -> mending.Mended | None:
+        """Put a damaged store aside and rebuild it; add what it lost.
+
+        Returns
+        -------
+        Mended or None
+            None where nothing was wrong.
+
+        Raises
+        ------
+        StoreError
+        """
+        mended = mending.rebuild(self._db, self.journal)
+        mended = mended or mending.refill(self._db, self.journal)
+        logs_mended = mending.rebuild(self._logs, None)
+        self.feed.nudge()
+        return mended or logs_mended
+
+    def prune(
+        self, older_than_s: float | None = None, keep_bytes: int | None = None
+    ) -> Pruned:
+        """Let go of ended jobs by age and by size, with all that only they needed.
+
+        Parameters
+        ----------
+        older_than_s : float, optional
+            Seconds since a job ended.
+        keep_bytes : int, optional
+            What the jobs that stay may take; the oldest go first.
+        """
+        # What the store has lost must not lose its only witness as well.
+        mending.refill(self._db, self.journal)
+        both = (self._db, self._logs)
+        pruned = pruning.prune(both, self.journal, self.home, older_than_s, keep_bytes)
+        self.feed.nudge()
+        return pruned
+
+    def problems(self) -> list[str]:
+        """Everything that is wrong, a line each; reads the whole store."""
+        return list(checks.problems(self._db, self._logs, self.journal))
+
+    def copy_to(self, path: Path) -> None:
+        """Write a copy of the jobs to a new file; raises FileExistsError."""
+        self._db.copy_to(path)
+
+    @property
+    def refusal(self) -> StoreError | None:
+        """Why nothing can be written, None where it can."""
+        return self._db.refusal
 
     # -- reading -----------------------------------------------------------------
     def rev(self) -> int:
@@ -248,7 +373,7 @@ class Store:
             If the job has not ended.
         """
         with self.writing() as tx:
-            if tx.one(jobs.DELETE, {"job": job}) is None:
+            if not jobs.delete(tx, job):
                 state = jobs.state(tx, job)
                 if state is None:
                     raise JobNotFound(f"no job has the id {job!r}")
@@ -263,7 +388,8 @@ class Store:
         row = self.reader.one("PRAGMA data_version")
         return int(row[0]) if row else 0
 
-    @property
-    def sqlite_version(self) -> str:
-        """Version of the SQLite library in this process."""
-        return sqlite3.sqlite_version
+    def sqlite_notes(self) -> list[str]:
+        """Return the SQLite of this process and of each executor, with what to know."""
+        own = checks.sqlite_note(sqlite3.sqlite_version)
+        others = checks.sqlite_notes(self._db)
+        return [own, *(one for one in others if one != own)]

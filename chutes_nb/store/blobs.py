@@ -83,6 +83,7 @@ def take_over(path: Path, blobs: Path, digest: str | None = None) -> Blob:
     final = blob_path(blobs, sha256)
     private_dir(blobs)
     private_dir(final.parent)
+    os.utime(path)  # young: nothing refers to it yet, and nobody may tidy it away
     os.replace(path, final)
     return Blob(sha256, size)
 

@@ -10,29 +10,29 @@ checkpoint and every close runs under one flock, the gate.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from .. import failpoints
-from ..errors import StoreError, StoreFull, StoreTooNew
+from ..errors import StoreBusy, StoreDamaged, StoreError, StoreReadOnly
 from ..paths import PRIVATE_FILE
+from . import schema
+from .faults import decoded, explain, is_busy, too_new
+from .gate import GATE_TIMEOUT_S, Gate
+from .journal import Journal, packed
+from .seat import BEGIN_TIMEOUT_MS, BUSY_TIMEOUT_MS, Seat
+from .transaction import Params, Row, Transaction
 
-Row = sqlite3.Row
-Params = Mapping[str, Any]
+__all__ = ["Database", "Params", "Row", "Transaction"]
 
+DAMAGE_MARK = ".damaged"
 WAL_LIMIT_BYTES = 4 << 20
-GATE_TIMEOUT_S = 30.0
-BUSY_TIMEOUT_MS = 10_000
 
 PRAGMAS = """
-PRAGMA page_size = {page_bytes};
-PRAGMA journal_mode = WAL;
 PRAGMA wal_autocheckpoint = 0;
 PRAGMA synchronous = {synchronous};
 PRAGMA busy_timeout = {busy_ms};
@@ -40,85 +40,7 @@ PRAGMA cache_size = -16000;
 PRAGMA foreign_keys = ON;
 PRAGMA temp_store = MEMORY;
 """
-TICK = "UPDATE clock SET rev = rev + 1 RETURNING rev"
-
-
-class Gate:
-    """The lock that every writer of one store takes in turn, across processes."""
-
-    def __init__(self, path: Path) -> None:
-        # A descriptor of its own for each user: flock belongs to the open file,
-        # so two threads with two descriptors exclude each other as well.
-        self._fd = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, PRIVATE_FILE)
-
-    def try_enter(self) -> bool:
-        """Take the gate if it is free."""
-        try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
-
-    def enter(self, timeout_s: float = GATE_TIMEOUT_S) -> None:
-        """Wait for the gate.
-
-        Raises
-        ------
-        StoreError
-            If somebody else keeps it for ``timeout_s`` seconds.
-        """
-        end = time.monotonic() + timeout_s
-        pause = 0.0001
-        while not self.try_enter():
-            if time.monotonic() > end:
-                raise StoreError(
-                    f"another process has kept the store locked for {timeout_s:g} s; "
-                    "it may be stopped or stuck: %chute_doctor names who uses it"
-                )
-            time.sleep(pause)
-            pause = min(pause * 1.5, 0.002)
-
-    def leave(self) -> None:
-        """Give the gate to the next."""
-        fcntl.flock(self._fd, fcntl.LOCK_UN)
-
-    def close(self) -> None:
-        """Let go of the lock file."""
-        os.close(self._fd)
-
-
-class Transaction:
-    """One write transaction; :attr:`rev` is the revision it makes."""
-
-    __slots__ = ("_rev", "connection")
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self.connection = connection
-        self._rev: int | None = None
-
-    @property
-    def rev(self) -> int:
-        """The store's next revision, counted on once a transaction."""
-        if self._rev is None:
-            self._rev = int(self.connection.execute(TICK).fetchone()[0])
-        return self._rev
-
-    def run(self, statement: str, params: Params | None = None) -> int:
-        """Run a statement; returns how many rows it touched."""
-        return self.connection.execute(statement, params or {}).rowcount
-
-    def one(self, query: str, params: Params | None = None) -> Row | None:
-        """First row of a query or of a RETURNING clause, or None."""
-        row: Row | None = self.connection.execute(query, params or {}).fetchone()
-        return row
-
-    def all(self, query: str, params: Params | None = None) -> list[Row]:
-        """Every row of a query."""
-        return self.connection.execute(query, params or {}).fetchall()
-
-    def each(self, query: str, params: Params | None = None) -> Iterator[Row]:
-        """Rows of a query one by one, as many as are taken."""
-        yield from self.connection.execute(query, params or {})
+VERSION = "PRAGMA user_version"
 
 
 class Database:
@@ -135,6 +57,10 @@ class Database:
     page_bytes : int
         Page size of a new file. Rows that move often want small pages: a page is
         what a commit writes, and a job's life touches about thirty.
+    journal : Journal, optional
+        The second witness of what is committed.
+    refusal : StoreReadOnly, optional
+        Why nothing may be written, where that is known beforehand.
     """
 
     def __init__(
@@ -143,127 +69,244 @@ class Database:
         migrations: list[str],
         synchronous: str = "NORMAL",
         page_bytes: int = 4096,
+        journal: Journal | None = None,
+        refusal: StoreReadOnly | None = None,
     ) -> None:
         self.path = path
+        self.refusal = refusal
+        self.journal = journal
         self._page_bytes = page_bytes
         self._migrations = migrations
         self._synchronous = synchronous
         self._local = threading.local()
         self._pid = os.getpid()
-        self._open: list[tuple[sqlite3.Connection, Gate]] = []
+        self._seats: list[Seat] = []
         self._lock = threading.Lock()
+        self._inode = 0
+        self._name = str(path)
+
+    def open(self) -> Database:
+        """Bring the schema up to date.
+
+        Raises
+        ------
+        StoreDamaged, StoreReadOnly, StoreFull, StoreBusy
+        """
         self._migrate()
+        return self
+
+    def sibling(self, path: Path) -> Database:
+        """Return a database of the same kind at another path, with no journal."""
+        kind = (self._migrations, self._synchronous, self._page_bytes)
+        return Database(path, *kind).open()
 
     # -- connections -------------------------------------------------------------
-    def _connect(self) -> tuple[sqlite3.Connection, Gate]:
+    def _connect(self) -> Seat:
         if os.getpid() != self._pid:
             raise StoreError(
                 "this process was forked from one that has the store open; a "
                 "connection may not cross a fork: use subprocess or spawn"
             )
-        pair = getattr(self._local, "pair", None)
-        if pair is None:
-            pair = self._local.pair = self._new_pair()
-            with self._lock:
-                self._open.append(pair)
-        found: tuple[sqlite3.Connection, Gate] = pair
-        return found
+        seat: Seat | None = getattr(self._local, "seat", None)
+        if seat is not None and seat.inode == self._inode:
+            return seat
+        if seat is not None:
+            return self._changed_seat(seat)
+        seat = self._local.seat = self._new_seat()
+        with self._lock:
+            self._seats.append(seat)
+            self._inode = seat.inode
+        return seat
 
-    def _new_pair(self) -> tuple[sqlite3.Connection, Gate]:
-        gate = Gate(self.path.with_name(self.path.name + ".gate"))
-        if not self.path.exists():
-            os.close(os.open(self.path, os.O_CREAT | os.O_WRONLY, PRIVATE_FILE))
-        gate.enter()
+    def _changed_seat(self, old: Seat) -> Seat:
+        """Turn to the file that has taken the place of one that was put aside.
+
+        The gate stays as it is, entered or not. SQLite sees that the old file is not
+        at its path any more, so closing it touches neither the new write-ahead log
+        nor its shared memory (pager.c, ``databaseIsUnmoved``).
+        """
         try:
-            connection = sqlite3.connect(
-                self.path,
-                timeout=BUSY_TIMEOUT_MS / 1000,
-                isolation_level=None,
-                check_same_thread=False,  # close() may come from another thread
-                cached_statements=256,
-            )
-            connection.row_factory = sqlite3.Row
+            seat = self._new_connection(old.gate)
+        except sqlite3.DatabaseError as error:
+            raise self._explain(error) from error
+        self._local.seat = seat
+        with self._lock:
+            self._seats.remove(old)
+            self._seats.append(seat)
+            self._inode = seat.inode
+        old.connection.close()
+        return seat
+
+    def _new_seat(self) -> Seat:
+        gate = Gate(self.path.with_name(self.path.name + ".gate"))
+        try:
+            return self._new_connection(gate)
+        except sqlite3.DatabaseError as error:
+            gate.close()
+            raise self._explain(error) from error
+        except BaseException:
+            gate.close()
+            raise
+
+    @decoded()
+    def _new_connection(self, gate: Gate) -> Seat:
+        target = str(self.path)
+        if self.refusal is not None:
+            target = f"{self.path.as_uri()}?mode=ro"
+        elif not self.path.exists():
+            os.close(os.open(self.path, os.O_CREAT | os.O_WRONLY, PRIVATE_FILE))
+        inode = self.path.stat().st_ino  # first: an old number is found out, not a new
+        connection = sqlite3.connect(
+            target,
+            timeout=BUSY_TIMEOUT_MS / 1000,
+            isolation_level=None,
+            check_same_thread=False,  # close() may come from another thread
+            cached_statements=256,
+            uri=self.refusal is not None,
+        )
+        connection.row_factory = sqlite3.Row
+        try:
+            # No gate where the file is set up: who only reads must not wait for it.
+            if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+                self._set_up(connection, gate)
             script = PRAGMAS.format(
-                page_bytes=self._page_bytes,
-                synchronous=self._synchronous,
-                busy_ms=BUSY_TIMEOUT_MS,
+                synchronous=self._synchronous, busy_ms=BUSY_TIMEOUT_MS
             )
             for pragma in script.strip().splitlines():
                 connection.execute(pragma)
-        except sqlite3.DatabaseError as error:
-            raise self._explain(error) from error
+        except BaseException:
+            connection.close()
+            raise
+        return Seat(connection, gate, inode)
+
+    def _set_up(self, connection: sqlite3.Connection, gate: Gate) -> None:
+        if self.refusal is not None:
+            return
+        gate.enter()
+        try:
+            connection.execute(f"PRAGMA page_size = {self._page_bytes}")
+            connection.execute("PRAGMA journal_mode = WAL")
         finally:
             gate.leave()
-        return connection, gate
 
     @property
     def reader(self) -> Transaction:
         """A connection of this thread for reading; it sees the newest commit."""
-        return Transaction(self._connect()[0])
+        return Transaction(self._connect().connection)
 
     @property
     def is_ours(self) -> bool:
         """Whether this process opened the file (a forked child did not)."""
         return os.getpid() == self._pid
 
+    def is_in_place(self) -> bool:
+        """Whether the file is still the one that is read; if not, the next one is.
+
+        A damaged file is put aside while others have it open.
+        """
+        try:
+            inode = os.stat(self._name).st_ino
+        except FileNotFoundError:
+            return True  # just between two files
+        if inode == self._inode:
+            return True
+        self._inode = inode
+        return False
+
     # -- writing -----------------------------------------------------------------
     @contextlib.contextmanager
     def writing(self, *, entered: bool = False) -> Iterator[Transaction]:
-        """Open the only way to write: gate, BEGIN IMMEDIATE, COMMIT.
+        """Open the only way to write: gate, BEGIN IMMEDIATE, COMMIT, the journal.
 
         Parameters
         ----------
         entered : bool
-            The caller took :meth:`gate` already; it is left here all the same.
+            The caller took :meth:`gate` already; it is left here all the same. Such
+            a caller cannot wait, so a lock of somebody else is an error at once.
 
         Raises
         ------
         StoreFull
             If the disk is full; nothing of the transaction is kept.
-        StoreError
-            If the store is locked for too long, damaged or read-only.
+        StoreBusy, StoreDamaged, StoreReadOnly
         """
-        connection, gate = self._connect()
+        seat = self._connect()
         if not entered:
-            gate.enter()
+            seat.gate.enter()
         try:
-            connection.execute("BEGIN IMMEDIATE")
+            if not self.is_in_place():
+                seat = self._changed_seat(seat)
+            self._begin(seat, 0.0 if entered else GATE_TIMEOUT_S)
+            connection = seat.connection
             try:
-                yield Transaction(connection)
+                if (refusal := self._refusal(connection)) is not None:
+                    raise refusal
+                tx = Transaction(connection)
+                yield tx
+                record = self._record(tx)
                 connection.execute("COMMIT")
             except BaseException:
                 if connection.in_transaction:  # a full disk has rolled back already
                     connection.execute("ROLLBACK")
                 raise
+            if record and self.journal is not None:
+                self.journal.append(record)
         except sqlite3.IntegrityError:
             raise
         except sqlite3.DatabaseError as error:
             raise self._explain(error) from error
         finally:
-            gate.leave()
+            seat.gate.leave()
+
+    def _record(self, tx: Transaction) -> bytes:
+        """Pack what the journal is told; before the commit, since this may fail."""
+        return packed(tx.known_rev, tx.facts) if self.journal and tx.facts else b""
+
+    def _begin(self, seat: Seat, timeout_s: float) -> bool:
+        end = time.monotonic() + timeout_s
+        seat.be_busy_for(BEGIN_TIMEOUT_MS if timeout_s else 0)
+        try:
+            while True:
+                try:
+                    return bool(seat.connection.execute("BEGIN IMMEDIATE"))
+                except sqlite3.OperationalError as error:
+                    if not is_busy(error):
+                        raise
+                    if time.monotonic() >= end:
+                        raise self._held() from error
+        finally:
+            if timeout_s:
+                seat.be_busy_for(BUSY_TIMEOUT_MS)
+
+    def _held(self) -> StoreBusy:
+        return StoreBusy(
+            f"another process holds a transaction on {self.path}; it may be stopped "
+            "or stuck: %chute_doctor names who uses it"
+        )
+
+    def _refusal(self, connection: sqlite3.Connection) -> StoreReadOnly | None:
+        """Why nothing may be written; the schema may change while we run."""
+        found: int = connection.execute(VERSION).fetchone()[0]
+        if self.refusal is None and found > len(self._migrations):
+            self.refusal = too_new(self.path, found, len(self._migrations))
+        return self.refusal
+
+    def _explain(self, error: sqlite3.DatabaseError) -> StoreError:
+        found = explain(self.path, error)
+        if isinstance(found, StoreDamaged):
+            # Not every open reads the whole file: the next one knows that it should.
+            with contextlib.suppress(OSError):
+                self.damage_mark.touch(PRIVATE_FILE)
+        return found
+
+    @property
+    def damage_mark(self) -> Path:
+        """A file that is there once damage was met."""
+        return self.path.with_name(self.path.name + DAMAGE_MARK)
 
     def gate(self) -> Gate:
         """Gate of this thread, for callers that must not block while it is taken."""
-        return self._connect()[1]
-
-    def _explain(self, error: sqlite3.DatabaseError) -> StoreError:
-        code = getattr(error, "sqlite_errorname", "") or ""
-        if code.startswith(("SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHM")):
-            return StoreFull(
-                f"no room to write {self.path} ({error}); nothing was changed: "
-                "free space on its disk and try again"
-            )
-        if code.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-            return StoreError(
-                f"{self.path} is damaged ({error}); move the folder "
-                f"{self.path.parent} aside and start again"
-            )
-        if code.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN")):
-            return StoreError(
-                f"{self.path} cannot be written ({error}); make its folder writable "
-                "or set CHUTES_NB_HOME to one that is"
-            )
-        return StoreError(f"{self.path}: {code} {error}")
+        return self._connect().gate
 
     # -- upkeep ------------------------------------------------------------------
     def wal_bytes(self) -> int:
@@ -275,65 +318,80 @@ class Database:
 
     def checkpoint(self, limit_bytes: int = WAL_LIMIT_BYTES) -> bool:
         """Move the write-ahead log into the file where it passes a size."""
-        if self.wal_bytes() <= limit_bytes:
+        if self.refusal is not None or self.wal_bytes() <= limit_bytes:
             return False
-        connection, gate = self._connect()
-        if not gate.try_enter():
+        seat = self._connect()
+        if not seat.gate.try_enter():
             return False
+        busy_ms = seat.busy_ms
         try:
-            connection.execute("PRAGMA busy_timeout = 0")
+            seat.be_busy_for(0)
             failpoints.hit("ckpt.before")
-            row = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            row = seat.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             failpoints.hit("ckpt.after")
             return not row[0]
+        except sqlite3.OperationalError:
+            return False  # no room, or somebody's lock: the log stays, and is whole
         finally:
-            connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-            gate.leave()
+            seat.be_busy_for(busy_ms)
+            seat.gate.leave()
+
+    def copy_to(self, path: Path) -> None:
+        """Write a copy to a new file; raises FileExistsError or StoreFull."""
+        try:
+            schema.copy(self._connect().connection, path)
+        except sqlite3.DatabaseError as error:
+            raise self._explain(error) from error
+
+    def unused_bytes(self) -> int:
+        """Room of deleted rows in the file."""
+        connection = self._connect().connection
+        pages: int = connection.execute("PRAGMA freelist_count").fetchone()[0]
+        size: int = connection.execute("PRAGMA page_size").fetchone()[0]
+        return pages * size
+
+    def shrink(self) -> None:
+        """Give the room of deleted rows back to the disk."""
+        seat = self._connect()
+        seat.gate.enter()
+        try:
+            seat.connection.execute("VACUUM")
+            seat.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.DatabaseError as error:
+            raise self._explain(error) from error
+        finally:
+            seat.gate.leave()
 
     def _migrate(self) -> None:
         wanted = len(self._migrations)
-        found = self._version()
-        if found > wanted:
-            raise StoreTooNew(
-                f"{self.path} has schema {found}, this chutes_nb knows {wanted}; "
-                "upgrade chutes_nb, or set CHUTES_NB_HOME to another folder"
-            )
-        if found == wanted:
-            return
-        connection, gate = self._connect()
-        gate.enter()
+        seat = self._connect()
+        connection, gate = seat.connection, seat.gate
         try:
-            for number in range(self._version(), wanted):
-                failpoints.hit("migrate.before_step")
-                connection.executescript(
-                    f"BEGIN IMMEDIATE;\n{self._migrations[number]}\n"
-                    f"PRAGMA user_version = {number + 1};\nCOMMIT;"
-                )
-                failpoints.hit("migrate.after_step")
+            if self._refusal(connection) is not None or self._version() == wanted:
+                return
+            gate.enter()
+            try:
+                schema.advance(connection, self.path, self._migrations)
+            finally:
+                gate.leave()
         except sqlite3.DatabaseError as error:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
             raise self._explain(error) from error
-        finally:
-            gate.leave()
 
+    @decoded()
     def _version(self) -> int:
-        try:
-            return int(self._connect()[0].execute("PRAGMA user_version").fetchone()[0])
-        except sqlite3.DatabaseError as error:
-            raise self._explain(error) from error
+        return int(self._connect().connection.execute(VERSION).fetchone()[0])
 
     def close(self) -> None:
         """Close every connection, each under the gate."""
         if os.getpid() != self._pid:
             return
         with self._lock:
-            pairs, self._open = self._open, []
+            seats, self._seats = self._seats, []
         self._local = threading.local()
-        for connection, gate in pairs:
-            gate.enter()
+        for seat in seats:
+            seat.gate.enter()
             try:
-                connection.close()
+                seat.connection.close()
             finally:
-                gate.leave()
-                gate.close()
+                seat.gate.leave()
+                seat.gate.close()

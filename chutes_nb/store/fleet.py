@@ -5,12 +5,22 @@ from __future__ import annotations
 from ..processes import Identity
 from .db import Row, Transaction
 from .holding import IS_PAUSED
+from .journal import (
+    BORN,
+    EXECUTOR,
+    EXECUTOR_GONE,
+    EXECUTOR_REOPENED,
+    INHERITED,
+    WORKER,
+    WORKER_GONE,
+)
 
 ADD_EXECUTOR = """
 INSERT INTO executors (id, kind, pid, boot_id, python, lease, sqlite, max_workers,
        is_nested, started_at)
 VALUES (:id, :kind, :pid, :boot_id, :python, :lease, :sqlite, :max_workers,
        :is_nested, :now)
+ON CONFLICT (id) DO NOTHING
 """
 SET_MAX_WORKERS = "UPDATE executors SET max_workers = :most WHERE id = :id"
 END_EXECUTOR = (
@@ -27,8 +37,9 @@ REOPEN = "UPDATE executors SET ended_at = NULL WHERE id = :id"
 ADD_WORKER = """
 INSERT INTO workers (id, executor, lease, socket, folder, started_at)
 VALUES (:id, :executor, :lease, :socket, :folder, :now)
+ON CONFLICT (id) DO NOTHING
 """
-BORN = """
+SET_BORN = """
 UPDATE workers
    SET pid = :pid, start_ticks = :start_ticks, boot_id = :boot_id
  WHERE id = :id
@@ -106,9 +117,10 @@ def add_executor(
 ) -> None:
     """Record an executor; it holds its lease already."""
     place = {"id": executor, "kind": kind, "pid": who.pid, "boot_id": who.boot_id}
-    facts = {"python": python, "lease": lease, "sqlite": sqlite, "now": now}
-    shape = {"max_workers": max_workers, "is_nested": is_nested}
-    tx.run(ADD_EXECUTOR, place | facts | shape)
+    place |= {"python": python, "lease": lease, "sqlite": sqlite, "now": now}
+    place |= {"max_workers": max_workers, "is_nested": is_nested}
+    tx.run(ADD_EXECUTOR, place)
+    tx.facts.append((EXECUTOR, executor, place))
 
 
 def set_max_workers(tx: Transaction, executor: str, most: int) -> None:
@@ -119,6 +131,7 @@ def set_max_workers(tx: Transaction, executor: str, most: int) -> None:
 def end_executor(tx: Transaction, executor: str, now: float) -> None:
     """Record that an executor is no more."""
     tx.run(END_EXECUTOR, {"id": executor, "now": now})
+    tx.facts.append((EXECUTOR_GONE, executor, now))
 
 
 def has_heritage(tx: Transaction, executor: str) -> bool:
@@ -139,6 +152,7 @@ def unended_executors(tx: Transaction, python: str) -> list[Row]:
 def reopen(tx: Transaction, executor: str) -> None:
     """Let jobs be left to an executor that has ended: its heirs look there again."""
     tx.run(REOPEN, {"id": executor})
+    tx.facts.append((EXECUTOR_REOPENED, executor))
 
 
 def has_waiting(tx: Transaction, executor: str) -> bool:
@@ -162,18 +176,21 @@ def add_worker(
     now: float,
 ) -> None:
     """Record a worker before it is born."""
-    place = {"lease": lease, "socket": socket, "folder": folder, "now": now}
-    tx.run(ADD_WORKER, place | {"id": worker, "executor": executor})
+    place = {"id": worker, "executor": executor, "lease": lease, "socket": socket}
+    tx.run(ADD_WORKER, place | {"folder": folder, "now": now})
+    tx.facts.append((WORKER, *place.values(), folder, now))
 
 
 def born(tx: Transaction, worker: str, who: Identity) -> None:
     """Record which process a worker is."""
-    tx.run(BORN, who._asdict() | {"id": worker})
+    tx.run(SET_BORN, who._asdict() | {"id": worker})
+    tx.facts.append((BORN, worker, who.pid, who.start_ticks, who.boot_id))
 
 
 def end_worker(tx: Transaction, worker: str, now: float) -> None:
     """Record that a worker is no more."""
     tx.run(END_WORKER, {"id": worker, "now": now})
+    tx.facts.append((WORKER_GONE, worker, now))
 
 
 def live_workers(tx: Transaction, executor: str) -> list[Row]:
@@ -199,5 +216,6 @@ def inherit(tx: Transaction, dead: str, heir: str, now: float) -> tuple[int, lis
     names = {"dead": dead, "heir": heir, "rev": tx.rev}
     workers = tx.all(INHERIT_WORKERS, {"dead": dead, "heir": heir})
     jobs = tx.run(INHERIT_WAITING, names) + tx.run(INHERIT_RUNNING, names)
+    tx.facts.append((INHERITED, dead, heir, now))
     end_executor(tx, dead, now)
     return jobs, workers

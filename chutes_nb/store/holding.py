@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .db import Transaction
+from .journal import PAUSE
 
 # A condition on a row of jobs, for statements that look for jobs to start.
 IS_PAUSED = """
@@ -44,6 +45,7 @@ def set_pause(tx: Transaction, chute: str, is_paused: bool, by: str, at: float) 
         return False
     facts = {"chute": chute, "is_paused": is_paused, "by": by, "at": at}
     tx.run(SET_PAUSE, facts | {"rev": tx.rev})
+    tx.facts.append((PAUSE, *facts.values()))
     return True
 
 

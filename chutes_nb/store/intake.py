@@ -10,9 +10,10 @@ from typing import NamedTuple
 from ..errors import JobNotFound, MoveRefused
 from ..processes import is_held
 from ..states import ENDED, State
-from . import jobs, runs
+from . import fleet, jobs, runs
 from .db import Row, Transaction
 from .ids import new_id
+from .journal import DEFINITION
 
 # A definition that is made again is the newest again.
 PUBLISH = f"""
@@ -44,7 +45,6 @@ SELECT id, lease, ended_at
  WHERE python = :python
  ORDER BY ended_at IS NOT NULL, kind = 'host', started_at DESC
 """
-REOPEN = "UPDATE executors SET ended_at = NULL WHERE id = :id"
 KEY = "SELECT job, digest FROM request_keys WHERE key = :key"
 ADD_KEY = "INSERT INTO request_keys (key, job, digest) VALUES (:key, :job, :digest)"
 SET_REASON = """
@@ -96,7 +96,9 @@ class KeyTaken(Exception):
 
 def publish(tx: Transaction, definition: jobs.NewDefinition) -> None:
     """Keep a definition as the newest of its name."""
-    tx.run(PUBLISH, asdict(definition))
+    fields = asdict(definition)
+    tx.run(PUBLISH, fields)
+    tx.facts.append((DEFINITION, definition.key, fields))
 
 
 def newest_definitions(tx: Transaction, name: str) -> list[Row]:
@@ -134,7 +136,7 @@ def place_for(tx: Transaction, python: str) -> Place:
         if is_held(Path(row["lease"])):
             return Place(row["id"], True)
     if last is not None:
-        tx.run(REOPEN, {"id": last})
+        fleet.reopen(tx, last)
     return Place(last, False)
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+import time
+from dataclasses import asdict
 from operator import attrgetter
 
 from ..errors import JobNotFound, MoveRefused
@@ -13,6 +13,10 @@ from ..states import State
 from .db import Row, Transaction
 from .holding import MAY_START
 from .ids import ALPHABET
+from .journal import ATTEMPT, DEFINITION, DELETED, END, END_WAITING, JOB
+from .new import NewDefinition as NewDefinition
+from .new import NewJob as NewJob
+from .new import NewResult as NewResult
 
 ADD_DEFINITION = """
 INSERT OR IGNORE INTO definitions
@@ -30,6 +34,12 @@ VALUES (:id, :chute, :name, :definition, 'queued', :max_attempts, :priority,
        :timeout_s, :grace_s, :deadline_at, :policy, :lane, :concurrency, :resources,
        :fresh, :reuse_key, :input_kind, :input, :inputs, :executor, :submitted_at,
        :submitted_at, :retry_of, :notebook, :cell, :tags, :rev)
+"""
+# Whoever tidies up must not take it for one that nobody uses any more.
+TOUCH_DEFINITION = """
+UPDATE definitions
+   SET created_at = max(created_at, :now)
+ WHERE key = :key
 """
 REUSABLE = """
 SELECT id
@@ -83,7 +93,7 @@ ADD_RESULT = """
 INSERT INTO results (job, attempt, kind, body, blob, sha256, type, view)
 VALUES (:job, :attempt, :kind, :body, :blob, :sha256, :type, :view)
 """
-END_WAITING = """
+END_QUEUED = """
 UPDATE jobs
    SET state = :state, reason = :reason, cancel_by = :by, finished_at = :now,
        changed_at = :now, rev = :rev
@@ -149,7 +159,7 @@ NEWEST = "SELECT id FROM jobs ORDER BY seq DESC LIMIT 1"
 RESULT = "SELECT * FROM results WHERE job = :job"
 ATTEMPTS = "SELECT * FROM attempts WHERE job = :job ORDER BY number"
 MOVES = "SELECT * FROM moves WHERE job = :job ORDER BY seq"
-DEFINITION = "SELECT * FROM definitions WHERE key = :key"
+GET_DEFINITION = "SELECT * FROM definitions WHERE key = :key"
 LATEST_DEFINITION = """
 SELECT *
   FROM definitions
@@ -164,76 +174,13 @@ RETURNING id
 """
 
 
-@dataclass(frozen=True, slots=True)
-class NewDefinition:
-    """A job function as it is kept; equal code has an equal ``key``."""
-
-    key: str
-    chute: str
-    name: str
-    code: bytes
-    setup: bytes
-    source: str
-    first_line: int
-    sources: str
-    schema: str
-    options: str
-    python: str
-    created_at: float
-
-
-@dataclass(frozen=True, slots=True)
-class NewJob:
-    """A job to be queued. Times are seconds since 1970, spans are seconds."""
-
-    id: str
-    chute: str
-    name: str
-    definition: str
-    max_attempts: int
-    grace_s: float
-    input_kind: str
-    input: bytes
-    inputs: str
-    submitted_at: float
-    executor: str | None = None
-    priority: int = 0
-    timeout_s: float | None = None
-    deadline_at: float | None = None
-    policy: str = "{}"
-    lane: str = "process"
-    concurrency: int | None = None
-    resources: str | None = None
-    fresh: bool = False
-    reuse_key: str | None = None
-    retry_of: str | None = None
-    notebook: str | None = None
-    cell: int | None = None
-    tags: str = "[]"
-
-
-@dataclass(frozen=True, slots=True)
-class NewResult:
-    """What a completed attempt returned: ``body``, or the hash of a large blob."""
-
-    kind: str
-    body: bytes | None
-    type: str
-    view: str | None = None
-    blob: str | None = None
-    reported_failure: bool = False
-    sha256: str = field(default="")
-
-    def digest(self) -> str:
-        """SHA-256 of the encoded value."""
-        if self.body is None:
-            return self.blob or ""
-        return hashlib.sha256(self.body).hexdigest()
-
-
 def add_definition(tx: Transaction, definition: NewDefinition) -> None:
     """Keep a definition; one that is there already stays."""
-    tx.run(ADD_DEFINITION, asdict(definition))
+    fields = asdict(definition)
+    if tx.run(ADD_DEFINITION, fields):
+        tx.facts.append((DEFINITION, definition.key, fields))
+    else:
+        tx.run(TOUCH_DEFINITION, {"key": definition.key, "now": time.time()})
 
 
 def add(tx: Transaction, job: NewJob) -> str:
@@ -247,6 +194,7 @@ def add(tx: Transaction, job: NewJob) -> str:
         if row is not None:
             return str(row[0])
     params = dict(zip(_JOB_FIELDS, _JOB_VALUES(job), strict=True))
+    tx.facts.append((JOB, job.id, params.copy()))
     params["rev"] = tx.rev
     tx.run(ADD, params)
     return job.id
@@ -281,6 +229,7 @@ def claim(
     if row is not None:
         attempt = {"job": row["id"], "number": row["attempt"], "output": output}
         tx.run(ADD_ATTEMPT, attempt | {"worker": worker, "now": now})
+        tx.facts.append((ATTEMPT, row["id"], row["attempt"], worker, now, output))
     return row
 
 
@@ -302,38 +251,49 @@ def finish(
         If the attempt is not this worker's any more; nothing is changed.
     """
     error = None if ending.error is None else json.dumps(ending.error)
-    facts = {"job": job, "attempt": attempt, "now": now, "error": error}
-    row = tx.one(
-        FINISH,
-        facts
-        | {
-            "worker": worker,
-            "state": verdict.state,
-            "ended": verdict.state.is_ended,
-            "not_before": verdict.not_before,
-            "reason": ending.reason,
-            "reported_failure": result is not None and result.reported_failure,
-            "rev": tx.rev,
-        },
-    )
-    if row is None:
+    place = {
+        "job": job,
+        "attempt": attempt,
+        "worker": worker,
+        "state": str(verdict.state),
+        "not_before": verdict.not_before,
+        "now": now,
+        "reason": ending.reason,
+        "error": error,
+        "reported_failure": result is not None and result.reported_failure,
+    }
+    if tx.one(FINISH, place | {"ended": verdict.state.is_ended, "rev": tx.rev}) is None:
         raise MoveRefused(job, to=verdict.state, found=state(tx, job))
-    tx.run(END_ATTEMPT, facts | {"state": ending.state, "reason": ending.reason})
+    tx.run(END_ATTEMPT, place | {"state": ending.state})
+    kept = None
     if result is not None and verdict.state is State.COMPLETED:
-        params = {name: getattr(result, name) for name in _RESULT_FIELDS}
-        params |= {"job": job, "attempt": attempt, "sha256": result.digest()}
-        tx.run(ADD_RESULT, params)
+        params = {name: getattr(result, name) for name in RESULT_FIELDS}
+        params["sha256"] = result.digest()
+        kept = list(params.values())
+        tx.run(ADD_RESULT, params | {"job": job, "attempt": attempt})
+    tx.facts.append((END, *place.values(), str(ending.state), kept))
 
 
-_RESULT_FIELDS = ("kind", "body", "blob", "type", "view")
+RESULT_FIELDS = ("kind", "body", "blob", "type", "view")
 
 
 def end_waiting(
     tx: Transaction, job: str, to: State, reason: str, now: float, by: str | None = None
 ) -> bool:
     """End a job that no worker holds; False if it is not queued or retrying."""
-    params = {"job": job, "state": to, "reason": reason, "now": now, "by": by}
-    return tx.one(END_WAITING, params | {"rev": tx.rev}) is not None
+    params = {"job": job, "state": str(to), "reason": reason, "by": by, "now": now}
+    if tx.one(END_QUEUED, params | {"rev": tx.rev}) is None:
+        return False
+    tx.facts.append((END_WAITING, *params.values()))
+    return True
+
+
+def delete(tx: Transaction, job: str) -> bool:
+    """Forget an ended job; False if there is none of that id."""
+    if tx.one(DELETE, {"job": job}) is None:
+        return False
+    tx.facts.append((DELETED, job))
+    return True
 
 
 def request_cancel(tx: Transaction, job: str, by: str, now: float) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from .db import Row, Transaction
+from .journal import FILE, PARTIAL
 
 # A telling from an attempt that is not the live one any more changes nothing.
 NOTE = """
@@ -135,8 +136,9 @@ def add_partial(
     tx: Transaction, job: str, attempt: int, kind: str, body: bytes, at: float
 ) -> None:
     """Append a partial result."""
-    place = {"job": job, "attempt": attempt, "kind": kind}
-    tx.run(ADD_PARTIAL, place | {"body": body, "at": at})
+    place = {"job": job, "attempt": attempt, "kind": kind, "body": body, "at": at}
+    tx.run(ADD_PARTIAL, place)
+    tx.facts.append((PARTIAL, *place.values()))
 
 
 def partials(tx: Transaction, job: str) -> list[tuple[str, bytes]]:
@@ -175,6 +177,7 @@ def add_files(
     """Keep files with a job."""
     for file in files:
         tx.run(ADD_FILE, file._asdict() | {"job": job, "attempt": attempt})
+        tx.facts.append((FILE, job, attempt, *file))
 
 
 def files(tx: Transaction, job: str) -> list[Row]:

@@ -225,7 +225,7 @@ def move_of(row: Row) -> dict[str, Any]:
 def detail(tx: Transaction, job: str) -> dict[str, Any]:
     """Everything a card shows of a job except its log."""
     row = jobs.get(tx, job)
-    definition = tx.one(jobs.DEFINITION, {"key": row["definition"]})
+    definition = tx.one(jobs.GET_DEFINITION, {"key": row["definition"]})
     assert definition is not None  # held by a foreign key
     state = runs.run_state(tx, job)
     return {

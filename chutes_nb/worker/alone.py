@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Callable
 
 from .. import failpoints
-from ..errors import MoveRefused
+from ..errors import MoveRefused, StoreBusy, StoreDamaged, StoreFull
 from ..policy import Ending
 from ..states import State
 from ..store import Store, Transaction, fleet, logs, runs, settling
@@ -15,6 +16,9 @@ from .asking import read_note
 from .capture import Capture, Look
 from .endings import ending_of, result_of
 from .frames import Outcome, Task, Telling
+
+RETRY_S = 0.5
+RETRY_MAX_S = 10.0
 
 
 class Alone:
@@ -42,6 +46,10 @@ class Alone:
 
     def tell(self, tellings: list[Telling]) -> None:
         """Write what the run told."""
+        persist(self._store, lambda: self._tell(tellings))
+        self._store.feed.nudge()
+
+    def _tell(self, tellings: list[Telling]) -> None:
         task, now = self._task, time.time()
         with self._store.writing() as tx:
             settling.write_tellings(tx, task.job, task.attempt, tellings, now)
@@ -49,7 +57,6 @@ class Alone:
                 if telling.kind == "progress":
                     progress = self._capture.told(time.monotonic(), telling.value)
                     runs.note(tx, task.job, task.attempt, progress=progress)
-        self._store.feed.nudge()
 
     def row(self) -> Row | None:
         """Return the running job as the store has it; None where it is not ours."""
@@ -86,6 +93,10 @@ class Alone:
         self._capture.close()
         self.tell([one for one in outcome.told if one.kind == "progress"])
         ending = ending_of(outcome, asked or self.asked(self.row()))
+        persist(self._store, lambda: self._finish(outcome, ending))
+        self._store.feed.nudge([outcome.job])
+
+    def _finish(self, outcome: Outcome, ending: Ending) -> None:
         with self._store.writing() as tx:
             row = self._row(tx)
             if row is None:
@@ -103,11 +114,32 @@ class Alone:
                 )
             failpoints.hit("alone.before_commit")
         failpoints.hit("alone.after_commit")
-        self._store.feed.nudge([outcome.job])
+
+
+def persist(store: Store, write: Callable[[], None]) -> None:
+    """Write what happened, however long it takes: a full disk is emptied one day.
+
+    Each write is a whole transaction, so it may be tried again.
+    """
+    pause = RETRY_S
+    while True:
+        try:
+            return write()
+        except (StoreFull, StoreBusy):
+            if not store.ballast.free():
+                time.sleep(pause)
+                pause = min(pause * 1.5, RETRY_MAX_S)
+        except StoreDamaged:
+            if store.mend() is None:
+                raise
 
 
 def record(store: Store, job: str, attempt: int, capture: Capture, look: Look) -> None:
     """Write one look at an attempt's output."""
+    persist(store, lambda: _record(store, job, attempt, look))
+
+
+def _record(store: Store, job: str, attempt: int, look: Look) -> None:
     with store.writing_logs() as tx:
         end = logs.add(tx, job, attempt, look.start, look.body)
     with store.writing() as tx:

@@ -246,7 +246,9 @@ def main(arguments: list[str]) -> None:
     listener = socket.socket(socket.AF_UNIX)
     with contextlib.suppress(FileNotFoundError):
         os.unlink(address)
+    mask = os.umask(0o177)
     listener.bind(address)
+    os.umask(mask)
     listener.listen(1)
     line = Line(socket.socket(fileno=connection))
     worker = Worker(Path(home), worker_id, Path(folder), line, listener)

@@ -203,7 +203,7 @@ def test_the_doctor_names_versions_and_the_store(notebook):
     told = notebook.run("%chute_doctor")
     assert str(notebook.home) in told
     assert [line.split()[0] for line in told.splitlines()] == [
-        *("chutes_nb", "python", "sqlite", "store", "jobs")
+        *("chutes_nb", "python", "sqlite", "store", "jobs", "sound")
     ]
 
 

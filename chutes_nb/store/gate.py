@@ -1,0 +1,80 @@
+"""The lock that every writer of one store takes in turn, across processes."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import time
+from pathlib import Path
+
+from ..errors import StoreBusy
+from ..paths import PRIVATE_FILE
+
+GATE_TIMEOUT_S = 30.0
+
+
+class Gate:
+    """One user's place at the gate of a store.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The lock file. Where it cannot be made (a store on a disk that is read-only)
+        the gate is always free: nobody can write there.
+    """
+
+    def __init__(self, path: Path) -> None:
+        # A descriptor of its own for each user: flock belongs to the open file,
+        # so two threads with two descriptors exclude each other as well.
+        self._fd = _opened(path)
+
+    def try_enter(self) -> bool:
+        """Take the gate if it is free."""
+        if self._fd < 0:
+            return True
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def enter(self, timeout_s: float = GATE_TIMEOUT_S) -> None:
+        """Wait for the gate.
+
+        Raises
+        ------
+        StoreBusy
+            If somebody else keeps it for ``timeout_s`` seconds.
+        """
+        end = time.monotonic() + timeout_s
+        pause = 0.0001
+        while not self.try_enter():
+            if time.monotonic() > end:
+                raise StoreBusy(
+                    f"another process has kept the store locked for {timeout_s:g} s; "
+                    "it may be stopped or stuck: %chute_doctor names who uses it"
+                )
+            time.sleep(pause)
+            pause = min(pause * 1.5, 0.002)
+
+    def leave(self) -> None:
+        """Give the gate to the next."""
+        if self._fd >= 0:
+            fcntl.flock(self._fd, fcntl.LOCK_UN)
+
+    def close(self) -> None:
+        """Let go of the lock file."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+def _opened(path: Path) -> int:
+    try:
+        return os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, PRIVATE_FILE)
+    except OSError:
+        # A lock needs no right to write, so a reader still waits for who can.
+        with contextlib.suppress(OSError):
+            return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    return -1

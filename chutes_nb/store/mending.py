@@ -1,0 +1,161 @@
+"""Puts a damaged store aside and fills a new one from the journal."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sqlite3
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from . import witness
+from .db import Database
+from .faults import decoded
+from .gate import Gate
+from .journal import Journal, sync_folder
+
+log = logging.getLogger(__name__)
+
+# The gate's file is not among them: whoever waits at it must find the same one.
+SUFFIXES = ("", "-wal", "-shm")
+CHECK = "PRAGMA integrity_check(1)"
+SHOWN = 5
+
+
+class Mended(NamedTuple):
+    """What was done to a store.
+
+    Attributes
+    ----------
+    aside : pathlib.Path or None
+        Where the damaged file lies now; None where the file was whole.
+    jobs : list of str
+        Ids of the jobs that were written again from the journal.
+    """
+
+    aside: Path | None
+    jobs: list[str]
+
+    def __str__(self) -> str:
+        named = ", ".join(self.jobs[:SHOWN]) + (", ..." * (len(self.jobs) > SHOWN))
+        told = f"{len(self.jobs)} jobs were written again from the journal ({named})"
+        if not self.jobs:
+            told = "no job was lost"
+        if self.aside is None:
+            return f"the store had lost its newest commits; {told}"
+        return (
+            f"the store was damaged; it lies now at {self.aside}, and {told}. Metrics, "
+            "state and checkpoints of those jobs are not in the journal"
+        )
+
+
+def damage(path: Path) -> str | None:
+    """Return what is wrong with a store's file, None where it is sound.
+
+    Takes as long as reading the whole file.
+    """
+    connection = sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=10)
+    try:
+        with decoded():
+            connection.execute("PRAGMA wal_autocheckpoint = 0")
+            row = connection.execute(CHECK).fetchone()
+            if row[0] == "ok":
+                connection.execute("SELECT rev FROM clock").fetchone()
+    except sqlite3.DatabaseError as error:
+        return str(error)
+    finally:
+        connection.close()
+    return None if row[0] == "ok" else str(row[0])
+
+
+def rebuild(database: Database, journal: Journal | None) -> Mended | None:
+    """Put a damaged file aside and make a new one; None where it was sound.
+
+    Other processes that have it open turn to the new file at their next write.
+
+    Parameters
+    ----------
+    journal : Journal or None
+        None for a file without a second witness: it begins anew, empty.
+    """
+    path = database.path
+    gate = Gate(path.with_name(path.name + ".gate"))
+    gate.enter()
+    try:
+        if not path.exists() or damage(path) is None:
+            _unmark(database)
+            return None
+        fresh = path.with_name(path.name + ".new")
+        for suffix in (*SUFFIXES, ".gate"):
+            fresh.with_name(fresh.name + suffix).unlink(missing_ok=True)
+        changed = _fill(database.sibling(fresh), journal)
+        aside = _put_aside(path)
+        os.replace(fresh, path)
+        fresh.with_name(fresh.name + ".gate").unlink(missing_ok=True)
+        sync_folder(path.parent)
+        _unmark(database)
+    finally:
+        gate.leave()
+        gate.close()
+    database.is_in_place()
+    return Mended(aside, sorted(changed))
+
+
+def _unmark(database: Database) -> None:
+    with contextlib.suppress(OSError):
+        database.damage_mark.unlink(missing_ok=True)
+
+
+def _fill(fresh: Database, journal: Journal | None) -> set[str]:
+    changed: set[str] = set()
+    try:
+        if journal is not None:
+            with fresh.writing() as tx:
+                rev = journal.last_rev()
+                changed = witness.play(tx, journal.records(), rev)
+    finally:
+        fresh.close()
+    return changed
+
+
+def _put_aside(path: Path) -> Path:
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    aside = path.with_name(f"{path.name}.corrupt-{stamp}")
+    while aside.exists():
+        aside = aside.with_name(aside.name + "x")
+    # The log first: a file without its log is old, a log without its file is lost.
+    for suffix in reversed(SUFFIXES):
+        with contextlib.suppress(FileNotFoundError):
+            os.rename(path.with_name(path.name + suffix), f"{aside}{suffix}")
+    return aside
+
+
+def refill(database: Database, journal: Journal) -> Mended | None:
+    """Write what the journal has and the store has not; None if that is nothing."""
+    found = witness.missing(database.reader, journal.records())
+    if not found:
+        return None
+    with database.writing() as tx:
+        witness.play(tx, journal.records(), journal.last_rev())
+    return Mended(None, sorted(found))
+
+
+def mend(database: Database, journal: Journal) -> Mended | None:
+    """Do what has to be done when a store is opened; cheap where that is nothing.
+
+    A store whose newest revision is older than the journal's has lost commits.
+    """
+    if database.refusal is not None:
+        return None
+    mended = None
+    if database.damage_mark.exists():
+        mended = rebuild(database, journal)
+    last = journal.last_rev()  # read first: the store may only be ahead of it
+    row = database.reader.one("SELECT rev FROM clock")
+    if mended is None and row is not None and row[0] < last:
+        mended = refill(database, journal)
+    if mended is not None:
+        log.warning("chutes_nb: %s", mended)
+    return mended

@@ -1,0 +1,257 @@
+"""Lets go of old jobs: rows, logs, contents that nobody needs, journal, folders."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from . import jobs, logs, witness
+from .blobs import blob_path
+from .db import Database, Transaction
+from .journal import Journal
+
+BATCH = 200
+# A content is there a moment before the row that refers to it.
+YOUNG_S = 3600.0
+SHRINK_BYTES = 4 << 20
+
+OLD = """
+SELECT id
+  FROM jobs
+ WHERE finished_at IS NOT NULL AND finished_at < :before
+ ORDER BY finished_at
+"""
+WEIGHTS = """
+SELECT j.id, j.finished_at IS NOT NULL AS is_ended,
+       length(j.input) + length(j.inputs) + coalesce(length(j.error), 0)
+       + coalesce((SELECT coalesce(length(body), 0) + coalesce(length(view), 0)
+                     FROM results WHERE job = j.id), 0)
+       + coalesce((SELECT length(body) FROM checkpoints WHERE job = j.id), 0)
+       + (SELECT coalesce(sum(length(body)), 0) FROM partials WHERE job = j.id)
+       + (SELECT coalesce(sum(size), 0) FROM files WHERE job = j.id) AS bytes,
+       (SELECT blob FROM results WHERE job = j.id) AS blob
+  FROM jobs j
+ ORDER BY coalesce(j.finished_at, 9e99)
+"""
+LOG_WEIGHTS = "SELECT job, sum(length(body)) FROM chunks GROUP BY job"
+# Whatever an executor that lives has written, it believes to be there.
+UNUSED_DEFINITIONS = """
+DELETE FROM definitions
+ WHERE key NOT IN (SELECT definition FROM jobs)
+   AND created_at < (SELECT coalesce(min(started_at), :now)
+                       FROM executors WHERE ended_at IS NULL)
+   AND created_at < :now - :young
+"""
+LIVE_WORKERS = """
+SELECT id FROM workers WHERE ended_at IS NULL
+"""
+MENTIONS = """
+SELECT code AS body FROM definitions
+UNION ALL SELECT setup FROM definitions
+UNION ALL SELECT input FROM jobs
+UNION ALL SELECT blob FROM results WHERE blob IS NOT NULL
+UNION ALL SELECT body FROM results WHERE body IS NOT NULL
+UNION ALL SELECT sha256 FROM files
+UNION ALL SELECT body FROM partials
+UNION ALL SELECT body FROM checkpoints
+UNION ALL SELECT exact FROM states WHERE exact IS NOT NULL
+"""
+NAME = re.compile(rb"[0-9a-f]{64}")
+
+
+class Pruned(NamedTuple):
+    """What was let go.
+
+    Attributes
+    ----------
+    jobs : int
+    files : int
+        Contents, and folders of workers that are no more.
+    bytes : int
+        How much smaller the store's folder is.
+    """
+
+    jobs: int
+    files: int
+    bytes: int
+
+
+def old_jobs(tx: Transaction, before: float) -> list[str]:
+    """Jobs that ended before a time (seconds since 1970), oldest first."""
+    return [str(row[0]) for row in tx.all(OLD, {"before": before})]
+
+
+def heavy_jobs(
+    tx: Transaction, log_tx: Transaction, blobs: Path, keep_bytes: int
+) -> list[str]:
+    """Ended jobs, oldest first, without which the others take at most so many bytes."""
+    written = {row[0]: row[1] for row in log_tx.each(LOG_WEIGHTS)}
+    weights: list[tuple[str, int]] = []
+    total = 0
+    for row in tx.each(WEIGHTS):
+        weight = row["bytes"] + written.get(row["id"], 0) + _size(blobs, row["blob"])
+        total += weight
+        if row["is_ended"]:
+            weights.append((row["id"], weight))
+    found = []
+    for job, weight in weights:
+        if total <= keep_bytes:
+            break
+        total -= weight
+        found.append(job)
+    return found
+
+
+def _size(blobs: Path, sha256: str | None) -> int:
+    if sha256 is None:
+        return 0
+    try:
+        return blob_path(blobs, sha256).stat().st_size
+    except OSError:
+        return 0
+
+
+def forget(database: Database, log_database: Database, ids: list[str]) -> int:
+    """Delete ended jobs and their logs, few at a time; returns how many."""
+    gone = 0
+    for at in range(0, len(ids), BATCH):
+        batch = ids[at : at + BATCH]
+        with database.writing() as tx:
+            batch = [job for job in batch if jobs.delete(tx, job)]
+        with log_database.writing() as tx:
+            for job in batch:
+                logs.delete(tx, job)
+        gone += len(batch)
+    return gone
+
+
+def forget_definitions(database: Database) -> int:
+    """Delete definitions that no job has and no living executor counts on."""
+    with database.writing() as tx:
+        return tx.run(UNUSED_DEFINITIONS, {"now": time.time(), "young": YOUNG_S})
+
+
+def mentioned(tx: Transaction) -> set[str]:
+    """Hashes that occur anywhere in what is kept.
+
+    Pickles name the contents they need by these letters. To look for the letters
+    misses none of them, and nothing has to be unpickled.
+    """
+    found: set[str] = set()
+    for row in tx.each(MENTIONS):
+        body = row[0].encode() if isinstance(row[0], str) else row[0]
+        found.update(name.decode() for name in NAME.findall(body))
+    return found
+
+
+def orphaned_blobs(tx: Transaction, blobs: Path) -> Iterator[Path]:
+    """Contents that nothing refers to, and that are not about to be referred to."""
+    young = time.time() - YOUNG_S
+    old = [path for path in blobs.glob("*/*") if _is_older(path, young)]
+    old += [path for path in blobs.glob("new-*") if _is_older(path, young)]
+    if not old:
+        return
+    needed = mentioned(tx)
+    yield from (path for path in old if path.name not in needed)
+
+
+def _is_older(path: Path, than: float) -> bool:
+    try:
+        return path.lstat().st_mtime < than
+    except OSError:
+        return False
+
+
+def orphaned_runs(tx: Transaction, runs: Path) -> Iterator[Path]:
+    """Folders and outputs of workers that are no more."""
+    alive = {row[0] for row in tx.all(LIVE_WORKERS)}
+    young = time.time() - YOUNG_S
+    for path in runs.iterdir():
+        if path.name.split(".")[0] not in alive and _is_older(path, young):
+            yield path
+
+
+def remove(paths: Iterable[Path]) -> int:
+    """Remove files and folders; returns how many there were."""
+    count = 0
+    for path in paths:
+        with contextlib.suppress(OSError):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink()
+            count += 1
+    return count
+
+
+def compact(journal: Journal, database: Database) -> None:
+    """Leave out of the journal what tells of jobs that were deleted."""
+    numbers = journal.numbers()
+    known = _known(database)  # read after the list: every job of those files is there
+    for number in numbers[:-1]:
+        journal.rewrite(number, lambda fact: witness.is_needed(fact, known))
+    if numbers:
+        gate = database.gate()
+        gate.enter()
+        try:
+            known = _known(database)
+            journal.rewrite(
+                journal.numbers()[-1], lambda fact: witness.is_needed(fact, known)
+            )
+        finally:
+            gate.leave()
+
+
+def _known(database: Database) -> set[str]:
+    return {row["id"] for row in database.reader.each(witness.STANDS)}
+
+
+def folder_bytes(home: Path) -> int:
+    """Bytes that a folder takes on the disk; asked of the folder, nothing is opened."""
+    total = 0
+    for place, _, names in os.walk(home):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += os.lstat(os.path.join(place, name)).st_blocks * 512
+    return total
+
+
+def prune(
+    databases: tuple[Database, Database],
+    journal: Journal,
+    home: Path,
+    older_than_s: float | None,
+    keep_bytes: int | None,
+) -> Pruned:
+    """Let go of ended jobs by age, then by size, and of what only they needed.
+
+    Parameters
+    ----------
+    databases : tuple
+        That of the jobs and that of the logs.
+    """
+    main, log_database = databases
+    before = folder_bytes(home)
+    blobs, runs = home / "blobs", home / "runs"
+    ids: list[str] = []
+    if older_than_s is not None:
+        ids = old_jobs(main.reader, time.time() - older_than_s)
+    gone = forget(main, log_database, ids)
+    if keep_bytes is not None:
+        heavy = heavy_jobs(main.reader, log_database.reader, blobs, keep_bytes)
+        gone += forget(main, log_database, heavy)
+    forget_definitions(main)
+    files = remove(orphaned_blobs(main.reader, blobs))
+    files += remove(orphaned_runs(main.reader, runs))
+    if gone:
+        compact(journal, main)
+    for database in databases:
+        if database.unused_bytes() > SHRINK_BYTES:
+            database.shrink()
+    return Pruned(gone, files, max(0, before - folder_bytes(home)))

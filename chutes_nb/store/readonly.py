@@ -1,0 +1,62 @@
+"""A store in a folder that cannot be written: it can still be read."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import tempfile
+from pathlib import Path
+
+from ..errors import StoreReadOnly
+from ..paths import private_dir
+from .gate import Gate
+
+FILES = ("store.db", "store.db-wal", "logs.db", "logs.db-wal")
+
+
+def refusal(home: Path) -> StoreReadOnly | None:
+    """Return why a home cannot be written, None where it can or is still to be made."""
+    if not home.exists() or home.is_symlink() or os.access(home, os.W_OK | os.X_OK):
+        return None
+    error = StoreReadOnly(
+        f"the folder {home} cannot be written, so its jobs can be read and nothing "
+        "can be submitted; make it writable, or set CHUTES_NB_HOME to one that is"
+    )
+    if not (home / "store.db").exists():
+        raise error
+    return error
+
+
+def readable(home: Path, runtime: Path) -> Path:
+    """Return the folder to read a home's files from: itself, or a copy of them.
+
+    SQLite reads a write-ahead log only with its shared memory beside it, which it
+    cannot make here. ``immutable=1`` would pass over the log. So where it cannot be
+    read as it lies, a copy is read, as it was when it was opened.
+    """
+    try:
+        for name in ("store.db", "logs.db"):
+            target = f"{(home / name).as_uri()}?mode=ro"
+            connection = sqlite3.connect(target, uri=True)
+            try:
+                connection.execute("SELECT rev FROM clock").fetchone()
+            finally:
+                connection.close()
+    except sqlite3.OperationalError:
+        return _copied(home, private_dir(runtime))
+    return home
+
+
+def _copied(home: Path, runtime: Path) -> Path:
+    target = private_dir(Path(tempfile.mkdtemp(prefix="read-", dir=runtime)))
+    gate = Gate(home / "store.db.gate")
+    gate.enter()  # nobody writes meanwhile, where the gate's file can be opened
+    try:
+        for name in FILES:
+            if (home / name).exists():
+                shutil.copyfile(home / name, target / name)
+    finally:
+        gate.leave()
+        gate.close()
+    return target

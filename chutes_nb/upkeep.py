@@ -1,0 +1,91 @@
+"""Keeping the store: letting go of old jobs, copying, looking whether all is sound."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from . import runtime
+from .errors import StoreError
+from .options import Span, seconds
+from .store import Pruned
+
+UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?", re.IGNORECASE)
+
+
+def prune(
+    older_than: Span | None = None, keep_bytes: int | str | None = None
+) -> Pruned:
+    """Let go of ended jobs, with their logs, results, files and checkpoints.
+
+    Jobs that wait or run always stay, and so do contents that any job needs. Without
+    arguments only what no job needs is let go: no job is.
+
+    Parameters
+    ----------
+    older_than : float, timedelta or str, optional
+        Ended longer ago than this: seconds, or a text such as ``"30d"``.
+    keep_bytes : int or str, optional
+        What the jobs that stay may take, such as ``"2 GB"``; the oldest go first.
+
+    Returns
+    -------
+    Pruned
+        ``jobs``, ``files`` and ``bytes`` that were let go.
+
+    Raises
+    ------
+    DefinitionError
+        If ``older_than`` is no span of time.
+    ValueError
+        If ``keep_bytes`` is no size.
+    StoreError
+    """
+    age = None if older_than is None else seconds("older_than", older_than)
+    size = None if keep_bytes is None else _bytes(keep_bytes)
+    return runtime.store().prune(age, size)
+
+
+def _bytes(size: int | str) -> int:
+    if isinstance(size, str) and (found := SIZE.fullmatch(size.strip())):
+        return int(float(found[1]) * UNITS[found[2].lower()])
+    if isinstance(size, bool) or not isinstance(size, int) or size < 0:
+        raise ValueError(
+            f"keep_bytes={size!r} is no size; give bytes, or a text such as '500 MB'"
+        )
+    return size
+
+
+def export_db(path: str | Path) -> Path:
+    """Write a copy of the jobs and results to a new SQLite file.
+
+    A file of one's own to query: the store itself must not be opened by another
+    SQLite library. Logs and large results are not in it.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        Must not exist yet.
+
+    Raises
+    ------
+    FileExistsError
+    StoreError
+    """
+    target = Path(path).expanduser().absolute()
+    runtime.store().copy_to(target)
+    return target
+
+
+def soundness(mend: bool = False) -> list[str]:
+    """Look whether the store is sound, and mend it where asked; a line each."""
+    store = runtime.store()
+    lines = []
+    if mend:
+        try:
+            mended = store.mend()
+            lines.append(str(mended) if mended else "there was nothing to mend")
+        except StoreError as error:
+            lines.append(f"cannot be mended: {error}")
+    return lines + store.problems()

@@ -1,0 +1,114 @@
+"""Notices what others do to the store, and keeps the store small and sound."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import time
+from collections.abc import Callable, Iterable
+
+import anyio
+
+from .errors import ChutesError, StoreError
+from .rounds import Entry, Kick, Told
+from .settler import Settler
+from .store import Store
+
+log = logging.getLogger(__name__)
+
+FOREIGN_POLL_S = 0.05
+IDLE_CHECKPOINT_S = 0.2
+IDLE_WAL_BYTES = 1 << 20
+BUSY_WAL_BYTES = 64 << 20
+SPARE_IDLE_S = 300.0
+AFTER_ERROR_S = 0.5
+
+
+class Watch:
+    """An executor's eye on its store.
+
+    Parameters
+    ----------
+    put : callable
+        Takes an entry for the next commit.
+
+    Attributes
+    ----------
+    last_commit_at : float
+        Monotonic; set by the executor.
+    """
+
+    def __init__(
+        self, store: Store, settler: Settler, put: Callable[[Entry], None]
+    ) -> None:
+        self._store, self._settler, self._put = store, settler, put
+        self.last_commit_at = 0.0
+
+    async def run(self) -> None:
+        """Notice commits of other threads and processes, and do the upkeep."""
+        seen, rev = self._store.data_version(), self._store.rev()
+        while True:
+            try:
+                version = self._store.data_version()
+                if version != seen:
+                    seen = version
+                    self._put(Kick(asks=True))
+                    # A waiting job can be ended by others: a cancel from the server.
+                    self._store.feed.nudge(self._store.ended_since(rev))
+                    rev = self._store.rev()
+                self._keep_small()
+            except (StoreError, sqlite3.DatabaseError) as error:
+                log.error("the store cannot be read: %s", error)
+                mended(self._store)
+                await anyio.sleep(AFTER_ERROR_S)
+            self._settler.send_acks()
+            self._settler.let_spares_go(SPARE_IDLE_S)
+            await anyio.sleep(FOREIGN_POLL_S)
+
+    def _keep_small(self) -> None:
+        is_idle = time.monotonic() - self.last_commit_at > IDLE_CHECKPOINT_S
+        self._store.checkpoint(IDLE_WAL_BYTES if is_idle else BUSY_WAL_BYTES)
+        self._store.keep_ready()
+
+
+class Gates:
+    """The gates of the jobs and of the logs, for who must not wait at them."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._has_logs = False
+
+    def enter(self, entries: Iterable[Entry]) -> bool:
+        """Take the gate of the jobs, and that of the logs where output is written.
+
+        Returns
+        -------
+        bool
+            False, with none taken, where somebody else has one of them.
+        """
+        if not self._store.gate().try_enter():
+            return False
+        if not any(isinstance(one, Told) and one.look for one in entries):
+            return True
+        self._has_logs = self._store.log_gate().try_enter()
+        if not self._has_logs:
+            self._store.gate().leave()
+        return self._has_logs
+
+    def leave_logs(self) -> None:
+        """Leave the gate of the logs; that of the jobs is left by the commit."""
+        if self._has_logs:
+            self._has_logs = False
+            self._store.log_gate().leave()
+
+
+def mended(store: Store) -> bool:
+    """Rebuild a store that was found damaged; False where that changed nothing."""
+    try:
+        found = store.mend()
+    except (ChutesError, sqlite3.Error, OSError):
+        log.exception("the store is damaged and could not be rebuilt")
+        return False
+    if found is not None:
+        log.warning("%s", found)
+    return found is not None

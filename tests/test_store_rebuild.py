@@ -1,0 +1,263 @@
+"""What a damaged store has lost is written again from the journal beside it."""
+
+from __future__ import annotations
+
+import io
+import os
+import random
+import shutil
+import stat
+
+import pytest
+
+from chutes_nb.policy import Ending, Verdict
+from chutes_nb.states import State
+from chutes_nb.store import Store, jobs, runs
+from chutes_nb.store.blobs import keep
+from chutes_nb.store.journal import Journal, packed, parsed
+from rows import NOW, bring, claim, finish, queue
+
+
+def everything(store):
+    """What must survive: jobs, attempts and results, without revisions."""
+    facts = (
+        "SELECT id, state, attempt, worker, executor, started_at, finished_at, reason,"
+        " error, input, not_before, reported_failure FROM jobs ORDER BY id",
+        "SELECT * FROM attempts ORDER BY job, number",
+        "SELECT * FROM results ORDER BY job",
+        "SELECT job, kind, body FROM partials ORDER BY job",
+        "SELECT * FROM files ORDER BY job, n",
+        "SELECT key, code, source FROM definitions ORDER BY key",
+        "SELECT id, executor, lease, socket, folder, pid FROM workers ORDER BY id",
+        "SELECT id, kind, lease FROM executors ORDER BY id",
+        "SELECT * FROM counts ORDER BY state",
+    )
+    return [[tuple(row) for row in store.reader.all(one)] for one in facts]
+
+
+def fill(store):
+    """Jobs in every state, one of them with all that a job can have."""
+    job = queue(store, input=b"\x00\xff", input_kind="pickle")
+    with store.writing() as tx:
+        row = jobs.claim(tx, "executor-1", "worker-1", "out", NOW + 5)
+        assert row["id"] == job
+        runs.add_partial(tx, job, 1, "json", b"[1]", NOW)
+        kept = keep(io.BytesIO(b"x"), store.blobs)
+        file = runs.KeptFile("a.txt", "/a.txt", kept.size, "text/plain", kept.sha256)
+        runs.add_files(tx, job, 1, [file])
+        result = jobs.NewResult("pickle", b"\x80\x05N.", "NoneType", view="{}")
+        done = Verdict(State.COMPLETED)
+        jobs.finish(
+            tx, job, 1, "worker-1", Ending(State.COMPLETED), done, NOW + 9, result
+        )
+    for state in State:
+        if state not in (State.QUEUED, State.RETRYING):
+            bring(store, state)
+    bring(store, State.RETRYING)
+    return job, queue(store)
+
+
+def spoil(path, how):
+    """Damage a closed store's file."""
+    content = bytearray(path.read_bytes())
+    if how == "header":
+        content[:100] = b"x" * 100
+    elif how == "middle":
+        content[1024:] = b"\xff" * (len(content) - 1024)
+    elif how == "empty":
+        content = bytearray()
+    elif how == "cut":
+        del content[len(content) // 2 :]
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("how", ["header", "middle", "cut"])
+def test_a_damaged_store_is_put_aside_and_rebuilt(store, caplog, how):
+    done, _ = fill(store)
+    before, rev = everything(store), store.rev()
+    store.close()
+    spoil(store.home / "store.db", how)
+
+    again = Store(store.home)
+    if again.mended is None and not list(store.home.glob("*.corrupt-*")):
+        again.mend()  # the schema could still be read: found at the first look
+    assert everything(again) == before
+    assert again.rev() > rev
+    assert again.status(done)["status"] == "completed"
+    assert queue(again)
+    (aside,) = store.home.glob("store.db.corrupt-*[0-9]")
+    assert stat.S_IMODE(aside.stat().st_mode) == 0o600
+    assert any("put aside" in line for line in again.problems())
+    assert str(aside) in caplog.text or how != "header"
+    again.close()
+
+
+@pytest.mark.parametrize("how", ["gone", "empty"])
+def test_a_store_without_its_file_is_filled_again(store, how):
+    fill(store)
+    before = everything(store)
+    store.close()
+    path = store.home / "store.db"
+    path.unlink() if how == "gone" else spoil(path, how)
+    again = Store(store.home)
+    assert everything(again) == before
+    assert again.problems() == []
+    again.close()
+
+
+def frames(wal):
+    return (wal.stat().st_size - 32) // (1024 + 24)
+
+
+def test_a_cut_log_is_noticed_and_what_it_lost_is_added(store, tmp_path):
+    store.checkpoint(0)
+    fill(store)
+    before = everything(store)
+    wal = store.home / "store.db-wal"
+    total = frames(wal)
+    assert total > 20
+    for left in range(0, total, 7):
+        copy = tmp_path / f"cut-{left}"
+        shutil.copytree(store.home, copy)  # as a kill leaves it
+        (copy / "store.db-shm").unlink()
+        os.truncate(copy / "store.db-wal", 32 + left * (1024 + 24) + 10)
+        again = Store(copy)
+        assert again.mended is not None, left
+        assert everything(again) == before, left
+        assert again.problems() == [], left
+        again.close()
+
+
+def test_a_hole_that_later_commits_hide_is_found_by_the_doctor(store):
+    job, _ = fill(store)
+    with store._db.writing() as tx:  # as the WAL-reset bug would: not told anybody
+        tx.run("DELETE FROM jobs WHERE id = :job", {"job": job})
+    queue(store)
+    store.close()
+    again = Store(store.home)
+    assert again.mended is None
+    (line,) = again.problems()
+    assert job in line
+    assert "lost" in line
+    assert again.mend().jobs == [job]
+    assert again.status(job)["status"] == "completed"
+    assert again.problems() == []
+    again.close()
+
+
+def test_a_job_that_was_deleted_does_not_come_back(store):
+    job = bring(store, State.COMPLETED)
+    store.delete(job)
+    store.close()
+    (store.home / "store.db").unlink()
+    again = Store(store.home)
+    assert again.jobs()[0] == []
+    again.close()
+
+
+def test_another_process_that_has_the_store_open_turns_to_the_new_one(store):
+    fill(store)
+    store.checkpoint(0)
+    other = Store(store.home)
+    assert other.rev() == store.rev()
+    store.close()
+    spoil_in_place(store.home / "store.db")
+    again = Store(store.home)
+    assert list(store.home.glob("*.corrupt-*")) or again.mend() is not None
+    job = queue(other)
+    assert again.status(job)["status"] == "queued"
+    assert other.status(job)["status"] == "queued"
+    other.close()
+    assert again.problems()[0].startswith("a damaged store")
+    assert queue(again)
+    again.close()
+
+
+def spoil_in_place(path):
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(random.Random(1).randbytes(40_000))
+
+
+def test_random_damage_is_never_silent(store, tmp_path):
+    for _ in range(50):
+        bring(store, State.COMPLETED)
+    fill(store)
+    before = everything(store)
+    store.checkpoint(0)
+    store.close()
+    chance = random.Random(3)
+    for number in range(25):
+        copy = tmp_path / str(number)
+        shutil.copytree(store.home, copy)
+        path = copy / "store.db"
+        content = bytearray(path.read_bytes())
+        at = chance.randrange(100, len(content) - 64)
+        content[at : at + 64] = chance.randbytes(64)
+        path.write_bytes(content)
+        again = Store(copy)
+        if again.problems():
+            again.mend()
+        assert everything(again) == before
+        again.close()
+
+
+def test_damaged_logs_begin_anew(store):
+    job = bring(store, State.COMPLETED)
+    store.close()
+    spoil(store.home / "logs.db", "header")
+    again = Store(store.home)
+    assert again.tail(job, 5) == []
+    assert again.status(job)["status"] == "completed"
+    again.close()
+
+
+# -- the journal itself --------------------------------------------------------------
+def test_a_torn_record_costs_no_other():
+    whole = [packed(rev, [("j", f"job-{rev}", b"\0\xff", None)]) for rev in (1, 2, 3)]
+    for cut in range(1, len(whole[1]) - 4):
+        found = list(parsed(whole[0] + whole[1][:cut] + whole[2]))
+        assert [record.rev for record in found] == [1, 3]
+        assert found[1].facts == [("j", "job-3", b"\0\xff", None)]
+
+
+def test_the_newest_revision_is_found_behind_a_torn_record(tmp_path):
+    journal = Journal(tmp_path)
+    assert journal.last_rev() == 0
+    journal.append(packed(7, [("x", "a")]))
+    journal.append(packed(9, [("x", "b")]))
+    assert journal.last_rev() == 9
+    with journal.path(0).open("ab") as file:
+        file.write(packed(10, [("x", "c")])[:-6])
+    assert journal.last_rev() == 9
+    journal.append(packed(11, [("x", "d")]))
+    assert [record.rev for record in journal.records()] == [7, 9, 11]
+    journal.close()
+
+
+def test_two_processes_go_on_to_the_same_new_file(tmp_path, monkeypatch):
+    monkeypatch.setattr("chutes_nb.store.journal.SEGMENT_BYTES", 200)
+    one, other = Journal(tmp_path), Journal(tmp_path)
+    for rev in range(40):
+        (one if rev % 3 else other).append(packed(rev, [("x", str(rev))]))
+    assert [record.rev for record in one.records()] == list(range(40))
+    assert len(one.numbers()) > 5
+    one.rewrite(one.numbers()[-1], lambda fact: False)
+    other.append(packed(41, [("x", "41")]))
+    one.append(packed(42, [("x", "42")]))
+    assert [record.rev for record in one.records()][-2:] == [41, 42]
+    one.close()
+    other.close()
+
+
+def test_what_is_acknowledged_is_in_the_journal(store):
+    job = queue(store)
+    assert claim(store) == job
+    finish(store, job, State.COMPLETED)
+    kinds = [
+        fact[0]
+        for record in store.journal.records()
+        for fact in record.facts
+        if job in fact
+    ]
+    assert kinds == ["j", "a", "e"]
