@@ -18,6 +18,8 @@ from playwright.sync_api import Locator, Page, expect
 
 import chutes_nb
 
+ROOT = Path(chutes_nb.__file__).parents[1]
+EXTENSION = ROOT / "chutes_nb" / "labextension"
 START_S = 60
 # Root needs --no-sandbox; the others keep a browser without a network quiet.
 CHROMIUM_FLAGS = [
@@ -69,10 +71,14 @@ class Lab:
     folder : pathlib.Path
         Home, settings, store and notebooks; empty.
     theme : str
+    app : {"lab", "notebook"}
+        JupyterLab, or Notebook 7.
     """
 
-    def __init__(self, folder: Path, theme: str = "JupyterLab Light") -> None:
-        self.folder, self.theme = folder, theme
+    def __init__(
+        self, folder: Path, theme: str = "JupyterLab Light", app: str = "lab"
+    ) -> None:
+        self.folder, self.theme, self.app = folder, theme, app
         self.work = folder / "work"
         self.token, self.port = secrets.token_hex(16), free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -85,6 +91,10 @@ class Lab:
         (self.folder / "home").mkdir()
         self._settings("notification", NOTIFICATIONS)
         self._settings("themes", {"theme": self.theme})
+        # The extension that is being tested, installed or not.
+        extensions = self.folder / "data" / "labextensions"
+        extensions.mkdir(parents=True)
+        (extensions / "chutes-nb").symlink_to(EXTENSION)
         with (self.folder / "server.log").open("wb") as log:
             self._process = subprocess.Popen(
                 self._command(),
@@ -107,7 +117,8 @@ class Lab:
 
     def _command(self) -> list[str]:
         return [
-            *(sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root"),
+            *(sys.executable, "-m", "jupyter", self.app, "--no-browser"),
+            "--allow-root",
             *("--ip=127.0.0.1", f"--port={self.port}", "--ServerApp.port_retries=0"),
             f"--IdentityProvider.token={self.token}",
             f"--ServerApp.root_dir={self.work}",
@@ -128,8 +139,7 @@ class Lab:
         }
         folders = {name: str(self.folder / place) for name, place in own.items()}
         # The kernels import the package that is being tested, installed or not.
-        package = str(Path(chutes_nb.__file__).parents[1])
-        rest = {"PYTHONPATH": package, "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+        rest = {"PYTHONPATH": str(ROOT), "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
         return os.environ | folders | rest
 
     def _answers(self) -> bool:
