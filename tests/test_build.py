@@ -17,7 +17,9 @@ def hook(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT))
     import hatch_build
 
-    yield hatch_build.FrontEndBuilt(str(tmp_path), {}, None, None, str(tmp_path), "wheel")
+    yield hatch_build.FrontEndBuilt(
+        str(tmp_path), {}, None, None, str(tmp_path), "wheel"
+    )
     sys.modules.pop("hatch_build")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html.parser
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from chutes_nb.states import State
 from chutes_nb.store import Store, fleet, jobs, logs, runs
 
 WORKER = "worker-1"
+GOLDEN = Path(__file__).parent / "golden"
 
 
 @pytest.fixture
@@ -340,3 +342,10 @@ def test_the_static_card_escapes_everything() -> None:
 
     Tags().feed(static_card(status, [evil, "\x1b[31mred\x1b[0m"]))
     assert set(seen) <= {"div", "b", "span", "code", "pre"}
+
+
+def test_the_static_card_is_the_one_that_the_page_writes_too():
+    changes = json.loads((GOLDEN / "changes.json").read_text("utf-8"))
+    job = next(one for one in changes["jobs"] if one["name"] == "process_pipeline")
+    drawn = static_card(job, ["\x1b[31mred\x1b[0m & <plain>", 'it\'s "over"'])
+    assert drawn == (GOLDEN / "card.html").read_text("utf-8").strip()

@@ -86,15 +86,9 @@ class Lab:
 
     # -- the server --------------------------------------------------------------
     def start(self) -> Lab:
-        """Start the server and wait until it answers."""
-        self.work.mkdir()
-        (self.folder / "home").mkdir()
-        self._settings("notification", NOTIFICATIONS)
-        self._settings("themes", {"theme": self.theme})
-        # The extension that is being tested, installed or not.
-        extensions = self.folder / "data" / "labextensions"
-        extensions.mkdir(parents=True)
-        (extensions / "chutes-nb").symlink_to(EXTENSION)
+        """Start the server and wait until it answers; also again, after a stop."""
+        if not self.work.exists():
+            self._furnish()
         with (self.folder / "server.log").open("wb") as log:
             self._process = subprocess.Popen(
                 self._command(),
@@ -109,6 +103,16 @@ class Lab:
             assert self._process.poll() is None, log_text[-3000:]
             assert time.monotonic() < end, log_text[-3000:]
         return self
+
+    def _furnish(self) -> None:
+        self.work.mkdir()
+        (self.folder / "home").mkdir()
+        self._settings("notification", NOTIFICATIONS)
+        self._settings("themes", {"theme": self.theme})
+        # The extension that is being tested, installed or not.
+        extensions = self.folder / "data" / "labextensions"
+        extensions.mkdir(parents=True)
+        (extensions / "chutes-nb").symlink_to(EXTENSION)
 
     def _settings(self, name: str, values: dict[str, Any]) -> None:
         place = self.folder / "settings/@jupyterlab/apputils-extension"
@@ -175,6 +179,12 @@ class Lab:
             self._process.kill()
             self._process.wait()
 
+    def restart_kernel(self, name: str) -> None:
+        """Restart a notebook's kernel, as its menu does."""
+        for session in self.get("/api/sessions"):
+            if session["path"] == name:
+                self._ask("POST", f"/api/kernels/{session['kernel']['id']}/restart")
+
     # -- the page ----------------------------------------------------------------
     def open(self, page: Page, name: str, cells: list[str]) -> None:
         """Write a notebook, open it, and wait for its kernel."""
@@ -189,6 +199,11 @@ class Lab:
         )
         page.locator(".jp-NotebookPanel:visible .jp-Notebook").wait_for(timeout=60_000)
         self.idle(page, name)
+
+    def show_lab(self, page: Page, workspace: str) -> None:
+        """Open JupyterLab with no notebook and no kernel."""
+        page.goto(f"{self.url}/lab/workspaces/{workspace}?token={self.token}&reset")
+        page.locator("#jp-main-dock-panel").wait_for(timeout=60_000)
 
     def idle(self, page: Page, name: str) -> None:
         """Wait until the notebook's kernel is there and idle."""
