@@ -113,6 +113,9 @@ class Lab:
         extensions = self.folder / "data" / "labextensions"
         extensions.mkdir(parents=True)
         (extensions / "chutes-nb").symlink_to(EXTENSION)
+        config = self.folder / "config" / "jupyter_server_config.d"
+        config.mkdir(parents=True)
+        (config / "chutes_nb.json").symlink_to(ROOT / "jupyter-config/chutes_nb.json")
 
     def _settings(self, name: str, values: dict[str, Any]) -> None:
         place = self.folder / "settings/@jupyterlab/apputils-extension"
@@ -188,8 +191,12 @@ class Lab:
     # -- the page ----------------------------------------------------------------
     def open(self, page: Page, name: str, cells: list[str]) -> None:
         """Write a notebook, open it, and wait for its kernel."""
-        (self.work / name).write_text(json.dumps(notebook_of(cells)), "utf-8")
+        self.write(name, cells)
         self.show(page, name)
+
+    def write(self, name: str, cells: list[str]) -> None:
+        """Put a notebook of code cells into the folder of the server."""
+        (self.work / name).write_text(json.dumps(notebook_of(cells)), "utf-8")
 
     def show(self, page: Page, name: str) -> None:
         """Open a notebook that is there, and wait for its kernel."""

@@ -81,7 +81,9 @@ def test_the_end_of_a_job_is_saved_with_the_notebook(
     cell = start(lab, page, "keeps.ipynb", go)
     go.touch()
     expect(card_of(cell)).to_have_attribute("data-state", "completed", timeout=SOON)
-    expect(page.locator(".lm-TabBar-tab.jp-mod-dirty")).to_have_count(1)
+    log = card_of(cell).get_by_role("log")
+    card_of(cell).get_by_role("tab", name="Log").click()
+    expect(log).to_contain_text("last words", timeout=SOON)
     lab.save(page)
     data = saved_output(lab, "keeps.ipynb")
     assert data[JOB_MIME]["job"]["status"] == "completed"

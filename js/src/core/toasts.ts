@@ -40,8 +40,9 @@ function toastFor(job: StatusInfo, long_s: number): Toast | null {
       const { error } = job;
       const cause = error
         ? `${error.type}: ${error.message.split("\n")[0]}`
-        : endText(job);
-      return { kind: "error", text: `${job.name} failed: ${cause}`, jobId };
+        : job.reason;
+      const text = [`${job.name} failed`, cause].filter(Boolean).join(": ");
+      return { kind: "error", text, jobId };
     }
     case "timeout":
     case "interrupted": {

@@ -174,7 +174,8 @@ export function rowText(job: StatusInfo, now: number): string {
   if (status === "failed" && error) {
     return `${error.type}: ${error.message.split("\n")[0]}`;
   }
-  return endText(job);
+  const said = endText(job);
+  return said === status ? "" : said;
 }
 
 function runningText(progress: Progress | null, stage: string | null): string {

@@ -31,6 +31,8 @@ export class JobRenderer extends Panel implements IRenderMime.IRenderer {
   #source: JobSource | null = null;
   #stop: (() => void) | null = null;
   #retry: ReturnType<typeof setTimeout> | null = null;
+  /** Set where the end was written before the last lines were there. */
+  #tailStop: (() => void) | null = null;
 
   constructor(
     private readonly doors: Doors,
@@ -64,7 +66,8 @@ export class JobRenderer extends Panel implements IRenderMime.IRenderer {
   #end(): void {
     if (this.#retry !== null) clearTimeout(this.#retry);
     this.#stop?.();
-    this.#stop = this.#source = null;
+    this.#tailStop?.();
+    this.#stop = this.#tailStop = this.#source = null;
     mount(null, this.node);
   }
 
@@ -121,12 +124,16 @@ export class JobRenderer extends Panel implements IRenderMime.IRenderer {
     const saved = documentOf(model);
     const job = source.job(this.#jobId);
     if (!saved || !job) return;
+    const log = source.log(job.job_id, job.attempt);
     const isOther = saved.job.job_id !== job.job_id;
     const hasEnded = isActive(saved.job) && !isActive(job);
-    if (!isOther && !hasEnded) return;
-    const log = source.log(job.job_id, job.attempt);
-    // The last lines may be on their way still.
-    if (hasEnded && !log.ended && log.next < job.log_end) return;
+    // The last lines may come after the news of the end.
+    const isWhole = log.ended || log.next >= job.log_end;
+    const wasCut = this.#tailStop !== null && isWhole;
+    if (!isOther && !hasEnded && !wasCut) return;
+    this.#tailStop?.();
+    const isCut = !isActive(job) && !isWhole;
+    this.#tailStop = isCut ? log.subscribe(() => this.#keep(model, source)) : null;
     const tail = lastLines(log, TAIL_LINES);
     model.setData({ data: { ...model.data, ...bundle(job, tail) } });
   }

@@ -33,8 +33,13 @@ export function openJob(
   name: string,
 ): void {
   const id = `chutes-job-${jobId}`;
-  const open = [...app.shell.widgets("main")].find((widget) => widget.id === id);
-  if (!open) app.shell.add(jobTab(doors, jobId, name, id), "main");
+  const places = ["main", "right"].flatMap((area) => [...app.shell.widgets(area)]);
+  if (!places.some((widget) => widget.id === id)) {
+    const tab = jobTab(doors, jobId, name, id);
+    app.shell.add(tab, "main");
+    // Notebook 7 has room for one document in its main area.
+    if (!tab.isAttached) app.shell.add(tab, "right");
+  }
   app.shell.activateById(id);
 }
 
