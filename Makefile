@@ -23,8 +23,11 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
 PANEL := chutes_nb/static/panel.js
-PANEL_SOURCES := $(shell find js/src js/style -type f 2>/dev/null) \
-	js/esbuild.mjs js/tsconfig.json js/package.json
+LABEXTENSION := chutes_nb/labextension/package.json
+JS_SOURCES := $(shell find js/src js/style js/schema -type f 2>/dev/null) \
+	js/esbuild.mjs js/tsconfig.json js/tsconfig.build.json js/package.json
+# The panel alone needs a tenth of what JupyterLab's own packages weigh.
+NODE_LIGHT := js/node_modules/.installed-light
 NODE_STAMP := js/node_modules/.installed
 # Not "npm --prefix js": that would pass over the machine's own npmrc.
 NPM := cd js && npm
@@ -51,13 +54,33 @@ $(EXTENSION): jupyter-config/chutes_nb.json $(BIN)/python
 	$(PIP) -e '.[lab,test]'
 	@touch .venv/.installed-demo $@
 
-$(NODE_STAMP): js/package.json js/package-lock.json js/.npmrc
-	@command -v npm >/dev/null || { echo 'node 20 or newer with npm is needed' >&2; exit 1; }
-	$(NPM) ci --no-progress
+NODE_INPUTS := js/package.json js/package-lock.json js/.npmrc
+NEEDS_NPM = @command -v npm >/dev/null || { \
+	  echo 'node 20 or newer with npm is needed' >&2; exit 1; }
+
+$(NODE_LIGHT): $(NODE_INPUTS)
+	$(NEEDS_NPM)
+	$(NPM) ci --no-progress --omit=dev
 	@touch $@
 
-$(PANEL): $(NODE_STAMP) $(PANEL_SOURCES)
-	$(NPM) run --silent build
+$(NODE_STAMP): $(NODE_INPUTS)
+	$(NEEDS_NPM)
+	$(NPM) ci --no-progress
+	@touch $(NODE_LIGHT) $@
+
+$(PANEL): $(NODE_LIGHT) $(JS_SOURCES)
+	$(NPM) run --silent build:panel
+	@touch $@
+
+$(LABEXTENSION): $(NODE_STAMP) $(JS_SOURCES)
+	$(NPM) run --silent build:lab
+	@touch $@
+
+# JupyterLab finds the extension of this folder, whatever an install has copied there.
+.venv/.linked: $(LABEXTENSION) .venv/.installed
+	@mkdir -p .venv/share/jupyter/labextensions
+	@rm -rf .venv/share/jupyter/labextensions/chutes-nb
+	@ln -s "$(CURDIR)/chutes_nb/labextension" .venv/share/jupyter/labextensions/chutes-nb
 	@touch $@
 
 chromium:
@@ -85,7 +108,7 @@ lint: .venv/.installed $(NODE_STAMP)
 panel-test: $(NODE_STAMP)
 	$(NPM) run --silent test
 
-pytest: .venv/.installed $(PANEL) chromium
+pytest: .venv/.installed .venv/.linked $(PANEL) chromium
 	$(BIN)/python -m pytest $(PYTEST)
 
 # Runs each notebook with a real kernel and compares what it shows; in a home of its own.
@@ -97,10 +120,10 @@ notebooks: .venv/.installed $(PANEL)
 demo: .venv/.installed-demo $(PANEL)
 	$(BIN)/python notebooks/run_demo.py
 
-lab: .venv/.installed $(PANEL)
+lab: .venv/.installed .venv/.linked $(PANEL)
 	CHUTES_NB_HOME="$(CURDIR)/.demo/home" $(BIN)/jupyter lab notebooks/01_first_job.ipynb
 
-build: .venv/.installed $(PANEL)
+build: .venv/.installed $(PANEL) $(LABEXTENSION)
 	$(BIN)/python -m build --outdir dist .
 
 .venv/.installed-bench: .venv/.installed
@@ -110,7 +133,7 @@ build: .venv/.installed $(PANEL)
 bench: .venv/.installed-bench $(PANEL)
 	$(BIN)/python -m tests.benchmarks
 
-screenshots: .venv/.installed $(PANEL) chromium
+screenshots: .venv/.installed .venv/.linked $(PANEL) chromium
 	cd tests && PYTHONPATH=. ../$(BIN)/python -m ui.screenshots
 
 chaos: .venv/.installed $(PANEL)
@@ -118,5 +141,5 @@ chaos: .venv/.installed $(PANEL)
 
 clean:
 	rm -rf .venv .demo .mypy_cache .pytest_cache .ruff_cache dist build tests/out
-	rm -rf js/node_modules js/lib chutes_nb/static
+	rm -rf js/node_modules js/lib chutes_nb/static chutes_nb/labextension
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

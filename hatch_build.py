@@ -1,4 +1,4 @@
-"""Refuses to pack a wheel or an sdist without the built panel."""
+"""Refuses to pack a wheel or an sdist without the built front end."""
 
 from __future__ import annotations
 
@@ -7,10 +7,14 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-BUILT = ("chutes_nb/static/panel.js", "chutes_nb/static/panel.css")
+BUILT = (
+    "chutes_nb/static/panel.js",
+    "chutes_nb/static/panel.css",
+    "chutes_nb/labextension/package.json",
+)
 
 
-class PanelBuilt(BuildHookInterface):  # type: ignore[type-arg]
+class FrontEndBuilt(BuildHookInterface):  # type: ignore[type-arg]
     """Check for the files that ``npm run build`` makes; editable installs pass."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
@@ -26,7 +30,7 @@ class PanelBuilt(BuildHookInterface):  # type: ignore[type-arg]
         Raises
         ------
         SystemExit
-            If the panel was not built.
+            If the panel or the JupyterLab extension was not built.
         """
         if version == "editable":
             return
@@ -34,5 +38,5 @@ class PanelBuilt(BuildHookInterface):  # type: ignore[type-arg]
         if missing:
             raise SystemExit(
                 f"{', '.join(missing)} missing: run 'make build', which builds "
-                "the panel in js/ first"
+                "the front end in js/ first"
             )

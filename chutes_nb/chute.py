@@ -11,10 +11,11 @@ from typing import Any, overload
 from . import publishing, registry, runtime
 from .errors import ChutesError, DefinitionError
 from .group import JobGroup
-from .job import Job
+from .job import CardActions, Job
 from .job_function import JobFunction
 from .model import StatusInfo
 from .options import JobOptions, PlatformOptionNote, parse
+from .panel import JobsPanel
 from .states import State
 from .submitting import ChuteFacts
 
@@ -152,6 +153,10 @@ class Chute:
             return function
 
         return hook(args[0]) if args else hook
+
+    def panel(self) -> Any:
+        """Return the panel of all jobs, as the last line of a cell shows it."""
+        return JobsPanel(runtime.store(), CardActions())
 
     # -- submitting ------------------------------------------------------------
     def function(self, name: str) -> JobFunction:

@@ -2,5 +2,6 @@ import { defineConfig } from "vitest/config";
 
 export default defineConfig({
   esbuild: { jsx: "automatic", jsxImportSource: "preact" },
+  server: { fs: { allow: [".."] } }, // the golden files are pytest's too
   test: { environment: "happy-dom", include: ["test/**/*.test.{ts,tsx}"] },
 });

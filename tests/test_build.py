@@ -1,11 +1,13 @@
-"""A package without the built panel is not made."""
+"""A package without the built front end is not made, and has it once."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
+from hatchling.builders.wheel import WheelBuilder
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -15,23 +17,41 @@ def hook(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT))
     import hatch_build
 
-    yield hatch_build.PanelBuilt(str(tmp_path), {}, None, None, str(tmp_path), "wheel")
+    yield hatch_build.FrontEndBuilt(
+        str(tmp_path), {}, None, None, str(tmp_path), "wheel"
+    )
     sys.modules.pop("hatch_build")
 
 
-def test_a_package_without_the_panel_is_refused_with_the_way_out(hook):
-    with pytest.raises(SystemExit, match=r"panel\.js, .*panel\.css missing: .*make"):
+def test_a_package_without_the_front_end_is_refused_with_the_way_out(hook):
+    missing = r"panel\.js, .*panel\.css, .*labextension.* missing: .*make"
+    with pytest.raises(SystemExit, match=missing):
         hook.initialize("standard", {})
 
 
-def test_a_package_with_the_panel_is_made(hook, tmp_path):
-    (tmp_path / "chutes_nb" / "static").mkdir(parents=True)
-    for name in ("panel.js", "panel.css"):
-        (tmp_path / "chutes_nb" / "static" / name).touch()
+def test_a_package_with_the_front_end_is_made(hook, tmp_path):
+    for name in ("static/panel.js", "static/panel.css", "labextension/package.json"):
+        path = tmp_path / "chutes_nb" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
     hook.initialize("standard", {})
 
 
-def test_an_editable_install_needs_no_panel(hook):
+def test_a_wheel_has_the_extension_once_where_jupyter_looks(tmp_path):
+    if not (ROOT / "chutes_nb/labextension/package.json").is_file():
+        pytest.skip("the front end is not built; make test builds it first")
+    made = WheelBuilder(str(ROOT)).build(directory=str(tmp_path), versions=["standard"])
+    names = ZipFile(next(made)).namelist()
+    place = "share/jupyter/labextensions/chutes-nb/"
+    entries = [name for name in names if "remoteEntry" in name]
+    assert len(entries) == 1
+    assert place in entries[0]
+    for name in ("install.json", "package.json"):
+        assert sum(one.endswith(place + name) for one in names) == 1
+    assert "chutes_nb/static/panel.js" in names
+
+
+def test_an_editable_install_needs_no_front_end(hook):
     hook.initialize("editable", {})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html.parser
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -12,15 +13,17 @@ from typing import Any
 import pytest
 
 from chutes_nb.errors import JobNotFound
-from chutes_nb.panel import JobCard, card_bundle, static, static_card
+from chutes_nb.panel import JobCard, JobsPanel, card_bundle, static, static_card
 from chutes_nb.panel.feeder import Feeder
 from chutes_nb.panel.stream import BATCH_BYTES, Stream, thinned
 from chutes_nb.policy import Ending, Verdict
 from chutes_nb.processes import Identity
 from chutes_nb.states import State
 from chutes_nb.store import Store, fleet, jobs, logs, runs
+from rows import until
 
 WORKER = "worker-1"
+GOLDEN = Path(__file__).parent / "golden"
 
 
 @pytest.fixture
@@ -273,7 +276,7 @@ class Recorded:
 
 
 def answered(card: JobCard, **message: Any) -> dict[str, Any]:
-    return card._obey({"type": "command", "id": "1"} | message)
+    return card._answer({"type": "command", "id": "1"} | message)
 
 
 def test_a_command_goes_to_the_actions(store: Store) -> None:
@@ -340,3 +343,28 @@ def test_the_static_card_escapes_everything() -> None:
 
     Tags().feed(static_card(status, [evil, "\x1b[31mred\x1b[0m"]))
     assert set(seen) <= {"div", "b", "span", "code", "pre"}
+
+
+def test_the_static_card_is_the_one_that_the_page_writes_too():
+    changes = json.loads((GOLDEN / "changes.json").read_text("utf-8"))
+    job = next(one for one in changes["jobs"] if one["name"] == "process_pipeline")
+    drawn = static_card(job, ["\x1b[31mred\x1b[0m & <plain>", 'it\'s "over"'])
+    assert drawn == (GOLDEN / "card.html").read_text("utf-8").strip()
+
+
+def test_the_panel_answers_pages_and_tells_every_change(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = queue(store)
+    panel = JobsPanel(store)
+    sent: list[dict[str, Any]] = []
+    monkeypatch.setattr(panel, "send", sent.append)
+    asked = {"type": "page", "status": "", "name": "", "text": "", "before": None}
+    page = panel._answer(asked | {"limit": 100})["value"]
+    assert [job["job_id"] for job in page["jobs"]] == [first]
+    assert page["counts"]["queued"] == 1
+    store.request_cancel(first, by="a test")
+    until(lambda: sent)
+    news = [move["to"] for one in sent for move in one["changes"]["moves"]]
+    assert news == ["cancelled"]
+    assert "train" in panel._repr_mimebundle_()[0]["text/html"]

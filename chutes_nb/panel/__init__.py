@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .actions import Actions, StoreActions
+from .board import JobsPanel
 from .card import JobCard, card_bundle
 from .static import JOB_MIME, one_line, static_card
 
@@ -10,6 +11,7 @@ __all__ = [
     "JOB_MIME",
     "Actions",
     "JobCard",
+    "JobsPanel",
     "StoreActions",
     "card_bundle",
     "one_line",

@@ -6,23 +6,18 @@ import threading
 from pathlib import Path
 from typing import Any
 
-import anywidget
 import comm
 import traitlets as t
 
-from ..errors import ChutesError
 from ..store import Store
-from .actions import Actions, StoreActions
-from .feeder import Feeder
+from .live import LiveWidget
 from .static import JOB_MIME, TAIL_LINES, one_line, static_card
-from .stream import Stream
 
-STATIC = Path(__file__).parents[1] / "static"
 # Lines that a page has before its first message, also from a kernel that is busy.
 MODEL_LINES = 200
 
 
-class JobCard(anywidget.AnyWidget):
+class JobCard(LiveWidget):
     """What a cell shows of a job.
 
     Parameters
@@ -38,23 +33,14 @@ class JobCard(anywidget.AnyWidget):
     JobNotFound
     """
 
-    _esm = STATIC / "panel.js"
-    _css = STATIC / "panel.css"
     job = t.Dict().tag(sync=True)
     tail = t.List(t.Unicode()).tag(sync=True)
     rev = t.Int().tag(sync=True)
-    commands = t.List(t.Unicode()).tag(sync=True)
 
     def __init__(self, store: Store, job_id: str, actions: object = None) -> None:
-        self._store = store
-        self._actions = StoreActions(store) if actions is None else actions
-        # Messages of pages come in the main thread and in subshell threads.
-        self._streams_lock = threading.Lock()
-        self._streams: dict[str, Stream] = {}
         self._job_id = job_id
-        super().__init__(commands=Actions.offered(self._actions), **self._now())
-        _free_from_the_cell(self.comm)
-        self.on_msg(self._take)
+        self._store = store
+        super().__init__(store, actions, kind="card", **self._now())
         if not isinstance(self.comm, comm.DummyComm):
             self._stream(job_id)
 
@@ -68,52 +54,13 @@ class JobCard(anywidget.AnyWidget):
         tail = self._store.tail(self._job_id, MODEL_LINES)
         return {"job": status, "tail": tail, "rev": status["rev"]}
 
-    def _stream(self, job_id: str) -> Stream:
-        with self._streams_lock:
-            stream = self._streams.get(job_id)
-            if stream is None:
-                stream = self._streams[job_id] = Stream(self._store, job_id, self.send)
-                Feeder.of(self._store).follow(stream)
-            return stream
-
-    def _take(self, _: object, message: dict[str, Any], __: object) -> None:
-        if message.get("type") == "attach":
-            stream = self._stream(message["job_id"])
-            stream.answer(message.get("attempt"), message.get("offset"))
-        elif message.get("type") == "command":
-            answer = self._obey(message)
-            self.send({"type": "answer", "id": message["id"]} | answer)
-
-    def _obey(self, message: dict[str, Any]) -> dict[str, Any]:
-        name, job_id = message["name"], message["job_id"]
-        if name not in self.commands:
-            return {"ok": False, "message": f"this card has no command {name!r}"}
-        try:
-            args = message.get("args") or {}
-            value = getattr(self._actions, name)(job_id, **args)
-        except ChutesError as error:
-            return {"ok": False, "message": str(error)}
-        except Exception as error:  # said at the button, or the page waits for ever
-            return {"ok": False, "message": f"{type(error).__name__}: {error}"}
-        if isinstance(value, str):  # a new job stands in this one's place from now on
-            self._job_id = value
-        return {"ok": True, "value": value if isinstance(value, (str, bool)) else None}
+    def _moved(self, job_id: str) -> None:
+        self._job_id = job_id
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         made = super()._repr_mimebundle_(**kwargs)
         data, metadata = made if isinstance(made, tuple) else (made or {}, {})
         return dict(data) | static_bundle(self._store, self._job_id), metadata
-
-
-def _free_from_the_cell(channel: Any) -> None:
-    """Let a page's messages go to the subshell that they name.
-
-    ipykernel 7.4 (``BaseComm._reply_subshell_for``) sends a page's message to the
-    loop that used the comm last, which is the one of the running cell: a button
-    would wait for its end. Kernels that do not know this name pass over it.
-    """
-    if hasattr(channel, "_reply_subshell_for"):
-        channel._reply_subshell_for = lambda _, named: named
 
 
 def static_bundle(store: Store, job_id: str) -> dict[str, Any]:

@@ -5,17 +5,24 @@ from __future__ import annotations
 import atexit
 import threading
 import weakref
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 from ..errors import JobNotFound, StoreError
 from ..store import Store
-from .stream import Stream
 
 # A server drops kernel messages beyond 1,000 a second without a word, and the eye
 # sees nothing faster than this.
 TICK_S = 0.05
 # Output may come without a revision of the job's own.
 LOOK_INTERVAL_S = 0.25
+
+
+class Ticking(Protocol):
+    """Something that sends to a page what is new."""
+
+    def tick(self) -> bool:
+        """Look once; False once there is nothing more to come."""
+        ...
 
 
 class Feeder:
@@ -34,7 +41,7 @@ class Feeder:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._lock = threading.Lock()
-        self._streams: list[Stream] = []
+        self._streams: list[Ticking] = []
         self._thread: threading.Thread | None = None
         self._closed = threading.Event()
         atexit.register(self.close)
@@ -48,7 +55,7 @@ class Feeder:
                 feeder = cls._of[store] = cls(store)
             return feeder
 
-    def follow(self, stream: Stream) -> None:
+    def follow(self, stream: Ticking) -> None:
         """Tick a stream until it has sent all, from this thread's first look on."""
         with self._lock:
             if stream not in self._streams:
@@ -78,7 +85,7 @@ class Feeder:
             self._closed.wait(TICK_S)
             seen = self._store.wait(seen, LOOK_INTERVAL_S)
 
-    def _tick(self, stream: Stream) -> bool:
+    def _tick(self, stream: Ticking) -> bool:
         try:
             return stream.tick()
         except JobNotFound:

@@ -42,8 +42,15 @@ class Changes(Following):
     """``GET changes``."""
 
     async def get(self, scope: str | None = None) -> None:
-        """Answer what is newer than a revision; waits for it where asked to."""
+        """Answer what is newer than a revision; waits for it where asked to.
+
+        Without a revision the answer is where to begin, as with the stream.
+        """
         wanted = self.query(shapes.ChangesQuery)
+        if wanted.since is None:
+            rev = await self.desk.news.newest()
+            self.answer({"rev": rev, "jobs": [], "moves": [], "more": False})
+            return
         newest = await self.known(wanted.since)
         if newest == wanted.since and wanted.wait:
             await self.desk.news.wait(wanted.since, wanted.wait)

@@ -52,9 +52,9 @@ class LogQuery(BaseModel):
 
 
 class ChangesQuery(BaseModel):
-    """From which revision on, and how many seconds to wait for something new."""
+    """From which revision on (none: where it begins), and how long to wait for it."""
 
-    since: Revision
+    since: Revision | None = None
     wait: Wait = 0.0
 
 

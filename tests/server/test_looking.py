@@ -37,7 +37,7 @@ LOOKS = [
     ("jobs?status=dead", 400),
     ("changes?since=-1", 400),
     ("changes?since=999999999", 400),
-    ("changes", 400),
+    ("changes", 200),
     ("events?since=many", 400),
     ("jobs/{done}/files/7", 404),
     ("jobs/{done}/files/99999999999999999999", 404),
@@ -187,7 +187,7 @@ def test_waiting_ends_when_something_is_new(server, ids):
     rev = server.json(f"jobs/{job}/status")["rev"]
     timer_free = server.json(f"jobs/{job}/status", wait=0.2, since=rev)
     assert timer_free["status"] == "queued"
-    newest = server.json("changes", since=0)["rev"]
+    newest = server.json("changes")["rev"]  # where to begin, and nothing older
     store.request_cancel(job, by="a test")
     told = server.json("changes", since=newest, wait=10)
     assert [move["to"] for move in told["moves"]] == ["cancelled"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,9 +17,9 @@ from .lab import CHROMIUM_FLAGS, Lab
 OUT = Path(__file__).parents[1] / "out"
 
 
-@pytest.fixture(scope="session")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    lab = Lab(tmp_path_factory.mktemp("lab"))
+@contextlib.contextmanager
+def running(lab: Lab) -> Iterator[Lab]:
+    """A server for as long as it is wanted, with no worker left behind."""
     try:
         yield lab.start()
     finally:
@@ -27,6 +28,12 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         store = Store(lab.folder / "store")
         end_workers(store)
         store.close()
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    with running(Lab(tmp_path_factory.mktemp("lab"))) as lab:
+        yield lab
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,8 @@ from playwright.sync_api import Locator, Page, expect
 
 import chutes_nb
 
+ROOT = Path(chutes_nb.__file__).parents[1]
+EXTENSION = ROOT / "chutes_nb" / "labextension"
 START_S = 60
 # Root needs --no-sandbox; the others keep a browser without a network quiet.
 CHROMIUM_FLAGS = [
@@ -69,10 +71,14 @@ class Lab:
     folder : pathlib.Path
         Home, settings, store and notebooks; empty.
     theme : str
+    app : {"lab", "notebook"}
+        JupyterLab, or Notebook 7.
     """
 
-    def __init__(self, folder: Path, theme: str = "JupyterLab Light") -> None:
-        self.folder, self.theme = folder, theme
+    def __init__(
+        self, folder: Path, theme: str = "JupyterLab Light", app: str = "lab"
+    ) -> None:
+        self.folder, self.theme, self.app = folder, theme, app
         self.work = folder / "work"
         self.token, self.port = secrets.token_hex(16), free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -80,11 +86,9 @@ class Lab:
 
     # -- the server --------------------------------------------------------------
     def start(self) -> Lab:
-        """Start the server and wait until it answers."""
-        self.work.mkdir()
-        (self.folder / "home").mkdir()
-        self._settings("notification", NOTIFICATIONS)
-        self._settings("themes", {"theme": self.theme})
+        """Start the server and wait until it answers; also again, after a stop."""
+        if not self.work.exists():
+            self._furnish()
         with (self.folder / "server.log").open("wb") as log:
             self._process = subprocess.Popen(
                 self._command(),
@@ -100,6 +104,19 @@ class Lab:
             assert time.monotonic() < end, log_text[-3000:]
         return self
 
+    def _furnish(self) -> None:
+        self.work.mkdir()
+        (self.folder / "home").mkdir()
+        self._settings("notification", NOTIFICATIONS)
+        self._settings("themes", {"theme": self.theme})
+        # The extension that is being tested, installed or not.
+        extensions = self.folder / "data" / "labextensions"
+        extensions.mkdir(parents=True)
+        (extensions / "chutes-nb").symlink_to(EXTENSION)
+        config = self.folder / "config" / "jupyter_server_config.d"
+        config.mkdir(parents=True)
+        (config / "chutes_nb.json").symlink_to(ROOT / "jupyter-config/chutes_nb.json")
+
     def _settings(self, name: str, values: dict[str, Any]) -> None:
         place = self.folder / "settings/@jupyterlab/apputils-extension"
         place.mkdir(parents=True, exist_ok=True)
@@ -107,7 +124,8 @@ class Lab:
 
     def _command(self) -> list[str]:
         return [
-            *(sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root"),
+            *(sys.executable, "-m", "jupyter", self.app, "--no-browser"),
+            "--allow-root",
             *("--ip=127.0.0.1", f"--port={self.port}", "--ServerApp.port_retries=0"),
             f"--IdentityProvider.token={self.token}",
             f"--ServerApp.root_dir={self.work}",
@@ -128,8 +146,7 @@ class Lab:
         }
         folders = {name: str(self.folder / place) for name, place in own.items()}
         # The kernels import the package that is being tested, installed or not.
-        package = str(Path(chutes_nb.__file__).parents[1])
-        rest = {"PYTHONPATH": package, "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+        rest = {"PYTHONPATH": str(ROOT), "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
         return os.environ | folders | rest
 
     def _answers(self) -> bool:
@@ -165,11 +182,21 @@ class Lab:
             self._process.kill()
             self._process.wait()
 
+    def restart_kernel(self, name: str) -> None:
+        """Restart a notebook's kernel, as its menu does."""
+        for session in self.get("/api/sessions"):
+            if session["path"] == name:
+                self._ask("POST", f"/api/kernels/{session['kernel']['id']}/restart")
+
     # -- the page ----------------------------------------------------------------
     def open(self, page: Page, name: str, cells: list[str]) -> None:
         """Write a notebook, open it, and wait for its kernel."""
-        (self.work / name).write_text(json.dumps(notebook_of(cells)), "utf-8")
+        self.write(name, cells)
         self.show(page, name)
+
+    def write(self, name: str, cells: list[str]) -> None:
+        """Put a notebook of code cells into the folder of the server."""
+        (self.work / name).write_text(json.dumps(notebook_of(cells)), "utf-8")
 
     def show(self, page: Page, name: str) -> None:
         """Open a notebook that is there, and wait for its kernel."""
@@ -179,6 +206,11 @@ class Lab:
         )
         page.locator(".jp-NotebookPanel:visible .jp-Notebook").wait_for(timeout=60_000)
         self.idle(page, name)
+
+    def show_lab(self, page: Page, workspace: str) -> None:
+        """Open JupyterLab with no notebook and no kernel."""
+        page.goto(f"{self.url}/lab/workspaces/{workspace}?token={self.token}&reset")
+        page.locator("#jp-main-dock-panel").wait_for(timeout=60_000)
 
     def idle(self, page: Page, name: str) -> None:
         """Wait until the notebook's kernel is there and idle."""

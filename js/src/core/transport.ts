@@ -1,5 +1,5 @@
-/** How a page reaches the jobs: a kernel's comm now, HTTP as well later. */
-import type { Changes, Detail, Json, LogBatch } from "./types";
+/** How a page reaches the jobs: by a kernel's comm, or by HTTP. */
+import type { Changes, Detail, Json, LogBatch, State, StatusInfo } from "./types";
 
 /** What arrives. */
 export type Message =
@@ -20,4 +20,35 @@ export interface Transport {
   attach(jobId: string, attempt: number | null, offset: number | null): void;
   /** Resolves with the answer, rejects with an Error whose message is for the user. */
   command(jobId: string, name: CommandName, args?: { seconds?: number }): Promise<Json>;
+}
+
+/** Which jobs a list shows; an empty text means all. */
+export interface Filter {
+  status: State | "";
+  name: string;
+  /** Part of a name or of an id. */
+  text: string;
+}
+
+export type Counts = { [state in State]?: number };
+/** Where a page of jobs ends; only the other side knows what is in it. */
+export type Cursor = number | string;
+
+/** Jobs, newest first. */
+export interface Page {
+  jobs: StatusInfo[];
+  /** Null where nothing older matches. */
+  next: Cursor | null;
+  /** How many jobs of each state there are in all, whatever the filter. */
+  counts: Counts;
+}
+
+/** Whether the other side answers; "absent": it is there and knows nothing of jobs. */
+export type Link = "opening" | "open" | "lost" | "absent";
+
+/** What a list of jobs needs. */
+export interface ListTransport {
+  page(filter: Filter, before: Cursor | null, limit: number): Promise<Page>;
+  /** Delivers changes and the state of the link from now on; the result ends that. */
+  watch(take: (changes: Changes) => void, onLink: (link: Link) => void): () => void;
 }

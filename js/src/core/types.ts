@@ -136,7 +136,9 @@ export interface Detail {
   result: Result | null;
 }
 
-/** What a notebook keeps of a job (`application/vnd.chutes.job+json`). */
+export const JOB_MIME = "application/vnd.chutes.job+json";
+
+/** What a notebook keeps of a job under that MIME type. */
 export interface JobDocument {
   version: 1;
   job: StatusInfo;

@@ -1,4 +1,5 @@
 /** Numbers and states in words, as the card says them. */
+import type { Counts } from "./transport";
 import type { Progress, StatusInfo } from "./types";
 
 const ORDINALS = new Map([
@@ -148,4 +149,68 @@ export function whereText(job: StatusInfo): string {
   const line = error.line === null ? "" : `line ${error.line}`;
   const at = line && cell !== null ? `${line} of cell [${cell}]` : line;
   return [error.function && `in ${error.function}`, at].filter(Boolean).join(", ");
+}
+
+/** A span in a column of spans: `0:09`, `2:14`, `1:02:05`. */
+export function compact(seconds: number): string {
+  const s = Math.max(0, Math.floor(seconds));
+  const min = Math.floor(s / 60);
+  if (min < 60) return `${min}:${two(s % 60)}`;
+  return `${Math.floor(min / 60)}:${two(min % 60)}:${two(s % 60)}`;
+}
+
+/** Where a job was submitted: `train.ipynb [12]`. */
+export function fromText(job: StatusInfo): string {
+  const name = job.notebook?.split("/").at(-1) ?? "";
+  return [name, job.cell === null ? "" : `[${job.cell}]`].filter(Boolean).join(" ");
+}
+
+/** How far a row of a list is, in few words: `62 %`, `80/1,000`, a wait, a cause. */
+export function rowText(job: StatusInfo, now: number): string {
+  const { status, progress, error } = job;
+  if (status === "queued" || status === "retrying") return waitText(job, now);
+  if (status === "running") return runningText(progress, job.stage);
+  if (status === "completed") return job.reported_failure ? "success: false" : "";
+  if (status === "failed" && error) {
+    return `${error.type}: ${error.message.split("\n")[0]}`;
+  }
+  const said = endText(job);
+  return said === status ? "" : said;
+}
+
+function runningText(progress: Progress | null, stage: string | null): string {
+  if (progress?.fraction != null)
+    return `${Math.floor(progress.fraction * 100 + 1e-9)} %`;
+  if (progress?.done != null)
+    return counted(progress.done, progress.total, progress.unit);
+  return progress?.message ?? stage ?? "";
+}
+
+const COUNT_WORDS: [word: string, states: (keyof Counts)[]][] = [
+  ["running", ["running"]],
+  ["retrying", ["retrying"]],
+  ["queued", ["queued"]],
+  ["failed", ["failed", "timeout", "interrupted"]],
+  ["done", ["completed", "cancelled"]],
+];
+
+/** `3 running · 12 queued · 1,204 done`. */
+export function countsText(counts: Counts): string {
+  const parts = COUNT_WORDS.map(([word, states]): [string, number] => [
+    word,
+    states.reduce((sum, state) => sum + (counts[state] ?? 0), 0),
+  ]);
+  const said = parts
+    .filter(([, n]) => n > 0)
+    .map(([word, n]) => `${number(n)} ${word}`);
+  return said.join(" · ");
+}
+
+/** What the status bar says: `2 jobs running · 3 waiting`. */
+export function busyText(counts: Counts): string {
+  const running = counts.running ?? 0;
+  const waiting = (counts.queued ?? 0) + (counts.retrying ?? 0);
+  const jobs = (n: number) => `${number(n)} ${n === 1 ? "job" : "jobs"}`;
+  if (running === 0) return waiting ? `${jobs(waiting)} waiting` : "No jobs running";
+  return `${jobs(running)} running${waiting ? ` · ${number(waiting)} waiting` : ""}`;
 }

@@ -1,9 +1,20 @@
 /** The transport of a notebook cell: custom messages of the widget's comm. */
 import type { AnyModel } from "@anywidget/types";
-import type { CommandName, Message, Transport } from "../core/transport";
-import type { Json, StatusInfo } from "../core/types";
+import type {
+  CommandName,
+  Cursor,
+  Filter,
+  Link,
+  ListTransport,
+  Message,
+  Page,
+  Transport,
+} from "../core/transport";
+import type { Changes, Json, StatusInfo } from "../core/types";
 
 export interface Traits {
+  /** What the model stands for: one job, or the panel of all. */
+  kind: "card" | "panel";
   job: StatusInfo;
   tail: string[];
   commands: CommandName[];
@@ -13,10 +24,16 @@ type Answer =
   | { type: "answer"; id: string; ok: true; value: Json }
   | { type: "answer"; id: string; ok: false; message: string };
 
+/** What only a panel gets: the changes of all jobs. */
+interface News {
+  type: "news";
+  changes: Changes;
+}
+
 /** Long: a kernel without subshells answers only after its cell. */
 const PATIENCE_MS = 60_000;
 
-export class CommTransport implements Transport {
+export class CommTransport implements Transport, ListTransport {
   #sent = 0;
   /** Pages share a kernel: each knows its own answers by this. */
   readonly #page = Math.random().toString(36).slice(2, 10);
@@ -27,11 +44,25 @@ export class CommTransport implements Transport {
   ) {}
 
   subscribe(take: (message: Message) => void): () => void {
-    const listen = (message: Message | Answer) => {
-      if (message.type !== "answer") take(message);
+    const listen = (message: Message | Answer | News) => {
+      if (message.type !== "answer" && message.type !== "news") take(message);
     };
     this.model.on("msg:custom", listen);
     return () => this.model.off("msg:custom", listen);
+  }
+
+  watch(take: (changes: Changes) => void, onLink: (link: Link) => void): () => void {
+    const listen = (message: Message | Answer | News) => {
+      if (message.type === "news") take(message.changes);
+    };
+    this.model.on("msg:custom", listen);
+    onLink("open");
+    return () => this.model.off("msg:custom", listen);
+  }
+
+  async page(filter: Filter, before: Cursor | null, limit: number): Promise<Page> {
+    const answer = await this.#ask({ type: "page", ...filter, before, limit });
+    return answer as unknown as Page;
   }
 
   attach(jobId: string, attempt: number | null, offset: number | null): void {
@@ -39,6 +70,11 @@ export class CommTransport implements Transport {
   }
 
   command(jobId: string, name: CommandName, args: object = {}): Promise<Json> {
+    return this.#ask({ type: "command", job_id: jobId, name, args });
+  }
+
+  /** Sends a question and waits for the answer that carries its id. */
+  #ask(question: object): Promise<Json> {
     const id = `${this.#page}-${++this.#sent}`;
     return new Promise((resolve, reject) => {
       const end = () => {
@@ -56,7 +92,7 @@ export class CommTransport implements Transport {
         else reject(new Error(message.message));
       };
       this.model.on("msg:custom", listen);
-      this.model.send({ type: "command", job_id: jobId, name, id, args });
+      this.model.send({ ...question, id });
     });
   }
 }

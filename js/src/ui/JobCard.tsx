@@ -30,6 +30,8 @@ export interface CardProps extends HeadProps {
   log: (attempt: number) => LogBuffer;
   /** What went wrong with the last command, for the user. */
   failure: string | null;
+  /** Said where nobody tells what the job does now. */
+  standing: string | null;
   /** Called when an older attempt's log is to be shown. */
   onOpenLog: (attempt: number) => void;
   /** Shows another job in this card's place. */
@@ -63,6 +65,7 @@ export function JobCard(props: CardProps) {
           {failure}
         </p>
       ) : null}
+      {props.standing ? <p class="chutes-notice">{props.standing}</p> : null}
       <TightTimeout {...props} />
       <Tabs
         tabs={tabs}
@@ -131,7 +134,7 @@ function tabsOf(
 }
 
 /** The second line: how far, how long, how fast; or why it ended. */
-function Facts({ job, now, onShow }: CardProps) {
+function Facts({ job, now, standing, onShow }: CardProps) {
   const { retry_of } = job;
   const origin = retry_of ? (
     <button
@@ -153,7 +156,7 @@ function Facts({ job, now, onShow }: CardProps) {
     );
   }
   const seconds = elapsed(job, now);
-  const running = job.status === "running";
+  const running = job.status === "running" && !standing;
   const waits = waitText(job, now);
   const how = howFar(job.stage, job.progress);
   return (
@@ -164,7 +167,7 @@ function Facts({ job, now, onShow }: CardProps) {
       {running && seconds !== null ? (
         <span class="chutes-time">{duration(seconds)}</span>
       ) : null}
-      <span class="chutes-left">{leftText(job)}</span>
+      <span class="chutes-left">{standing ? "" : leftText(job)}</span>
       <span class="chutes-after">{retryCause(job)}</span>
       <span class="chutes-grow" />
       <span>{running ? rateText(job.progress) : ""}</span>

@@ -10,10 +10,16 @@ export function LiveCard({
   source,
   jobId,
   commands,
+  standing = null,
+  onMoved,
 }: {
   source: JobSource;
   jobId: string;
   commands: readonly CommandName[];
+  /** Said where nobody tells what the job does now: the card stands still then. */
+  standing?: string | null;
+  /** Called when a retry has put another job in this one's place. */
+  onMoved?: (jobId: string) => void;
 }) {
   useSource(source);
   const [wanted, show] = useState(jobId);
@@ -25,8 +31,13 @@ export function LiveCard({
   if (source.job(wanted)) last.current = wanted;
   const shown = last.current;
   const job = source.job(shown);
-  const now = useClock(job !== undefined && isActive(job), source.skew_s);
-  if (!job) return <p class="chutes chutes-empty">Looking for the job …</p>;
+  const now = useClock(
+    job !== undefined && isActive(job) && standing === null,
+    source.skew_s,
+  );
+  if (!job) {
+    return <p class="chutes chutes-empty">{standing ?? "Looking for the job …"}</p>;
+  }
 
   const open = (other: string) => {
     show(other);
@@ -37,7 +48,10 @@ export function LiveCard({
     setFailure(null);
     try {
       const answer = await source.transport.command(shown, name, args);
-      if (name.startsWith("retry") && typeof answer === "string") open(answer);
+      if (name.startsWith("retry") && typeof answer === "string") {
+        onMoved?.(answer);
+        open(answer);
+      }
     } catch (error) {
       setFailure(error instanceof Error ? error.message : String(error));
     } finally {
@@ -54,6 +68,7 @@ export function LiveCard({
       commands={commands}
       pending={pending}
       failure={failure}
+      standing={standing}
       onCommand={(name, args) => void command(name, args)}
       onOpenLog={(attempt) => {
         if (source.log(shown, attempt).next === 0) {

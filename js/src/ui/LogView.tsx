@@ -2,6 +2,7 @@
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { parse, type Segment } from "../core/ansi";
 import type { LogBuffer } from "../core/log";
+import { useFrames } from "./parts";
 
 export const ROW_PX = 19;
 /** Lines drawn above and below those in sight, so that scrolling shows no holes. */
@@ -27,7 +28,8 @@ export function LogView({
   const first = useRef(log.first);
   const [seen, setSeen] = useState(log.length);
   const [sight, setSight] = useState<Sight>({ top: 0, height: 200 });
-  const version = useFrames(log);
+  useFrames(log);
+  const { version } = log;
 
   useEffect(() => {
     const node = box.current;
@@ -125,24 +127,4 @@ function styled({ text, style }: Segment, key: number) {
       {text}
     </span>
   );
-}
-
-/** The log's version, drawn at most once a frame however fast lines come. */
-function useFrames(log: LogBuffer): number {
-  const [, redraw] = useState(0);
-  useEffect(() => {
-    let frame = 0;
-    const stop = log.subscribe(() => {
-      frame ||= requestAnimationFrame(() => {
-        frame = 0;
-        redraw((n) => n + 1);
-      });
-    });
-    redraw((n) => n + 1);
-    return () => {
-      stop();
-      cancelAnimationFrame(frame);
-    };
-  }, [log]);
-  return log.version;
 }

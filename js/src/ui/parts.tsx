@@ -76,6 +76,25 @@ export function useSource(source: JobSource): void {
   }, [source]);
 }
 
+/** Draws again with the source's news, but no more than once a frame. */
+export function useFrames(source: { subscribe(listener: () => void): () => void }) {
+  const [, redraw] = useState(0);
+  useEffect(() => {
+    let frame = 0;
+    const stop = source.subscribe(() => {
+      frame ||= requestAnimationFrame(() => {
+        frame = 0;
+        redraw((n) => n + 1);
+      });
+    });
+    redraw((n) => n + 1);
+    return () => {
+      stop();
+      cancelAnimationFrame(frame);
+    };
+  }, [source]);
+}
+
 /** Seconds since 1970 by the kernel's clock; ticks while `running`. */
 export function useClock(running: boolean, skew_s: number): number {
   const [now, set] = useState(() => Date.now() / 1000);

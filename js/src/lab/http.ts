@@ -1,0 +1,71 @@
+/** The server's routes below `chutes/`, asked with Jupyter's own authentication. */
+import { URLExt } from "@jupyterlab/coreutils";
+import { ServerConnection } from "@jupyterlab/services";
+
+/** The server answered that there is no such thing. */
+export class NotFound extends Error {}
+
+/** The server has no routes of ours: the package is not installed beside it. */
+export class NoRoutes extends NotFound {}
+
+/** Nothing answered. */
+export class NoAnswer extends Error {}
+
+export interface Answer<T> {
+  value: T;
+  /** Seconds since 1970 by the server's clock. */
+  now: number;
+}
+
+export class Http {
+  constructor(private readonly settings: ServerConnection.ISettings) {}
+
+  get<T>(path: string, signal?: AbortSignal): Promise<Answer<T>> {
+    return this.#ask<T>(path, { method: "GET", signal });
+  }
+
+  post<T>(path: string, body: object): Promise<Answer<T>> {
+    return this.#ask<T>(path, { method: "POST", body: JSON.stringify(body) });
+  }
+
+  async #ask<T>(path: string, init: RequestInit): Promise<Answer<T>> {
+    const url = `${URLExt.join(this.settings.baseUrl, "chutes")}/${path}`;
+    let response: Response;
+    try {
+      response = await ServerConnection.makeRequest(url, init, this.settings);
+    } catch (error) {
+      if (init.signal?.aborted) throw error;
+      throw new NoAnswer("The server does not answer.");
+    }
+    const said = await response.json().catch(() => null);
+    if (response.ok && said !== null) {
+      return { value: said as T, now: serverNow(response) };
+    }
+    throw problemOf(response.status, said);
+  }
+}
+
+function problemOf(status: number, said: unknown): Error {
+  const error = (said as { error?: unknown } | null)?.error;
+  const message =
+    typeof error === "object" && error !== null && "message" in error
+      ? String(error.message)
+      : "";
+  // A 404 in Jupyter's own shape comes from nobody of ours.
+  if (status === 404)
+    return message ? new NotFound(message) : new NoRoutes("no routes");
+  if (status === 502 || status === 503 || status === 504) {
+    return new NoAnswer(message || "The server does not answer.");
+  }
+  return new Error(message || `The server answered ${status}.`);
+}
+
+/**
+ * The server's clock. Its header counts whole seconds, so a difference that small is
+ * none: the two are the same machine, mostly.
+ */
+function serverNow(response: Response): number {
+  const here = Date.now() / 1000;
+  const there = Date.parse(response.headers.get("Date") ?? "") / 1000;
+  return Math.abs(here - there) > 2 ? there : here;
+}

@@ -1,0 +1,198 @@
+/** A job in a notebook's output: by the server, else by the kernel, else as saved. */
+import type { IRenderMimeRegistry } from "@jupyterlab/rendermime";
+import type { IRenderMime } from "@jupyterlab/rendermime-interfaces";
+import type { ReadonlyPartialJSONObject } from "@lumino/coreutils";
+import { Panel } from "@lumino/widgets";
+import { render as mount } from "preact";
+import { JobSource } from "../core/source";
+import { bundleOf } from "../core/static";
+import { isActive, JOB_MIME, type JobDocument, type StatusInfo } from "../core/types";
+import { LiveCard } from "../ui/LiveCard";
+import type { Doors } from "./doors";
+import { NotFound } from "./http";
+import { COMMANDS, type RestTransport } from "./rest";
+
+const WIDGET_MIME = "application/vnd.jupyter.widget-view+json";
+/** Before jupyter-widgets, which stands at -10. */
+const RANK = -20;
+const TAIL_LINES = 20;
+const RETRY_MS = 2_000;
+/** jupyter-widgets is given so long for one try, and so many tries. */
+const WIDGET_TRY_MS = 500;
+const WIDGET_TRIES = 20;
+const AS_SAVED = "As it was saved: neither this server nor a kernel knows the job now.";
+const UNSURE = "The server does not answer: this is what was known last.";
+
+/** How the card gets what it shows; in the page as `data-via`. */
+type Via = "rest" | "widget" | "snapshot";
+
+export class JobRenderer extends Panel implements IRenderMime.IRenderer {
+  #jobId = "";
+  #source: JobSource | null = null;
+  #stop: (() => void) | null = null;
+  #retry: ReturnType<typeof setTimeout> | null = null;
+  /** Set where the end was written before the last lines were there. */
+  #tailStop: (() => void) | null = null;
+
+  constructor(
+    private readonly doors: Doors,
+    private readonly rendermime: IRenderMimeRegistry,
+  ) {
+    super();
+    this.addClass("chutes-output");
+  }
+
+  async renderModel(model: IRenderMime.IMimeModel): Promise<void> {
+    const saved = documentOf(model);
+    // Our own writing comes back as a change of the model: what lives stays.
+    if (!saved || (saved.job.job_id === this.#jobId && this.#source)) return;
+    this.#end();
+    this.#jobId = saved.job.job_id;
+    const transport = this.doors.transport();
+    const source = new JobSource(transport);
+    source.seed(saved.job, saved.tail ?? []);
+    this.#source = source;
+    this.#draw(source, "snapshot", null);
+    // Not awaited: the notebook goes on drawing its other outputs.
+    void this.#connect(model, source, transport);
+  }
+
+  dispose(): void {
+    if (this.isDisposed) return;
+    this.#end();
+    super.dispose();
+  }
+
+  #end(): void {
+    if (this.#retry !== null) clearTimeout(this.#retry);
+    this.#stop?.();
+    this.#tailStop?.();
+    this.#stop = this.#tailStop = this.#source = null;
+    mount(null, this.node);
+  }
+
+  #draw(source: JobSource, via: Via, standing: string | null): void {
+    this.node.dataset.via = via;
+    mount(
+      <LiveCard
+        source={source}
+        jobId={this.#jobId}
+        commands={via === "rest" ? COMMANDS : []}
+        standing={standing}
+        onMoved={(jobId) => {
+          this.#jobId = jobId;
+        }}
+      />,
+      this.node,
+    );
+  }
+
+  async #connect(
+    model: IRenderMime.IMimeModel,
+    source: JobSource,
+    transport: RestTransport,
+  ): Promise<void> {
+    try {
+      const answer = await transport.find(this.#jobId);
+      if (this.#source !== source) return;
+      const stop = source.start();
+      const unsubscribe = source.subscribe(() => this.#keep(model, source));
+      this.#stop = () => {
+        unsubscribe();
+        stop();
+      };
+      transport.begin(answer);
+      this.#draw(source, "rest", null);
+    } catch (error) {
+      if (this.#source !== source) return;
+      if (error instanceof NotFound) {
+        await this.#showWidget(model, source);
+        return;
+      }
+      this.#draw(source, "snapshot", UNSURE);
+      const again = () => void this.#connect(model, source, transport);
+      this.#retry = setTimeout(again, RETRY_MS);
+    }
+  }
+
+  /**
+   * Keeps what is saved with the notebook true: writes the end of a job, and the job
+   * that a retry has put in its place, into the output. Never more often: each
+   * writing makes the notebook one to be saved.
+   */
+  #keep(model: IRenderMime.IMimeModel, source: JobSource): void {
+    const saved = documentOf(model);
+    const job = source.job(this.#jobId);
+    if (!saved || !job) return;
+    const log = source.log(job.job_id, job.attempt);
+    const isOther = saved.job.job_id !== job.job_id;
+    const hasEnded = isActive(saved.job) && !isActive(job);
+    // The last lines may come after the news of the end.
+    const isWhole = log.ended || log.next >= job.log_end;
+    const wasCut = this.#tailStop !== null && isWhole;
+    if (!isOther && !hasEnded && !wasCut) return;
+    this.#tailStop?.();
+    const isCut = !isActive(job) && !isWhole;
+    this.#tailStop = isCut ? log.subscribe(() => this.#keep(model, source)) : null;
+    const tail = lastLines(log, TAIL_LINES);
+    model.setData({ data: { ...model.data, ...bundle(job, tail) } });
+  }
+
+  /** The kernel's widget where it still has one; the snapshot stays where it has not. */
+  async #showWidget(model: IRenderMime.IMimeModel, source: JobSource): Promise<void> {
+    const standing = source.job(this.#jobId);
+    const note = standing && isActive(standing) ? AS_SAVED : null;
+    if (!model.data[WIDGET_MIME]) {
+      this.#draw(source, "snapshot", note);
+      return;
+    }
+    // jupyter-widgets gives the notebook its real factory only once the kernel is
+    // there, and a renderer made before that waits for ever unless it is a direct
+    // child of the output area.
+    for (let i = 0; i < WIDGET_TRIES && this.#source === source; i++) {
+      const inner = this.rendermime.createRenderer(WIDGET_MIME);
+      const given = new Promise((resolve) => setTimeout(resolve, WIDGET_TRY_MS));
+      await Promise.race([inner.renderModel(model), given]);
+      const text = inner.node.textContent ?? "";
+      if (this.#source === source && !/^(Error displaying|Loading) widget/.test(text)) {
+        mount(null, this.node);
+        this.addWidget(inner);
+        this.node.dataset.via = "widget";
+        return;
+      }
+      inner.dispose();
+      if (text.startsWith("Error")) break;
+      if (i === 2) this.#draw(source, "snapshot", note);
+    }
+    if (this.#source === source) this.#draw(source, "snapshot", note);
+  }
+}
+
+function bundle(job: StatusInfo, tail: string[]): ReadonlyPartialJSONObject {
+  return bundleOf(job, tail) as unknown as ReadonlyPartialJSONObject;
+}
+
+function documentOf(model: IRenderMime.IMimeModel): JobDocument | null {
+  const found = model.data[JOB_MIME] as unknown as JobDocument | undefined;
+  return found?.job?.job_id ? found : null;
+}
+
+function lastLines(
+  log: { length: number; line(index: number): { text: string } },
+  most: number,
+): string[] {
+  const from = Math.max(0, log.length - most);
+  return Array.from({ length: log.length - from }, (_, i) => log.line(from + i).text);
+}
+
+/** Shows job outputs in everything that this registry renders. */
+export function addJobFactory(rendermime: IRenderMimeRegistry, doors: Doors): void {
+  rendermime.addFactory(
+    {
+      safe: true,
+      mimeTypes: [JOB_MIME],
+      createRenderer: () => new JobRenderer(doors, rendermime),
+    },
+    RANK,
+  );
+}

@@ -1,0 +1,92 @@
+/** The list of all jobs at the left, and one job in the main area. */
+import type { JupyterFrontEnd } from "@jupyterlab/application";
+import { MainAreaWidget } from "@jupyterlab/apputils";
+import { JobSource } from "../core/source";
+import type { StatusInfo } from "../core/types";
+import { LiveCard } from "../ui/LiveCard";
+import { LiveList } from "../ui/LiveList";
+import type { Doors } from "./doors";
+import { NotFound } from "./http";
+import { icon } from "./icon";
+import { COMMANDS } from "./rest";
+import { View } from "./view";
+
+export const SIDEBAR_ID = "chutes-jobs";
+const RETRY_MS = 2_000;
+
+export function makeSidebar(doors: Doors, open: (job: StatusInfo) => void): View {
+  const view = new View(() => <LiveList list={doors.list} onOpen={open} />);
+  view.id = SIDEBAR_ID;
+  view.addClass("chutes-sidebar");
+  view.title.icon = icon;
+  view.title.caption = "Chutes jobs";
+  view.node.setAttribute("role", "region");
+  view.node.setAttribute("aria-label", "Chutes jobs");
+  return view;
+}
+
+/** Shows a job in a tab of its own; the tab that shows it already comes to the front. */
+export function openJob(
+  app: JupyterFrontEnd,
+  doors: Doors,
+  jobId: string,
+  name: string,
+): void {
+  const id = `chutes-job-${jobId}`;
+  const places = ["main", "right"].flatMap((area) => [...app.shell.widgets(area)]);
+  if (!places.some((widget) => widget.id === id)) {
+    const tab = jobTab(doors, jobId, name, id);
+    app.shell.add(tab, "main");
+    // Notebook 7 has room for one document in its main area.
+    if (!tab.isAttached) app.shell.add(tab, "right");
+  }
+  app.shell.activateById(id);
+}
+
+function jobTab(doors: Doors, jobId: string, name: string, id: string) {
+  const transport = doors.transport();
+  const source = new JobSource(transport);
+  const known = doors.list.find(jobId);
+  if (known) source.seed(known, []);
+  let note: string | null = null;
+  const content = new View(() => (
+    <LiveCard
+      source={source}
+      jobId={jobId}
+      commands={note ? [] : COMMANDS}
+      standing={note}
+    />
+  ));
+  content.addClass("chutes-job-tab");
+  content.node.tabIndex = -1;
+  const stop = source.start();
+  let timer: ReturnType<typeof setTimeout> | null = null;
+  const say = (text: string | null) => {
+    note = text;
+    content.redraw();
+  };
+  const find = async () => {
+    try {
+      transport.begin(await transport.find(jobId));
+      say(null);
+    } catch (error) {
+      if (error instanceof NotFound) say("This job is not in the store any more.");
+      else {
+        say("The server does not answer. Trying again …");
+        timer = setTimeout(() => void find(), RETRY_MS);
+      }
+    }
+  };
+  content.disposed.connect(() => {
+    stop();
+    if (timer !== null) clearTimeout(timer);
+  });
+  void find();
+  const main = new MainAreaWidget({ content });
+  main.toolbar.hide();
+  main.id = id;
+  main.title.label = name;
+  main.title.icon = icon;
+  main.title.closable = true;
+  return main;
+}

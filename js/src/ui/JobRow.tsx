@@ -1,0 +1,95 @@
+/** One job as a row of the list. */
+import { memo } from "preact/compat";
+import type { StatusInfo } from "../core/types";
+import {
+  attemptText,
+  compact,
+  elapsed,
+  endText,
+  fromText,
+  rowText,
+} from "../core/words";
+import { StateChip } from "./parts";
+
+export interface RowProps {
+  job: StatusInfo;
+  /** Place among all rows, from 0. */
+  index: number;
+  /** Whether the Tab key stops here. */
+  isStop: boolean;
+  /** Seconds since 1970, or 0 where nothing of the job depends on it. */
+  now: number;
+  onOpen: (job: StatusInfo) => void;
+  onFocus: (index: number) => void;
+}
+
+/** Drawn again only when its job or its time changes: a list has many. */
+export const JobRow = memo(function JobRow(props: RowProps) {
+  const { job, index, isStop, now, onOpen, onFocus } = props;
+  const seconds = elapsed(job, now);
+  const eta = job.status === "running" ? job.progress?.eta_s : null;
+  return (
+    <div
+      class="chutes-row"
+      role="row"
+      aria-rowindex={index + 2}
+      data-state={job.status}
+      data-job={job.job_id}
+      data-index={index}
+      tabIndex={isStop ? 0 : -1}
+      title={titleOf(job)}
+      onClick={() => onOpen(job)}
+      onFocus={() => onFocus(index)}
+      onKeyDown={(event) => {
+        if (event.key !== "Enter" && event.key !== " ") return;
+        event.preventDefault();
+        event.stopPropagation();
+        onOpen(job);
+      }}
+    >
+      <span role="gridcell" class="chutes-row-state">
+        <StateChip state={job.status} />
+      </span>
+      <span role="gridcell" class="chutes-row-job">
+        <span class="chutes-row-name">{job.name}</span>
+        {job.reported_failure ? (
+          <StateChip state="reported" label="reported failure" />
+        ) : null}
+        <span class="chutes-soft chutes-row-attempt">
+          {job.attempt > 1 && job.status !== "retrying" ? attemptText(job) : ""}
+        </span>
+      </span>
+      <span role="gridcell" class="chutes-row-how chutes-soft">
+        <MiniBar job={job} />
+        <span class="chutes-row-text">{rowText(job, now)}</span>
+      </span>
+      <span role="gridcell" class="chutes-row-time">
+        {seconds === null ? "" : compact(seconds)}
+      </span>
+      <span role="gridcell" class="chutes-row-left">
+        {eta ? compact(Math.ceil(eta)) : ""}
+      </span>
+      <span role="gridcell" class="chutes-row-from chutes-soft">
+        {fromText(job)}
+      </span>
+    </div>
+  );
+});
+
+/** Says the same as the words beside it, so it is for the eye alone. */
+function MiniBar({ job }: { job: StatusInfo }) {
+  const fraction = job.progress?.fraction;
+  if (job.status !== "running" || fraction == null) return null;
+  const percent = Math.round(Math.min(1, Math.max(0, fraction)) * 1000) / 10;
+  return (
+    <span class="chutes-mini" aria-hidden="true">
+      <i style={{ width: `${percent}%` }} />
+    </span>
+  );
+}
+
+function titleOf(job: StatusInfo): string {
+  const more = [job.job_id, fromText(job)];
+  if (job.finished_at !== null) more.push(endText(job));
+  return more.filter(Boolean).join(" · ");
+}

@@ -1,0 +1,50 @@
+/** All jobs, and in their place the one that was opened. */
+import { useEffect, useRef, useState } from "preact/hooks";
+import type { JobsList } from "../core/list";
+import type { JobSource } from "../core/source";
+import type { CommandName } from "../core/transport";
+import type { StatusInfo } from "../core/types";
+import { LiveCard } from "./LiveCard";
+import { LiveList } from "./LiveList";
+
+export function JobsPanel({
+  list,
+  source,
+  commands,
+}: {
+  list: JobsList;
+  source: JobSource;
+  commands: readonly CommandName[];
+}) {
+  const [opened, setOpened] = useState<StatusInfo | null>(null);
+  const back = useRef<HTMLButtonElement>(null);
+  useEffect(() => {
+    if (opened) back.current?.focus();
+  }, [opened]);
+  const open = (job: StatusInfo) => {
+    source.seed(job, []);
+    source.transport.attach(job.job_id, null, null);
+    setOpened(job);
+  };
+  return (
+    <section class="chutes-board" aria-label="Chutes jobs">
+      {opened ? (
+        <>
+          <div class="chutes chutes-back">
+            <button
+              type="button"
+              class="chutes-quiet"
+              ref={back}
+              onClick={() => setOpened(null)}
+            >
+              ← All jobs
+            </button>
+          </div>
+          <LiveCard source={source} jobId={opened.job_id} commands={commands} />
+        </>
+      ) : (
+        <LiveList list={list} onOpen={open} />
+      )}
+    </section>
+  );
+}

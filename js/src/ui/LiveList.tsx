@@ -1,0 +1,98 @@
+/** The list of all jobs: tools, rows, and in words whatever stands in their place. */
+import { useEffect, useState } from "preact/hooks";
+import { ALL, type JobsList } from "../core/list";
+import type { Link } from "../core/transport";
+import type { StatusInfo } from "../core/types";
+import { ListTools } from "./ListTools";
+import { useFrames } from "./parts";
+import { Rows } from "./Rows";
+
+const TICK_MS = 1_000;
+
+const LINK_WORDS: { [link in Link]: string } = {
+  opening: "",
+  open: "",
+  lost: "Not connected: what stands here is from before. Trying again …",
+  absent:
+    "This Jupyter server knows nothing of jobs: chutes_nb is not installed beside " +
+    "it. Cards in notebooks still work.",
+};
+
+export function LiveList({
+  list,
+  onOpen,
+}: {
+  list: JobsList;
+  onOpen: (job: StatusInfo) => void;
+}) {
+  useFrames(list);
+  const now = useSeconds((list.counts.running ?? 0) + (list.counts.retrying ?? 0) > 0);
+  const note = LINK_WORDS[list.link];
+  return (
+    <div class="chutes chutes-list" data-phase={list.phase} data-link={list.link}>
+      <ListTools
+        filter={list.filter}
+        counts={list.counts}
+        names={[...list.names].sort()}
+        onFilter={(part) => list.setFilter(part)}
+      />
+      <p class="chutes-notice" role="status" hidden={!note}>
+        {note}
+      </p>
+      {list.length ? (
+        <Rows list={list} now={now} onOpen={onOpen} />
+      ) : (
+        <Instead list={list} />
+      )}
+    </div>
+  );
+}
+
+/** What is said where there are no rows. */
+function Instead({ list }: { list: JobsList }) {
+  if (list.link === "absent") return null;
+  if (list.phase === "loading") {
+    return <p class="chutes-instead">Looking for jobs …</p>;
+  }
+  if (list.phase === "failed") {
+    return (
+      <div class="chutes-instead" role="alert">
+        <p>The jobs could not be read: {list.problem}</p>
+        <button type="button" onClick={() => void list.reload()}>
+          Try again
+        </button>
+      </div>
+    );
+  }
+  const { filter } = list;
+  if (filter.status || filter.name || filter.text) {
+    return (
+      <div class="chutes-instead">
+        <p>No job is like that.</p>
+        <button type="button" onClick={() => list.setFilter(ALL)}>
+          Show all jobs
+        </button>
+      </div>
+    );
+  }
+  return (
+    <div class="chutes-instead">
+      <p>No jobs yet.</p>
+      <p class="chutes-soft">
+        Put <code>%%chute_job</code> above a cell, or <code>@chute.job</code> above a
+        function and call its <code>submit</code>.
+      </p>
+    </div>
+  );
+}
+
+/** Seconds since 1970, each second while anything runs. */
+function useSeconds(running: boolean): number {
+  const [now, set] = useState(() => Date.now() / 1000);
+  useEffect(() => {
+    if (!running) return;
+    const timer = setInterval(() => set(Date.now() / 1000), TICK_MS);
+    return () => clearInterval(timer);
+  }, [running]);
+  return now;
+}

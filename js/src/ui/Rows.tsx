@@ -1,0 +1,168 @@
+/** The scrolling part of the list: only the rows in sight are in the page. */
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import type { JobsList } from "../core/list";
+import { isActive, type StatusInfo } from "../core/types";
+import { JobRow } from "./JobRow";
+
+export const ROW_PX = { wide: 32, narrow: 50 };
+/** Below this width a row takes two lines. */
+const NARROW_PX = 560;
+const MARGIN_ROWS = 8;
+/** Older jobs are asked for when so few are left below. */
+const AHEAD_ROWS = 60;
+const COLUMNS = ["State", "Job", "Progress", "Time", "Left", "From"];
+const NUMBERS = ["Time", "Left"];
+
+interface Sight {
+  top: number;
+  height: number;
+  narrow: boolean;
+}
+
+export function Rows({
+  list,
+  now,
+  onOpen,
+}: {
+  list: JobsList;
+  now: number;
+  onOpen: (job: StatusInfo) => void;
+}) {
+  const box = useRef<HTMLDivElement>(null);
+  const [sight, setSight] = useState<Sight>({ top: 0, height: 400, narrow: false });
+  const [active, setActive] = useState(0);
+  const takesFocus = useRef(false);
+  const rowPx = sight.narrow ? ROW_PX.narrow : ROW_PX.wide;
+  const look = () => {
+    const node = box.current;
+    if (!node) return;
+    const narrow = node.clientWidth > 0 && node.clientWidth < NARROW_PX;
+    setSight({ top: node.scrollTop, height: node.clientHeight, narrow });
+  };
+  useEffect(() => {
+    const node = box.current;
+    if (!node || typeof ResizeObserver === "undefined") return;
+    const observer = new ResizeObserver(look);
+    observer.observe(node);
+    return () => observer.disconnect();
+  }, []);
+  useHold(list, box, rowPx);
+
+  const from = Math.max(0, Math.floor(sight.top / rowPx) - MARGIN_ROWS);
+  const inSight = Math.ceil(sight.height / rowPx);
+  const to = Math.min(list.length, from + inSight + 2 * MARGIN_ROWS);
+  useEffect(() => {
+    if (to + AHEAD_ROWS >= list.length) void list.more();
+  });
+  useLayoutEffect(() => {
+    if (!takesFocus.current) return;
+    const row = box.current?.querySelector<HTMLElement>(`[data-index="${active}"]`);
+    if (!row) return;
+    takesFocus.current = false;
+    row.focus({ preventScroll: true });
+  });
+
+  const onKeyDown = (event: KeyboardEvent) => {
+    const node = box.current;
+    const target = stepTo(event.key, active, list.length, inSight - 1);
+    if (!node || target === null) return;
+    event.preventDefault();
+    event.stopPropagation(); // the notebook moves between cells with these keys
+    setActive(target);
+    takesFocus.current = true;
+    const headPx = sight.narrow ? 0 : ROW_PX.wide;
+    const top = target * rowPx;
+    const bottom = top + rowPx + headPx;
+    if (top < node.scrollTop) node.scrollTop = top;
+    else if (bottom > node.scrollTop + node.clientHeight) {
+      node.scrollTop = bottom - node.clientHeight;
+    }
+    look();
+  };
+  const stop = active >= from && active < to ? active : from;
+  const rows = [];
+  for (let i = from; i < to; i++) {
+    const job = list.row(i);
+    if (!job) continue;
+    rows.push(
+      <JobRow
+        key={job.job_id}
+        job={job}
+        index={i}
+        isStop={i === stop}
+        now={isActive(job) ? now : 0}
+        onOpen={onOpen}
+        onFocus={setActive}
+      />,
+    );
+  }
+  return (
+    <div
+      class="chutes-rows"
+      ref={box}
+      role="grid"
+      aria-label="Jobs, newest first"
+      aria-rowcount={list.hasMore ? -1 : list.length + 1}
+      data-narrow={sight.narrow || undefined}
+      tabIndex={-1}
+      onScroll={look}
+      onKeyDown={onKeyDown}
+    >
+      <div class="chutes-row-head" role="row" aria-rowindex={1}>
+        {COLUMNS.map((name) => (
+          <span
+            key={name}
+            role="columnheader"
+            data-kind={NUMBERS.includes(name) ? "number" : undefined}
+          >
+            {name}
+          </span>
+        ))}
+      </div>
+      <div
+        class="chutes-row-space"
+        role="rowgroup"
+        style={{ height: `${list.length * rowPx}px` }}
+      >
+        <div role="presentation" style={{ transform: `translateY(${from * rowPx}px)` }}>
+          {rows}
+        </div>
+      </div>
+      {list.hasMore ? <p class="chutes-empty">Loading older jobs …</p> : null}
+    </div>
+  );
+}
+
+/** Where a key leads from a row; null for other keys. */
+function stepTo(key: string, at: number, count: number, page: number): number | null {
+  const steps: { [key: string]: number } = {
+    ArrowDown: 1,
+    ArrowUp: -1,
+    PageDown: page,
+    PageUp: -page,
+    Home: -count,
+    End: count,
+  };
+  const step = steps[key];
+  if (step === undefined || count === 0) return null;
+  return Math.min(count - 1, Math.max(0, at + step));
+}
+
+/** New jobs come in above: what is being read stays in its place. */
+function useHold(list: JobsList, box: { current: HTMLElement | null }, rowPx: number) {
+  const held = useRef<{ id: string; index: number } | null>(null);
+  const { version } = list;
+  useLayoutEffect(() => {
+    const node = box.current;
+    if (!node) return;
+    const index = Math.floor(node.scrollTop / rowPx);
+    const before = held.current;
+    if (before && index > 0 && list.row(before.index)?.job_id !== before.id) {
+      const moved = list.indexOf(before.id) - before.index;
+      if (moved > 0) node.scrollTop += moved * rowPx;
+    }
+    const first = Math.floor(node.scrollTop / rowPx);
+    const job = list.row(first);
+    held.current = job ? { id: job.job_id, index: first } : null;
+  }, [list, box, rowPx, version]);
+}
