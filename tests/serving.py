@@ -54,7 +54,7 @@ class Server:
             "JUPYTER_CONFIG_DIR": str(folder / "config"),
             "JUPYTER_DATA_DIR": str(folder / "data"),
             "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
-            "JUPYTER_NO_CONFIG": "",
+            "CHUTES_NB_HOST_IDLE_S": "1",
             **environ,
         }
         self.client = httpx.Client(

@@ -79,7 +79,7 @@ def run_again(store: Store, job: str, resume: bool) -> str:
     JobNotFound, MoveRefused
     """
     with store.writing() as tx:
-        queued = intake.queue_again(tx, job, time.time(), resume)
+        queued = intake.queue_again(tx, job, store.leases, time.time(), resume)
     store.feed.nudge()
     see_to(store, queued)
     return queued.job

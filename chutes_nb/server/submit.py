@@ -196,7 +196,8 @@ def take_in(store: Store, uploads: Callable[[], Uploads], request: Request) -> Q
     job = _new_job(row, told, checked, files)
     digest = _digest(row, checked, files)
     with store.writing() as tx:
-        queued = intake.queue(tx, job, row["python"], request.key, digest)
+        place = (row["python"], store.leases)
+        queued = intake.queue(tx, job, *place, request.key, digest)
     store.feed.nudge()
     if queued.is_new:
         see_to(store, queued)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+import time
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import JobNotFound, MoveRefused
-from ..processes import is_held
+from ..processes import Identity, is_held
 from ..states import ENDED, State
 from . import fleet, jobs, runs
 from .db import Row, Transaction
@@ -60,12 +62,11 @@ class Place(NamedTuple):
 
     Attributes
     ----------
-    executor : str or None
-        None where no executor of the interpreter was ever there.
+    executor : str
     is_alive : bool
     """
 
-    executor: str | None
+    executor: str
     is_alive: bool
 
 
@@ -121,7 +122,7 @@ def file(tx: Transaction, job: str, n: int) -> Row | None:
     return tx.one(FILE, {"job": job, "n": n})
 
 
-def place_for(tx: Transaction, python: str) -> Place:
+def place_for(tx: Transaction, python: str, leases: Path) -> Place:
     """Choose whose queue a job of an interpreter joins.
 
     A living executor of it where there is one. Should that one die a moment later,
@@ -135,15 +136,33 @@ def place_for(tx: Transaction, python: str) -> Place:
             break
         if is_held(Path(row["lease"])):
             return Place(row["id"], True)
-    if last is not None:
-        fleet.reopen(tx, last)
+    if last is None:
+        last = _nobody(tx, python, leases)
+    fleet.reopen(tx, last)
     return Place(last, False)
+
+
+def _nobody(tx: Transaction, python: str, leases: Path) -> str:
+    """Record an executor that never lived, for its heirs to find a first job."""
+    name = new_id()
+    fleet.add_executor(
+        tx,
+        name,
+        kind="host",
+        who=Identity(0, 0, ""),
+        python=python,
+        lease=str(leases / f"{name}.executor"),
+        sqlite=sqlite3.sqlite_version,
+        now=time.time(),
+    )
+    return name
 
 
 def queue(
     tx: Transaction,
     job: jobs.NewJob,
     python: str,
+    leases: Path,
     key: str | None = None,
     digest: str = "",
 ) -> Queued:
@@ -151,6 +170,8 @@ def queue(
 
     Parameters
     ----------
+    leases : pathlib.Path
+        The store's folder of leases.
     key : str, optional
         The request's own name: the same request is queued once.
     digest : str
@@ -167,14 +188,16 @@ def queue(
             if row["digest"] != digest:
                 raise KeyTaken(row["job"])
             return Queued(row["job"], False, True)
-    place = place_for(tx, python)
+    place = place_for(tx, python, leases)
     found = jobs.add(tx, replace(job, executor=place.executor))
     if key is not None:
         tx.run(ADD_KEY, {"key": key, "job": found, "digest": digest})
     return Queued(found, found == job.id, place.is_alive)
 
 
-def queue_again(tx: Transaction, job_id: str, now: float, resume: bool) -> Queued:
+def queue_again(
+    tx: Transaction, job_id: str, leases: Path, now: float, resume: bool
+) -> Queued:
     """Queue a new job of an ended one, with the same code and input.
 
     Raises
@@ -199,7 +222,7 @@ def queue_again(tx: Transaction, job_id: str, now: float, resume: bool) -> Queue
         retry_of=job_id,
         reuse_key=None,
     )
-    queued = queue(tx, new, definition["python"])
+    queued = queue(tx, new, definition["python"], leases)
     if resume:
         runs.copy_checkpoint(tx, job_id, queued.job)
     return queued

@@ -46,7 +46,7 @@ WORK = replace(
     DEFINITION,
     schema=json.dumps(SCHEMA),
     options=json.dumps(OPTIONS),
-    python=sys.executable,
+    python=str(Path(sys.executable).with_name("python-that-is-gone")),
 )
 TAKES_FILES = {
     "title": "takes",
