@@ -70,6 +70,7 @@ class ChutesHandler(APIHandler):
         self.desk = desk
         self._body = bytearray()
         self._refusal: Exception | None = None
+        self._hangs_up = False
 
     # -- before the body -------------------------------------------------------
     async def prepare(self) -> None:  # type: ignore[override]
@@ -82,12 +83,15 @@ class ChutesHandler(APIHandler):
             await self._let_in()
         except Exception as error:
             if not self._is_small_enough():
+                self._hangs_up = True
                 raise
             self._refusal = error
 
     def _is_small_enough(self) -> bool:
-        text = self.request.headers.get("Content-Length", "")
-        return text.isdigit() and 0 < int(text) <= THROWN_AWAY_BYTES
+        headers = self.request.headers
+        text = headers.get("Content-Length", "0")
+        is_told = "Transfer-Encoding" not in headers and text.isdigit()
+        return is_told and int(text) <= THROWN_AWAY_BYTES
 
     @property
     def _is_known(self) -> bool:
@@ -160,6 +164,7 @@ class ChutesHandler(APIHandler):
 
     def refuse(self, error: BaseException) -> None:
         """Answer with an error while the body is still coming; the rest is not read."""
+        self._hangs_up = True
         self.send_error(refusal_of(error).status, exc_info=(type(error), error, None))
 
     def json_body(self) -> Any:
@@ -255,6 +260,8 @@ class ChutesHandler(APIHandler):
         self.set_status(told.status)
         for name, value in told.headers.items():
             self.set_header(name, value)
+        if self._hangs_up:
+            self.set_header("Connection", "close")
         if told.status == 405:
             self.set_header("Allow", ", ".join(self.allowed()))
         self.finish(json.dumps(error_body(told)))

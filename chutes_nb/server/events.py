@@ -60,7 +60,8 @@ class Changes(Following):
 class Events(Following):
     """``GET events``: one stream for all that a page wants to know."""
 
-    _gone: asyncio.Event | None = None
+    _bell: asyncio.Event | None = None
+    _is_gone = False
 
     async def get(self, scope: str | None = None) -> None:
         """Send every change until the reader goes away, or takes nothing more."""
@@ -73,15 +74,15 @@ class Events(Following):
                 f"{MOST_STREAMS} streams are open; close a page, or poll changes",
                 headers={"Retry-After": "5"},
             )
-        news.streams += 1
-        self._gone = asyncio.Event()
+        self._bell = bell = asyncio.Event()
+        news.bells.add(bell)
         try:
             self._begin()
             await self._follow(since)
         except (StreamClosedError, TimeoutError):
             self._hang_up()
         finally:
-            news.streams -= 1
+            news.bells.discard(bell)
 
     async def _since(self) -> int:
         text = self.request.headers.get("Last-Event-ID")
@@ -103,37 +104,40 @@ class Events(Following):
     async def _follow(self, since: int) -> None:
         news = self.desk.news
         await self._flush()
-        while self._gone is not None and not self._gone.is_set():
+        while not self._is_gone:
             page = await news.page(since)
             if page.rev > since:
                 since = page.rev
                 self.write(f"id: {page.rev}\ndata: {page.text}\n\n")
                 await self._flush()
-            if page.is_last and not await self._news_or_gone(since):
+            if page.is_last and not await self._rung(since):
                 self.write(": still here\n\n")
                 await self._flush()
 
-    async def _news_or_gone(self, since: int) -> bool:
-        """Wait for news; False where none came before the next heartbeat."""
-        assert self._gone is not None  # set before the first look
-        news = asyncio.ensure_future(self.desk.news.wait(since, HEARTBEAT_S))
-        gone = asyncio.ensure_future(self._gone.wait())
+    async def _rung(self, since: int) -> bool:
+        """Wait for news or for the end; False where neither came in time."""
+        assert self._bell is not None  # hung up before the first look
+        if self.desk.news.rev > since:
+            return True
         try:
-            await asyncio.wait((news, gone), return_when=asyncio.FIRST_COMPLETED)
-            return gone.done() or news.result() > since
-        finally:
-            for one in (news, gone):
-                one.cancel()
+            async with asyncio.timeout(HEARTBEAT_S):
+                await self._bell.wait()
+        except TimeoutError:
+            return False
+        self._bell.clear()
+        return True
 
     async def _flush(self) -> None:
         """Hand over what was written; it waits for the reader, but not for ever."""
-        await asyncio.wait_for(asyncio.shield(self.flush()), SLOW_S)
+        async with asyncio.timeout(SLOW_S):
+            await self.flush()
 
     def on_connection_close(self) -> None:
         """Stop following for a reader that has gone."""
         super().on_connection_close()
-        if self._gone is not None:
-            self._gone.set()
+        self._is_gone = True
+        if self._bell is not None:
+            self._bell.set()
 
     def _hang_up(self) -> None:
         with contextlib.suppress(Exception):

@@ -16,6 +16,8 @@ LOOK_S = 1.0
 PAGE_MOVES = 500
 MOST_PAGES = 64
 FAULT_PAUSE_S = 1.0
+BATCH = 10
+BATCH_S = 0.005
 
 
 class Page(NamedTuple):
@@ -54,7 +56,7 @@ class News:
     ) -> None:
         self._store, self._ask = store, ask
         self.rev = -1
-        self.streams = 0
+        self.bells: set[asyncio.Event] = set()
         self._changed = asyncio.Event()
         self._pages: OrderedDict[tuple[int, int], asyncio.Future[Page]] = OrderedDict()
         self._thread: threading.Thread | None = None
@@ -129,7 +131,21 @@ class News:
         self.rev = max(self.rev, rev)
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
+        # A few at a time: with hundreds of streams all others would have to wait.
+        loop, bells = asyncio.get_running_loop(), list(self.bells)
+        for turn, start in enumerate(range(0, len(bells), BATCH)):
+            loop.call_later(turn * BATCH_S, _ring, bells[start : start + BATCH])
+
+    @property
+    def streams(self) -> int:
+        """How many streams are open."""
+        return len(self.bells)
 
     def close(self) -> None:
         """Stop looking."""
         self._closed.set()
+
+
+def _ring(bells: list[asyncio.Event]) -> None:
+    for bell in bells:
+        bell.set()

@@ -100,6 +100,7 @@ class KnownUpload(Tus):
     # The one request of this server that writes to an upload, by its id.
     _writing: ClassVar[dict[str, KnownUpload]] = {}
     _writer: Writer | None = None
+    _is_gone = False
     _uploads: Uploads
     _upload: Upload
 
@@ -142,6 +143,8 @@ class KnownUpload(Tus):
             self._uploads.writer, upload, offset, checksum
         )
         self._writing[upload.uid] = self
+        if self._is_gone:
+            await self._let_go(is_whole=False)
 
     async def take(self, chunk: bytes) -> None:
         """Write a part of the piece to disk."""
@@ -213,6 +216,7 @@ class KnownUpload(Tus):
     def on_connection_close(self) -> None:
         """Keep what has come when the client goes away in the middle of a piece."""
         super().on_connection_close()
+        self._is_gone = True
         writer, self._writer = self._writer, None
         if writer is None:
             return
