@@ -33,7 +33,7 @@ from .settler import Settler
 from .store import Store, Transaction, fleet, jobs
 from .store.ids import new_id
 from .waking import wake_host
-from .watching import Gates, Watch, mended
+from .watching import Gates, Watch, mended, pause_s
 
 log = logging.getLogger(__name__)
 
@@ -328,7 +328,7 @@ class Executor:
         elif isinstance(error, StoreFull) and self.store.ballast.free():
             self._put_back([entry], 0.0)
         elif isinstance(error, StoreError):
-            pause = entry.pause_s()
+            pause = pause_s(entry)
             log.error("will try again in %.1f s: %s", pause, error)
             self._put_later(pause, entry)
         else:

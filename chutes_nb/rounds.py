@@ -22,8 +22,6 @@ from .store.db import Row
 from .worker.capture import Look
 from .worker.frames import Task
 
-RETRY_COMMIT_S = 0.5
-RETRY_COMMIT_MAX_S = 10.0
 WORN_AFTER_RUNS = 20_000
 
 
@@ -31,15 +29,10 @@ class Entry:
     """Something to be written; what happened has to be, what is wished may fail."""
 
     must_be_written = True
-    _tries = 0
+    tries = 0
 
     def apply(self, tx: Transaction, round_: Round) -> None:
         """Write it."""
-
-    def pause_s(self) -> float:
-        """Seconds until it is tried again; longer each time."""
-        self._tries += 1
-        return float(min(RETRY_COMMIT_S * 1.5 ** (self._tries - 1), RETRY_COMMIT_MAX_S))
 
     def succeed(self) -> None:
         """Tell whoever waits that it is durable."""

@@ -22,6 +22,8 @@ IDLE_WAL_BYTES = 1 << 20
 BUSY_WAL_BYTES = 64 << 20
 SPARE_IDLE_S = 300.0
 AFTER_ERROR_S = 0.5
+RETRY_COMMIT_S = 0.5
+RETRY_COMMIT_MAX_S = 10.0
 
 
 class Watch:
@@ -100,6 +102,12 @@ class Gates:
         if self._has_logs:
             self._has_logs = False
             self._store.log_gate().leave()
+
+
+def pause_s(entry: Entry) -> float:
+    """Seconds until an entry that could not be written is tried again; longer each."""
+    entry.tries += 1
+    return float(min(RETRY_COMMIT_S * 1.5 ** (entry.tries - 1), RETRY_COMMIT_MAX_S))
 
 
 def mended(store: Store) -> bool:
