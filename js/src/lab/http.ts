@@ -25,7 +25,11 @@ export class Http {
   }
 
   post<T>(path: string, body: object): Promise<Answer<T>> {
-    return this.#ask<T>(path, { method: "POST", body: JSON.stringify(body) });
+    return this.#ask<T>(path, {
+      method: "POST",
+      body: JSON.stringify(body),
+      headers: { "Content-Type": "application/json" },
+    });
   }
 
   async #ask<T>(path: string, init: RequestInit): Promise<Answer<T>> {
