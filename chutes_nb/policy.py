@@ -100,7 +100,14 @@ def settle(
     return Verdict(State.RETRYING, not_before)
 
 
-def lost(exit_code: int | None, silent_s: float | None) -> Ending:
+def lost(
+    exit_code: int | None,
+    silent_s: float | None,
+    *,
+    memory: str = "",
+    is_out_of_memory: bool = False,
+    is_rebooted: bool = False,
+) -> Ending:
     """Name the cause when a worker ended without handing over an outcome.
 
     Parameters
@@ -110,8 +117,20 @@ def lost(exit_code: int | None, silent_s: float | None) -> Ending:
         worker was not this process's child, so nobody knows.
     silent_s : float or None
         Seconds between the attempt's last output and its end.
+    memory : str
+        What the worker took at most, and its limit, where that is known.
+    is_out_of_memory : bool
+        Whether the system says that it killed for want of memory.
+    is_rebooted : bool
+        Whether the machine was started anew since the worker was.
     """
     last = "" if silent_s is None else f"; last output {silent_s:.0f} s before"
+    if is_rebooted:
+        return Ending(State.INTERRUPTED, "the machine was started anew")
+    facts = f" ({memory})" if memory else ""
+    if is_out_of_memory and exit_code in (None, -signal.SIGKILL):
+        reason = f"killed by signal 9 (SIGKILL), out of memory{facts}{last}"
+        return Ending(State.INTERRUPTED, reason)
     if exit_code is None:
         reason = f"its worker ended, nobody knows how{last}"
         return Ending(State.INTERRUPTED, reason)
@@ -121,11 +140,13 @@ def lost(exit_code: int | None, silent_s: float | None) -> Ending:
     number = -exit_code
     name = _signal_name(number)
     if number == signal.SIGKILL:
-        reason = f"killed by signal 9 (SIGKILL), perhaps out of memory{last}"
+        reason = f"killed by signal 9 (SIGKILL), perhaps out of memory{facts}{last}"
         return Ending(State.INTERRUPTED, reason)
     if number in _FROM_OUTSIDE:
         reason = f"ended from outside by signal {number} ({name}){last}"
         return Ending(State.INTERRUPTED, reason)
+    if number == signal.SIGXCPU:
+        return Ending(State.FAILED, f"it used up its limit of CPU time{last}")
     reason = f"the body crashed its worker: signal {number} ({name}){last}"
     return Ending(State.FAILED, reason)
 

@@ -152,6 +152,27 @@ def _marked_elsewhere(worker_id: str) -> list[int]:
     ]
 
 
+def descendants(pid: int) -> list[int]:
+    """Find the children of a process, and theirs (Linux).
+
+    A worker stays the ancestor of all that its jobs start, also of what has left its
+    session and its environment behind: it is a subreaper.
+    """
+    if not IS_LINUX:
+        return []
+    children: dict[int, list[int]] = {}
+    for entry in os.scandir("/proc"):
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError, ValueError):
+                stat = Path(entry.path, "stat").read_bytes()
+                parent = int(stat[stat.rindex(b")") + 2 :].split()[1])
+                children.setdefault(parent, []).append(int(entry.name))
+    found = [pid]
+    for one in found:
+        found += children.get(one, [])
+    return found[1:]
+
+
 def kill_marked(worker_id: str, spare: frozenset[int] = frozenset()) -> int:
     """Kill what a worker's jobs started; returns how many were killed.
 

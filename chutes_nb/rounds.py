@@ -296,6 +296,7 @@ class Round:
             and handle.outcome is not None
             and not handle.outcome.has_threads
             and not handle.outcome.has_children
+            and handle.outcome.worn is None
             and handle.runs < WORN_AFTER_RUNS
             and not (handle.task is not None and handle.task["fresh"])
         )
@@ -343,7 +344,7 @@ class Round:
             self._send_task(handle, row, definition)
         self._stop_what_is_asked()
         for handle in self.buried:
-            self.lane.remove_folder(handle)
+            handle.remove_folder()
 
     def _send_task(
         self,

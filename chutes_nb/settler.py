@@ -37,6 +37,8 @@ from .worker.frames import Outcome, Telling
 
 log = logging.getLogger(__name__)
 
+LOOKS_A_SECOND = round(1 / POLL_S)
+
 
 class Settler:
     """The executor's ears: what its lane tells, as entries of the next commit.
@@ -120,10 +122,18 @@ class Settler:
 
     async def follow_outputs(self) -> None:
         """Bring the output of live attempts into the store, 20 times a second."""
+        rounds = 0
         while True:
             await anyio.sleep(POLL_S)
-            for handle in list(self.lane.handles.values()):
+            rounds += 1
+            if rounds % LOOKS_A_SECOND == 0:
+                self.lane.notice_the_dead()
+            for place, handle in enumerate(list(self.lane.handles.values())):
                 self._look(handle)
+                is_due = (rounds + place) % LOOKS_A_SECOND == 0
+                memory = handle.memory
+                if handle.task is not None and memory and (is_due or not memory.peak):
+                    memory.look()
 
     def _look(self, handle: Handle) -> bool:
         """Put one look at an attempt's output; False when there is nothing new."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from chutes_nb.lanes import process
+from chutes_nb.lanes import births
 from rows import is_gone, pid_in, until
 
 S = 20.0
@@ -100,7 +100,7 @@ def test_a_worker_with_a_leftover_thread_is_replaced(lone_chute):
 def test_jobs_are_told_why_no_worker_starts_and_run_once_one_does(
     own_chute, monkeypatch
 ):
-    monkeypatch.setattr(process, "START", "raise SystemExit('no such library')")
+    monkeypatch.setattr(births, "START", "raise SystemExit('no such library')")
     job = own_chute.job(lambda_free).submit()
     until(lambda: job.reason is not None)
     assert job.reason == "no worker can start: no such library"

@@ -1,4 +1,4 @@
-"""When the next worker may be started, and with what environment.
+"""How a worker's process is started, with what environment, and when.
 
 At once, or after a pause when births fail.
 """
@@ -6,10 +6,18 @@ At once, or after a pause when births fail.
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 from ..processes import WORKER_MARK
 
+PACKAGE_PARENT = str(Path(__file__).resolve().parents[2])
+START = (
+    "import sys; sys.path.append({parent!r}); "
+    "from chutes_nb.worker.main import main; main(sys.argv[1:])"
+)
 # Secrets and settings of the kernel that no job needs.
 LEFT_OUT = ("JPY_", "JUPYTER_TOKEN", "JUPYTERHUB_API_TOKEN", "MPLBACKEND")
 PAUSE_S, PAUSE_MAX_S = 0.5, 30.0
@@ -50,3 +58,20 @@ def environment(worker: str) -> dict[str, str]:
         if not name.startswith(LEFT_OUT)
     }
     return kept | {WORKER_MARK: worker, "MPLBACKEND": "agg"}
+
+
+def start_process(
+    worker: str, folder: Path, arguments: list[str], fds: tuple[int, ...]
+) -> subprocess.Popen[bytes]:
+    """Start a worker in a session of its own, with the descriptors it is given."""
+    with (folder / "stderr").open("ab") as stderr:
+        return subprocess.Popen(
+            [sys.executable, "-c", START.format(parent=PACKAGE_PARENT), *arguments],
+            env=environment(worker),
+            cwd=folder,
+            pass_fds=fds,
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=stderr,
+        )

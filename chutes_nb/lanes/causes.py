@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import replace
 from typing import Any
 
 from .. import failpoints
 from ..policy import Ending, lost
+from ..processes import boot_id
 from ..states import State
 from ..worker.asking import leave_note, read_note
 from ..worker.errors import Sources
 from ..worker.trace import crash, is_time_up, place_in_words, read_trace, where
-from .handle import Handle
+from .handle import Handle, task_output
 
 
 def cause_of_death(handle: Handle, code: int | None, sources: Sources) -> Ending:
@@ -33,15 +35,21 @@ def cause_of_death(handle: Handle, code: int | None, sources: Sources) -> Ending
         reason = f"timed out after {task['timeout_s']:g} s{place_in_words(place)}"
         return Ending(State.TIMEOUT, reason, _as_error("Timeout", reason, place))
     asked = read_note(handle.folder, task["id"], task["attempt"])
-    if asked is not None:  # by an executor that died before it could settle it
+    if asked is not None:  # by who died before it could settle it, or by the worker
         return placed(handle, asked, sources)
-    last = handle.capture.last_output_at if handle.capture else None
-    silent_s = None if last is None else time.monotonic() - last
     what = crash(text)
     if code is None and what is not None:
         reason = f"the body crashed its worker: {what}{place_in_words(place)}"
         return Ending(State.FAILED, reason, _as_error("Crash", reason, place))
-    found = lost(code, silent_s)
+    memory = handle.memory
+    found = lost(
+        code,
+        _silent_s(handle),
+        memory="" if memory is None else memory.in_words(),
+        is_out_of_memory=memory is not None and memory.was_killed(),
+        is_rebooted=handle.identity is not None
+        and handle.identity.boot_id != boot_id(),
+    )
     error = _as_error("WorkerLost", found.reason or "", place if what else None)
     return replace(found, error=error)
 
@@ -88,3 +96,19 @@ def pass_before_commit(state: State | None) -> None:
 
 def _as_error(kind: str, reason: str, place: dict[str, Any] | None) -> dict[str, Any]:
     return {"type": kind, "message": reason, "traceback": "", **(place or {})}
+
+
+def _silent_s(handle: Handle) -> float | None:
+    """Seconds since the attempt's last output; None where it wrote nothing.
+
+    The file tells it where nobody has followed the attempt, as for an adopted one.
+    """
+    last = handle.capture.last_output_at if handle.capture else None
+    if last is not None:
+        return time.monotonic() - last
+    assert handle.task is not None  # only asked for an attempt
+    try:
+        found = os.stat(task_output(handle.task, handle))
+    except OSError:
+        return None
+    return max(0.0, time.time() - found.st_mtime) if found.st_size else None

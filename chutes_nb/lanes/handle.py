@@ -5,19 +5,35 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import anyio
+
+from .. import failpoints
 from ..policy import Ending
-from ..processes import Identity, identify, is_held, is_same, signal_group
+from ..processes import (
+    Identity,
+    descendants,
+    identify,
+    is_held,
+    is_same,
+    is_zombie,
+    marked,
+    signal_group,
+)
 from ..store.db import Row
 from ..store.ids import new_id
 from ..worker.capture import Capture
-from ..worker.frames import Outcome, Unpacker, pack
+from ..worker.frames import FrameError, Outcome, Unpacker, pack
+from ..worker.memory import Account
 
+POLL_S = 0.01
 Deliver = Callable[["Handle", tuple[Any, ...]], None]
 HangUp = Callable[["Handle"], None]
 
@@ -39,8 +55,14 @@ class Wire(asyncio.Protocol):
         self._handle.transport = transport
 
     def data_received(self, data: bytes) -> None:
-        """Pass on each message that is whole."""
-        for message in self._unpacker.feed(data):
+        """Pass on each message that is whole; hang up on what is none."""
+        try:
+            messages = self._unpacker.feed(data)
+        except FrameError:  # the body wrote into its worker's line
+            if self._handle.transport is not None:
+                self._handle.transport.abort()
+            return
+        for message in messages:
             self._deliver(self._handle, message)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -73,10 +95,12 @@ class Handle:
         self.lease, self.address, self.folder = lease, address, folder
         self.process: subprocess.Popen[bytes] | None = None
         self.identity: Identity | None = None
+        self.memory: Account | None = None
         self.transport: asyncio.WriteTransport | None = None
         self.is_ready = False
         self.is_going = False
         self.is_gone = False
+        self.is_dead = False
         self.known: set[str] = set()
         self.task: Row | None = None
         self.began_at: float | None = None
@@ -103,6 +127,68 @@ class Handle:
     def is_new(self) -> bool:
         """Whether the worker has had no attempt yet."""
         return self.runs == 0
+
+    def know(self, identity: Identity) -> None:
+        """Take note of which process the worker is."""
+        self.identity, self.memory = identity, Account(identity.pid)
+
+    def started(self) -> list[int]:
+        """Find what the worker's jobs started and what still is there."""
+        own = self.identity.pid if self.identity else 0
+        pids = set(marked(self.id))
+        if self._is_certain():
+            pids.update(descendants(own))
+        return [pid for pid in pids if pid != own and not is_zombie(pid)]
+
+    def end_started(self) -> None:
+        """Kill what the worker's jobs started."""
+        for _ in range(50):
+            pids = self.started()
+            if not pids:
+                return
+            for pid in pids:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(0.002)
+
+    async def has_ended(self) -> None:
+        """Wait for the end of the process, and the exit code of one's own child.
+
+        The lease is free a moment before there is a code.
+        """
+        while self.is_alive():
+            await anyio.sleep(POLL_S)
+        while self.process is not None and self.process.poll() is None:
+            await anyio.sleep(POLL_S / 10)
+
+    def hang_up_if_dead(self) -> None:
+        """Break the line of a worker that was seen dead a second ago already.
+
+        A child that it left may hold the line; what the worker itself has said last
+        has been read by now.
+        """
+        if self.transport is None or self.process is None or self.is_going:
+            return
+        if self.process.poll() is None:
+            return
+        if self.is_dead:
+            self.transport.abort()
+        self.is_dead = True
+
+    def sweep(self) -> None:
+        """Hang up, and remove the lease and the socket of a worker that is no more."""
+        if self.transport is not None:
+            self.transport.close()
+        for path in (self.lease, self.address):
+            path.unlink(missing_ok=True)
+
+    def remove_folder(self) -> None:
+        """Remove the folder and the outputs of a worker that is no more."""
+        for output in self.folder.parent.glob(f"{self.id}.*.out"):
+            output.unlink(missing_ok=True)
+        failpoints.hit("gc.before_unlink")
+        shutil.rmtree(self.folder, ignore_errors=True)
+        failpoints.hit("gc.after_unlink")
 
     def used_output(self, following: str | None) -> None:
         """Take a new file from now on; one that stayed empty serves again.

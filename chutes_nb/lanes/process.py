@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,9 +21,7 @@ from ..policy import Ending
 from ..processes import (
     Identity,
     identify,
-    is_zombie,
     kill_marked,
-    marked,
     take_lease,
 )
 from ..states import State
@@ -36,16 +32,10 @@ from ..worker.capture import Capture
 from ..worker.errors import Sources
 from ..worker.frames import PROTOCOL, Outcome, Telling
 from ..worker.trace import WHERE_SIGNAL
-from .births import Births, environment
+from .births import Births, start_process
 from .causes import announce, cause_of_death, pass_after_kill, placed
-from .handle import Handle, Wire, task_output
+from .handle import POLL_S, Handle, Wire, task_output
 
-PACKAGE_PARENT = str(Path(__file__).resolve().parents[2])
-START = (
-    "import sys; sys.path.append({parent!r}); "
-    "from chutes_nb.worker.main import main; main(sys.argv[1:])"
-)
-POLL_S = 0.01
 # Workers that this process started, by their ids. They outlive an executor; the
 # next one in this process still can ask them for their exit codes.
 _children: dict[str, subprocess.Popen[bytes]] = {}
@@ -111,25 +101,18 @@ class ProcessLane:
         places = [self._store.home, handle.id, handle.folder, handle.address]
         failpoints.hit("spawn.before_fork")
         try:
-            with (handle.folder / "stderr").open("ab") as stderr:
-                handle.process = subprocess.Popen(
-                    [sys.executable, "-c", START.format(parent=PACKAGE_PARENT)]
-                    + [str(place) for place in places]
-                    + [str(theirs.fileno()), str(lease)],
-                    env=environment(handle.id),
-                    cwd=handle.folder,
-                    pass_fds=[theirs.fileno(), lease],
-                    start_new_session=True,
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    stderr=stderr,
-                )
+            handle.process = start_process(
+                handle.id,
+                handle.folder,
+                [*(str(place) for place in places), str(theirs.fileno()), str(lease)],
+                (theirs.fileno(), lease),
+            )
         finally:
             theirs.close()
             os.close(lease)
         failpoints.hit("spawn.after_fork")
         _children[handle.id] = handle.process
-        handle.identity = identify(handle.process.pid)
+        handle.know(identify(handle.process.pid))
         self.handles[handle.id] = handle
         await self._connect(handle, ours)
 
@@ -152,7 +135,7 @@ class ProcessLane:
         folder, lease = Path(row["folder"]), Path(row["lease"])
         handle = Handle(row["id"], lease, Path(row["socket"]), folder)
         if row["pid"] is not None:
-            handle.identity = Identity(*(row[name] for name in Identity._fields))
+            handle.know(Identity(*(row[name] for name in Identity._fields)))
         handle.process = _children.get(handle.id)
         handle.runs = 1  # nobody knows how many it has had
         handle.task = task
@@ -162,16 +145,20 @@ class ProcessLane:
 
     async def _call(self, handle: Handle) -> None:
         """Call an adopted worker until it answers or is gone."""
-        loop = asyncio.get_running_loop()
         while handle.is_alive():
-            with contextlib.suppress(OSError):
-                await loop.create_unix_connection(
-                    lambda: Wire(handle, self._deliver, self._hung_up),
-                    str(handle.address),
-                )
+            if await self._is_called(handle):
                 return
             await anyio.sleep(POLL_S)
         await self._bury(handle)
+
+    async def _is_called(self, handle: Handle) -> bool:
+        loop = asyncio.get_running_loop()
+        with contextlib.suppress(OSError):
+            await loop.create_unix_connection(
+                lambda: Wire(handle, self._deliver, self._hung_up), str(handle.address)
+            )
+            return True
+        return False
 
     # -- messages --------------------------------------------------------------
     def _deliver(self, handle: Handle, message: tuple[Any, ...]) -> None:
@@ -296,11 +283,7 @@ class ProcessLane:
 
     async def _alone_in_group(self, handle: Handle) -> None:
         """Wait until nothing that the attempt started is left, only its worker."""
-        while True:
-            pids = await anyio.to_thread.run_sync(marked, handle.id)
-            own = handle.identity.pid if handle.identity else 0
-            if not [pid for pid in pids if pid != own and not is_zombie(pid)]:
-                return
+        while await anyio.to_thread.run_sync(handle.started):
             await anyio.sleep(POLL_S)
 
     async def _clean(self, handle: Handle) -> None:
@@ -310,32 +293,25 @@ class ProcessLane:
         """
         task = handle.task
         assert task is not None  # an outcome came for it
-        own = handle.identity.pid if handle.identity else 0
-        for pid in await anyio.to_thread.run_sync(marked, handle.id):
-            if pid != own:
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.kill(pid, signal.SIGTERM)
+        for pid in await anyio.to_thread.run_sync(handle.started):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGTERM)
         with anyio.move_on_after(task["grace_s"]):
             await self._alone_in_group(handle)
-        await anyio.to_thread.run_sync(kill_marked, handle.id, frozenset({own}))
+        await anyio.to_thread.run_sync(handle.end_started)
         self._settles.ended(handle, None, handle.outcome)
 
     async def _end_process(self, handle: Handle) -> None:
         """Kill what is left of a worker, its group, and all that carries its mark."""
         handle.is_going = True
+        handle.ask_where(signal.SIGSTOP)  # lest it start more meanwhile
+        await anyio.to_thread.run_sync(handle.end_started)
         handle.signal(signal.SIGKILL)
         await anyio.to_thread.run_sync(kill_marked, handle.id)
-        while handle.is_alive():
-            await anyio.sleep(POLL_S)
-        await self._reap(handle)
+        await handle.has_ended()
         _children.pop(handle.id, None)
         self.handles.pop(handle.id, None)
-        self._sweep(handle)
-
-    async def _reap(self, handle: Handle) -> None:
-        """Wait for a child's exit code: its lease is free a moment before that."""
-        while handle.process is not None and handle.process.poll() is None:
-            await anyio.sleep(POLL_S / 10)
+        handle.sweep()
 
     def hang_up(self) -> None:
         """Leave all workers to themselves: they go on, and can be adopted."""
@@ -351,15 +327,28 @@ class ProcessLane:
             self._tasks.start_soon(self._bury, handle)
         handle.changed.set()
 
+    def notice_the_dead(self) -> None:
+        """Hang up on workers that are dead while a child of theirs holds the line.
+
+        Called once a second; what they said last has been read by the next time.
+        """
+        for handle in self.handles.values():
+            handle.hang_up_if_dead()
+
     async def _bury(self, handle: Handle) -> None:
-        """Settle a worker whose line broke: only its lease says whether it is dead."""
+        """Settle a worker whose line broke: only its lease says whether it is dead.
+
+        One that lives is called again: its body may have hurt the line alone.
+        """
         if handle.id not in self.handles or handle.is_being_stopped():
             return
         task = handle.task
         with anyio.move_on_after(1.0 if task is None else task["grace_s"]):
             while handle.is_alive():
+                if await self._is_called(handle):
+                    return
                 await anyio.sleep(POLL_S)
-            await self._reap(handle)
+            await handle.has_ended()
         if handle.is_being_stopped():
             return  # whoever stops it settles it
         code = None if handle.process is None else handle.process.poll()
@@ -377,21 +366,6 @@ class ProcessLane:
 
     async def _await_exit(self, handle: Handle) -> None:
         with anyio.move_on_after(1.0):
-            while handle.is_alive():
-                await anyio.sleep(POLL_S)
+            await handle.has_ended()
         await self._end_process(handle)
         self._settles.gone(handle)
-
-    def _sweep(self, handle: Handle) -> None:
-        if handle.transport is not None:
-            handle.transport.close()
-        for path in (handle.lease, handle.address):
-            path.unlink(missing_ok=True)
-
-    def remove_folder(self, handle: Handle) -> None:
-        """Remove a dead worker's folder and output, once its attempt is settled."""
-        for output in self._store.runs.glob(f"{handle.id}.*.out"):
-            output.unlink(missing_ok=True)
-        failpoints.hit("gc.before_unlink")
-        shutil.rmtree(handle.folder, ignore_errors=True)
-        failpoints.hit("gc.after_unlink")

@@ -6,15 +6,16 @@ import contextlib
 import inspect
 import io
 import json
-import os
 import sys
-import threading
 import time
+from _thread import _count as count_threads  # counts those that no Thread object has
 from collections.abc import Callable
+from os import WNOHANG, _exit, getpid, waitpid
+from time import monotonic
 from typing import Any
 
 from .. import failpoints
-from ..codec import decode, encode
+from ..codec import Encoded, decode, encode
 from ..errors import (
     BindingError,
     PermanentError,
@@ -25,20 +26,26 @@ from ..errors import (
 from ..files_in import hand_out
 from ..loading import bound_arguments, load, load_value, show_sources
 from ..payloads import PAYLOAD
+from ..policy import Ending
+from ..states import State
 from ..store import Store
 from ..store.blobs import keep
 from ..views import view
-from .body import JobStopped, Stopper
+from .body import JobStopped, Stopper, TooSlow, at_most
 from .context import RunContext, RunFacts, enter
 from .errors import Sources, describe
 from .frames import Outcome, Task, Telling
+from .guard import Guard, seed
 from .keeping import Keeper
+from .memory import shortage
 from .payload import bound_payload
 from .place import Place
 from .tellings import state_of
 
 INLINE_BYTES = 1_000_000  # larger results are files of the store
 SMALL_JSON_BYTES = 2_000  # below it the result is shown from its own JSON
+SHORT_S, TRUSTED_AFTER, LOOKED_AT_EACH = 0.001, 20, 16
+SHOW_S = 5.0  # for a repr; one that takes longer is not worth the wait
 
 
 class ChuteProxy:
@@ -61,6 +68,7 @@ class Loaded:
         self._function: Any = None
         self.setup: dict[str, Any] = {}
         self.chute: ChuteProxy | None = None
+        self.runs = 0
 
     @property
     def is_ready(self) -> bool:
@@ -108,15 +116,17 @@ class Attempt:
         loaded: Loaded,
         store: Store,
         place: Place,
+        guard: Guard,
         stopper: Stopper,
         tell: Callable[[Telling], None],
         on_begin: Callable[[RunFacts], None],
     ) -> None:
         self.task, self.loaded, self.store = task, loaded, store
-        self.place, self.stopper = place, stopper
+        self.place, self.guard, self.stopper = place, guard, stopper
         self._tell, self._on_begin = tell, on_begin
-        self._pid = os.getpid()
+        self._pid = getpid()
         self._is_refused = False  # the payload does not fit: never tried again
+        self._worn: str | None = None
         self.facts = RunFacts(
             task.job, task.attempt, task.max_attempts, place.output_dir, task.timeout_s
         )
@@ -127,27 +137,29 @@ class Attempt:
         """Set the place up, call the body, and put its end into an outcome."""
         task = self.task
         outcome = Outcome(task.job, task.attempt, "ok")
-        threads = threading.active_count()
+        threads = count_threads()
         try:
             value = self._call()
             if self.stopper.has_stopped:  # swallowed, yet it was the end
                 raise JobStopped("the body was asked to stop, and returned")
-            outcome.result = self._result(value)
+            encoded, shown = self._encoded(value)
+            self.stopper.end()
+            outcome.result = self._result(value, encoded, shown)
             outcome.files = [tuple(kept) for kept in self.keeper.collect(value)]
         except BaseException as error:  # whatever a body can raise is its end
+            self.stopper.end()
             self._fail(outcome, error)
         finally:
-            self.stopper.end()
             enter(None)
-        if os.getpid() != self._pid:
-            os._exit(0)  # a child that the body forked came back with it
         if outcome.end != "ok":
             outcome.files = self._files_of_failed()
-        if self.context is not None:
-            outcome.told.extend(state_of(self.context))
+        if self.context is not None and self.context._state:
+            with contextlib.suppress(Exception, TooSlow), at_most(SHOW_S):
+                outcome.told.extend(state_of(self.context))
         outcome.output_bytes = self.place.leave()
+        outcome.worn = self._worn or self.place.harm
         outcome.has_children = has_children()
-        outcome.has_threads = threading.active_count() > threads
+        outcome.has_threads = count_threads() > threads
         return outcome
 
     def _files_of_failed(self) -> list[tuple[Any, ...]]:
@@ -162,6 +174,8 @@ class Attempt:
         task, store = self.task, self.store
         if not self.loaded.is_ready:  # what loading prints belongs to this log too
             self.place.enter(task.job, task.output, "", [])
+            self.loaded.function(store)
+            self.guard.renew()
         function = self.loaded.function(store)
         setup = self.loaded.setup
         self.place.enter(task.job, task.output, setup["folder"], setup["path"])
@@ -183,7 +197,7 @@ class Attempt:
         try:
             return self.stopper.call(lambda: function(*first, **named))
         finally:
-            self.stopper.end()
+            self._clean_up()
             failpoints.hit("body.after")
 
     def _arguments(self, function: Any, setup: dict[str, Any]) -> dict[str, Any]:
@@ -197,34 +211,80 @@ class Attempt:
             self._is_refused = True
             raise
 
-    def _result(self, value: Any) -> dict[str, Any]:
+    def _clean_up(self) -> None:
+        """Put the process in order, before anything else relies on it."""
+        if getpid() != self._pid:
+            _exit(0)  # a child that the body forked came back with it
+        self.stopper.hold()
+        if self.guard.has_lost():
+            self.place.leave_note(self.task, Ending(State.FAILED, LOST))
+            _exit(1)
+        try:
+            wholly = self._is_due()
+            self._worn = self.guard.mend(wholly=wholly) or self._worn
+            if wholly:
+                seed()
+        except Exception as error:  # what a body left there raises when it is touched
+            self._worn = f"what the body changed cannot be put back: {error!r}"
+        self.stopper.go_on()
+
+    def _is_due(self) -> bool:
+        """Whether to look at all that the body may have changed.
+
+        After many short runs that were looked at, a short one is looked at now and
+        then only: the look takes longer than a body that does nothing.
+        """
+        runs, began_at = self.loaded.runs, self.facts.began_at
+        self.loaded.runs += 1
+        is_short = began_at is not None and monotonic() - began_at < SHORT_S
+        return not is_short or runs < TRUSTED_AFTER or runs % LOOKED_AT_EACH == 0
+
+    def _encoded(self, value: Any) -> tuple[Encoded, str | None]:
+        """Put a result into bytes, and what is shown of it.
+
+        Both call code of the user's (``__reduce__``, ``__repr__``), so it still is
+        part of the attempt: it can be asked to stop, and is cleaned up behind.
+        """
         encoded = encode(value)
-        size = len(encoded.body)
-        is_small = encoded.kind == "json" and size <= SMALL_JSON_BYTES
-        is_large = size > INLINE_BYTES
+        if encoded.kind == "json" and len(encoded.body) <= SMALL_JSON_BYTES:
+            return encoded, None
+        try:
+            with at_most(SHOW_S):
+                shown = view(value)
+        except TooSlow:
+            text = f"<{encoded.type}; its repr takes longer than {SHOW_S:g} s>"
+            shown = {"text/plain": text}
+        if encoded.kind != "json":
+            self._clean_up()
+        return encoded, json.dumps(shown, allow_nan=False)
+
+    def _result(self, value: Any, encoded: Encoded, shown: str | None) -> Any:
+        is_large = len(encoded.body) > INLINE_BYTES
         blob = keep(io.BytesIO(encoded.body), self.store.blobs) if is_large else None
         return {
             "kind": encoded.kind,
             "body": None if blob else encoded.body,
             "blob": blob.sha256 if blob else None,
             "type": encoded.type,
-            "view": None if is_small else json.dumps(view(value), allow_nan=False),
+            "view": shown,
             "reported_failure": isinstance(value, dict)
             and value.get("success") is False,
         }
 
     def _fail(self, outcome: Outcome, error: BaseException) -> None:
-        if self.stopper.has_stopped:
-            outcome.end = "stopped"
-        else:
-            outcome.end = "error"
-        if not isinstance(error, JobStopped):
-            outcome.error = describe(error, self.loaded.sources)
-        else:
-            outcome.error = describe(error, self.loaded.sources) | {
-                "type": "JobStopped"
-            }
-        outcome.may_retry = self._may_retry(error)
+        outcome.end = "stopped" if self.stopper.has_stopped else "error"
+        try:
+            with at_most(SHOW_S):
+                outcome.error = describe(error, self.loaded.sources)
+                outcome.may_retry = self._may_retry(error)
+        except BaseException:  # an exception that raises wherever it is touched
+            name = type.__getattribute__(type(error), "__name__")
+            words = "<the exception cannot be described>"
+            outcome.error = {"type": str(name), "message": words, "traceback": ""}
+        if type(error) is JobStopped:
+            outcome.error["type"] = "JobStopped"
+        if type(error) is MemoryError:
+            outcome.memory = shortage()
 
     def _may_retry(self, error: BaseException) -> bool:
         if self._is_refused or isinstance(error, PermanentError | ResultNotStorable):
@@ -264,8 +324,14 @@ class Attempt:
 def has_children() -> bool:
     """Whether the body left a living process behind; reaps those that ended."""
     try:
-        while os.waitpid(-1, os.WNOHANG)[0]:
+        while waitpid(-1, WNOHANG)[0]:
             pass
     except ChildProcessError:
         return False
     return True
+
+
+LOST = (
+    "the body closed the descriptors of its worker (os.closerange?), so what it gave "
+    "back could not be handed over"
+)

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
+import contextlib
+import contextvars
 import signal
-from collections.abc import Callable, Coroutine
-from types import FrameType
+import sys
+from collections.abc import Callable, Coroutine, Iterator
+from types import CoroutineType, FrameType
 from typing import Any
 
 from .context import RunFacts
+
+LEFT_TASKS_S = 5.0
+AGAIN_S = 1.0
+_type, _COROUTINE = type, CoroutineType
+_set_profile, _set_trace = sys.setprofile, sys.settrace
 
 
 class JobStopped(BaseException):
@@ -20,11 +27,16 @@ class JobStopped(BaseException):
     """
 
 
+class TooSlow(BaseException):
+    """Raised where code of the user's takes too long at what is not its work."""
+
+
 class Stopper:
     """Turns the first SIGTERM of an attempt into an exception in its body."""
 
     def __init__(self) -> None:
         self._facts: RunFacts | None = None
+        self._held: RunFacts | None = None
         self._task: asyncio.Task[Any] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self.was_asked = False
@@ -39,6 +51,17 @@ class Stopper:
         """Listen for the attempt whose body is called next."""
         self.was_asked = self.has_stopped = False
         self._facts = facts
+
+    def hold(self) -> None:
+        """Put a request off: what runs next must not be left half done."""
+        self._facts, self._held = None, self._facts
+
+    def go_on(self) -> None:
+        """Listen again; raises :class:`JobStopped` for a request that was put off."""
+        self._facts, self._held = self._held, None
+        if self.was_asked and not self.has_stopped and self._facts is not None:
+            self._facts.is_cancelled = self.has_stopped = True
+            raise JobStopped("the job was asked to stop")
 
     def end(self) -> None:
         """Listen no more: the body has returned or raised."""
@@ -62,12 +85,31 @@ class Stopper:
         raise JobStopped("the job was asked to stop")
 
     def call(self, body: Callable[[], Any]) -> Any:
-        """Call a body and give what it returns, awaited where it is a coroutine."""
-        value = body()
-        if inspect.iscoroutine(value):
-            with asyncio.Runner() as runner:
-                return runner.run(self._watched(value))
+        """Call a body and give what it returns, awaited where it is a coroutine.
+
+        It has context variables of its own: the decimal context is one.
+        """
+        try:
+            value = contextvars.copy_context().run(body)
+        finally:
+            # Calls of C functions, which are not traced; and nothing here may need a
+            # builtin, since the body may have replaced each of them.
+            try:
+                _set_profile(None)
+            finally:
+                _set_trace(None)
+        if _type(value) is _COROUTINE:
+            return self._run(value)
         return value
+
+    def _run(self, body: Coroutine[Any, Any, Any]) -> Any:
+        """Run a coroutine; tasks that it leaves get a while to hear of their end."""
+        runner = asyncio.Runner()
+        try:
+            return runner.run(self._watched(body))
+        finally:
+            with contextlib.suppress(TooSlow), at_most(LEFT_TASKS_S):
+                runner.close()
 
     async def _watched(self, body: Coroutine[Any, Any, Any]) -> Any:
         task = asyncio.current_task()
@@ -77,4 +119,24 @@ class Stopper:
         try:
             return await body
         finally:
+            _set_trace(None)
             self._loop = self._task = None
+
+
+@contextlib.contextmanager
+def at_most(seconds: float) -> Iterator[None]:
+    """Raise :class:`TooSlow` in the block when so many seconds are over.
+
+    It is raised again each second after that, where the block goes on.
+    """
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        raise TooSlow(f"it took longer than {seconds:g} s")
+
+    before = signal.signal(signal.SIGALRM, end)
+    signal.setitimer(signal.ITIMER_REAL, seconds, AGAIN_S)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

@@ -32,6 +32,8 @@ def ending_of(outcome: Outcome, asked: Ending | None) -> Ending:
     if error.get("type") == "SystemExit":
         code = error.get("message") or "0"
         reason = f"the body called sys.exit({code}), which leaves no result"
+    if outcome.memory:
+        reason = f"{reason}; out of memory ({outcome.memory})"
     return Ending(State.FAILED, reason, outcome.error, outcome.may_retry)
 
 

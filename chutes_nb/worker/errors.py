@@ -60,9 +60,10 @@ def type_name(error: BaseException) -> str:
     """Name an exception's class, with its module where that helps."""
     kind = type(error)
     package = __name__.partition(".")[0]
-    if kind.__module__.partition(".")[0] in ("builtins", "__main__", package):
+    module = str(kind.__module__)
+    if module.partition(".")[0] in ("builtins", "__main__", package):
         return kind.__qualname__
-    return f"{kind.__module__}.{kind.__qualname__}"
+    return f"{module}.{kind.__qualname__}"
 
 
 def message(error: BaseException) -> str:

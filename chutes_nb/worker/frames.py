@@ -26,7 +26,9 @@ from typing import Any, NamedTuple
 # Counted on when a frame changes its meaning: an executor of another version
 # lets the worker finish what it has and then retires it.
 PROTOCOL = 2
-HEADER = struct.Struct("<Q")
+# Begins each message: what a body writes into the line by mistake is told from it.
+MARK = b"chut"
+HEADER = struct.Struct("<4sQ")
 PIECE_BYTES = 256 << 10
 
 
@@ -75,6 +77,10 @@ class Outcome:
         Files to keep with the job, as ``store.runs.KeptFile`` fields.
     has_children, has_threads : bool
         What the body left behind.
+    worn : str or None
+        Why the worker should run no other body.
+    memory : str or None
+        What is to be said of memory, where there was too little.
     """
 
     job: str
@@ -88,10 +94,16 @@ class Outcome:
     files: list[tuple[Any, ...]] = field(default_factory=list)
     has_children: bool = False
     has_threads: bool = False
+    worn: str | None = None
+    memory: str | None = None
 
     def __reduce__(self) -> tuple[type[Outcome], tuple[Any, ...]]:
         # What dataclasses do for slots by themselves takes three times as long.
         return Outcome, _FIELDS_OF(self)
+
+
+class FrameError(Exception):
+    """Bytes came down a line that are no message."""
 
 
 _FIELDS_OF = attrgetter(*Outcome.__slots__)
@@ -100,7 +112,7 @@ _FIELDS_OF = attrgetter(*Outcome.__slots__)
 def pack(message: tuple[Any, ...]) -> bytes:
     """One message as bytes."""
     body = pickle.dumps(message, protocol=5)
-    return HEADER.pack(len(body)) + body
+    return HEADER.pack(MARK, len(body)) + body
 
 
 class Unpacker:
@@ -110,18 +122,34 @@ class Unpacker:
         self._buffer = bytearray()
 
     def feed(self, piece: bytes | memoryview) -> list[tuple[Any, ...]]:
-        """Take the next bytes; give each message that is complete."""
+        """Take the next bytes; give each message that is complete.
+
+        Raises
+        ------
+        FrameError
+            If they are no message: somebody else has written to the line.
+        """
         buffer, whole = self._buffer, []
         buffer += piece
         while len(buffer) >= HEADER.size:
-            (size,) = HEADER.unpack_from(buffer)
+            mark, size = HEADER.unpack_from(buffer)
+            if mark != MARK:
+                raise FrameError(f"a message was wanted, {bytes(buffer[:20])!r} came")
             end = HEADER.size + size
             if len(buffer) < end:
                 break
             with memoryview(buffer) as view:
-                whole.append(pickle.loads(view[HEADER.size : end]))
+                whole.append(_unpack(view[HEADER.size : end]))
             del buffer[:end]
         return whole
+
+
+def _unpack(body: memoryview) -> tuple[Any, ...]:
+    try:
+        message: tuple[Any, ...] = pickle.loads(body)
+    except Exception as error:  # what a pickle that is none can raise is not bounded
+        raise FrameError("a message cannot be read") from error
+    return message
 
 
 class Line:
@@ -153,7 +181,11 @@ class Line:
                 return None
             if not size:
                 return None
-            self._waiting.extend(self._unpacker.feed(self._piece[:size]))
+            try:
+                self._waiting.extend(self._unpacker.feed(self._piece[:size]))
+            except FrameError:  # a body has read from the line, so a part is missing
+                self.close()
+                return None
         return self._waiting.pop(0)
 
     def is_waiting(self) -> bool:

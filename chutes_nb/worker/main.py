@@ -29,9 +29,9 @@ from .attempt import Attempt, ChuteProxy, Loaded
 from .body import Stopper
 from .context import RunFacts
 from .frames import PROTOCOL, Line, Outcome, Task
-from .place import Place
+from .guard import Guard, listen, open_fds
+from .place import KIND, STREAMS, Place
 from .pulse import Pulse
-from .trace import WHERE_SIGNAL
 
 ADOPTION_S = 60.0
 # A kernel that is restarted is back in a moment; a host would only be in its way.
@@ -53,6 +53,8 @@ class Worker:
         To the executor that started it.
     listener : socket.socket
         Where a later executor can call.
+    lease : pathlib.Path
+        The file whose lock says that this process lives.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Worker:
         folder: Path,
         line: Line,
         listener: socket.socket,
+        lease: Path,
     ) -> None:
         self.id = worker_id
         self.store = Store.open(home)
@@ -70,6 +73,10 @@ class Worker:
         self.trace = (folder / "trace").open("w+b", buffering=0)
         self.line: Line | None = line
         self.listener = listener
+        listen(self.trace.fileno())
+        # The line is not among them: another one takes its place one day.
+        fds = [fd for fd in open_fds() if fd != line.fileno()]
+        self.guard = Guard(self.trace.fileno(), lease, fds)
         self.pulse = Pulse(self)
         self._definitions: dict[str, Loaded] = {}
         self._chutes: dict[str, ChuteProxy] = {}
@@ -133,6 +140,7 @@ class Worker:
             self._definitions[task.definition],
             self.store,
             self.place,
+            self.guard,
             self.stopper,
             self.pulse.tell,
             self._begin,
@@ -146,7 +154,7 @@ class Worker:
         if not self.send(("outcome", outcome)):
             return  # the next receive finds the line dead and settles it
         failpoints.hit("outcome.after_send")
-        if outcome.has_threads or outcome.has_children:
+        if outcome.has_threads or outcome.has_children or outcome.worn:
             self._await_end()
 
     def _begin(self, facts: RunFacts) -> None:
@@ -182,6 +190,12 @@ class Worker:
             self._wakes_host()
         self._is_retired = True
 
+    def leave_child(self) -> None:
+        """Keep a forked child from the line: held by it, the line would outlive us."""
+        self.listener.close()
+        if self.line is not None:
+            self.line.close()
+
     # -- with no executor ------------------------------------------------------
     def _settle_alone(self) -> None:
         if self._unacked is not None:
@@ -194,6 +208,8 @@ class Worker:
         Where work waits and nobody lives, this worker starts the detached host and
         goes: the host would be its child, and be taken for what a job left behind.
         """
+        if self.guard.has_lost():
+            return False
         self._settle_alone()
         failpoints.hit("alone.before_wait")
         self.line = None
@@ -241,7 +257,7 @@ def main(arguments: list[str]) -> None:
     failpoints.hit("spawn.after_exec")
     _hold(lease)
     _adopt_orphans()
-    os.environ.setdefault(WORKER_MARK, worker_id)
+    os.environ[WORKER_MARK] = worker_id
     _line_buffered()
     listener = socket.socket(socket.AF_UNIX)
     with contextlib.suppress(FileNotFoundError):
@@ -251,11 +267,9 @@ def main(arguments: list[str]) -> None:
     os.umask(mask)
     listener.listen(1)
     line = Line(socket.socket(fileno=connection))
-    worker = Worker(Path(home), worker_id, Path(folder), line, listener)
-    faulthandler.enable(file=worker.trace)
-    # Before it ends an attempt the executor asks where it is: the answer comes
-    # from C code, so a body that holds the GIL cannot keep it back.
-    faulthandler.register(WHERE_SIGNAL, file=worker.trace, all_threads=True)
+    path = Path(address).with_suffix(".lease")
+    worker = Worker(Path(home), worker_id, Path(folder), line, listener, path)
+    os.register_at_fork(after_in_child=worker.leave_child)
     try:
         worker.serve()
     finally:
@@ -280,8 +294,7 @@ def _adopt_orphans() -> None:
 
 
 def _line_buffered() -> None:
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(  # type: ignore[union-attr]
-            encoding="utf-8", errors="backslashreplace", line_buffering=True
-        )
+    for name, (_, mode) in STREAMS.items():
+        if mode == "w":
+            getattr(sys, name).reconfigure(**KIND)
     threading.current_thread().name = "chutes-job"

@@ -8,12 +8,22 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from ..paths import PRIVATE_FILE, private_dir
+from ..policy import Ending
+from .asking import leave_note
+from .frames import Task
 
 JOB_VARIABLE = "CHUTES_JOB"
 NOTEBOOK_VARIABLE = "CHUTES_NOTEBOOK_DIR"
 EMPTY_NS = 1_000_000_007  # a time that no file has by chance
+STREAMS = {"stdin": (0, "r"), "stdout": (1, "w"), "stderr": (2, "w")}
+KIND: dict[str, Any] = {
+    "encoding": "utf-8",
+    "errors": "backslashreplace",
+    "line_buffering": True,
+}
 
 
 class Place:
@@ -29,6 +39,8 @@ class Place:
         self._output: str | None = None
         self._environ = dict(os.environ)
         self._entered: dict[bytes, bytes] = {}
+        self._streams = {name: getattr(sys, name) for name in STREAMS}
+        self.harm: str | None = None  # why no other attempt should run here
         self._make()
 
     @property
@@ -74,7 +86,7 @@ class Place:
             if fd > 2:
                 os.close(fd)
             self._output = output
-        _mend_streams()
+        self._mend_streams()
         _set(JOB_VARIABLE, job)
         _set(NOTEBOOK_VARIABLE, notebook_dir)
         _set("TMPDIR", self._folders[2])
@@ -101,18 +113,43 @@ class Place:
         """
         self._restore_environ()
         for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(Exception):  # closed, or replaced by the job
+            with contextlib.suppress(BaseException):  # closed, or replaced by the job
                 stream.flush()
-        if sys.stdout is not sys.__stdout__:
-            sys.stdout = sys.__stdout__
-        if sys.stderr is not sys.__stderr__:
-            sys.stderr = sys.__stderr__
+        self._put_streams()
         written = self._output_bytes()
-        os.chdir(self._folder)
-        if not self.is_clean():
-            shutil.rmtree(self.cwd, ignore_errors=True)
-            self._make()
+        try:
+            os.chdir(self._folder)
+            if not self.is_clean():
+                shutil.rmtree(self.cwd, ignore_errors=True)
+                self._make()
+        except OSError as error:
+            self.harm = f"the body removed or locked its worker's folder: {error}"
         return written
+
+    def leave_note(self, task: Task, ending: Ending) -> None:
+        """Leave word of why this process ends, for whoever finds it gone."""
+        leave_note(self._folder, task.job, task.attempt, ending)
+
+    def _put_streams(self) -> None:
+        for name, stream in self._streams.items():
+            if getattr(sys, name, None) is not stream:
+                setattr(sys, name, stream)
+            if getattr(sys, f"__{name}__", None) is not stream:
+                setattr(sys, f"__{name}__", stream)
+
+    def _mend_streams(self) -> None:
+        """Open the standard streams again that a body has closed or turned."""
+        for name, (fd, mode) in STREAMS.items():
+            stream = self._streams[name]
+            with contextlib.suppress(Exception):
+                if _is_usable(stream):
+                    continue
+                stream.reconfigure(**KIND)
+                continue
+            self._streams[name] = open(  # noqa: SIM115  (it stays with the process)
+                fd, mode, 1, KIND["encoding"], KIND["errors"], closefd=False
+            )
+            self._put_streams()
 
     def _output_bytes(self) -> int:
         """Size of the output; it is opened anew where the body closed it."""
@@ -144,16 +181,14 @@ class Place:
         return True
 
 
-def _mend_streams() -> None:
-    """Open the standard streams again that a body has closed."""
-    for name, fd in (("stdout", 1), ("stderr", 2)):
-        stream = getattr(sys, f"__{name}__")
-        if stream is None or stream.closed:
-            stream = open(  # noqa: SIM115  (it stays as long as the process)
-                fd, "w", 1, "utf-8", "backslashreplace", closefd=False
-            )
-            setattr(sys, f"__{name}__", stream)
-            setattr(sys, name, stream)
+def _is_usable(stream: Any) -> bool:
+    """Whether a stream is as it was made; raises where it is closed or detached."""
+    if stream.closed:
+        raise ValueError("closed")
+    if not stream.writable():
+        return True
+    kind = (stream.encoding, stream.errors, stream.line_buffering)
+    return bool(kind == tuple(KIND.values()))
 
 
 def _set(name: str, value: str) -> None:

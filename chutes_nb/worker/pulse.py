@@ -11,7 +11,7 @@ import os
 import select
 import signal
 import threading
-import time
+from time import monotonic, sleep  # a body may put others into the module
 from typing import Any, Protocol
 
 from .. import failpoints
@@ -22,6 +22,7 @@ from ..store import Store
 from .alone import Alone
 from .attempt import Attempt
 from .frames import Line, Outcome, Task, Telling
+from .guard import Guard
 from .tellings import state_of
 
 BEAT_S = 0.05
@@ -37,6 +38,7 @@ class Owner(Protocol):
 
     id: str
     store: Store
+    guard: Guard
     line: Line | None
 
     def send(self, message: tuple[object, ...]) -> bool:
@@ -112,17 +114,24 @@ class Pulse:
 
     # -- the thread ------------------------------------------------------------
     def _run(self) -> None:
-        idle_since = time.monotonic()
+        idle_since = monotonic()
         while True:
-            if self.task is None and time.monotonic() - idle_since > IDLE_AFTER_S:
+            if self.task is None and monotonic() - idle_since > IDLE_AFTER_S:
                 self._wake.clear()
                 if self.task is None:
                     self._wake.wait()
-            time.sleep(BEAT_S)
+            sleep(BEAT_S)
             with self._lock:
                 if self.task is not None:
-                    idle_since = time.monotonic()
-                    self._beat()
+                    idle_since = monotonic()
+                    self._try_beat()
+
+    def _try_beat(self) -> None:
+        try:
+            self._beat()
+        except Exception:  # where the body broke what a beat needs (builtins, fds)
+            if not self._worker.guard.is_harmed():
+                raise
 
     def _beat(self) -> None:
         failpoints.hit("body.mid")
@@ -131,6 +140,8 @@ class Pulse:
         tellings = self._take()
         task = self.task
         assert task is not None  # only called while there is one
+        if self._worker.guard.has_lost():
+            return  # nothing may be written; the attempt's end settles it
         if self._worker.line is not None:
             told = ("told", task.job, task.attempt, tellings)
             if not tellings or self._worker.send(told):
@@ -145,15 +156,15 @@ class Pulse:
         return told
 
     def _look_at_state(self) -> None:
-        now = time.monotonic()
+        now = monotonic()
         attempt = self._attempt
         if now < self._state_due or attempt is None or attempt.context is None:
             return
         try:
             found = state_of(attempt.context)
-        except RuntimeError:  # the job changed a dict while we walked it
+        except BaseException:  # the job changed it meanwhile, or has a hostile value
             return
-        took = time.monotonic() - now
+        took = monotonic() - now
         self._state_due = now + max(STATE_S, took * STATE_SHARE)
         if found and found[0].value != self._last_state:
             self._last_state = found[0].value
@@ -188,7 +199,7 @@ class Pulse:
         facts = self._attempt.facts
         facts.timeout_s = timeout_s
         if facts.began_at is not None:
-            gone = time.monotonic() - facts.began_at
+            gone = monotonic() - facts.began_at
             self._worker.arm(task, max(0.0, timeout_s - gone))
 
     def _be_alone(self, task: Task, tellings: list[Telling]) -> None:
@@ -198,7 +209,7 @@ class Pulse:
         if tellings:
             self._alone.tell(tellings)
         self._alone.look()
-        now = time.monotonic()
+        now = monotonic()
         if self._kill_at is not None:
             if now > self._kill_at:
                 kill_marked(self._worker.id, spare=frozenset({os.getpid()}))
@@ -223,6 +234,6 @@ class Pulse:
         facts = self._attempt.facts if self._attempt is not None else None
         if facts is None or facts.timeout_s is None or facts.began_at is None:
             return None
-        if time.monotonic() - facts.began_at < facts.timeout_s:
+        if monotonic() - facts.began_at < facts.timeout_s:
             return None
         return Ending(State.TIMEOUT, f"timed out after {facts.timeout_s:g} s")
