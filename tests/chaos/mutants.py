@@ -73,7 +73,7 @@ TWO_TRANSACTIONS = """
 TWINS = """
             for twin in [one for one in self.lane.handles.values() if one.is_idle]:
                 key = {"key": row["definition"]}
-                found = self.store.reader.one(jobs.DEFINITION, key)
+                found = self.store.reader.one(jobs.GET_DEFINITION, key)
                 twin.send(define_message(found), ("run", task_of(row, twin.output)))
 """
 
@@ -241,7 +241,7 @@ MUTANTS = [
         "nobody inherits",
         "I2",
         ONLY_DRIVERS,
-        ("executor.py", "            self._adopt_the_dead()\n", ""),
+        ("executor.py", "                await self._adopt_the_dead()\n", "                pass\n"),
     ),
     mutant(
         "a retry does not wait",
@@ -270,7 +270,7 @@ MUTANTS = [
         "the checksum is of something else",
         "I7",
         calm("quick"),
-        ("store/jobs.py", "hashlib.sha256(self.body)", "hashlib.sha256(self.body[1:])"),
+        ("store/new.py", "hashlib.sha256(self.body)", "hashlib.sha256(self.body[1:])"),
     ),
     mutant(
         "counts lose a move",
