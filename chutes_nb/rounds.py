@@ -282,9 +282,8 @@ class Round:
     def expect_ready(self, more: int) -> None:
         """Count jobs that are ready to be claimed, where the count is known.
 
-        None means that somebody may have made some ready (a retry is due, a token is
-        free, another process queued one), so that the store has to be asked; 0 saves
-        a look for nothing at each end of a job.
+        None means that somebody may have made some ready (a due retry, a free token,
+        another process), so that the store has to be asked; 0 saves a look for nothing.
         """
         if self.backlog is not None:
             self.backlog += more
@@ -294,9 +293,7 @@ class Round:
             not handle.is_going
             and handle.stopping is None
             and handle.outcome is not None
-            and not handle.outcome.has_threads
-            and not handle.outcome.has_children
-            and handle.outcome.worn is None
+            and not handle.outcome.is_last
             and handle.runs < WORN_AFTER_RUNS
             and not (handle.task is not None and handle.task["fresh"])
         )
@@ -346,12 +343,7 @@ class Round:
         for handle in self.buried:
             handle.remove_folder()
 
-    def _send_task(
-        self,
-        handle: Handle,
-        row: Row,
-        definition: Row | None,
-    ) -> None:
+    def _send_task(self, handle: Handle, row: Row, definition: Row | None) -> None:
         failpoints.hit("claim.after_commit")
         handle.runs += 1
         self.lane.give(handle, row)

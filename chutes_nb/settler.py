@@ -83,7 +83,9 @@ class Settler:
         task = handle.task
         if task is not None and busy is not None:
             # Wall clock: the only one that two processes share across a boot.
-            self.lane.begun(handle, time.time() - task["started_at"])
+            row = fleet.running_on(self._store.reader, handle.id)
+            if row is not None and handle.began_at is None:
+                self.lane.begun(handle, time.time() - row["started_at"])
         elif task is not None and handle.stopping is None:
             self._deliver_or_forget(handle, task)
         handle.idle_since = time.monotonic()
@@ -105,7 +107,7 @@ class Settler:
         )
         assert definition is not None  # held by a foreign key
         handle.known.add(definition["key"])
-        handle.send(define_message(definition), ("run", task_of(task, task["output"])))
+        handle.send(define_message(definition), ("run", task_of(row, row["output"])))
 
     # -- what attempts say -----------------------------------------------------
     def told(self, handle: Handle, tellings: list[Telling]) -> None:

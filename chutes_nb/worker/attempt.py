@@ -7,6 +7,7 @@ import inspect
 import io
 import json
 import sys
+import threading
 import time
 from _thread import _count as count_threads  # counts those that no Thread object has
 from collections.abc import Callable
@@ -137,7 +138,6 @@ class Attempt:
         """Set the place up, call the body, and put its end into an outcome."""
         task = self.task
         outcome = Outcome(task.job, task.attempt, "ok")
-        threads = count_threads()
         try:
             value = self._call()
             if self.stopper.has_stopped:  # swallowed, yet it was the end
@@ -159,7 +159,7 @@ class Attempt:
         outcome.output_bytes = self.place.leave()
         outcome.worn = self._worn or self.place.harm
         outcome.has_children = has_children()
-        outcome.has_threads = count_threads() > threads
+        outcome.has_threads = count_threads() > 1 and count_threads() > own_threads()
         return outcome
 
     def _files_of_failed(self) -> list[tuple[Any, ...]]:
@@ -319,6 +319,12 @@ class Attempt:
     def keep_file(self, path: Any, name: str | None) -> None:
         """Keep a file's content with the job."""
         self._tell(Telling("file", tuple(self.keeper.keep(path, name))))
+
+
+def own_threads() -> int:
+    """Count this package's threads beside the main one: the pulse, and the store's."""
+    names = [thread.name for thread in threading.enumerate()]
+    return sum(name.startswith("chutes-") for name in names) - 1
 
 
 def has_children() -> bool:

@@ -97,6 +97,11 @@ class Outcome:
     worn: str | None = None
     memory: str | None = None
 
+    @property
+    def is_last(self) -> bool:
+        """Whether the worker should run nothing after this."""
+        return self.has_threads or self.has_children or self.worn is not None
+
     def __reduce__(self) -> tuple[type[Outcome], tuple[Any, ...]]:
         # What dataclasses do for slots by themselves takes three times as long.
         return Outcome, _FIELDS_OF(self)

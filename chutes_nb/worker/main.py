@@ -53,8 +53,6 @@ class Worker:
         To the executor that started it.
     listener : socket.socket
         Where a later executor can call.
-    lease : pathlib.Path
-        The file whose lock says that this process lives.
     """
 
     def __init__(
@@ -64,7 +62,6 @@ class Worker:
         folder: Path,
         line: Line,
         listener: socket.socket,
-        lease: Path,
     ) -> None:
         self.id = worker_id
         self.store = Store.open(home)
@@ -76,6 +73,7 @@ class Worker:
         listen(self.trace.fileno())
         # The line is not among them: another one takes its place one day.
         fds = [fd for fd in open_fds() if fd != line.fileno()]
+        lease = self.store.leases / f"{worker_id}.lease"
         self.guard = Guard(self.trace.fileno(), lease, fds)
         self.pulse = Pulse(self)
         self._definitions: dict[str, Loaded] = {}
@@ -154,7 +152,7 @@ class Worker:
         if not self.send(("outcome", outcome)):
             return  # the next receive finds the line dead and settles it
         failpoints.hit("outcome.after_send")
-        if outcome.has_threads or outcome.has_children or outcome.worn:
+        if outcome.is_last:
             self._await_end()
 
     def _begin(self, facts: RunFacts) -> None:
@@ -267,8 +265,7 @@ def main(arguments: list[str]) -> None:
     os.umask(mask)
     listener.listen(1)
     line = Line(socket.socket(fileno=connection))
-    path = Path(address).with_suffix(".lease")
-    worker = Worker(Path(home), worker_id, Path(folder), line, listener, path)
+    worker = Worker(Path(home), worker_id, Path(folder), line, listener)
     os.register_at_fork(after_in_child=worker.leave_child)
     try:
         worker.serve()

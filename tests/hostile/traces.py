@@ -253,7 +253,8 @@ def delete_socket_and_lease(self):
     for path in Path("/proc/net/unix").read_text().split():
         if path.endswith(f"{worker}.sock"):
             os.unlink(path)
-            os.unlink(path.removesuffix("sock") + "lease")
+            home = Path(os.environ["CHUTES_NB_HOME"])
+            os.unlink(home / "leases" / f"{worker}.lease")
             return 1
     raise AssertionError("no socket was found")
 
