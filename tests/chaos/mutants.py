@@ -241,7 +241,11 @@ MUTANTS = [
         "nobody inherits",
         "I2",
         ONLY_DRIVERS,
-        ("executor.py", "                await self._adopt_the_dead()\n", "                pass\n"),
+        (
+            "executor.py",
+            "                await self._adopt_the_dead()\n",
+            "                pass\n",
+        ),
     ),
     mutant(
         "a retry does not wait",
