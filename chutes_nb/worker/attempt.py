@@ -159,7 +159,7 @@ class Attempt:
         outcome.output_bytes = self.place.leave()
         outcome.worn = self._worn or self.place.harm
         outcome.has_children = has_children()
-        outcome.has_threads = count_threads() > 1 and count_threads() > own_threads()
+        outcome.has_threads = has_threads()
         return outcome
 
     def _files_of_failed(self) -> list[tuple[Any, ...]]:
@@ -325,6 +325,19 @@ def own_threads() -> int:
     """Count this package's threads beside the main one: the pulse, and the store's."""
     names = [thread.name for thread in threading.enumerate()]
     return sum(name.startswith("chutes-") for name in names) - 1
+
+
+def has_threads() -> bool:
+    """Whether the body left a thread behind.
+
+    A thread of this package that ends is out of the list a moment before it is out
+    of the count, so a difference has to last for some milliseconds.
+    """
+    for _ in range(5):
+        if count_threads() <= 1 or count_threads() <= own_threads():
+            return False
+        time.sleep(0.001)
+    return True
 
 
 def has_children() -> bool:
