@@ -19,10 +19,10 @@ def telling(chute, **options):
 
     @chute.job(**options)
     def tell(self, n: int = 0):
-        import builtins
+        import colorsys
 
-        was_used = getattr(builtins, "used", False)
-        builtins.used = True
+        was_used = getattr(colorsys, "used", False)
+        colorsys.used = True
         return os.getpid(), was_used
 
     return tell
