@@ -69,7 +69,8 @@ def test_a_file_arrives_whole_after_many_cuts_and_a_restart(server, ids):
             send_and_cut(server, uid, at, SIZE - at, part)
             cuts += 1
         else:
-            assert send(server, uid, at, content[at:]).status_code == 204
+            # 409: the end of a cut piece came in meanwhile; a client asks again.
+            assert send(server, uid, at, content[at:]).status_code in (204, 409)
         if cuts == CUTS // 2:
             server.kill()
             server.start()
