@@ -154,9 +154,9 @@ class Chute:
 
         return hook(args[0]) if args else hook
 
-    def panel(self) -> Any:
+    def panel(self) -> JobsPanel:
         """Return the panel of all jobs, as the last line of a cell shows it."""
-        return JobsPanel(runtime.store(), CardActions())
+        return panel()
 
     # -- submitting ------------------------------------------------------------
     def function(self, name: str) -> JobFunction:
@@ -292,6 +292,11 @@ def _pass_over(platform: Mapping[str, Any]) -> None:
             PlatformOptionNote,
             stacklevel=3,
         )
+
+
+def panel() -> JobsPanel:
+    """Return the panel of all jobs of the store, of whichever chute."""
+    return JobsPanel(runtime.store(), CardActions())
 
 
 def last_chute() -> Chute | None:

@@ -16,11 +16,12 @@ from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic_arguments import MagicArgumentParser
 
-from . import registry
+from . import chute, registry
 from .cell_magic import CellMagic
 from .chute import list_jobs
-from .errors import JobNotFound, NotAvailable
+from .errors import JobNotFound
 from .job import Job
+from .panel.board import JobsPanel
 from .runtime import store
 from .upkeep import soundness
 
@@ -189,12 +190,13 @@ def retry(line: str) -> Job:
     return named_job(given.job).retry(code=code, resume=not given.no_resume)
 
 
-def panel(_line: str) -> None:
-    """Show the panel of all jobs; comes with a later version."""
-    raise NotAvailable(
-        "%chute_panel is not available yet; %chute_jobs lists the jobs, and a job as "
-        "the last line of a cell shows its card"
-    )
+_PANEL = _parser("chute_panel", "Show the panel of all jobs.", takes_job=False)
+
+
+def panel(line: str) -> JobsPanel:
+    """Show the panel of all jobs: %chute_panel."""
+    _parsed(_PANEL, line)
+    return chute.panel()
 
 
 _DOCTOR = _parser("chute_doctor", "Say whether all is sound.", takes_job=False)

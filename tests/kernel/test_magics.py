@@ -207,8 +207,9 @@ def test_the_doctor_names_versions_and_the_store(notebook):
     ]
 
 
-def test_the_panel_says_that_it_comes_later(notebook):
-    assert "NotAvailable" in refusal(notebook, "%chute_panel")
+def test_the_panel_is_a_widget_that_a_page_can_show(notebook):
+    (bundle,) = notebook.show("%chute_panel").bundles
+    assert "application/vnd.jupyter.widget-view+json" in bundle
 
 
 def test_a_restarted_kernel_finds_the_newest_job(tmp_path):
