@@ -37,7 +37,7 @@ HEIGHT = {
             "submitting upkeep",
             "panel server",
             "job_parts publishing",
-            "job",
+            "job forms",
             "group client",
             "job_function",
             "chute",

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from ..paths import default_home
 from ..store import Store
-from ..uploads import Uploads, upload_limit
+from ..uploads import UPLOADS, Uploads, upload_limit
 from .news import News
 
 T = TypeVar("T")
@@ -28,7 +29,12 @@ class Desk:
         self._uploads: Uploads | None = None
         self._swept_at = 0.0
         self.news = News(self.store, self.ask)
-        self.upload_limit = upload_limit()
+        upload_limit(default_home() / UPLOADS)  # what is wrong with it is told now
+
+    @property
+    def upload_limit(self) -> int:
+        """Most bytes of one upload, as it is set now."""
+        return upload_limit(default_home() / UPLOADS)
 
     def store(self) -> Store:
         """Return the store; called from threads.
@@ -45,8 +51,7 @@ class Desk:
         store = self.store()
         with self._lock:
             if self._uploads is None:
-                folder = store.home / "uploads"
-                self._uploads = Uploads(folder, store.blobs, self.upload_limit)
+                self._uploads = Uploads(store.home / UPLOADS, store.blobs)
             if time.monotonic() - self._swept_at > SWEEP_S or not self._swept_at:
                 self._swept_at = time.monotonic()
                 self._uploads.sweep(time.time())
