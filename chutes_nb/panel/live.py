@@ -90,11 +90,11 @@ def answer_of(question: Callable[[], Any]) -> dict[str, Any]:
     try:
         return {"ok": True, "value": question()}
     except ChutesError as error:
-        details = getattr(error, "details", [])
-        return {"ok": False, "message": str(error), "details": details}
+        said = {"message": str(error), "kind": type(error).__name__}
+        return {"ok": False, "details": getattr(error, "details", [])} | said
     except Exception as error:  # said at the button, or the page waits for ever
-        said = f"{type(error).__name__}: {error}"
-        return {"ok": False, "message": said, "details": []}
+        said = {"message": f"{type(error).__name__}: {error}", "kind": "Error"}
+        return {"ok": False, "details": []} | said
 
 
 def free_from_the_cell(channel: Any) -> None:

@@ -1,8 +1,21 @@
-/**
- * SHA-256 in pieces (FIPS 180-4). The browser's own digest wants a whole file in memory,
- * and is missing where the page came by plain HTTP.
- */
+/** SHA-256 of a piece: the browser's own, or FIPS 180-4 where a page has none. */
 const BLOCK = 64;
+/** Hashed at one go by ourselves, before the page may draw again. */
+const STRETCH = 512 << 10;
+
+/** A page that came by plain HTTP from another machine has no `crypto.subtle`. */
+export async function sha256(
+  bytes: Uint8Array<ArrayBuffer>,
+  subtle: Pick<SubtleCrypto, "digest"> | undefined = globalThis.crypto?.subtle,
+): Promise<Uint8Array> {
+  if (subtle) return new Uint8Array(await subtle.digest("SHA-256", bytes));
+  const hash = new Sha256();
+  for (let at = 0; at < bytes.length; at += STRETCH) {
+    hash.update(bytes.subarray(at, at + STRETCH));
+    await new Promise((resolve) => setTimeout(resolve));
+  }
+  return hash.digest();
+}
 
 const K = constants((prime) => prime ** (1 / 3), 64);
 const START = constants(Math.sqrt, 8);
@@ -32,8 +45,8 @@ export class Sha256 {
     return this;
   }
 
-  /** Hexadecimal digits; nothing can be added after it. */
-  hex(): string {
+  /** Nothing can be added after it. */
+  digest(): Uint8Array {
     const rest = this.#heldBytes < BLOCK - 8 ? BLOCK : 2 * BLOCK;
     const end = new Uint8Array(rest);
     end.set(this.#held.subarray(0, this.#heldBytes));
@@ -42,7 +55,11 @@ export class Sha256 {
     view.setUint32(rest - 8, Math.floor(this.#bytes / 2 ** 29));
     view.setUint32(rest - 4, (this.#bytes << 3) >>> 0);
     this.#take(end, 0, rest);
-    return [...this.#state].map((word) => (word >>> 0).toString(16).padStart(8, "0")).join("");
+    const digest = new DataView(new ArrayBuffer(32));
+    this.#state.forEach((word, i) => {
+      digest.setInt32(4 * i, word);
+    });
+    return new Uint8Array(digest.buffer);
   }
 
   #take(bytes: Uint8Array, from: number, to: number): void {
@@ -83,9 +100,12 @@ function blocks(
       w[i] = ((w[i - 16] as number) + low + (w[i - 7] as number) + high) | 0;
     }
     for (let i = 0; i < 64; i++) {
-      const up = ((e >>> 6) | (e << 26)) ^ ((e >>> 11) | (e << 21)) ^ ((e >>> 25) | (e << 7));
-      const t = (h + up + ((e & f) ^ (~e & g)) + (k[i] as number) + (w[i] as number)) | 0;
-      const down = ((a >>> 2) | (a << 30)) ^ ((a >>> 13) | (a << 19)) ^ ((a >>> 22) | (a << 10));
+      const up =
+        ((e >>> 6) | (e << 26)) ^ ((e >>> 11) | (e << 21)) ^ ((e >>> 25) | (e << 7));
+      const t =
+        (h + up + ((e & f) ^ (~e & g)) + (k[i] as number) + (w[i] as number)) | 0;
+      const down =
+        ((a >>> 2) | (a << 30)) ^ ((a >>> 13) | (a << 19)) ^ ((a >>> 22) | (a << 10));
       const u = (down + ((a & b) ^ (a & c) ^ (b & c))) | 0;
       h = g;
       g = f;
