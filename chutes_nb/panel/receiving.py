@@ -39,7 +39,7 @@ class Receiver:
         Parameters
         ----------
         message : dict
-            ``name`` is one of ``QUESTIONS``; ``begin`` has ``file``, ``type`` and
+            ``name`` is one of ``QUESTIONS``; ``begin`` has ``file``, ``media`` and
             ``size``, the others ``upload``; a ``piece`` has ``at`` and ``sha256``.
         buffers : list of buffer
             Of a ``piece``: its bytes.
@@ -52,7 +52,7 @@ class Receiver:
         if name not in QUESTIONS:
             raise ChutesError(f"nobody here answers {name!r} about an upload")
         if name == "begin":
-            said = (message.get("file") or "", message.get("type") or "")
+            said = (message.get("file") or "", message.get("media") or "")
             upload = self._uploads.create(int(message["size"]), *said)
             return self._standing(upload)
         uid = str(message["upload"])

@@ -21,7 +21,7 @@ export class CommLine implements UploadLine {
 
   async begin({ name, type, size }: File): Promise<Standing> {
     try {
-      return await this.#ask({ name: "begin", file: name, type, size });
+      return await this.#ask({ name: "begin", file: name, media: type, size });
     } catch (error) {
       // The kernel has looked at the size and at its disk.
       throw isAnswer(error) ? new Final(error.message) : error;

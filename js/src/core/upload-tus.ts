@@ -60,7 +60,7 @@ export class TusLine implements UploadLine {
     onSent: (bytes: number) => void,
     signal: AbortSignal,
   ): Promise<Standing> {
-    const { at, bytes, sha256 } = piece;
+    const { at, part, sha256 } = piece;
     return new Promise((resolve, reject) => {
       const request = new XMLHttpRequest();
       request.open("PATCH", `${this.base}uploads/${uid}`);
@@ -84,7 +84,7 @@ export class TusLine implements UploadLine {
       heard();
       request.upload.onprogress = (event) => {
         heard();
-        onSent(Math.min(event.loaded, bytes.length));
+        onSent(Math.min(event.loaded, part.size));
       };
       request.onloadend = () => {
         clearTimeout(silence);
@@ -97,7 +97,7 @@ export class TusLine implements UploadLine {
           });
         } else reject(problem(request.status, request.responseText));
       };
-      request.send(bytes);
+      request.send(part);
     });
   }
 

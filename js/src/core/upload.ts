@@ -12,6 +12,8 @@ export interface Standing {
 
 export interface Piece {
   at: number;
+  /** The same as a part of the file, which a browser sends without taking it in. */
+  part: Blob;
   bytes: Uint8Array<ArrayBuffer>;
   sha256: Uint8Array;
 }
@@ -131,7 +133,7 @@ export class Upload {
     if (this.#run || this.phase === "done" || this.phase === "dropped") return;
     this.#failures = 0;
     this.#beginnings = 0;
-    this.problem = "";
+    this.#become("sending");
     void this.#keepOn();
   }
 
@@ -181,8 +183,9 @@ export class Upload {
         }
         this.uid = standing.upload;
         isNew = false;
-        this.#confirm(standing);
+        this.sent = standing.offset; // what was under way may be lost
         this.#become("sending");
+        this.#confirm(standing);
         await this.#send(run.signal);
         if (run.signal.aborted) return;
         this.#run = null;
@@ -269,20 +272,17 @@ export class Upload {
         "The file cannot be read any more: it was changed, moved or removed.",
       );
     }
-    return { at, bytes, sha256: await sha256(bytes) };
+    return { at, part, bytes, sha256: await sha256(bytes) };
   }
 
   #confirm(standing: Standing): void {
     this.#confirmed = standing.offset;
     this.sha256 = standing.sha256;
-    this.#saw(Math.max(standing.offset, this.phase === "sending" ? this.sent : 0));
+    this.#saw(standing.offset);
   }
 
   #saw(bytes: number): void {
-    this.sent = Math.min(
-      this.size,
-      this.phase === "sending" ? Math.max(this.sent, bytes) : bytes,
-    );
+    this.sent = Math.min(this.size, Math.max(this.sent, bytes));
     const now = this.clock();
     this.#samples.push([now, this.sent]);
     while ((this.#samples[0]?.[0] ?? now) < now - RATE_WINDOW_MS) this.#samples.shift();
