@@ -40,7 +40,8 @@ class Config(BaseModel):
 TRAIN = f"""{DEFINE}
 @chute.job(timeout="1h", retry=2)
 def train(self, epochs: int, rate: float = 0.001,
-          kind: Literal["fast", "slow"] = "fast", shuffle: bool = False, since: datetime.date = datetime.date(2026, 1, 31),
+          kind: Literal["fast", "slow"] = "fast", shuffle: bool = False,
+          since: datetime.date = datetime.date(2026, 1, 31),
           limit: int | None = None, tags: list[str] = ["a"], extra: dict = {{}}):
     return dict(epochs=epochs, rate=rate, kind=kind, shuffle=shuffle, limit=limit,
                 since=since.isoformat(), tags=tags, extra=extra)
