@@ -282,7 +282,7 @@ class Executor:
         except StoreBusy:  # somebody who knows nothing of the gate: DB Browser, say
             self._put_back(batch, BUSY_PAUSE_S)
             return
-        except (StoreError, sqlite3.Error) as error:
+        except Exception as error:
             self.lane.backlog = None
             if isinstance(error, StoreDamaged) and mended(self.store):
                 self._put_back(batch, 0.0)
@@ -333,7 +333,7 @@ class Executor:
             self._put_later(pause, entry)
         else:
             log.error("cannot be written: %r", entry, exc_info=error)
-            entry.fail(error)
+            self._inbox.extendleft(entry.bare(error))
 
     def _put_later(self, seconds: float, entry: Entry) -> asyncio.TimerHandle:
         assert self._loop is not None  # commits happen on it

@@ -13,6 +13,7 @@ from typing import Any
 import anyio
 import anyio.abc
 
+from .lanes.claims import define_message, task_of
 from .lanes.handle import Handle
 from .lanes.process import ProcessLane
 from .policy import Ending
@@ -24,8 +25,6 @@ from .rounds import (
     Kick,
     Stillborn,
     Told,
-    define_message,
-    task_of,
 )
 from .states import State
 from .store import Store, fleet, jobs, logs, runs
