@@ -88,9 +88,11 @@ class Gates:
         bool
             False, with none taken, where somebody else has one of them.
         """
+        # A copy: other threads submit meanwhile. What has looks comes from this one.
+        looks = [one for one in tuple(entries) if isinstance(one, Told) and one.look]
         if not self._store.gate().try_enter():
             return False
-        if not any(isinstance(one, Told) and one.look for one in entries):
+        if not looks:
             return True
         self._has_logs = self._store.log_gate().try_enter()
         if not self._has_logs:

@@ -235,15 +235,15 @@ MUTANTS = [
         "the living are inherited from",
         "I",
         struck("ticks once", drivers=2, driver=2.0),
-        ("executor.py", 'if not is_held(Path(row["lease"]))', "if row"),
+        ("inheriting.py", 'if not is_held(Path(row["lease"]))', "if row"),
     ),
     mutant(
         "nobody inherits",
         "I2",
         ONLY_DRIVERS,
         (
-            "executor.py",
-            "                await self._adopt_the_dead()\n",
+            "inheriting.py",
+            "                await self._inherit()\n",
             "                pass\n",
         ),
     ),
