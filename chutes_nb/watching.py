@@ -56,8 +56,9 @@ class Watch:
                     seen = version
                     self._put(Kick(asks=True))
                     # A waiting job can be ended by others: a cancel from the server.
+                    newest = self._store.rev()  # first: more may end meanwhile
                     self._store.feed.nudge(self._store.ended_since(rev))
-                    rev = self._store.rev()
+                    rev = newest
                 self._keep_small()
             except (StoreError, sqlite3.DatabaseError) as error:
                 log.error("the store cannot be read: %s", error)

@@ -14,6 +14,7 @@ from chutes_nb import failpoints, runtime
 from chutes_nb.errors import ChutesError
 from chutes_nb.rounds import Kick
 from chutes_nb.states import State
+from chutes_nb.store import Store
 from chutes_nb.watching import Gates
 from rows import is_gone, until
 from test_store_locked import HOLD_GATE, hold
@@ -108,3 +109,30 @@ def test_a_submit_to_an_executor_that_just_ends_is_refused_and_does_not_wait(
 def refused(submit) -> None:
     with pytest.raises(ChutesError, match="stopped"):
         submit()
+
+
+def test_no_end_is_missed_that_comes_between_two_looks_at_the_store(own_chute):
+    @own_chute.job
+    def work():
+        return 1
+
+    own_chute.pause()
+    executor = runtime.executor()
+    one, two = work.submit(), work.submit()
+    other = Store(runtime.store().home)  # as another process has it: a server
+    ended = {job.id: threading.Event() for job in (one, two)}
+    for job in (one, two):
+        job.add_done_callback(lambda job: ended[job.id].set())
+
+    def between(statement: str) -> None:
+        if statement.startswith("SELECT rev") and ended[one.id].is_set():
+            connection.set_trace_callback(None)
+            other.request_cancel(two.id, by="a test")
+
+    connection = executor.call(lambda: executor.store.reader.connection).result(S)
+    executor.call(lambda: connection.set_trace_callback(between)).result(S)
+    other.request_cancel(one.id, by="a test")
+    assert ended[one.id].wait(S)
+    other.pause("another chute", by="a test")  # so that the executor looks again
+    assert ended[two.id].wait(S)
+    other.close()
