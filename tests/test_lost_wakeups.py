@@ -136,3 +136,25 @@ def test_no_end_is_missed_that_comes_between_two_looks_at_the_store(own_chute):
     other.pause("another chute", by="a test")  # so that the executor looks again
     assert ended[two.id].wait(S)
     other.close()
+
+
+def test_who_waits_for_a_job_hears_of_its_end_though_the_executor_was_let_go(
+    own_chute, tmp_path
+):
+    @own_chute.job
+    def work(flag: str):
+        import os
+        import time
+
+        while not os.path.exists(flag):
+            time.sleep(0.005)
+        return 7
+
+    job = work.submit(flag=str(tmp_path / "flag"))
+    until(lambda: job.status is State.RUNNING)
+    ended = threading.Event()
+    job.add_done_callback(lambda _: ended.set())
+    runtime.stop()
+    (tmp_path / "flag").touch()
+    assert ended.wait(S)
+    assert job.result(S) == 7
