@@ -339,7 +339,7 @@ MUTANTS = [
         struck("slow_hang", driver=2.0, seconds=7.0),
         (
             "settler.py",
-            'self.lane.begun(handle, time.time() - row["started_at"])',
+            "self.lane.begun(handle, gone_s)",
             "self.lane.begun(handle, 99.0)",
         ),
     ),
