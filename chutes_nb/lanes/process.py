@@ -45,7 +45,7 @@ class Settles(Protocol):
     """What the lane tells its executor; each is called on the executor's loop."""
 
     def ready(self, handle: Handle, busy: Busy | None) -> None:
-        """Tell that a worker said hello; ``busy`` is the attempt it has, and its age."""
+        """Tell that a worker said hello; ``busy`` is the attempt it has, if any."""
 
     def told(self, handle: Handle, tellings: list[Telling]) -> None:
         """Pass on what a running attempt says."""
