@@ -284,6 +284,7 @@ class Executor:
     def _commit(self, batch: list[Entry]) -> None:
         """Write a group of entries; the gates are ours, and are left here."""
         round_ = Round(self.store, self.lane, self.id, self.max_workers)
+        failpoints.hit("commit.before_begin")
         try:
             with self.store.writing(entered=True) as tx:
                 if not self._is_registered:

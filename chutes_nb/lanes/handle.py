@@ -198,6 +198,7 @@ class Handle:
         The old one is in the log store by now. ``following`` is the new one where
         the next attempt is in the store with it already.
         """
+        failpoints.hit("output.before_unlink")
         Path(self.output).unlink(missing_ok=True)
         self.output = following or self.new_output()
 

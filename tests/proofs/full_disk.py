@@ -110,7 +110,7 @@ def prove(count: int) -> Verdict:
     return Verdict(
         not wrong,
         f"{count} rounds, full at another write each, {sum(ends.values())} "
-        f"acknowledged jobs: {dict(ends)}; the last of a round ended at most {slowest:.1f} s after "
-        f"there was room again; {told or 'none failed'}{'; ' * bool(wrong)}"
-        f"{' | '.join(wrong[:5])}",
+        f"acknowledged jobs: {dict(ends)}; the last of a round ended at most "
+        f"{slowest:.1f} s after there was room again; {told or 'none failed'}"
+        f"{'; ' * bool(wrong)}{' | '.join(wrong[:5])}",
     )
