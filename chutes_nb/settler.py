@@ -13,6 +13,7 @@ from typing import Any
 import anyio
 import anyio.abc
 
+from .lanes.claims import define_message, task_of
 from .lanes.handle import Handle
 from .lanes.process import ProcessLane
 from .policy import Ending
@@ -24,8 +25,6 @@ from .rounds import (
     Kick,
     Stillborn,
     Told,
-    define_message,
-    task_of,
 )
 from .states import State
 from .store import Store, fleet, jobs, logs, runs
@@ -33,7 +32,7 @@ from .store.db import Row
 from .worker.capture import POLL_S, Capture
 from .worker.endings import ending_of, result_of
 from .worker.errors import Sources
-from .worker.frames import Outcome, Telling
+from .worker.frames import Busy, Outcome, Telling
 
 log = logging.getLogger(__name__)
 
@@ -78,14 +77,13 @@ class Settler:
             self.lane.give(handle, task)
             handle.capture = Capture(task["output"], offset)
 
-    def ready(self, handle: Handle, busy: tuple[str, int] | None) -> None:
+    def ready(self, handle: Handle, busy: Busy | None) -> None:
         """Give an adopted worker what never reached it; watch what it has."""
         task = handle.task
         if task is not None and busy is not None:
-            # Wall clock: the only one that two processes share across a boot.
-            row = fleet.running_on(self._store.reader, handle.id)
-            if row is not None and handle.began_at is None:
-                self.lane.begun(handle, time.time() - row["started_at"])
+            gone_s = busy[2]  # before the first line it will say so itself
+            if gone_s is not None and handle.began_at is None:
+                self.lane.begun(handle, gone_s)
         elif task is not None and handle.stopping is None:
             self._deliver_or_forget(handle, task)
         handle.idle_since = time.monotonic()

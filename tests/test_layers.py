@@ -31,7 +31,7 @@ HEIGHT = {
             "lanes",
             "rounds",
             "settler",
-            "watching",
+            "watching inheriting",
             "executor",
             "runtime",
             "submitting upkeep",
@@ -54,7 +54,7 @@ LEVEL = {room: height for height, rooms in HEIGHT.items() for room in rooms}
 # The two front doors read and write the store and know nothing of who runs jobs.
 DOORS = ("panel", "server")
 BEHIND_THE_DOORS = {
-    *("executor", "settler", "rounds", "lanes"),
+    *("executor", "settler", "inheriting", "rounds", "lanes"),
     *("runtime", "worker", "host"),
 }
 

@@ -30,7 +30,7 @@ from ..store.db import Row
 from ..store.ids import new_id
 from ..worker.capture import Capture
 from ..worker.errors import Sources
-from ..worker.frames import PROTOCOL, Outcome, Telling
+from ..worker.frames import PROTOCOL, Busy, Outcome, Telling
 from ..worker.trace import WHERE_SIGNAL
 from .births import Births, start_process
 from .causes import announce, cause_of_death, pass_after_kill, placed
@@ -44,8 +44,8 @@ _children: dict[str, subprocess.Popen[bytes]] = {}
 class Settles(Protocol):
     """What the lane tells its executor; each is called on the executor's loop."""
 
-    def ready(self, handle: Handle, busy: tuple[str, int] | None) -> None:
-        """Tell that a worker said hello; ``busy`` is the attempt it has."""
+    def ready(self, handle: Handle, busy: Busy | None) -> None:
+        """Tell that a worker said hello; ``busy`` is the attempt it has, if any."""
 
     def told(self, handle: Handle, tellings: list[Telling]) -> None:
         """Pass on what a running attempt says."""
@@ -179,9 +179,7 @@ class ProcessLane:
         task = handle.task
         return task is not None and (task["id"], task["attempt"]) == (job, attempt)
 
-    def _on_hello(
-        self, handle: Handle, protocol: int, busy: tuple[str, int] | None
-    ) -> None:
+    def _on_hello(self, handle: Handle, protocol: int, busy: Busy | None) -> None:
         if protocol != PROTOCOL:
             # Another version's worker: it settles what it has by itself and goes.
             handle.is_going = True

@@ -12,6 +12,7 @@ from typing import Any
 from ..files_in import clean_name
 from ..store.blobs import keep_file
 from ..store.runs import KeptFile
+from ..views.text import clean
 from .place import Place
 
 LOOKED_AT = 10_000  # strings of a result that are asked whether they name a file
@@ -52,7 +53,8 @@ class Keeper:
         blob = keep_file(path, self._blobs)
         label = clean_name(name or path.name)
         kind = mimetypes.guess_type(label)[0] or "application/octet-stream"
-        return KeptFile(label, str(path), blob.size, kind, blob.sha256)
+        # A name on a disk is bytes, which need not be text.
+        return KeptFile(label, clean(str(path)), blob.size, kind, blob.sha256)
 
     def collect(self, result: Any) -> list[KeptFile]:
         """Keep what the attempt left in its folder and what its result names.

@@ -21,7 +21,7 @@ from ..states import State
 from ..store import Store
 from .alone import Alone
 from .attempt import Attempt
-from .frames import Line, Outcome, Task, Telling
+from .frames import Busy, Line, Outcome, Task, Telling
 from .guard import Guard
 from .tellings import state_of
 
@@ -102,6 +102,16 @@ class Pulse:
         with self._lock:
             outcome.told[:0] = self._take()
             self.task = self._attempt = None
+
+    def busy(self) -> Busy | None:
+        """Return the running attempt, with the seconds since its first line."""
+        with self._lock:
+            task, attempt = self.task, self._attempt
+            if task is None or attempt is None:
+                return None
+            began_at = attempt.facts.began_at
+            gone_s = None if began_at is None else monotonic() - began_at
+            return (task.job, task.attempt, gone_s)
 
     def alone(self) -> Alone:
         """Return who writes to the store for an attempt that has ended."""
