@@ -7,7 +7,7 @@ import concurrent.futures
 from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
-from . import runtime, submitting
+from . import job_logs, runtime, submitting
 from .codec import decode
 from .errors import (
     JobCancelled,
@@ -22,11 +22,10 @@ from .model import ErrorInfo, Progress, StatusInfo
 from .panel.card import card_bundle
 from .panel.static import one_line
 from .states import State
-from .store import Store, jobs, logs, runs
+from .store import Store, jobs, runs
 from .store.blobs import blob_path
 from .worker.tellings import thaw_state
 
-POLL_S = 0.05
 ENDS: dict[State, type[JobEnded]] = {
     State.FAILED: JobFailed,
     State.TIMEOUT: JobTimeout,
@@ -258,9 +257,13 @@ class Job:
         return Job(submitting.resubmit(self._store, self.id, code, resume), self._store)
 
     def logs(
-        self, tail: int | None = None, follow: bool = False, attempt: int | None = None
+        self,
+        tail: int | None = None,
+        follow: bool = False,
+        attempt: int | None = None,
+        search: job_logs.Search | None = None,
     ) -> str | Iterator[str]:
-        """Return what the newest attempt wrote.
+        """Return what the newest attempt wrote; a bar that was drawn again is a line.
 
         Parameters
         ----------
@@ -270,40 +273,23 @@ class Job:
             Give an iterator of lines instead, which ends with the job.
         attempt : int, optional
             An earlier attempt's log.
+        search : str or re.Pattern, optional
+            Only lines that hold this text, whatever its case, or this pattern.
         """
+        if tail is not None and (isinstance(tail, bool) or tail < 0):
+            raise ValueError(f"tail={tail!r}: a number of lines is wanted")
         if follow:
-            return self._follow(attempt)
-        if tail is not None:
+            lines = job_logs.followed(self._store, self.id, attempt)
+            return lines if search is None else job_logs.matching(lines, search)
+        if tail is not None and search is None:
             return "\n".join(self._store.tail(self.id, tail, attempt))
-        parts, offset = [], 0
-        while True:
-            found = self._store.log(self.id, attempt, offset, logs.HEAD_BYTES)
-            if found["skipped"] and offset:
-                parts.append(f"\n[{found['skipped']} bytes not kept]\n")
-            parts.append(found["text"])
-            if found["next_offset"] <= offset:
-                return "".join(parts)
-            offset = found["next_offset"]
-
-    def _follow(self, attempt: int | None) -> Iterator[str]:
-        offset, rest, number = 0, "", attempt
-        while True:
-            rev = self._store.rev()
-            found = self._store.log(self.id, number, offset)
-            number = found["attempt"] if found["text"] else number
-            rest += found["text"]
-            *lines, rest = rest.split("\n")
-            yield from lines
-            if found["end"] and not found["text"]:
-                if self._store.has_ended(self.id) or attempt is not None:
-                    break
-                number, offset = None, 0  # the next attempt has a log of its own
-            elif found["text"]:
-                offset = found["next_offset"]
-                continue
-            self._store.wait(rev, POLL_S)
-        if rest:
-            yield rest
+        text = job_logs.whole(self._store, self.id, attempt)
+        if search is None:
+            return text
+        found = list(job_logs.matching(text.split("\n"), search))
+        if tail is not None:
+            found = found[-tail:] if tail else []
+        return "\n".join(found)
 
     def show(self) -> None:
         """Show the live card here."""

@@ -19,7 +19,7 @@ HEIGHT = {
     height: room.split()
     for height, room in enumerate(
         [
-            "errors states sizes bytecode locality flow failpoints",
+            "errors states sizes bytecode locality flow failpoints folding",
             "paths model policy loading options cells",
             "processes",
             "store",
@@ -36,7 +36,7 @@ HEIGHT = {
             "runtime",
             "submitting upkeep",
             "panel server",
-            "job_parts publishing",
+            "job_parts job_logs publishing",
             "job",
             "group client",
             "job_function",
