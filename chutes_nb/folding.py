@@ -87,13 +87,8 @@ class Screen:
     def _write(self, piece: str) -> None:
         if not piece:
             return
-        row = self._rows[self._at]
-        if self._is_at_start:
-            # Blanks over a bar wipe it out; the cursor mostly goes back after them.
-            row = "" if row and not piece.strip(" ") else piece
-        else:
-            row += piece
-        self._rows[self._at] = row
+        row = "" if self._is_at_start else self._rows[self._at]
+        self._rows[self._at] = row + piece
         self._is_at_start = False
 
     def _step(self, step: str) -> None:
