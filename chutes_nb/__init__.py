@@ -62,6 +62,7 @@ _PLACES = {
     "Progress": "model",
     "State": "states",
     "StatusInfo": "model",
+    "TightTimeoutWarning": "remarks",
     "UploadedFile": "files_in",
     "configure": "runtime",
     "export_db": "upkeep",
@@ -150,6 +151,7 @@ if TYPE_CHECKING:
     from .model import StatusInfo as StatusInfo
     from .options import JobOptions as JobOptions
     from .pickling import CaptureWarning as CaptureWarning
+    from .remarks import TightTimeoutWarning as TightTimeoutWarning
     from .runtime import configure as configure
     from .states import State as State
     from .upkeep import export_db as export_db

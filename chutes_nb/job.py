@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import time
 from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
@@ -50,7 +51,7 @@ class Job:
     @property
     def info(self) -> StatusInfo:
         """The job as it stands now."""
-        return StatusInfo(**self._store.status(self.id))
+        return StatusInfo(**self._store.status(self.id)).as_of(time.time())
 
     @property
     def status(self) -> State:

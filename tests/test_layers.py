@@ -34,7 +34,7 @@ HEIGHT = {
             "watching",
             "executor",
             "runtime",
-            "submitting upkeep",
+            "submitting upkeep remarks",
             "panel server",
             "job_parts job_logs publishing",
             "job",
