@@ -18,7 +18,8 @@ from .errors import (
     JobNotReady,
     JobTimeout,
 )
-from .job_parts import AttemptInfo, JobFile
+from .job_files import JobFile, JobFiles
+from .job_parts import AttemptInfo
 from .model import ErrorInfo, Progress, StatusInfo
 from .panel.card import card_bundle
 from .panel.static import one_line
@@ -85,16 +86,16 @@ class Job:
         return [decode(*one) for one in runs.partials(self._store.reader, self.id)]
 
     @property
-    def files(self) -> list[JobFile]:
-        """Files that stay with the job."""
+    def files(self) -> JobFiles:
+        """Files that stay with the job: a list, and each by its name."""
         names = ("name", "size", "type", "sha256")
-        return [
+        return JobFiles(
             JobFile(
                 blob_path(self._store.blobs, row["sha256"]),
                 **{name: row[name] for name in names},
             )
             for row in runs.files(self._store.reader, self.id)
-        ]
+        )
 
     @property
     def inputs(self) -> Any:

@@ -36,7 +36,7 @@ HEIGHT = {
             "runtime",
             "submitting upkeep remarks",
             "panel server",
-            "job_parts job_logs publishing",
+            "job_parts job_logs job_files publishing",
             "job",
             "group client",
             "job_function",

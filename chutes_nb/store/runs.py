@@ -57,6 +57,13 @@ VALUES (:job, :attempt,
         (SELECT coalesce(max(n), 0) + 1 FROM files WHERE job = :job),
         :name, :origin, :size, :type, :sha256)
 """
+# What is shown anew takes the place of what was shown.
+REPLACE_FILE = """
+UPDATE files
+   SET size = :size, type = :type, sha256 = :sha256
+ WHERE job = :job AND attempt = :attempt AND origin = :origin AND name = :name
+"""
+SHOWN = "shown:"
 GET_FILES = "SELECT * FROM files WHERE job = :job ORDER BY n"
 
 
@@ -176,7 +183,9 @@ def add_files(
 ) -> None:
     """Keep files with a job."""
     for file in files:
-        tx.run(ADD_FILE, file._asdict() | {"job": job, "attempt": attempt})
+        place = file._asdict() | {"job": job, "attempt": attempt}
+        if not (file.origin.startswith(SHOWN) and tx.run(REPLACE_FILE, place)):
+            tx.run(ADD_FILE, place)
         tx.facts.append((FILE, job, attempt, *file))
 
 

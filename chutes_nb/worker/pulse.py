@@ -11,6 +11,7 @@ import os
 import select
 import signal
 import threading
+from pathlib import Path
 from time import monotonic, sleep  # a body may put others into the module
 from typing import Any, Protocol
 
@@ -23,6 +24,8 @@ from .alone import Alone
 from .attempt import Attempt
 from .frames import Line, Outcome, Task, Telling
 from .guard import Guard
+from .offspring import Origin, TellingFile
+from .place import Place
 from .tellings import state_of
 
 BEAT_S = 0.05
@@ -39,6 +42,7 @@ class Owner(Protocol):
     id: str
     store: Store
     guard: Guard
+    place: Place
     line: Line | None
 
     def send(self, message: tuple[object, ...]) -> bool:
@@ -63,6 +67,7 @@ class Pulse:
         self._wake = threading.Event()
         self._told: list[Telling] = []
         self._progress: Telling | None = None
+        self._file = TellingFile(Path(worker.place.told))
         self._attempt: Attempt | None = None
         self._alone: Alone | None = None
         self._last_state: tuple[str, bytes | None] | None = None
@@ -86,6 +91,7 @@ class Pulse:
             self._state_due = 0.0
             self._told.clear()
             self._progress = None
+            self._file.begin()
         if not self._wake.is_set():
             self._wake.set()
 
@@ -100,6 +106,7 @@ class Pulse:
     def end(self, outcome: Outcome) -> None:
         """Stop beating; what was not sent yet goes with the outcome."""
         with self._lock:
+            self._hear_offspring()
             outcome.told[:0] = self._take()
             self.task = self._attempt = None
 
@@ -136,6 +143,7 @@ class Pulse:
     def _beat(self) -> None:
         failpoints.hit("body.mid")
         self._listen()
+        self._hear_offspring()
         self._look_at_state()
         tellings = self._take()
         task = self.task
@@ -147,6 +155,14 @@ class Pulse:
             if not tellings or self._worker.send(told):
                 return
         self._be_alone(task, tellings)
+
+    def _hear_offspring(self) -> None:
+        """Take what processes that the job started have told."""
+        task = self.task
+        if task is None:
+            return
+        for telling in self._file.read(Origin(task.job, task.attempt)):
+            self.tell(telling)
 
     def _take(self) -> list[Telling]:
         told, self._told = self._told, []
