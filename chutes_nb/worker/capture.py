@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from ..reading import Metric, Pace, ProgressRead, Reader, Reading
+from ..reading import Metric, Pace, ProgressRead, Reader, Reading, Thinner
 from ..store.logs import HEAD_BYTES, TAIL_BYTES
 
 LOOK_BYTES = 1 << 20
@@ -82,6 +82,10 @@ class Capture:
         self._fd: int | None = None
 
     @cached_property
+    def _thinner(self) -> Thinner:
+        return Thinner()
+
+    @cached_property
     def _reader(self) -> Reader:
         return Reader()
 
@@ -121,15 +125,20 @@ class Capture:
         """Read what a last line without its end tells; the attempt is over."""
         look = Look(self.offset, b"")
         self._read_into(look, self._reader.finish(), now)
+        look.metrics += [Metric(*point) for point in self._thinner.finish()]
         return look if look.tells else None
 
     def _read_into(self, look: Look, reading: Reading, now: float) -> None:
-        look.metrics = reading.metrics
+        look.metrics = self._thinned(reading.metrics)
         if self._is_new:
             look.progress = self._foretold(now).progress
         if reading.progress is not None and not self._is_told:
             self._read = reading.progress
             look.progress = self._with_pace(now)
+
+    def _thinned(self, metrics: list[Metric]) -> list[Metric]:
+        take = self._thinner.take
+        return [one for one in metrics if take((one.name, one.step, one.value))]
 
     def told(self, now: float, value: dict[str, Any]) -> dict[str, Any]:
         """Take progress that the job tells by itself; text is not asked any more."""

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from .. import failpoints
 from ..policy import Ending
 from ..processes import kill_marked, signal_group
+from ..reading import Thinner
 from ..states import State
 from ..store import Store
 from .alone import Alone
@@ -67,6 +68,7 @@ class Pulse:
         self._wake = threading.Event()
         self._told: list[Telling] = []
         self._progress: Telling | None = None
+        self._curves = Thinner()
         self._file = TellingFile(Path(worker.place.told))
         self._attempt: Attempt | None = None
         self._alone: Alone | None = None
@@ -91,6 +93,7 @@ class Pulse:
             self._state_due = 0.0
             self._told.clear()
             self._progress = None
+            self._curves = Thinner()
             self._file.begin()
         if not self._wake.is_set():
             self._wake.set()
@@ -100,13 +103,14 @@ class Pulse:
         with self._lock:
             if telling.kind == "progress":
                 self._progress = telling
-            else:
+            elif telling.kind != "metric" or self._curves.take(telling.value):
                 self._told.append(telling)
 
     def end(self, outcome: Outcome) -> None:
         """Stop beating; what was not sent yet goes with the outcome."""
         with self._lock:
             self._hear_offspring()
+            self._told += [Telling("metric", one) for one in self._curves.finish()]
             outcome.told[:0] = self._take()
             self.task = self._attempt = None
 
