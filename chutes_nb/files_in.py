@@ -179,10 +179,14 @@ def clean_name(name: str) -> str:
 
 
 def clean_path(name: str) -> str:
-    """Make a relative path of safe steps, for a file that lies in a tree."""
-    steps = name.replace("\\", "/").split("/")
-    kept = [clean_name(step) for step in steps if step.strip(". ")]
-    return "/".join(kept[-DEEPEST:]) or "file"
+    """Make a relative path of safe steps, for a file that lies in a tree.
+
+    Of a name that leads out of its tree (``..``, ``/``, ``\\``) the last step stays.
+    """
+    steps = name.split("/")
+    if "\\" in name or not all(step.strip(". ") for step in steps):
+        return clean_name(name)
+    return "/".join([clean_name(step) for step in steps][-DEEPEST:])
 
 
 def free_name(name: str, used: set[str]) -> str:

@@ -72,8 +72,17 @@ class Job:
     @property
     def state(self) -> dict[str, Any]:
         """What the run set on ``self``, at most a moment old."""
-        row = runs.run_state(self._store.reader, self.id)
-        return {} if row is None else thaw_state(row["body"], row["exact"])
+        while (row := runs.run_state(self._store.reader, self.id)) is not None:
+            exact = row["exact"]
+            try:
+                if row["file"] is not None:
+                    exact = self._store.large.read(row["file"])
+            except FileNotFoundError:
+                newer = runs.run_state(self._store.reader, self.id)
+                if newer is not None and newer["file"] != row["file"]:
+                    continue  # it was replaced between the two looks
+            return thaw_state(row["body"], exact)
+        return {}
 
     @property
     def metrics(self) -> dict[str, list[tuple[float | None, float]]]:
@@ -83,7 +92,10 @@ class Job:
     @property
     def partial(self) -> list[Any]:
         """What the run has emitted, in order."""
-        return [decode(*one) for one in runs.partials(self._store.reader, self.id)]
+        return [
+            decode(*one)
+            for one in runs.partials(self._store.reader, self.id, self._store.blobs)
+        ]
 
     @property
     def files(self) -> JobFiles:

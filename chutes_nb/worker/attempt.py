@@ -39,11 +39,11 @@ from .context import RunContext, RunFacts, enter
 from .errors import Sources, describe
 from .frames import Outcome, Task, Telling
 from .guard import Guard, seed
-from .keeping import Keeper, file_time, kept_body
+from .keeping import Keeper, file_time, kept_body, slimmed
 from .memory import shortage
 from .payload import bound_payload
 from .place import Place
-from .tellings import state_of
+from .tellings import StateWatch
 
 INLINE_BYTES = 1_000_000  # larger results are files of the store
 SMALL_JSON_BYTES = 2_000  # below it the result is shown from its own JSON
@@ -133,8 +133,9 @@ class Attempt:
         self.facts = RunFacts(
             task.job, task.attempt, task.max_attempts, place.output_dir, task.timeout_s
         )
-        self.keeper = Keeper(store.blobs, place, file_time())
+        self.keeper = Keeper(store.blobs, place, file_time(guard.trace_fd))
         self.context: RunContext | None = None
+        self.state: StateWatch | None = None
 
     def run(self) -> Outcome:
         """Set the place up, call the body, and put its end into an outcome."""
@@ -155,9 +156,9 @@ class Attempt:
             enter(None)
         if outcome.end != "ok":
             outcome.files = self._files_of_failed()
-        if self.context is not None and self.context._state:
+        if self.state is not None:
             with contextlib.suppress(Exception, TooSlow), at_most(SHOW_S):
-                outcome.told.extend(state_of(self.context))
+                outcome.told.extend(self.state.look())
         outcome.output_bytes = self.place.leave()
         outcome.worn = self._worn or self.place.harm
         outcome.has_children = has_children()
@@ -192,6 +193,7 @@ class Attempt:
         if setup["wants_output_dir"]:
             arguments["output_dir"] = self.facts.output_dir
         self.context = RunContext(self.facts, self, self.loaded.chute)
+        self.state = StateWatch(self.context, self._put_state)
         first, named = bound_arguments(function, arguments)
         if setup["takes_self"]:
             first = [self.context, *first]
@@ -311,10 +313,17 @@ class Attempt:
                 print(f"retry_on raised {second!r}; not retried", file=sys.stderr)
             return False
 
+    def _put_state(self, body: bytes) -> str:
+        """Keep a state that is too large for a row; the one before may be read now."""
+        large, task = self.store.large, self.task
+        file = large.put(task.job, f"state-{task.attempt}", body)
+        large.drop_older(file, keep=2)
+        return file
+
     # -- what the context asks for (see context.Outlet) --------------------------
     def tell(self, telling: Telling) -> None:
         """Send a telling on its way."""
-        self._tell(telling)
+        self._tell(slimmed(telling, self.store.blobs))
 
     def save_checkpoint(self, step: float | None, kind: str, body: bytes) -> None:
         """Keep a checkpoint; durable when it returns."""

@@ -18,12 +18,13 @@ from ..errors import FileTooLarge
 from ..files_in import clean_path
 from ..sizes import shown_size
 from ..store.blobs import Blob, keep, keep_file, take_over
-from ..store.runs import KeptFile
+from ..store.large import LARGE_BYTES
+from ..store.runs import IN_FILE, KeptFile
+from .frames import Telling
 from .place import Place
 
 LIMIT_VARIABLE = "CHUTES_NB_FILE_LIMIT"
 LIMIT_BYTES = 10 << 30
-CLOCK_REALTIME_COARSE = 5  # linux/time.h
 LOOKED_AT = 10_000  # strings of a result that are asked whether they name a file
 MAX_FILES = 1_000
 _DEEPEST = 8
@@ -40,15 +41,25 @@ def limit_bytes() -> int:
     return int(text) if text.isdigit() else LIMIT_BYTES
 
 
-def file_time() -> float:
-    """Return the time that a file written now is stamped with.
+def file_time(fd: int) -> int:
+    """Return the time, in ns, that file systems stamp what is written from now on with.
 
-    File systems stamp with the last tick of the clock, some milliseconds ago.
+    They stamp with the last tick of the clock, which is some milliseconds old. A file
+    that is changed again within a tick after its time was asked for gets a finer one
+    (multigrain timestamps, Linux 6.13), and no file gets an earlier one after that.
+
+    Parameters
+    ----------
+    fd : int
+        A file that may be touched.
     """
     try:
-        return time.clock_gettime(CLOCK_REALTIME_COARSE)
-    except OSError:  # not Linux
-        return time.time() - 0.02
+        os.utime(fd)
+        os.fstat(fd)
+        os.utime(fd)
+        return os.fstat(fd).st_ctime_ns
+    except OSError:  # the last body has closed it
+        return time.time_ns() - 20_000_000
 
 
 def kept(path: Path, name: str, blobs: Path, *, moves: bool = False) -> KeptFile:
@@ -92,6 +103,17 @@ def kept_body(body: bytes, name: str, origin: str, blobs: Path) -> KeptFile:
     return _entry(name, origin, keep(io.BytesIO(body), blobs))
 
 
+def slimmed(telling: Telling, blobs: Path) -> Telling:
+    """Put a large partial result into a file of the store; it travels by its name."""
+    if telling.kind != "partial":
+        return telling
+    kind, body = telling.value
+    if len(body) <= LARGE_BYTES:
+        return telling
+    blob = keep(io.BytesIO(body), blobs)
+    return Telling("partial", (kind + IN_FILE, blob.sha256.encode()))
+
+
 def _entry(name: str, origin: str, blob: Blob) -> KeptFile:
     label = clean_path(name)
     kind = mimetypes.guess_type(label)[0] or "application/octet-stream"
@@ -130,15 +152,15 @@ class Keeper:
         The store's folder of contents.
     place : Place
         The attempt's own folder.
-    began_at : float
+    began_ns : int
         When the attempt began, as file systems know it (:func:`file_time`): a file
         that the result names counts as the job's where it was made or changed since.
     """
 
-    def __init__(self, blobs: Path, place: Place, began_at: float) -> None:
+    def __init__(self, blobs: Path, place: Place, began_ns: int) -> None:
         self._blobs = blobs
         self._place, self._cwd = place, place.cwd
-        self._began_at = began_at
+        self._began_ns = began_ns
         self._seen: set[str] = set()
         self._kept: list[KeptFile] = []
         self._left_out = 0
@@ -215,7 +237,7 @@ class Keeper:
         set. Of two things within one tick of the clock nobody knows which was first:
         what may be the job's work is kept.
         """
-        return found.st_mtime >= self._began_at or found.st_ctime > self._began_at
+        return found.st_mtime_ns >= self._began_ns or found.st_ctime_ns > self._began_ns
 
     def _try(
         self, path: Path, name: str, *, only_new: bool = False, moves: bool = False

@@ -20,7 +20,7 @@ from ..paths import PRIVATE_FILE
 from ..store import Store
 from ..store.runs import SHOWN
 from .frames import Telling
-from .keeping import files_of, kept_body
+from .keeping import files_of, kept_body, slimmed
 
 _HEADER = struct.Struct("<4sQI")  # a mark, the body's length, its checksum
 _MARK = b"told"
@@ -192,6 +192,7 @@ class OffspringOutlet:
                 raise
 
     def _write(self, telling: Telling) -> None:
+        telling = slimmed(telling, self._home / "blobs")
         record = _packed((tuple(self._origin), tuple(telling)))
         if telling.kind != "progress":
             self._append(record)

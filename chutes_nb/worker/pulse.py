@@ -27,13 +27,14 @@ from .frames import Line, Outcome, Task, Telling
 from .guard import Guard
 from .offspring import Origin, TellingFile
 from .place import Place
-from .tellings import state_of
 
 BEAT_S = 0.05
 # State is looked at this often, and less where a look takes long: at most a
 # twentieth of the time.
 STATE_S = 0.1
 STATE_SHARE = 20
+SLOW_LOOK_S = 0.05  # so long a look holds up the body: a hundredth of the time then
+SLOW_STATE_SHARE = 100
 IDLE_AFTER_S = 1.0
 
 
@@ -72,7 +73,6 @@ class Pulse:
         self._file = TellingFile(Path(worker.place.told))
         self._attempt: Attempt | None = None
         self._alone: Alone | None = None
-        self._last_state: tuple[str, bytes | None] | None = None
         self._state_due = 0.0
         self._kill_at: float | None = None
         self._last_task: Task | None = None
@@ -89,7 +89,7 @@ class Pulse:
         with self._lock:
             self.task, self._attempt = task, attempt
             self._last_task = task
-            self.asked = self._kill_at = self._alone = self._last_state = None
+            self.asked = self._kill_at = self._alone = None
             self._state_due = 0.0
             self._told.clear()
             self._progress = None
@@ -178,17 +178,16 @@ class Pulse:
     def _look_at_state(self) -> None:
         now = monotonic()
         attempt = self._attempt
-        if now < self._state_due or attempt is None or attempt.context is None:
+        if now < self._state_due or attempt is None or attempt.state is None:
             return
         try:
-            found = state_of(attempt.context)
+            self._told += attempt.state.look()
         except BaseException:  # the job changed it meanwhile, or has a hostile value
             return
-        took = monotonic() - now
-        self._state_due = now + max(STATE_S, took * STATE_SHARE)
-        if found and found[0].value != self._last_state:
-            self._last_state = found[0].value
-            self._told.append(found[0])
+        finally:
+            took = monotonic() - now
+            share = STATE_SHARE if took < SLOW_LOOK_S else SLOW_STATE_SHARE
+            self._state_due = now + max(STATE_S, took * share)
 
     # -- the executor, or its absence ------------------------------------------
     def _listen(self) -> None:
