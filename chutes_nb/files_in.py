@@ -179,7 +179,7 @@ def clean_name(name: str) -> str:
 
 
 def clean_path(name: str) -> str:
-    """Make a relative path of safe steps, for a file that lies in a tree.
+    r"""Make a relative path of safe steps, for a file that lies in a tree.
 
     Of a name that leads out of its tree (``..``, ``/``, ``\\``) the last step stays.
     """
