@@ -13,6 +13,7 @@ from typing import Any
 import anyio
 import anyio.abc
 
+from .lanes.claims import define_message, task_of
 from .lanes.handle import Handle
 from .lanes.process import ProcessLane
 from .policy import Ending
@@ -24,8 +25,6 @@ from .rounds import (
     Kick,
     Stillborn,
     Told,
-    define_message,
-    task_of,
 )
 from .states import State
 from .store import Store, fleet, jobs, logs, runs
@@ -33,7 +32,7 @@ from .store.db import Row
 from .worker.capture import POLL_S, Capture
 from .worker.endings import ending_of, result_of
 from .worker.errors import Sources
-from .worker.frames import Outcome, Telling
+from .worker.frames import Busy, Outcome, Telling
 
 log = logging.getLogger(__name__)
 
@@ -76,16 +75,19 @@ class Settler:
         if task is not None:
             offset = logs.end(self._store.log_reader, task["id"], task["attempt"])
             self.lane.give(handle, task)
-            handle.capture = Capture(task["output"], offset)
+            gone_s = max(0.0, time.time() - task["started_at"])
+            handle.given_at -= gone_s
+            place = (self._store.reader, task["chute"], task["name"])
+            usual_s = self.lane.earlier.usual_s(*place)
+            handle.capture = Capture(task["output"], offset, usual_s, handle.given_at)
 
-    def ready(self, handle: Handle, busy: tuple[str, int] | None) -> None:
+    def ready(self, handle: Handle, busy: Busy | None) -> None:
         """Give an adopted worker what never reached it; watch what it has."""
         task = handle.task
         if task is not None and busy is not None:
-            # Wall clock: the only one that two processes share across a boot.
-            row = fleet.running_on(self._store.reader, handle.id)
-            if row is not None and handle.began_at is None:
-                self.lane.begun(handle, time.time() - row["started_at"])
+            gone_s = busy[2]  # before the first line it will say so itself
+            if gone_s is not None and handle.began_at is None:
+                self.lane.begun(handle, gone_s)
         elif task is not None and handle.stopping is None:
             self._deliver_or_forget(handle, task)
         handle.idle_since = time.monotonic()
@@ -189,6 +191,10 @@ class Settler:
         task = handle.task
         assert task is not None  # an attempt ends once
         handle.is_drained = True
+        if ending.state is State.COMPLETED:
+            span_s = time.monotonic() - handle.given_at
+            place = (self._store.reader, task["chute"], task["name"])
+            self.lane.earlier.completed(*place, span_s)
         told: list[tuple[str, Any]] = []
         files: list[runs.KeptFile] = []
         result = None

@@ -19,6 +19,7 @@ import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from . import failpoints
 from .errors import ChutesError, StoreFull
 from .files_in import clean_name
 from .paths import PRIVATE_FILE, private_dir
@@ -262,9 +263,11 @@ class Uploads:
             with part.open("rb") as source:
                 digest = hashlib.file_digest(source, "sha256").hexdigest()
             upload = replace(upload, sha256=digest)
+            failpoints.hit("upload.before_finish")
             self._write(upload)  # first: a server that dies here finds it and goes on
         if part.exists():
             take_over(part, self._blobs, upload.sha256)
+        failpoints.hit("upload.after_finish")
         return upload
 
     def delete(self, uid: str) -> None:
@@ -344,6 +347,7 @@ class Writer:
         try:
             while left:
                 left = left[os.write(self._fd, left) :]
+                failpoints.hit("upload.mid_chunk")
         except OSError as error:
             raise StoreFull(f"the upload cannot be written: {error}") from error
         self.offset += len(body)

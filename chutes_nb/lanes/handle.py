@@ -103,6 +103,7 @@ class Handle:
         self.is_dead = False
         self.known: set[str] = set()
         self.task: Row | None = None
+        self.given_at = 0.0
         self.began_at: float | None = None
         self.timeout_s: float | None = None
         self.capture: Capture | None = None
@@ -120,7 +121,9 @@ class Handle:
 
     @property
     def is_idle(self) -> bool:
-        """Whether the worker can take an attempt."""
+        """Whether the worker can take an attempt, and can be told of it."""
+        if self.transport is None:
+            return False
         return self.is_ready and self.task is None and not self.is_going
 
     @property
@@ -196,6 +199,7 @@ class Handle:
         The old one is in the log store by now. ``following`` is the new one where
         the next attempt is in the store with it already.
         """
+        failpoints.hit("output.before_unlink")
         Path(self.output).unlink(missing_ok=True)
         self.output = following or self.new_output()
 

@@ -27,10 +27,11 @@ from ..processes import (
 from ..states import State
 from ..store import Store
 from ..store.db import Row
+from ..store.earlier import Earlier
 from ..store.ids import new_id
 from ..worker.capture import Capture
 from ..worker.errors import Sources
-from ..worker.frames import PROTOCOL, Outcome, Telling
+from ..worker.frames import PROTOCOL, Busy, Outcome, Telling
 from ..worker.trace import WHERE_SIGNAL
 from .births import Births, start_process
 from .causes import announce, cause_of_death, pass_after_kill, placed
@@ -44,8 +45,8 @@ _children: dict[str, subprocess.Popen[bytes]] = {}
 class Settles(Protocol):
     """What the lane tells its executor; each is called on the executor's loop."""
 
-    def ready(self, handle: Handle, busy: tuple[str, int] | None) -> None:
-        """Tell that a worker said hello; ``busy`` is the attempt it has."""
+    def ready(self, handle: Handle, busy: Busy | None) -> None:
+        """Tell that a worker said hello; ``busy`` is the attempt it has, if any."""
 
     def told(self, handle: Handle, tellings: list[Telling]) -> None:
         """Pass on what a running attempt says."""
@@ -80,6 +81,7 @@ class ProcessLane:
         self.backlog: int | None = None  # ready jobs; see Round.expect_ready
         self.written: set[str] = set()  # definitions known to be in the store
         self.births = Births()
+        self.earlier = Earlier()
 
     # -- birth -----------------------------------------------------------------
     def new_handle(self) -> Handle:
@@ -179,9 +181,7 @@ class ProcessLane:
         task = handle.task
         return task is not None and (task["id"], task["attempt"]) == (job, attempt)
 
-    def _on_hello(
-        self, handle: Handle, protocol: int, busy: tuple[str, int] | None
-    ) -> None:
+    def _on_hello(self, handle: Handle, protocol: int, busy: Busy | None) -> None:
         if protocol != PROTOCOL:
             # Another version's worker: it settles what it has by itself and goes.
             handle.is_going = True
@@ -210,7 +210,9 @@ class ProcessLane:
         """Put an attempt into a worker's hands."""
         handle.task = task
         handle.timeout_s = task["timeout_s"]
-        handle.capture = Capture(task_output(task, handle))
+        usual_s = self.earlier.usual_s(self._store.reader, task["chute"], task["name"])
+        handle.capture = Capture(task_output(task, handle), prior_s=usual_s)
+        handle.given_at = time.monotonic()
         if task["deadline_at"] is not None:
             ending = Ending(State.TIMEOUT, "deadline", may_retry=False)
             left = max(0.0, task["deadline_at"] - time.time())
