@@ -159,6 +159,18 @@ describe("the run form", () => {
     expect(faultAt("rate")).toBe("of learning");
   });
 
+  it("shares no id with another form of the page", () => {
+    show();
+    const other = document.body.appendChild(document.createElement("div"));
+    act(() =>
+      render(<RunForm document={ABOUT} door={door} card={() => null} />, other),
+    );
+    const ids = [...document.querySelectorAll("[id]")].map((one) => one.id);
+    expect(new Set(ids).size).toBe(ids.length);
+    render(null, other);
+    other.remove();
+  });
+
   it("submits what was filled in, shows the job, and stays", async () => {
     show();
     pick(new File(["abc"], "data.csv"));

@@ -127,6 +127,24 @@ def test_where_no_server_answers_15_mb_go_to_the_kernel(
         expect(form).to_contain_text("a file is needed", timeout=SOON)
 
 
+def test_the_widget_alone_finds_the_server_too(
+    tmp_path: Path, page: Page, file_of: Callable[[str, int], tuple[Path, str]]
+) -> None:
+    (tmp_path / "lab").mkdir()
+    with running(Lab(tmp_path / "lab", has_extension=False)) as lab:
+        lab.open(page, "widget.ipynb", [CELL])
+        sent = pieces(page)
+        cell = lab.run(page, 0)
+        form = form_of(cell, "digest")
+        assert cell.locator(".chutes-output").count() == 0
+        data, sha256 = file_of("data.bin", 15 * MB)
+        form.get_by_label("file").set_input_files(data)
+        expect(form).to_contain_text("uploaded", timeout=LONG)
+        assert len(sent) == 2
+        run(form)
+        assert sha256 in result_text(cell)
+
+
 def test_an_upload_goes_on_after_its_connection_was_cut(
     tmp_path: Path, page: Page, file_of: Callable[[str, int], tuple[Path, str]]
 ) -> None:
