@@ -18,6 +18,7 @@ from ..errors import (
     StoreFull,
     ValidationFailed,
 )
+from ..orders import AmbiguousName, UnknownName
 from ..store.intake import KeyTaken
 from ..uploads import (
     ChecksumWrong,
@@ -32,6 +33,8 @@ CHECKSUM_MISMATCH = 460  # tus 1.0
 # The first that fits counts, so the narrower ones stand first.
 STATUS: tuple[tuple[type[Exception], int], ...] = (
     (JobNotFound, 404),
+    (UnknownName, 404),
+    (AmbiguousName, 409),
     (UploadNotFound, 404),
     (ValidationFailed, 422),
     (BindingError, 422),

@@ -6,10 +6,9 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from ..errors import MoveRefused
-from ..files_in import clean_name
+from ..answers import detail, forget, page
 from ..states import ENDED, State
-from ..store import Store, intake
+from ..store import Store
 from . import shapes
 from .base import ChutesHandler
 from .delivery import attachment
@@ -76,31 +75,8 @@ class Job(LookAtJob):
 
 
 def _detail(store: Store, job: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    found = store.detail(job)
-    found["files"] = shown_files(found["files"])
+    found = detail(store, job)
     return found["status"], found
-
-
-def shown_files(files: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Give files names that are safe to show and to save under."""
-    return [one | {"name": clean_name(one["name"])} for one in files]
-
-
-def forget(store: Store, job: str) -> str:
-    """Delete an ended job; returns the state it had.
-
-    Raises
-    ------
-    JobNotFound
-    StoreError
-    MoveRefused
-        If it has not ended.
-    """
-    state = store.status(job)["status"]
-    if state not in ENDED:
-        raise MoveRefused(job, to="deleted", found=state)
-    store.delete(job)
-    return str(state)
 
 
 class Jobs(ChutesHandler):
@@ -111,14 +87,7 @@ class Jobs(ChutesHandler):
         wanted = self.query(shapes.JobsQuery)
         filters = wanted.model_dump()
         filters["text"] = filters.pop("q")
-        self.answer(await self.read(_page, scope, filters))
-
-
-def _page(store: Store, scope: str | None, filters: dict[str, Any]) -> dict[str, Any]:
-    if scope is not None:
-        filters["chute"] = intake.chute_named(store.reader, scope)
-    found, cursor = store.jobs(**filters)
-    return {"jobs": found, "next": cursor, "counts": store.counts()}
+        self.answer(await self.read(page, scope, filters))
 
 
 class Logs(ChutesHandler):

@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ..orders import definition_named
 from ..processes import is_held
 from ..store import Store, fleet
 from .base import ChutesHandler
-from .submit import definition_named
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 

@@ -1,0 +1,139 @@
+"""What is answered about jobs: the one JSON that HTTP and the command line share."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from .errors import MoveRefused
+from .files_in import clean_name
+from .states import ENDED, State
+from .store import Store, intake, jobs, runs
+from .store.blobs import blob_path
+
+FILE_FIELDS = ("n", "name", "size", "type", "sha256")
+ERRORS = {
+    State.FAILED: "JobFailed",
+    State.TIMEOUT: "JobTimeout",
+    State.CANCELLED: "JobCancelled",
+    State.INTERRUPTED: "JobInterrupted",
+}
+
+
+class Answer(NamedTuple):
+    """An answer, and the file that is its ``result`` where that is a large one."""
+
+    body: dict[str, Any]
+    status: int = 200
+    blob: Path | None = None
+
+
+def page(store: Store, scope: str | None, filters: dict[str, Any]) -> dict[str, Any]:
+    """Return a page of jobs, newest first, its next cursor, and all counts.
+
+    Parameters
+    ----------
+    scope : str or None
+        A chute, as ``CHUTE`` or ``USERNAME-CHUTE``.
+    filters : dict
+        See ``Store.jobs``.
+
+    Raises
+    ------
+    JobNotFound
+        If no chute answers to ``scope``.
+    """
+    if scope is not None:
+        filters["chute"] = intake.chute_named(store.reader, scope)
+    found, cursor = store.jobs(**filters)
+    return {"jobs": found, "next": cursor, "counts": store.counts()}
+
+
+def detail(store: Store, job: str) -> dict[str, Any]:
+    """Return everything a card shows of a job except its log.
+
+    Raises
+    ------
+    JobNotFound
+    """
+    found = store.detail(job)
+    found["files"] = shown_files(found["files"])
+    return found
+
+
+def shown_files(files: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Give files names that are safe to show and to save under."""
+    return [one | {"name": clean_name(one["name"])} for one in files]
+
+
+def forget(store: Store, job: str) -> str:
+    """Delete an ended job; returns the state it had.
+
+    Raises
+    ------
+    JobNotFound
+    StoreError
+    MoveRefused
+        If it has not ended.
+    """
+    state = store.status(job)["status"]
+    if state not in ENDED:
+        raise MoveRefused(job, to="deleted", found=state)
+    store.delete(job)
+    return str(state)
+
+
+def files(store: Store, job: str) -> list[dict[str, Any]]:
+    """Return the files of a job.
+
+    Raises
+    ------
+    JobNotFound
+    """
+    store.status(job)  # raises where there is no such job
+    rows = runs.files(store.reader, job)
+    return shown_files([{name: row[name] for name in FILE_FIELDS} for row in rows])
+
+
+def result(store: Store, job: str) -> tuple[dict[str, Any], Answer]:
+    """Return a job's status, and what is answered of its result; nothing is unpickled.
+
+    Raises
+    ------
+    JobNotFound
+    """
+    status = store.status(job)
+    body = {"job_id": job, "status": status["status"]}
+    if status["status"] not in ENDED:
+        return status, Answer(body, 202)
+    empty = {"result": None, "exact": False, "type": None, "view": None, "error": None}
+    body |= empty
+    if status["status"] != State.COMPLETED:
+        return status, Answer(body | {"error": _error(status)})
+    row = store.reader.one(jobs.RESULT, {"job": job})
+    if row is None:  # deleted between two looks
+        return status, Answer(body)
+    body |= {"type": row["type"], "exact": row["kind"] == "json"}
+    body["view"] = None if row["view"] is None else json.loads(row["view"])
+    if row["kind"] != "json":
+        body["result"] = (body["view"] or {}).get("application/json")
+        return status, Answer(body)
+    if row["body"] is None:
+        return status, Answer(body, blob=blob_path(store.blobs, row["blob"]))
+    body["result"] = value = json.loads(row["body"])
+    if body["view"] is None:  # small exact JSON is its own view
+        body["view"] = {"application/json": value, "text/plain": repr(value)}
+    return status, Answer(body)
+
+
+def _error(status: dict[str, Any]) -> dict[str, Any]:
+    said = status["error"] or {}
+    reason = status["reason"]
+    kind = ERRORS[State(status["status"])]
+    return {
+        "type": said.get("type") or kind,
+        "message": said.get("message") or reason or "",
+        "traceback": said.get("traceback") or "",
+        "reason": reason,
+    }
