@@ -15,7 +15,7 @@ from typing import Any
 
 from . import payloads
 from .checking import bind, check
-from .errors import ChutesError, ValidationFailed
+from .errors import AmbiguousName, UnknownName, ValidationFailed
 from .hosting import see_to
 from .options import JobOptions
 from .store import Store, intake, jobs
@@ -26,14 +26,6 @@ from .uploads import UploadNotFound, Uploads
 from .views import preview
 
 FILE_FIELDS = ("name", "size", "type", "sha256")
-
-
-class UnknownName(ChutesError, LookupError):
-    """No notebook has defined a job of this name."""
-
-
-class AmbiguousName(ChutesError, LookupError):
-    """More than one chute defines a job of this name."""
 
 
 @dataclass

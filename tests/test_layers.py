@@ -19,7 +19,7 @@ HEIGHT = {
     height: room.split()
     for height, room in enumerate(
         [
-            "errors states sizes bytecode locality flow failpoints",
+            "errors states sizes bytecode locality flow failpoints wording",
             "paths model policy loading options cells",
             "processes",
             "store",

@@ -10,15 +10,16 @@ from pydantic import ValidationError
 from tornado.web import HTTPError
 
 from ..errors import (
+    AmbiguousName,
     BindingError,
     ChutesError,
     JobNotFound,
     MoveRefused,
     StoreError,
     StoreFull,
+    UnknownName,
     ValidationFailed,
 )
-from ..orders import AmbiguousName, UnknownName
 from ..store.intake import KeyTaken
 from ..uploads import (
     ChecksumWrong,
