@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ from .states import ENDED, State
 from .store import Store, intake, jobs, runs
 from .store.blobs import blob_path
 
+FOLLOW_S = 0.1
 FILE_FIELDS = ("n", "name", "size", "type", "sha256")
 ERRORS = {
     State.FAILED: "JobFailed",
@@ -137,3 +139,38 @@ def _error(status: dict[str, Any]) -> dict[str, Any]:
         "traceback": said.get("traceback") or "",
         "reason": reason,
     }
+
+
+def log_pieces(
+    store: Store, job: str, attempt: int | None = None, *, follow: bool = False
+) -> Iterator[dict[str, Any]]:
+    """Give a log stretch by stretch, as ``Store.log`` does; none is empty.
+
+    Parameters
+    ----------
+    attempt : int, optional
+        The newest by default.
+    follow : bool
+        Wait for what is still to come: until the attempt that was named is over, else
+        until the job has ended, with the logs of the attempts that follow.
+
+    Raises
+    ------
+    JobNotFound
+        Also when the job is deleted meanwhile.
+    """
+    number, offset = attempt, 0
+    while True:
+        rev = store.rev()
+        piece = store.log(job, number, offset)
+        if piece["text"]:
+            number, offset = piece["attempt"], piece["next_offset"]
+            yield piece
+        elif not follow:
+            return
+        elif not piece["end"]:
+            store.wait(rev, FOLLOW_S)
+        elif attempt is not None or store.has_ended(job):
+            return
+        else:
+            number, offset = piece["attempt"] + 1, 0

@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 from . import runtime, submitting
+from .answers import log_pieces
 from .codec import decode
 from .errors import (
     JobCancelled,
@@ -26,7 +27,6 @@ from .store import Store, jobs, logs, runs
 from .store.blobs import blob_path
 from .worker.tellings import thaw_state
 
-POLL_S = 0.05
 ENDS: dict[State, type[JobEnded]] = {
     State.FAILED: JobFailed,
     State.TIMEOUT: JobTimeout,
@@ -286,22 +286,14 @@ class Job:
             offset = found["next_offset"]
 
     def _follow(self, attempt: int | None) -> Iterator[str]:
-        offset, rest, number = 0, "", attempt
-        while True:
-            rev = self._store.rev()
-            found = self._store.log(self.id, number, offset)
-            number = found["attempt"] if found["text"] else number
-            rest += found["text"]
-            *lines, rest = rest.split("\n")
+        rest, number = "", attempt
+        for piece in log_pieces(self._store, self.id, attempt, follow=True):
+            if rest and piece["attempt"] != number:  # cut off by the attempt's end
+                yield rest
+                rest = ""
+            number = piece["attempt"]
+            *lines, rest = (rest + piece["text"]).split("\n")
             yield from lines
-            if found["end"] and not found["text"]:
-                if self._store.has_ended(self.id) or attempt is not None:
-                    break
-                number, offset = None, 0  # the next attempt has a log of its own
-            elif found["text"]:
-                offset = found["next_offset"]
-                continue
-            self._store.wait(rev, POLL_S)
         if rest:
             yield rest
 
