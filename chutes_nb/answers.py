@@ -141,36 +141,55 @@ def _error(status: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def log_pieces(
-    store: Store, job: str, attempt: int | None = None, *, follow: bool = False
-) -> Iterator[dict[str, Any]]:
-    """Give a log stretch by stretch, as ``Store.log`` does; none is empty.
+class LogReader:
+    """Reads a log as it grows.
 
     Parameters
     ----------
     attempt : int, optional
-        The newest by default.
-    follow : bool
-        Wait for what is still to come: until the attempt that was named is over, else
-        until the job has ended, with the logs of the attempts that follow.
+        The newest by default, and then those that follow it.
 
-    Raises
-    ------
-    JobNotFound
-        Also when the job is deleted meanwhile.
+    Attributes
+    ----------
+    is_over : bool
+        Whether all has been read that will ever be there.
     """
-    number, offset = attempt, 0
-    while True:
-        rev = store.rev()
-        piece = store.log(job, number, offset)
-        if piece["text"]:
-            number, offset = piece["attempt"], piece["next_offset"]
-            yield piece
-        elif not follow:
-            return
-        elif not piece["end"]:
-            store.wait(rev, FOLLOW_S)
-        elif attempt is not None or store.has_ended(job):
-            return
-        else:
-            number, offset = piece["attempt"] + 1, 0
+
+    def __init__(self, store: Store, job: str, attempt: int | None = None) -> None:
+        self._store, self._job = store, job
+        self._number, self._offset = attempt, 0
+        self._is_named = attempt is not None
+        self.is_over = False
+
+    def skip_to(self, piece: dict[str, Any]) -> None:
+        """Go on behind a stretch that was read in another way."""
+        self._number, self._offset = piece["attempt"], piece["next_offset"]
+
+    def read(self) -> Iterator[dict[str, Any]]:
+        """Give what is new, stretch by stretch as ``Store.log`` does; none is empty.
+
+        Raises
+        ------
+        JobNotFound
+            Also when the job is deleted meanwhile.
+        """
+        while True:
+            piece = self._store.log(self._job, self._number, self._offset)
+            if piece["text"]:
+                self._number, self._offset = piece["attempt"], piece["next_offset"]
+                yield piece
+            elif not piece["end"]:
+                return
+            elif self._is_named or self._store.has_ended(self._job):
+                self.is_over = True
+                return
+            else:
+                self._number, self._offset = piece["attempt"] + 1, 0
+
+    def follow(self) -> Iterator[dict[str, Any]]:
+        """Give what is there and what is still to come, until all is over."""
+        while not self.is_over:
+            rev = self._store.rev()
+            yield from self.read()
+            if not self.is_over:
+                self._store.wait(rev, FOLLOW_S)

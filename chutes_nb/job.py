@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 from . import runtime, submitting
-from .answers import log_pieces
+from .answers import LogReader
 from .codec import decode
 from .errors import (
     JobCancelled,
@@ -287,7 +287,7 @@ class Job:
 
     def _follow(self, attempt: int | None) -> Iterator[str]:
         rest, number = "", attempt
-        for piece in log_pieces(self._store, self.id, attempt, follow=True):
+        for piece in LogReader(self._store, self.id, attempt).follow():
             if rest and piece["attempt"] != number:  # cut off by the attempt's end
                 yield rest
                 rest = ""

@@ -25,6 +25,7 @@ from .store.intake import Queued
 from .uploads import UploadNotFound, Uploads
 from .views import preview
 
+Definition = Row | dict[str, Any]
 FILE_FIELDS = ("name", "size", "type", "sha256")
 
 
@@ -34,8 +35,8 @@ class Order:
 
     Attributes
     ----------
-    definition : sqlite3.Row
-        From :func:`definition_named`.
+    definition : sqlite3.Row or dict
+        From :func:`definition_named`, or the fields of a ``NewDefinition``.
     payload : JSON value
     files : dict of str to list of dict
         Files that are in the store already, by parameter: ``name``, ``size``,
@@ -44,7 +45,7 @@ class Order:
         The client's own name for it: the same order is queued once.
     """
 
-    definition: Row
+    definition: Definition
     payload: Any = None
     files: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     key: str | None = None
@@ -192,7 +193,10 @@ def _without(schema: dict[str, Any], names: dict[str, Any]) -> dict[str, Any]:
 
 
 def _new_job(
-    row: Row, told: dict[str, Any], arguments: dict[str, Any], files: dict[str, Any]
+    row: Definition,
+    told: dict[str, Any],
+    arguments: dict[str, Any],
+    files: dict[str, Any],
 ) -> jobs.NewJob:
     known = JobOptions.__dataclass_fields__.keys() & told.keys()
     options = JobOptions(**{name: told[name] for name in known})
@@ -221,6 +225,6 @@ def _new_job(
     )
 
 
-def _digest(row: Row, arguments: dict[str, Any], files: dict[str, Any]) -> str:
+def _digest(row: Definition, arguments: dict[str, Any], files: dict[str, Any]) -> str:
     said = [row["chute"], row["name"], arguments, files]
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Times, sizes and foreign text, as people read them."""
+"""Times and foreign text, as people read them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import re
 # Colours, cursor moves and titles that a terminal would have swallowed.
 ESCAPES = re.compile(r"\x1b(?:\[[0-9;:?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)")
 CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
-UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 def duration(seconds: float) -> str:
@@ -23,16 +22,6 @@ def duration(seconds: float) -> str:
     if minutes < 1440:
         return f"{minutes // 60} h {minutes % 60:02d} min"
     return f"{minutes // 1440} d {minutes % 1440 // 60} h"
-
-
-def size(count: float) -> str:
-    """Bytes in words: ``12 B``, ``3.4 kB``, ``1.2 GB``, in steps of 1000."""
-    unit = 0
-    while count >= 999.5 and unit < len(UNITS) - 1:
-        count /= 1000
-        unit += 1
-    digits = 1 if unit and count < 99.95 else 0
-    return f"{count:.{digits}f} {UNITS[unit]}"
 
 
 def plain(line: str) -> str:

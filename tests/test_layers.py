@@ -24,7 +24,7 @@ HEIGHT = {
             "processes",
             "store",
             "reading views codec files_in registry waking",
-            "captures signatures payloads uploads checking hosting",
+            "captures signatures payloads uploads checking hosting notebook_run",
             "pickling validation orders answers",
             "binding",
             "worker definition",
@@ -35,7 +35,7 @@ HEIGHT = {
             "executor",
             "runtime",
             "submitting upkeep",
-            "panel server",
+            "panel server doctor",
             "job_parts publishing",
             "job",
             "group client",
@@ -45,7 +45,7 @@ HEIGHT = {
             "cell_magic",
             "magics cli",
             "extension",
-            "__init__",
+            "__init__ __main__",
         ]
     )
 }
