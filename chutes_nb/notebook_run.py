@@ -202,7 +202,9 @@ class _Run(NotebookClient):
         """Start the kernel, without the handlers of signals that nbclient sets."""
         self._context.progress(0, len(self._code), "starting the kernel")
         try:
-            self.create_kernel_manager()
+            manager = self.create_kernel_manager()
+            if manager.ipykernel:  # how it is connected is nothing for the job's log
+                self.extra_arguments = ["--log-level=ERROR"]
             await self.async_start_new_kernel(cwd=folder)
         except NoSuchKernel as error:
             raise PermanentError(

@@ -10,7 +10,7 @@ from rich.text import Text
 from ..doctor import NOTE, PROBLEM, Finding, examine
 from .exits import BAD_END
 from .naming import AsJson
-from .printing import console, foreign, key_table, say_json
+from .printing import foreign, key_table, put, say_json
 
 MARKS = {NOTE: ("!", "yellow"), PROBLEM: ("✗", "red")}
 
@@ -36,7 +36,7 @@ def doctor(
 
 
 def _print(found: list[Finding]) -> None:
-    screen, table = console(), key_table()
+    table = key_table()
     last = None
     for one in found:
         mark, tone = MARKS.get(one.level, ("", ""))
@@ -46,4 +46,4 @@ def _print(found: list[Finding]) -> None:
             text.append(f"\n→ {foreign(one.fix)}", style="cyan")
         table.add_row("" if one.area == last else one.area, text)
         last = one.area
-    screen.print(table)
+    put(table)

@@ -29,13 +29,16 @@ USAGE = 2
 NOT_FOUND = 3
 NOT_NOW = 4
 UNUSABLE = 5
+FAULT = 70  # sysexits.h: EX_SOFTWARE
 INTERRUPTED = 130  # as shells have it for SIGINT
+
+DEBUG = "CHUTES_NB_DEBUG"  # set, what nobody foresaw comes with its traceback
 
 CODES_TOLD = (
     "Exit codes: 0 done; 1 the job ended badly, or the doctor found a problem; "
     "2 wrong usage or input; 3 no such job, name or file; 4 the job's state does not "
     "allow it (not ended yet, ended already); 5 the store or the server cannot be "
-    "used; 130 interrupted by Ctrl-C."
+    "used; 70 a fault of chutes-nb itself; 130 interrupted by Ctrl-C."
 )
 
 # The first that fits counts, so the narrower ones stand first.
@@ -44,6 +47,7 @@ CODES: tuple[tuple[type[BaseException], int], ...] = (
     (UnknownName, NOT_FOUND),
     (AmbiguousName, USAGE),
     (FileNotFoundError, NOT_FOUND),
+    (FileExistsError, USAGE),
     (JobNotReady, NOT_NOW),
     (MoveRefused, NOT_NOW),
     (JobEnded, BAD_END),
@@ -73,9 +77,14 @@ def ending() -> Iterator[None]:
         if isinstance(error, OSError) and error.errno == errno.EPIPE:
             _let_go_of_stdout()
             raise typer.Exit(OK) from None
-        code = None if type(error).__module__.startswith("typer.") else code_of(error)
-        if code is None:
+        is_own = type(error).__module__.startswith(("typer.", "click."))
+        code = None if is_own else code_of(error)
+        if code is None and (is_own or os.environ.get(DEBUG)):
             raise
+        if code is None:
+            text = f"{type(error).__name__}: {error}; this is a fault of chutes-nb"
+            complain(f"{text}: {DEBUG}=1 shows where")
+            raise typer.Exit(FAULT) from None
         complain(str(error))
         raise typer.Exit(code) from None
 

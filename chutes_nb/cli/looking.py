@@ -15,7 +15,7 @@ from ..store import Store
 from .exits import BAD_END
 from .following import follow
 from .naming import AnyJob, AsJson, job_named
-from .printing import TONES, console, is_terminal, note, say_json
+from .printing import TONES, console, is_terminal, note, put, say_json
 from .sheets import sheet
 from .tables import jobs_table
 
@@ -60,11 +60,11 @@ def ls(
         return
     screen = console()
     if found["jobs"]:
-        screen.print(jobs_table(found["jobs"], screen))
+        put(jobs_table(found["jobs"], screen))
     else:
         note("no job fits" if any(found["counts"].values()) else "there is no job yet")
     if is_terminal() and sum(found["counts"].values()):
-        screen.print(_counted(found), style="dim")
+        put(_counted(found), style="dim")
 
 
 def _counted(found: dict[str, Any]) -> Text:
@@ -124,6 +124,6 @@ def status(
     if as_json:
         say_json(told if in_detail else told["status"])
     else:
-        console().print(sheet(told, in_detail=in_detail))
+        put(sheet(told, in_detail=in_detail))
     if follow_on and told["status"]["status"] != State.COMPLETED:
         raise typer.Exit(BAD_END)

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import IO, Any
 
 import typer
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -41,6 +41,17 @@ def console(file: IO[str] | None = None) -> Console:
     file = file or sys.stdout
     width = None if file.isatty() else UNBOUND
     return Console(file=file, highlight=False, markup=False, emoji=False, width=width)
+
+
+def put(what: RenderableType, style: str | None = None) -> None:
+    """Print something drawn; a pipe gets no blanks at the ends of lines."""
+    screen = console()
+    if is_terminal():
+        screen.print(what, style=style)
+        return
+    with screen.capture() as drawn:
+        screen.print(what, style=style)
+    typer.echo("\n".join(line.rstrip() for line in drawn.get().split("\n")), nl=False)
 
 
 def is_terminal() -> bool:
@@ -75,12 +86,20 @@ def note(text: str) -> None:
 
 
 # -- parts ---------------------------------------------------------------------------
-def state_text(status: dict[str, Any]) -> Text:
-    """State as a dot and a word; ASCII where the output knows no dot."""
+def state_text(status: dict[str, Any], *, with_more: bool = True) -> Text:
+    """State as a dot and a word; ASCII where the output knows no dot.
+
+    Parameters
+    ----------
+    with_more : bool
+        Whether it is asked to stop, and whether its result reports a failure.
+    """
     state = status["status"]
     dot = DOTS.get(state, "●")
     text = Text(f"{dot} " if can_say(dot) else "", style=TONES.get(state, ""))
     text.append(state)
+    if not with_more:
+        return text
     if status["cancel_requested"] and state not in ENDED:
         text.append(", stopping…" if can_say("…") else ", stopping", style="yellow")
     if status["reported_failure"]:
@@ -156,7 +175,7 @@ def plain_table(*columns: str, header: bool = True) -> Table:
         header_style="bright_black",
     )
     for name in columns:
-        table.add_column(name, no_wrap=True)
+        table.add_column(name, no_wrap=True, overflow="ellipsis")
     return table
 
 

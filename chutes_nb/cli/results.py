@@ -20,7 +20,7 @@ from ..store.blobs import blob_path
 from .exits import BAD_END, NOT_FOUND, NOT_NOW, complain
 from .following import follow
 from .naming import AnyJob, AsJson, job_named
-from .printing import console, foreign, is_terminal, note, say_json
+from .printing import foreign, is_terminal, note, put, say_json
 from .sheets import files_table
 
 
@@ -147,7 +147,7 @@ def files(
         for one in listed:
             typer.echo(one["saved"])
     elif listed:
-        console().print(files_table(listed, header=True))
+        put(files_table(listed, header=True))
     else:
         note(f"job {found} left no files")
 

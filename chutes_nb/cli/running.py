@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -107,7 +108,9 @@ def run(
     with_parameters(read, given)  # refuses here what would be refused there
     options = {"timeout": timeout, "retry": retries, "tags": tags or []}
     store = Store.open()
-    definition = defined(store, name or clean_name(notebook.name), options)
+    cells = [cell.source for cell in read.cells if cell.cell_type == "code"]
+    source = "\n\n".join(cells)
+    definition = defined(store, name or clean_name(notebook.name), source, options)
     payload = {
         "parameters": given,
         "folder": str((folder or notebook.parent).absolute()),
@@ -124,8 +127,15 @@ def run(
     _leave(store, job, output, as_json=as_json)
 
 
-def defined(store: Store, name: str, options: dict[str, Any]) -> dict[str, Any]:
+def defined(
+    store: Store, name: str, source: str, options: dict[str, Any]
+) -> dict[str, Any]:
     """Keep the definition of a notebook's job in the store; returns its fields.
+
+    Parameters
+    ----------
+    source : str
+        What is shown as the job's code: that of the notebook's cells.
 
     Raises
     ------
@@ -137,7 +147,11 @@ def defined(store: Store, name: str, options: dict[str, Any]) -> dict[str, Any]:
     signature = inspect_function(run_notebook, upload=True)
     assert isinstance(run_notebook, FunctionType)
     definer = Definer(chute, run_notebook, name, signature, parsed)
-    made = replace(definer.definition(), created_at=time.time())
+    made = definer.definition()
+    key = hashlib.sha256(f"{made.key} {source}".encode()).hexdigest()[:32]
+    # Where a job failed is a place in its notebook, not in this package.
+    made = replace(made, source=source, sources="{}", first_line=1)
+    made = replace(made, key=key, created_at=time.time())
     with store.writing() as tx:
         intake.publish(tx, made)
     return asdict(made)

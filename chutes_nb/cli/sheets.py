@@ -56,7 +56,10 @@ def sheet(told: dict[str, Any], *, in_detail: bool = False) -> Group:
 
 
 def _titled(title: str, body: RenderableType) -> Group:
-    return Group(Text(f"\n{title}", style="bright_black"), Padding(body, (0, 0, 0, 2)))
+    return Group(
+        Text(f"\n{title}", style="bright_black"),
+        Padding(body, (0, 0, 0, 2), expand=False),
+    )
 
 
 def _head(status: dict[str, Any]) -> Text:
@@ -74,7 +77,7 @@ def _facts(status: dict[str, Any], told: dict[str, Any]) -> Padding:
             table.add_row(name, value)
     if told["result"] is not None:
         table.add_row("result", _result(told["result"]))
-    return Padding(table, (0, 0, 0, 2))
+    return Padding(table, (0, 0, 0, 2), expand=False)
 
 
 def _named_facts(status: dict[str, Any]) -> dict[str, Text | str]:
@@ -139,12 +142,10 @@ def _cause(status: dict[str, Any], said: str) -> Padding:
     for one in rest:
         text.append(f"\n{one}", style="not bold default")
     for number, line in (error or {}).get("source") or ():
-        mark = "❱" if number == error["line"] else " "
-        style = (
-            "not bold default" if number == error["line"] else "not bold dim default"
-        )
-        text.append(f"\n{mark} {number:>3} {foreign(line)}", style=style)
-    return Padding(text, (1, 0, 0, 2))
+        is_it = number == error["line"]
+        style = "not bold default" if is_it else "not bold dim default"
+        text.append(f"\n{'>' if is_it else ' '} {number:>3} {foreign(line)}", style)
+    return Padding(text, (1, 0, 0, 2), expand=False)
 
 
 def _attempts(attempts: list[dict[str, Any]]) -> Table:
@@ -160,13 +161,15 @@ def _attempts(attempts: list[dict[str, Any]]) -> Table:
 
 
 def _metrics(metrics: dict[str, list[tuple[float | None, float | None]]]) -> Table:
-    table = plain_table("name", "value", header=False)
-    table.add_column(style="dim", overflow="fold")
+    table = plain_table("name", header=False)
+    table.add_column(overflow="fold")
     for name, points in metrics.items():
         values = [value for _, value in points if value is not None]
         if values:
-            earlier = "  ".join(f"{one:.4g}" for one in values[-MOST_POINTS - 1 : -1])
-            table.add_row(foreign(name), f"{values[-1]:.6g}", earlier)
+            course = Text("", style="dim")
+            for one in values[-MOST_POINTS:-1]:
+                course.append(f"{one:.4g}  ")
+            table.add_row(foreign(name), course.append(f"{values[-1]:.6g}", "not dim"))
     return table
 
 

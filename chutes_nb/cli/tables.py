@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -12,7 +12,9 @@ from rich.text import Text
 
 from ..states import ENDED
 from .printing import (
+    UNBOUND,
     cause,
+    foreign,
     id_text,
     name_text,
     plain_table,
@@ -22,18 +24,12 @@ from .printing import (
     when,
 )
 
-LEAST_WHY = 20
-MOST_NAME = 32
+LEAST_WHY = 24
+MOST_NAME = 24
+GAP = 2  # between two columns
 
 Rows = list[dict[str, Any]]
-
-
-class Column(NamedTuple):
-    """A column: its title, what it says of a job, and when it is left out first."""
-
-    title: str
-    cell: Callable[[dict[str, Any]], Text]
-    rank: int  # 0 stays; the highest goes first
+Cells = dict[str, Callable[[dict[str, Any]], Text]]
 
 
 def jobs_table(rows: Rows, console: Console) -> Table:
@@ -45,56 +41,96 @@ def jobs_table(rows: Rows, console: Console) -> Table:
         StatusInfo as JSON.
     """
     now = time.time()
-    columns = [
-        Column("STATE", state_text, 0),
-        Column("NAME", _name, 0),
-        Column("ID", lambda one: id_text(one["job_id"]), 0),
-        Column("PROGRESS", progress_text, 1),
-        Column("TIME", lambda one: Text(time_text(one, now)), 2),
-        Column("ATTEMPT", _attempt, 3),
-        Column("SUBMITTED", lambda one: Text(when(one["submitted_at"])), 4),
-    ]
-    says = [c for c in columns if c.rank == 0 or any(c.cell(one).plain for one in rows)]
-    while True:
+    cells: Cells = {
+        "STATE": _state,
+        "ID": lambda one: id_text(one["job_id"]),
+        "NAME": name_text,
+        "PROGRESS": progress_text,
+        "TIME": lambda one: Text(time_text(one, now)),
+        "ATTEMPT": _attempt,
+        "SUBMITTED": lambda one: Text(when(one["submitted_at"])),
+    }
+    says = {
+        t: cell for t, cell in cells.items() if any(cell(one).plain for one in rows)
+    }
+    whys = [Text(_why(one)) for one in rows]
+    least = LEAST_WHY if any(whys) else 0
+    for narrower in (_as_it_is, *NARROWER):
+        narrower(says)
         table = _filled(rows, says)
-        rank = max(column.rank for column in says)
-        if _width(table, console) <= console.width or rank == 0:
+        room = console.width - _width(table, console)
+        if room >= least:
             break
-        says = [column for column in says if column.rank != rank]
-    if _width(table, console) > console.width:  # the last six letters name a job too
-        says[2] = Column("ID", lambda one: Text(one["job_id"][-6:]), 0)
-        table = _filled(rows, says)
-    if console.width - _width(table, console) >= LEAST_WHY:
-        _add_why(table, rows)
+    if room >= LEAST_WHY and any(whys):
+        table.add_column("WHY", no_wrap=True, overflow="ellipsis")
+        for why in whys:
+            why.truncate(room - GAP, overflow="ellipsis")
+        table.columns[-1]._cells = list(whys)
     return table
+
+
+def _as_it_is(_cells: Cells) -> None:
+    """Leave all columns."""
+
+
+def _leave_out(title: str) -> Callable[[Cells], None]:
+    def leave_out(cells: Cells) -> None:
+        cells.pop(title, None)
+
+    return leave_out
+
+
+def _shorten_ids(cells: Cells) -> None:
+    """Give the last six letters, which name a job too."""
+    cells["ID"] = lambda one: Text(one["job_id"][-6:])
+
+
+def _shorten_names(cells: Cells) -> None:
+    cells["NAME"] = _short_name
+
+
+# What is done, one after the other, until the table fits.
+NARROWER: tuple[Callable[[Cells], None], ...] = (
+    _leave_out("SUBMITTED"),
+    _shorten_ids,
+    _shorten_names,
+    _leave_out("ATTEMPT"),
+    _leave_out("TIME"),
+    _leave_out("PROGRESS"),
+)
 
 
 def _width(table: Table, console: Console) -> int:
-    return console.measure(table, options=console.options.update(width=1000)).maximum
+    options = console.options.update(width=UNBOUND)
+    return console.measure(table, options=options).maximum
 
 
-def _filled(rows: Rows, columns: list[Column]) -> Table:
-    table = plain_table(*(column.title for column in columns))
+def _filled(rows: Rows, cells: Cells) -> Table:
+    table = plain_table(*cells)
+    for column, title in zip(table.columns, cells, strict=True):
+        if title in ("STATE", "ID"):  # of what is left only names may be cut
+            column.min_width = max([2, *(len(cells[title](one)) for one in rows)])
     for one in rows:
-        table.add_row(*(column.cell(one) for column in columns))
+        table.add_row(*(cell(one) for cell in cells.values()))
     return table
 
 
-def _add_why(table: Table, rows: Rows) -> None:
-    """Say why jobs are in their states, in the room that is left."""
-    said = [_why(one) for one in rows]
-    if any(said):
-        table.add_column("WHY", no_wrap=True, overflow="ellipsis")
-        table.columns[-1]._cells = [Text(one) for one in said]
-
-
 def _why(status: dict[str, Any]) -> str:
-    if status["status"] in ENDED or status["status"] in ("queued", "retrying"):
-        return cause(status)
-    return status["stage"] or (status["progress"] or {}).get("message") or ""
+    if status["cancel_requested"] and status["status"] not in ENDED:
+        return "stopping"
+    if status["reported_failure"]:
+        return "reported failure"
+    if status["status"] == "running":
+        progress = status["progress"] or {}
+        return foreign(status["stage"] or progress.get("message") or "")
+    return cause(status)
 
 
-def _name(status: dict[str, Any]) -> Text:
+def _state(status: dict[str, Any]) -> Text:
+    return state_text(status, with_more=False)
+
+
+def _short_name(status: dict[str, Any]) -> Text:
     name = name_text(status)
     name.truncate(MOST_NAME, overflow="ellipsis")
     return name

@@ -68,6 +68,6 @@ def _alone(store: Store, rows: list[Row]) -> Iterator[Finding]:
             yield Finding(
                 "orphans",
                 NOTE,
-                f"{living} running jobs whose {row['kind']} ({row['pid']}) has ended; "
-                "their workers go on by themselves and write their ends to the store",
+                f"the {row['kind']} {row['pid']} has ended, and {living} of its jobs "
+                "run on: their workers write to the store by themselves",
             )
