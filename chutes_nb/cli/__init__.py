@@ -8,6 +8,8 @@ only a server needs.
 from __future__ import annotations
 
 import importlib
+import io
+import sys
 from typing import Annotated, Any, NamedTuple
 
 import typer
@@ -35,8 +37,8 @@ COMMANDS = {
     "run": Command("running", "Run a notebook as a job."),
     "submit": Command("submitting", "Queue a job that a notebook has defined."),
     "cancel": Command("acting", "Cancel jobs."),
-    "retry": Command("acting", "Queue an ended job again."),
-    "rm": Command("acting", "Forget ended jobs, with their logs and files."),
+    "retry": Command("submitting", "Queue an ended job again."),
+    "rm": Command("acting", "Forget ended jobs, with their logs, results and files."),
     "prune": Command("keeping", "Let go of ended jobs by age and by size."),
     "export": Command("keeping", "Copy the jobs to a SQLite file of your own."),
     "doctor": Command("examining", "Say what jobs stand on, and whether all is sound."),
@@ -117,11 +119,14 @@ def start(
     """
 
 
-def main() -> None:
+def main(name: str = "chutes-nb") -> None:
     """Be ``chutes-nb``."""
-    app(prog_name="chutes-nb")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # what it cannot say is no fault
+            stream.reconfigure(errors="replace")
+    app(prog_name=name)
 
 
 def main_of_jupyter() -> None:
     """Be ``jupyter chutes``."""
-    app(prog_name="jupyter chutes")
+    main("jupyter chutes")

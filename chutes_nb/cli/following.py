@@ -24,6 +24,7 @@ from .printing import (
     progress_text,
     state_text,
     time_text,
+    write,
 )
 
 LOOK_S = 0.5
@@ -33,7 +34,7 @@ ESCAPE = re.compile(
     r"\x1b(?:\[[0-9;:?<=>]*[ -/]*[@-~]|[\]P^_X][^\x07\x1b]*(?:\x07|\x1b\\)|[^\[\]P^_X])"
 )
 OPEN_ESCAPE = re.compile(r"\x1b(?:\[[0-9;:?<=>]*[ -/]*|[\]P^_X][^\x07\x1b]*\x1b?)?\Z")
-UNSEEN = re.compile(r"[\x00-\x06\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x9f]")
+UNSEEN = re.compile(r"[\x00-\x07\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x9f]")
 MOST_OPEN = 4096  # of a sequence that never ends
 
 
@@ -80,7 +81,7 @@ def follow(
             _draw(store, job, with_log=with_log)
         elif with_log:
             for piece in LogReader(store, job).follow():
-                typer.echo(piece["text"], nl=False)
+                write(piece["text"])
         else:
             _wait(store, job)
     except KeyboardInterrupt:

@@ -13,7 +13,7 @@ from ..answers import LogReader
 from ..store import Store
 from .following import Screened
 from .naming import AnyJob, AsJson, job_named
-from .printing import is_terminal, say_json
+from .printing import is_terminal, say_json, write
 
 MOST_LINES = 100_000
 
@@ -43,17 +43,17 @@ def logs(
     if pieces:
         reader.skip_to(pieces[0])
     if follow:
-        write = _as_json_line if as_json else _text_writer()
+        say = _as_json_line if as_json else _text_writer()
         for piece in chain(pieces, reader.follow()):
-            write(piece)
+            say(piece)
         return
     pieces = pieces or list(reader.read())
     if as_json:
         say_json(_joined(pieces) or store.log(found, attempt))
         return
-    write = _text_writer()
+    say = _text_writer()
     for piece in pieces:
-        write(piece)
+        say(piece)
 
 
 def _as_json_line(piece: dict[str, Any]) -> None:
@@ -82,7 +82,7 @@ def _text_writer() -> Callable[[dict[str, Any]], None]:
     """Write text as it is into a pipe, and what does no harm to a terminal."""
     screened = Screened() if is_terminal() else str
 
-    def write(piece: dict[str, Any]) -> None:
-        typer.echo(screened(_gap(piece) + piece["text"]), nl=False)
+    def write_piece(piece: dict[str, Any]) -> None:
+        write(screened(_gap(piece) + piece["text"]))
 
-    return write
+    return write_piece

@@ -71,6 +71,12 @@ def say_json(value: Any) -> None:
     typer.echo(json.dumps(value, indent=indent, ensure_ascii=not can_say("é")))
 
 
+def write(text: str) -> None:
+    """Print text as it is: in a pipe to the letter, with the colours it has."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
 def can_say(text: str) -> bool:
     """Whether standard output can show a text."""
     try:
