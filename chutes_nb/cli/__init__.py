@@ -10,12 +10,12 @@ from __future__ import annotations
 import importlib
 import io
 import sys
+from importlib.metadata import version
 from typing import Annotated, Any, NamedTuple
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from .. import __version__
 from .exits import CODES_TOLD, ending
 
 __all__ = ["COMMANDS", "app", "main"]
@@ -99,7 +99,7 @@ app = typer.Typer(
 
 def _show_version(is_wanted: bool) -> None:
     if is_wanted:
-        typer.echo(f"chutes-nb {__version__}")
+        typer.echo(f"chutes-nb {version('chutes-nb')}")
         raise typer.Exit
 
 

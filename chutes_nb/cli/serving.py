@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from typing import Annotated, Any
 
 import typer
@@ -31,6 +32,11 @@ class ApiServer(ServerApp):
         """Load this package's extension, whatever else is enabled."""
         self.jpserver_extensions = {EXTENSION: True}
         super().init_server_extensions()
+
+    def init_signal(self) -> None:
+        """End at the first Ctrl-C, with no question asked."""
+        super().init_signal()
+        signal.signal(signal.SIGINT, self._signal_stop)
 
     def start_app(self) -> None:
         """Say where the API is, once somebody listens."""
@@ -78,8 +84,7 @@ def serve(
         "ServerApp.port_retries": 0,
         "ServerApp.base_url": base_url,
         "ServerApp.allow_root": allow_root,
-        "ServerApp.answer_yes": True,  # Ctrl-C is meant
-        "ServerApp.log_level": "WARNING",
+        "ServerApp.log_level": "WARN",
         "ServerApp.open_browser": False,
     }
     arguments = [f"--{name}={value}" for name, value in options.items()]

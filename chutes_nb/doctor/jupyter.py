@@ -34,8 +34,8 @@ MOST_PING_S = 60
 
 def findings() -> Iterator[Finding]:
     """Look at what `jupyter lab` would read if it was started from here."""
-    yield from _extension()
     config, faults = _config()
+    yield from _extension(config)
     for text in faults:
         yield Finding("settings", PROBLEM, text, "mend the file, or remove it")
     yield from _culling(config)
@@ -126,15 +126,14 @@ def _json(path: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _extension() -> Iterator[Finding]:
+def _extension(config: Config) -> Iterator[Finding]:
     """Look whether Jupyter Server would load the HTTP API."""
-    enabled: bool | None = None
-    for folder in map(Path, reversed(jupyter_config_path())):
-        drop_ins = sorted((folder / "jupyter_server_config.d").glob("*.json"))
-        for path in [*drop_ins, folder / "jupyter_server_config.json"]:
-            told = _json(path).get("ServerApp", {}).get("jpserver_extensions", {})
-            if isinstance(told, dict) and SERVER_EXTENSION in told:
-                enabled = bool(told[SERVER_EXTENSION])
+    # What a configuration file says counts before what packages have dropped in.
+    told: list[dict[str, Any]] = [config]
+    for folder in map(Path, jupyter_config_path()):
+        paths = sorted((folder / "jupyter_server_config.d").glob("*.json"))
+        told += [_json(path) for path in reversed(paths)]
+    enabled = next((is_on for one in told if (is_on := _is_on(one)) is not None), None)
     if enabled:
         yield Finding("server", OK, "the HTTP API is enabled")
         return
@@ -145,6 +144,14 @@ def _extension() -> Iterator[Finding]:
         f"the HTTP API is {how} for Jupyter Server of {sys.prefix}",
         "jupyter server extension enable chutes_nb",
     )
+
+
+def _is_on(told: dict[str, Any]) -> bool | None:
+    section = told.get("ServerApp", {})
+    extensions = section.get("jpserver_extensions", {})
+    if not isinstance(extensions, dict) or SERVER_EXTENSION not in extensions:
+        return None
+    return bool(extensions[SERVER_EXTENSION])
 
 
 def _front_end() -> Iterator[Finding]:

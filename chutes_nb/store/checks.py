@@ -154,9 +154,6 @@ def ungated(database: Database) -> Iterator[str]:
     row = database.reader.one(AUTOCHECKPOINT)
     if database.refusal is None and (row is None or row[0] != 0):
         yield f"{database.path.name}: a connection checkpoints by itself"
-    gate = database.path.with_name(database.path.name + ".gate")
-    if database.refusal is None and not gate.exists():
-        yield f"{database.path.name}: the write gate is gone: {gate}"
 
 
 def sqlite_notes(database: Database) -> list[str]:
