@@ -60,7 +60,7 @@ class Watch:
                     self._store.feed.nudge(self._store.ended_since(rev))
                     rev = newest
                 self._keep_small()
-            except (StoreError, sqlite3.DatabaseError) as error:
+            except (StoreError, sqlite3.Error, OSError) as error:
                 log.error("the store cannot be read: %s", error)
                 mended(self._store)
                 await anyio.sleep(AFTER_ERROR_S)
