@@ -17,6 +17,7 @@ from .store.blobs import Blob, blob_path, keep
 
 UploadKind = Literal["bytes", "path", "file", "bytes[]", "path[]", "file[]"]
 
+DEEPEST = 8  # steps of a path in a tree of files
 FICLONE = 0x40049409  # linux/fs.h: share the blocks, copy them on write
 
 
@@ -175,6 +176,31 @@ def clean_name(name: str) -> str:
     while len(os.fsencode(root + suffix)) > 200:
         root = root[:-1]
     return root + suffix or "file"
+
+
+def clean_path(name: str) -> str:
+    r"""Make a relative path of safe steps, for a file that lies in a tree.
+
+    Of a name that leads out of its tree (``..``, ``/``, ``\\``) the last step stays.
+    """
+    steps = name.split("/")
+    if "\\" in name or not all(step.strip(". ") for step in steps):
+        return clean_name(name)
+    return "/".join([clean_name(step) for step in steps][-DEEPEST:])
+
+
+def free_name(name: str, used: set[str]) -> str:
+    """Make a path that none of a set has, whatever the case; it is added to them."""
+    name = clean_path(name)
+    folder, slash, last = name.rpartition("/")
+    root, dot, suffix = last.rpartition(".")
+    root, suffix = (root, dot + suffix) if root else (suffix, "")
+    found, count = name, 1
+    while found.casefold() in used:
+        count += 1
+        found = f"{folder}{slash}{root} ({count}){suffix}"
+    used.add(found.casefold())
+    return found
 
 
 def _take_one(value: Any, blobs: Path, parameter: str) -> FileRef:

@@ -13,6 +13,7 @@ from .captures import Capture
 from .group import JobGroup
 from .job import Job
 from .options import JobOptions
+from .remarks import Remarks
 from .signatures import Signature, inspect_function
 from .submitting import ChuteFacts, Definer, bound_input, new_job, submit
 from .worker.inline import InlineJob, call_inline
@@ -74,6 +75,7 @@ class JobFunction:
         self.name = options.name or function.__name__
         functools.update_wrapper(self, function)
         self.definer = Definer(facts, function, self.name, self._signature, options)
+        self._remarks = Remarks(facts.name, self.name, options.timeout_s)
 
     # -- submitting ------------------------------------------------------------
     def submit(self, *args: Any, **kwargs: Any) -> Job:
@@ -117,6 +119,7 @@ class JobFunction:
     ) -> Job:
         definition = self.definer.definition()
         new = new_job(self.definer, definition, payload, key=key, reuse=reuse)
+        self._remarks.make(stacklevel=3)
         (job_id,) = submit(definition, [new]).result()
         registry.remember_job(job_id)
         return Job(job_id, runtime.store())
@@ -127,6 +130,7 @@ class JobFunction:
         """Queue a job and return its id; see :meth:`Chute.submit_job`."""
         definition = self.definer.definition()
         new = new_job(self.definer, definition, payload, key=key, reuse=reuse)
+        self._remarks.make(stacklevel=3)
         (job_id,) = await asyncio.wrap_future(submit(definition, [new]))
         registry.remember_job(job_id)
         return job_id
@@ -141,6 +145,7 @@ class JobFunction:
         """
         definition = self.definer.definition()
         new = [new_job(self.definer, definition, item) for item in items]
+        self._remarks.make(stacklevel=2)
         ids = submit(definition, new).result() if new else []
         return JobGroup([Job(job_id, runtime.store()) for job_id in ids])
 

@@ -81,7 +81,11 @@ class Settler:
             with contextlib.suppress(StoreError, sqlite3.Error):
                 offset = logs.end(self._store.log_reader, task["id"], task["attempt"])
             self.lane.give(handle, task)
-            handle.capture = Capture(task["output"], offset)
+            gone_s = max(0.0, time.time() - task["started_at"])
+            handle.given_at -= gone_s
+            place = (self._store.reader, task["chute"], task["name"])
+            usual_s = self.lane.earlier.usual_s(*place)
+            handle.capture = Capture(task["output"], offset, usual_s, handle.given_at)
 
     def ready(self, handle: Handle, busy: Busy | None) -> None:
         """Give an adopted worker what never reached it; watch what it has."""
@@ -205,6 +209,10 @@ class Settler:
         task = handle.task
         assert task is not None  # an attempt ends once
         handle.is_drained = True
+        if ending.state is State.COMPLETED:
+            span_s = time.monotonic() - handle.given_at
+            place = (self._store.reader, task["chute"], task["name"])
+            self.lane.earlier.completed(*place, span_s)
         told: list[tuple[str, Any]] = []
         files: list[runs.KeptFile] = []
         result = None

@@ -19,7 +19,7 @@ HEIGHT = {
     height: room.split()
     for height, room in enumerate(
         [
-            "errors states sizes bytecode locality flow failpoints",
+            "errors states sizes bytecode locality flow failpoints folding",
             "paths model policy loading options cells",
             "processes",
             "store",
@@ -34,9 +34,9 @@ HEIGHT = {
             "watching inheriting",
             "executor",
             "runtime",
-            "submitting upkeep",
+            "submitting upkeep remarks",
             "panel server",
-            "job_parts publishing",
+            "job_parts job_logs job_files publishing",
             "job",
             "group client",
             "job_function",

@@ -109,6 +109,7 @@ class Handle:
         self.is_dead = False
         self.known: set[str] = set()
         self.task: Row | None = None
+        self.given_at = 0.0
         self.began_at: float | None = None
         self.timeout_s: float | None = None
         self.capture: Capture | None = None

@@ -26,6 +26,7 @@ from ..processes import (
 from ..states import State
 from ..store import Store
 from ..store.db import Row
+from ..store.earlier import Earlier
 from ..store.ids import new_id
 from ..worker.capture import Capture
 from ..worker.errors import Sources
@@ -79,6 +80,7 @@ class ProcessLane:
         self.backlog: int | None = None  # ready jobs; see Round.expect_ready
         self.written: set[str] = set()  # definitions known to be in the store
         self.births = Births()
+        self.earlier = Earlier()
 
     # -- birth -----------------------------------------------------------------
     def new_handle(self) -> Handle:
@@ -212,7 +214,9 @@ class ProcessLane:
         """Put an attempt into a worker's hands."""
         handle.task = task
         handle.timeout_s = task["timeout_s"]
-        handle.capture = Capture(task_output(task, handle))
+        usual_s = self.earlier.usual_s(self._store.reader, task["chute"], task["name"])
+        handle.capture = Capture(task_output(task, handle), prior_s=usual_s)
+        handle.given_at = time.monotonic()
         if task["deadline_at"] is not None:
             ending = Ending(State.TIMEOUT, "deadline", may_retry=False)
             left = max(0.0, task["deadline_at"] - time.time())

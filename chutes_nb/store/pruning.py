@@ -16,6 +16,7 @@ from . import jobs, logs, witness
 from .blobs import blob_path
 from .db import Database, Transaction
 from .journal import Journal
+from .large import Large
 
 BATCH = 200
 # A content is there a moment before the row that refers to it.
@@ -89,14 +90,25 @@ def old_jobs(tx: Transaction, before: float) -> list[str]:
 
 
 def heavy_jobs(
-    tx: Transaction, log_tx: Transaction, blobs: Path, keep_bytes: int
+    readers: tuple[Transaction, Transaction],
+    blobs: Path,
+    large: Large,
+    keep_bytes: int,
 ) -> list[str]:
-    """Ended jobs, oldest first, without which the others take at most so many bytes."""
+    """Ended jobs, oldest first, without which the others take at most so many bytes.
+
+    Parameters
+    ----------
+    readers : tuple
+        Of the jobs and of the logs.
+    """
+    tx, log_tx = readers
     written = {row[0]: row[1] for row in log_tx.each(LOG_WEIGHTS)}
     weights: list[tuple[str, int]] = []
     total = 0
     for row in tx.each(WEIGHTS):
         weight = row["bytes"] + written.get(row["id"], 0) + _size(blobs, row["blob"])
+        weight += large.weight(row["id"])
         total += weight
         if row["is_ended"]:
             weights.append((row["id"], weight))
@@ -227,7 +239,7 @@ def folder_bytes(home: Path) -> int:
 def prune(
     databases: tuple[Database, Database],
     journal: Journal,
-    home: Path,
+    place: tuple[Path, Large],
     older_than_s: float | None,
     keep_bytes: int | None,
 ) -> Pruned:
@@ -237,7 +249,10 @@ def prune(
     ----------
     databases : tuple
         That of the jobs and that of the logs.
+    place : tuple
+        The store's folder, and its large files.
     """
+    home, large = place
     main, log_database = databases
     before = folder_bytes(home)
     blobs, runs = home / "blobs", home / "runs"
@@ -246,10 +261,12 @@ def prune(
         ids = old_jobs(main.reader, time.time() - older_than_s)
     gone = forget(main, log_database, ids)
     if keep_bytes is not None:
-        heavy = heavy_jobs(main.reader, log_database.reader, blobs, keep_bytes)
+        readers = (main.reader, log_database.reader)
+        heavy = heavy_jobs(readers, blobs, large, keep_bytes)
         gone += forget(main, log_database, heavy)
     forget_definitions(main)
     files = remove(orphaned_blobs(main.reader, blobs))
+    files += remove(large.orphans(main.reader))
     files += remove(orphaned_runs(main.reader, runs))
     young = time.time() - YOUNG_S
     remove(one for one in journal.folder.glob("*.new") if _is_older(one, young))

@@ -38,7 +38,8 @@ def write_tellings(
         elif kind == "stage":
             runs.note(tx, job, attempt, stage=value)
         elif kind == "state":
-            runs.set_state(tx, job, attempt, value[0], value[1], at)
+            body, exact, file = value
+            runs.set_state(tx, job, attempt, body, exact, at, file)
         elif kind == "partial":
             runs.add_partial(tx, job, attempt, value[0], value[1], at)
         elif kind == "file":

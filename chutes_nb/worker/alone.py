@@ -12,6 +12,7 @@ from ..policy import Ending
 from ..states import State
 from ..store import Store, Transaction, fleet, logs, runs, settling
 from ..store.db import VALUE_ERRORS, Row
+from ..store.earlier import Earlier
 from .asking import read_note
 from .capture import Capture, Look
 from .endings import ending_of, result_of
@@ -34,7 +35,13 @@ class Alone:
     def __init__(self, store: Store, worker: str, task: Task) -> None:
         self._store, self._worker, self._task = store, worker, task
         offset = logs.end(store.log_reader, task.job, task.attempt)
-        self._capture = Capture(task.output, offset)
+        row = self.row()
+        if row is None:
+            self._capture = Capture(task.output, offset)
+            return
+        usual_s = Earlier().usual_s(store.reader, row["chute"], row["name"])
+        began_at = time.monotonic() - max(0.0, time.time() - row["started_at"])
+        self._capture = Capture(task.output, offset, usual_s, began_at)
 
     def look(self) -> bool:
         """Bring new output into the store; False where there was none."""

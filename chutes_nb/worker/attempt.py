@@ -31,17 +31,19 @@ from ..policy import Ending
 from ..states import State
 from ..store import Store
 from ..store.blobs import keep
+from ..store.runs import SHOWN
 from ..views import view
+from . import showing
 from .body import JobStopped, Stopper, TooSlow, at_most
 from .context import RunContext, RunFacts, enter
 from .errors import Sources, describe
 from .frames import Outcome, Task, Telling
 from .guard import Guard, seed
-from .keeping import Keeper
+from .keeping import Keeper, file_time, kept_body, slimmed
 from .memory import shortage
 from .payload import bound_payload
 from .place import Place
-from .tellings import state_of
+from .tellings import StateWatch
 
 INLINE_BYTES = 1_000_000  # larger results are files of the store
 SMALL_JSON_BYTES = 2_000  # below it the result is shown from its own JSON
@@ -131,8 +133,9 @@ class Attempt:
         self.facts = RunFacts(
             task.job, task.attempt, task.max_attempts, place.output_dir, task.timeout_s
         )
-        self.keeper = Keeper(store.blobs, place, time.time())
+        self.keeper = Keeper(store.blobs, place, file_time(guard.trace_fd))
         self.context: RunContext | None = None
+        self.state: StateWatch | None = None
 
     def run(self) -> Outcome:
         """Set the place up, call the body, and put its end into an outcome."""
@@ -145,7 +148,7 @@ class Attempt:
             encoded, shown = self._encoded(value)
             self.stopper.end()
             outcome.result = self._result(value, encoded, shown)
-            outcome.files = [tuple(kept) for kept in self.keeper.collect(value)]
+            outcome.files = self._files(value)
         except BaseException as error:  # whatever a body can raise is its end
             self.stopper.end()
             self._fail(outcome, error)
@@ -153,19 +156,23 @@ class Attempt:
             enter(None)
         if outcome.end != "ok":
             outcome.files = self._files_of_failed()
-        if self.context is not None and self.context._state:
+        if self.state is not None:
             with contextlib.suppress(Exception, TooSlow), at_most(SHOW_S):
-                outcome.told.extend(state_of(self.context))
+                outcome.told.extend(self.state.look())
         outcome.output_bytes = self.place.leave()
         outcome.worn = self._worn or self.place.harm
         outcome.has_children = has_children()
         outcome.has_threads = has_threads()
         return outcome
 
+    def _files(self, value: object) -> list[tuple[Any, ...]]:
+        is_alone = not has_children() and not has_threads()
+        return [tuple(kept) for kept in self.keeper.collect(value, moves=is_alone)]
+
     def _files_of_failed(self) -> list[tuple[Any, ...]]:
         """Keep what a failed attempt left, as far as that can be."""
         try:
-            return [tuple(kept) for kept in self.keeper.collect(None)]
+            return self._files(None)
         except OSError as error:
             print(f"files of this attempt are lost: {error}", file=sys.stderr)
             return []
@@ -173,12 +180,12 @@ class Attempt:
     def _call(self) -> Any:
         task, store = self.task, self.store
         if not self.loaded.is_ready:  # what loading prints belongs to this log too
-            self.place.enter(task.job, task.output, "", [])
+            self.place.enter(task, "", [])
             self.loaded.function(store)
             self.guard.renew()
         function = self.loaded.function(store)
         setup = self.loaded.setup
-        self.place.enter(task.job, task.output, setup["folder"], setup["path"])
+        self.place.enter(task, setup["folder"], setup["path"])
         arguments = self._arguments(function, setup)
         for name, kind in setup["uploads"].items():
             if name in arguments:
@@ -186,16 +193,20 @@ class Attempt:
         if setup["wants_output_dir"]:
             arguments["output_dir"] = self.facts.output_dir
         self.context = RunContext(self.facts, self, self.loaded.chute)
+        self.state = StateWatch(self.context, self._put_state)
         first, named = bound_arguments(function, arguments)
         if setup["takes_self"]:
             first = [self.context, *first]
         enter(self.context)
+        showing.begin()
         self.stopper.begin(self.facts)
         self.facts.began_at = time.monotonic()
         self._on_begin(self.facts)
         failpoints.hit("body.before")
         try:
-            return self.stopper.call(lambda: function(*first, **named))
+            value = self.stopper.call(lambda: function(*first, **named))
+            showing.finish(value)
+            return value
         finally:
             self._clean_up()
             failpoints.hit("body.after")
@@ -302,10 +313,17 @@ class Attempt:
                 print(f"retry_on raised {second!r}; not retried", file=sys.stderr)
             return False
 
+    def _put_state(self, body: bytes) -> str:
+        """Keep a state that is too large for a row; the one before may be read now."""
+        large, task = self.store.large, self.task
+        file = large.put(task.job, f"state-{task.attempt}", body)
+        large.drop_older(file, keep=2)
+        return file
+
     # -- what the context asks for (see context.Outlet) --------------------------
     def tell(self, telling: Telling) -> None:
         """Send a telling on its way."""
-        self._tell(telling)
+        self._tell(slimmed(telling, self.store.blobs))
 
     def save_checkpoint(self, step: float | None, kind: str, body: bytes) -> None:
         """Keep a checkpoint; durable when it returns."""
@@ -318,7 +336,13 @@ class Attempt:
 
     def keep_file(self, path: Any, name: str | None) -> None:
         """Keep a file's content with the job."""
-        self._tell(Telling("file", tuple(self.keeper.keep(path, name))))
+        for one in self.keeper.keep(path, name):
+            self._tell(Telling("file", tuple(one)))
+
+    def keep_body(self, body: bytes, name: str) -> None:
+        """Keep a content with the job that is no file yet."""
+        one = kept_body(body, name, f"{SHOWN}{name}", self.store.blobs)
+        self._tell(Telling("file", tuple(one)))
 
 
 def own_threads() -> int:
