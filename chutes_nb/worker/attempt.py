@@ -21,6 +21,7 @@ from ..errors import (
     BindingError,
     PermanentError,
     ResultNotStorable,
+    StoreDamaged,
     TemporaryError,
     ValidationFailed,
 )
@@ -48,6 +49,7 @@ from .tellings import StateWatch
 INLINE_BYTES = 1_000_000  # larger results are files of the store
 SMALL_JSON_BYTES = 2_000  # below it the result is shown from its own JSON
 SHORT_S, TRUSTED_AFTER, LOOKED_AT_EACH = 0.001, 20, 16
+NEVER_AGAIN = (PermanentError, ResultNotStorable, StoreDamaged)
 SHOW_S = 5.0  # for a repr; one that takes longer is not worth the wait
 
 
@@ -298,7 +300,7 @@ class Attempt:
             outcome.memory = shortage()
 
     def _may_retry(self, error: BaseException) -> bool:
-        if self._is_refused or isinstance(error, PermanentError | ResultNotStorable):
+        if self._is_refused or isinstance(error, NEVER_AGAIN):
             return False
         if isinstance(error, TemporaryError):
             return True
