@@ -15,10 +15,7 @@ from ..errors import (
     ValidationFailed,
 )
 
-WITH_DETAILS: dict[str, type[BindingError | ValidationFailed]] = {
-    "BindingError": BindingError,
-    "ValidationFailed": ValidationFailed,
-}
+MISFITS = ("missing", "extra_forbidden")
 GATEWAY = (502, 503, 504)
 # Errors that need no more than their message, by the name the server gives them.
 PLAIN: dict[str, type[ChutesError]] = {
@@ -70,13 +67,25 @@ def error_of(answer: httpx.Response) -> ChutesError:
     if said is None:
         return no_api(answer)
     message = str(said["message"])
-    if said["type"] in WITH_DETAILS:
-        return WITH_DETAILS[said["type"]](message, list(said.get("details") or ()))
+    if said["type"] == "ValidationFailed":
+        return _misfit(message, list(said.get("details") or ()))
     if said["type"] in PLAIN:
         return PLAIN[said["type"]](message)
     if status >= 500:
         return ServerError(f"the server could not answer ({status}): {message}")
     return ChutesError(message)
+
+
+def _misfit(message: str, details: list[dict[str, Any]]) -> ChutesError:
+    """Tell apart what the server calls by one name: names that do not fit, and values.
+
+    A notebook raises ``BindingError`` for the first, before it looks at any value.
+    """
+    is_names_alone = all(
+        one["type"] in MISFITS and len(one["loc"]) <= 1 for one in details
+    )
+    kind = BindingError if details and is_names_alone else ValidationFailed
+    return kind(message, details)
 
 
 def no_api(answer: httpx.Response) -> ServerError:

@@ -16,7 +16,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError, ValidationError
 
-from ..errors import BindingError, ValidationFailed
+from ..errors import ValidationFailed
 
 MOST_FAULTS = 50
 MOST_REPAIRS = 200
@@ -53,7 +53,7 @@ def bind(schema: dict[str, Any], payload: Any) -> dict[str, Any]:
 
     Raises
     ------
-    BindingError
+    ValidationFailed
     """
     names = schema.get("properties", {})
     required: list[str] = list(schema.get("required", ()))
@@ -71,7 +71,8 @@ def bind(schema: dict[str, Any], payload: Any) -> dict[str, Any]:
             return {candidates[0]: payload}
     details = _misfit(payload, names, required, takes_any)
     name = schema.get("title", "the job")
-    raise BindingError(_told(f"{name} cannot take this payload", details), details)
+    told = _told(f"{name} cannot take this payload", details)
+    raise ValidationFailed(told, details)
 
 
 def _misfit(

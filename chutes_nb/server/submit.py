@@ -186,7 +186,7 @@ def take_in(store: Store, uploads: Callable[[], Uploads], request: Request) -> Q
 
     Raises
     ------
-    BindingError, ValidationFailed
+    ValidationFailed
     KeyTaken
         If another request has its key.
     StoreError
