@@ -27,6 +27,8 @@ LOOKS = [
     ("jobs/{done}/logs?tail=3", 200),
     ("jobs/{queued}/logs", 200),
     ("jobs/{done}/files", 200),
+    ("jobs/{done}/partial", 200),
+    ("jobs/{failed}/trace", 200),
     ("changes?since=0", 200),
     ("schema/work", 200),
     ("schema/twin", 409),
