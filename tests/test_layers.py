@@ -37,7 +37,7 @@ HEIGHT = {
             "submitting upkeep remarks",
             "panel server",
             "job_parts job_logs job_files publishing",
-            "job",
+            "job forms",
             "group",
             "client",
             "job_function",
