@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from .errors import MoveRefused
-from .files_in import clean_name
+from .files_in import clean_path
 from .states import ENDED, State
 from .store import Store, intake, jobs, runs
 from .store.blobs import blob_path
@@ -66,7 +66,7 @@ def detail(store: Store, job: str) -> dict[str, Any]:
 
 def shown_files(files: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Give files names that are safe to show and to save under."""
-    return [one | {"name": clean_name(one["name"])} for one in files]
+    return [one | {"name": clean_path(one["name"])} for one in files]
 
 
 def forget(store: Store, job: str) -> str:
@@ -127,6 +127,22 @@ def result(store: Store, job: str) -> tuple[dict[str, Any], Answer]:
     if body["view"] is None:  # small exact JSON is its own view
         body["view"] = {"application/json": value, "text/plain": repr(value)}
     return status, Answer(body)
+
+
+def partials(store: Store, job: str) -> list[dict[str, Any]]:
+    """Return each partial result that is JSON; of others, that they are there.
+
+    Raises
+    ------
+    JobNotFound
+    """
+    store.status(job)  # raises where there is no such job
+    return [
+        {"value": json.loads(body), "exact": True}
+        if kind == "json"
+        else {"value": None, "exact": False}
+        for kind, body in runs.partials(store.reader, job, store.blobs)
+    ]
 
 
 def _error(status: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from . import payloads
@@ -43,12 +43,19 @@ class Order:
         ``type`` and ``sha256`` of each.
     key : str or None
         The client's own name for it: the same order is queued once.
+    reuse : bool or None
+        Whether a job of the same code and input will do; as the definition has it
+        where None.
+    reuse_key : str or None
+        A name by which a job is given back, here and in a notebook.
     """
 
     definition: Definition
     payload: Any = None
     files: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     key: str | None = None
+    reuse: bool | None = None
+    reuse_key: str | None = None
 
 
 def definition_named(store: Store, name: str, scope: str | None) -> Row:
@@ -103,8 +110,9 @@ def take_in(store: Store, uploads: Callable[[], Uploads], order: Order) -> Queue
     files = _files(schema, told, arguments, given, uploads)
     rest = {name: value for name, value in arguments.items() if name not in files}
     checked = check(_without(schema, files), rest)
-    job = _new_job(row, told, checked, files)
     digest = _digest(row, checked, files)
+    job = _new_job(row, told, checked, files)
+    job = replace(job, reuse_key=_reuse_key(order, told, digest))
     with store.writing() as tx:
         place = (row["python"], store.leases)
         queued = intake.queue(tx, job, *place, order.key, digest)
@@ -114,22 +122,27 @@ def take_in(store: Store, uploads: Callable[[], Uploads], order: Order) -> Queue
     return queued
 
 
-def queue_again(store: Store, job: str, resume: bool = True) -> str:
+def queue_again(
+    store: Store, job: str, resume: bool = True, key: str | None = None
+) -> str:
     """Queue a new job with the code and the input of an ended one; returns its id.
 
     Parameters
     ----------
     resume : bool
         Whether the new job finds the old one's checkpoint.
+    key : str, optional
+        The client's own name for it: the same order is queued once.
 
     Raises
     ------
-    JobNotFound, MoveRefused
+    JobNotFound, KeyTaken, MoveRefused
     """
     with store.writing() as tx:
-        queued = intake.queue_again(tx, job, store.leases, time.time(), resume)
+        queued = intake.queue_again(tx, job, store.leases, time.time(), resume, key)
     store.feed.nudge()
-    see_to(store, queued)
+    if queued.is_new:
+        see_to(store, queued)
     return queued.job
 
 
@@ -223,6 +236,21 @@ def _new_job(
         resources=json.dumps(resources) if resources else None,
         tags=json.dumps(options.tags or []),
     )
+
+
+def _reuse_key(order: Order, told: dict[str, Any], digest: str) -> str | None:
+    """Name what a job may be given back for.
+
+    A ``reuse_key`` means the same as in a notebook, so both find each other's jobs. The
+    same code and input is known by the definition here and by the code there: a job of
+    the one is not taken for one of the other.
+    """
+    row = order.definition
+    if order.reuse_key is not None:
+        return f"key:{row['chute']}/{row['name']}/{order.reuse_key}"
+    if told.get("reuse") if order.reuse is None else order.reuse:
+        return f"same:{row['key']}/{digest}"
+    return None
 
 
 def _digest(row: Definition, arguments: dict[str, Any], files: dict[str, Any]) -> str:

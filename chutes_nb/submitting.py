@@ -122,10 +122,7 @@ class Definer:
 
     def _row(self, found: Definition) -> jobs.NewDefinition:
         setup = self._setup(found)
-        options = json.dumps(preview(self._told_options()), allow_nan=False)
-        # Who submits by name has no other options than those of the definition.
-        mark = found.key.encode() + options.encode()
-        key = hashlib.sha256(mark + setup).hexdigest()[:32]
+        key = hashlib.sha256(found.key.encode() + setup).hexdigest()[:32]
         sources = {name: [cell, text] for name, (cell, text) in found.sources.items()}
         return jobs.NewDefinition(
             key=key,
@@ -137,7 +134,7 @@ class Definer:
             first_line=found.first_line,
             sources=json.dumps(sources),
             schema=json.dumps(found.schema),
-            options=options,
+            options=json.dumps(preview(self._told_options()), allow_nan=False),
             python=sys.executable,
             created_at=time.time(),
         )

@@ -12,8 +12,8 @@ import typer
 
 from .. import answers
 from ..errors import JobNotReady
-from ..files_in import clean_name
-from ..job_parts import JobFile
+from ..files_in import free_name
+from ..job_files import JobFile
 from ..states import ENDED, State
 from ..store import Store
 from ..store.blobs import blob_path
@@ -173,7 +173,7 @@ def _save(
     saved = []
     failed = False
     for one in listed:
-        place = folder / _free_name(clean_name(one["name"]), used)
+        place = folder / free_name(one["name"], used)
         try:
             save_file(store, one, place, force=force)
         except OSError as error:
@@ -198,16 +198,6 @@ def save_file(store: Store, file: dict[str, Any], place: Path, *, force: bool) -
     """
     if not force and place.exists():
         raise FileExistsError(f"{place} is there already; --force replaces it")
+    place.parent.mkdir(parents=True, exist_ok=True)
     about = {name: file[name] for name in ("name", "size", "type", "sha256")}
     JobFile(blob_path(store.blobs, file["sha256"]), **about).save(place)
-
-
-def _free_name(name: str, used: set[str]) -> str:
-    stem, dot, suffix = name.rpartition(".")
-    stem, suffix = (stem, dot + suffix) if stem else (suffix, "")
-    found, count = name, 1
-    while found.casefold() in used:
-        count += 1
-        found = f"{stem} ({count}){suffix}"
-    used.add(found.casefold())
-    return found

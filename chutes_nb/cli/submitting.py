@@ -8,11 +8,10 @@ import typer
 
 from .. import orders
 from ..errors import ChutesError
-from ..paths import private_dir
 from ..states import State
 from ..store import Store
 from ..store.intake import KeyTaken, Queued
-from ..uploads import Uploads, upload_limit
+from ..uploads import UPLOADS, Uploads
 from .following import follow
 from .naming import AsJson, complete_ended, complete_names, job_named
 from .printing import note, say_json
@@ -92,7 +91,7 @@ def ordered(store: Store, order: orders.Order) -> Queued:
 
 
 def _uploads(store: Store) -> Uploads:
-    return Uploads(private_dir(store.home / "uploads"), store.blobs, upload_limit())
+    return Uploads(store.home / UPLOADS, store.blobs)
 
 
 def tell_queued(store: Store, job: str, *, wait: bool, as_json: bool) -> None:

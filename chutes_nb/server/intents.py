@@ -9,6 +9,7 @@ from ..states import State
 from ..store import Store
 from . import shapes
 from .base import ChutesHandler
+from .submit import idempotency_key
 
 BY = "an HTTP request"
 SMALL_BODY_BYTES = 64 << 10
@@ -60,7 +61,8 @@ class Retry(Wish):
         """Queue a new job with the code and the input of an ended one."""
         body: Any = self.json_body()
         wanted = shapes.Again.model_validate({} if body is None else body)
-        new = await self.of_job(scope, job, queue_again, wanted.resume)
+        key = idempotency_key(self.request.headers.get("Idempotency-Key"))
+        new = await self.of_job(scope, job, queue_again, wanted.resume, key)
         self.accepted(new)
 
     def accepted(self, job: str) -> None:

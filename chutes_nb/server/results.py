@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ..answers import result
+from ..answers import partials, result
+from .base import ChutesHandler
 from .jobs import LookAtJob
 
 PIECE_BYTES = 256 << 10
@@ -33,3 +34,11 @@ class Results(LookAtJob):
                 self.write(piece)
                 await self.flush()
         self.finish("}")
+
+
+class Partial(ChutesHandler):
+    """``GET jobs/ID/partial``."""
+
+    async def get(self, job: str, scope: str | None = None) -> None:
+        """Answer what a job has emitted so far, in order."""
+        self.answer({"partial": await self.of_job(scope, job, partials)})

@@ -6,6 +6,8 @@ import json
 from typing import ClassVar
 
 from ..orders import Order, definition_named, take_in
+from ..states import State
+from . import shapes
 from .base import JSON_LIMIT_BYTES, ChutesHandler
 from .faults import Refusal
 from .multipart import Form, payload_of
@@ -36,6 +38,7 @@ class Submit(ChutesHandler):
         if self.request.method != "POST":
             return
         self._key = idempotency_key(self.request.headers.get("Idempotency-Key"))
+        self._wanted = self.query(shapes.SubmitQuery)
         name, scope = self.path_kwargs["job"], self.path_kwargs.get("scope")
         self._definition = await self.read(definition_named, name, scope)
         if self._is_form():
@@ -71,7 +74,10 @@ class Submit(ChutesHandler):
         order = await self.desk.ask(self._order)
         uploads = self.desk.uploads
         queued = await self.read(lambda store: take_in(store, uploads, order))
-        status = await self.read(lambda store: store.status(queued.job)["status"])
+        # A new job may run by now; what is answered is what was done for the client.
+        status: str = State.QUEUED
+        if not queued.is_new:
+            status = await self.read(lambda store: store.status(queued.job)["status"])
         place = f"{self.base_url}chutes/jobs/{queued.job}/status"
         self.set_header("Location", place)
         self.answer({"job_id": queued.job, "status": status}, 202)
@@ -79,9 +85,12 @@ class Submit(ChutesHandler):
     def _order(self) -> Order:
         definition, form = self._definition, self._form
         if form is None:
-            return Order(definition, self.json_body(), key=self._key)
-        payload = payload_of(form, json.loads(definition["schema"]))
-        return Order(definition, payload, form.files, self._key)
+            order = Order(definition, self.json_body(), key=self._key)
+        else:
+            payload = payload_of(form, json.loads(definition["schema"]))
+            order = Order(definition, payload, form.files, self._key)
+        order.reuse, order.reuse_key = self._wanted.reuse, self._wanted.key
+        return order
 
     async def _end_form(self, form: Form) -> None:
         try:
