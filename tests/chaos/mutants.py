@@ -217,7 +217,7 @@ MUTANTS = [
         calm("hung_parent", most=4),
         (
             "lanes/process.py",
-            "        await anyio.to_thread.run_sync(kill_marked, handle.id)\n",
+            "        await in_thread(kill_marked, handle.id)\n",
             "",
         ),
     ),
@@ -347,7 +347,11 @@ MUTANTS = [
         "an adopted log begins anew",
         "I8",
         struck("prints", driver=1.5, seconds=7.0),
-        ("settler.py", 'handle.capture = Capture(task["output"], offset)', "pass"),
+        (
+            "settler.py",
+            'Capture(task["output"], offset, usual_s, handle.given_at)',
+            "handle.capture",
+        ),
         ("store/logs.py", "    if start < known:\n", "    if False:\n"),
     ),
     mutant(
@@ -393,7 +397,8 @@ MUTANTS = [
         (
             "store/runs.py",
             "   SET attempt = excluded.attempt, step = excluded.step, "
-            "kind = excluded.kind,\n       body = excluded.body, at = excluded.at\n",
+            "kind = excluded.kind,\n       body = excluded.body, file = excluded.file, "
+            "at = excluded.at\n",
             "   SET attempt = excluded.attempt\n",
         ),
     ),
