@@ -128,7 +128,7 @@ class Handle:
     @property
     def is_idle(self) -> bool:
         """Whether the worker can take an attempt, and can be told of it."""
-        if self.transport is None:
+        if self.transport is None or self.transport.is_closing():
             return False
         return self.is_ready and self.task is None and not self.is_going
 

@@ -13,7 +13,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from .scenarios import Scenario, calm, redelivery, stale_end, struck
+from .scenarios import (
+    Scenario,
+    calm,
+    dead_at_the_gate,
+    redelivery,
+    stale_end,
+    struck,
+)
 from .world import SOURCE
 
 
@@ -407,5 +414,38 @@ MUTANTS = [
         "I9",
         calm("keeps_file"),
         ("store/settling.py", "    runs.add_files(tx, job, attempt, files)\n", ""),
+    ),
+    mutant(
+        "a worker that hung up is given a job",
+        "I2",
+        dead_at_the_gate,
+        (
+            "lanes/handle.py",
+            "        if self.transport is None or self.transport.is_closing():\n"
+            "            return False\n",
+            "",
+        ),
+        (
+            "rounds.py",
+            "            and handle.transport is not None  # it may have died since it "
+            "told its end\n",
+            "",
+        ),
+    ),
+    mutant(
+        "the content of an upload is let go",
+        "I9",
+        calm("quick"),
+        (
+            "uploads.py",
+            "            take_over(part, self._blobs, upload.sha256)\n",
+            "            part.unlink()\n",
+        ),
+    ),
+    mutant(
+        "an upload is gone on with at its beginning",
+        "I9",
+        calm("quick", seconds=3.0),
+        ("uploads.py", "os.lseek(fd, there, os.SEEK_SET)", "os.lseek(fd, 0, 0)"),
     ),
 ]
