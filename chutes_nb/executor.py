@@ -221,7 +221,7 @@ class Executor:
         """Start the detached host where no worker is left that would notice."""
         if self.kind == "host" or self.is_nested or not self._is_registered:
             return
-        if any(handle.is_alive() for handle in self.handles):
+        if any(one.is_alive() and not one.is_going for one in self.handles):
             return
         with contextlib.suppress(ChutesError, sqlite3.Error, OSError):
             wake_host(self.store)
