@@ -26,7 +26,7 @@ _BARE = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 _EPOCH = re.compile(
-    r"(?<![\w.-])[\"']?epoch[\"']?[\s:=#\[(]{1,4}"
+    r"(?<![\w.-])[\"']?epoch[\"']?[\s:=#\[('\"]{1,5}"
     r"(\d+(?:\.\d+)?)(?:\s*(?:/|of)\s*(\d+))?(?![\w.]*%)",
     re.ASCII | re.IGNORECASE,
 )
@@ -97,6 +97,8 @@ def values(line: str, *, stepped: bool) -> Iterator[tuple[str, float]]:
     """
     if line.startswith(("frame=", "size=")) and "bitrate=" in line:
         return  # ffmpeg's status: numbers of a film, not of a fit
+    if line.startswith("[CV "):
+        line = line.partition(";,")[2]  # before it are the parameters of the search
     found = [
         (match.start("value"), match["name"], match["value"])
         for match in _PAIR.finditer(line)
