@@ -9,7 +9,6 @@ import zipfile
 from collections.abc import Iterator
 from typing import Any, BinaryIO, NamedTuple
 
-from ..errors import JobNotFound
 from ..files_in import clean_name
 from ..store import Store, intake, runs
 from ..store.blobs import blob_path
@@ -106,8 +105,6 @@ class File(ChutesHandler):
         await self._send(job, n, scope)
 
     async def _send(self, job: str, n: str, scope: str | None) -> None:
-        if len(n) > 9:
-            raise JobNotFound(f"job {job} has no file number {n[:40]}")
         kept = await self.of_job(scope, job, opened, int(n))
         with kept.source:
             span = self._describe(kept)
