@@ -136,6 +136,7 @@ bench: .venv/.installed-bench $(PANEL)
 
 screenshots: .venv/.installed .venv/.linked $(PANEL) chromium
 	cd tests && PYTHONPATH=. ../$(BIN)/python -m ui.screenshots
+	cd tests && PYTHONPATH=. ../$(BIN)/python -m ui.form_pictures
 
 chaos: .venv/.installed $(PANEL)
 	$(BIN)/python -m tests.chaos $(CHAOS)
