@@ -6,13 +6,14 @@ import time
 from html import escape
 from typing import Any
 
-from ..store import Store
+from ..store import Store, listing
 from .feeder import Feeder
 from .live import LiveWidget
 from .static import one_line
 
 STATIC_JOBS = 20
 MOST_ROWS = 1000
+FILTERS = ("status", "name", "tag", "notebook", "text")
 
 
 class JobsPanel(LiveWidget):
@@ -45,14 +46,15 @@ class JobsPanel(LiveWidget):
     def _obey(self, message: dict[str, Any]) -> Any:
         if message.get("type") != "page":
             return super()._obey(message)
-        wanted = {name: message.get(name) or None for name in ("status", "name")}
-        found, cursor = self._store.jobs(
+        wanted = {name: message.get(name) or None for name in FILTERS}
+        return listing.answer(
+            self._store.reader,
             **wanted,
-            text=message.get("text") or None,
+            attempts=bool(message.get("attempts")),
+            order=message.get("order") or "newest",
             before=message.get("before"),
             limit=min(int(message["limit"]), MOST_ROWS),
         )
-        return {"jobs": found, "next": cursor, "counts": self._store.counts()}
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         made = super()._repr_mimebundle_(**kwargs)

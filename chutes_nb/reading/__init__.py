@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .pace import Pace
 from .reader import Reader
+from .silence import Silence
 from .values import Metric, ProgressRead, Reading
 
-__all__ = ["Metric", "Pace", "ProgressRead", "Reader", "Reading"]
+__all__ = ["Metric", "Pace", "ProgressRead", "Reader", "Reading", "Silence"]

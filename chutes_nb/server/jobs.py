@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from ..errors import MoveRefused
 from ..files_in import clean_name
 from ..states import ENDED, State
-from ..store import Store, intake
+from ..store import Store, intake, listing
 from . import shapes
 from .base import ChutesHandler
 from .delivery import attachment
@@ -117,8 +117,7 @@ class Jobs(ChutesHandler):
 def _page(store: Store, scope: str | None, filters: dict[str, Any]) -> dict[str, Any]:
     if scope is not None:
         filters["chute"] = intake.chute_named(store.reader, scope)
-    found, cursor = store.jobs(**filters)
-    return {"jobs": found, "next": cursor, "counts": store.counts()}
+    return listing.answer(store.reader, **filters)
 
 
 class Logs(ChutesHandler):

@@ -31,7 +31,10 @@ class JobsQuery(BaseModel):
     status: State | None = None
     name: Text | None = None
     tag: Text | None = None
+    notebook: Text | None = None
     q: Text | None = None
+    order: Literal["newest", "oldest", "name", "longest"] = "newest"
+    attempts: bool = False
 
 
 class WaitQuery(BaseModel):
@@ -118,12 +121,25 @@ class Intent(BaseModel):
     accepted: bool
 
 
+class Span(BaseModel):
+    """When an attempt ran."""
+
+    number: int
+    started_at: float
+    finished_at: float | None
+    status: State
+
+
 class Page(BaseModel):
-    """Jobs, the cursor of the next page, and how many there are of each state."""
+    """Jobs, the cursor of the next page, and how many there are of each state.
+
+    ``attempts`` is there where it was asked for: when those of each job ran.
+    """
 
     jobs: list[StatusInfo]
     next: int | None
     counts: dict[str, int]
+    attempts: dict[str, list[Span]] | None = None
 
 
 class Move(BaseModel):
@@ -176,6 +192,22 @@ class Files(BaseModel):
     files: list[FileAnswer]
 
 
+class StageAnswer(BaseModel):
+    """A stage that a job came to."""
+
+    attempt: int
+    name: str
+    at: float
+
+
+class CheckpointAnswer(BaseModel):
+    """Which attempt and step a job's newest checkpoint is of."""
+
+    attempt: int
+    step: float | None
+    at: float
+
+
 class ResultView(BaseModel):
     """What a result looks like: a MIME bundle."""
 
@@ -195,6 +227,8 @@ class Detail(BaseModel):
     source_first_line: int
     state: dict[str, Any]
     metrics: dict[str, list[tuple[float | None, float | None]]]
+    stages: list[StageAnswer]
+    checkpoint: CheckpointAnswer | None
     files: list[FileAnswer]
     result: ResultView | None
 

@@ -23,6 +23,7 @@ from . import (
     disk,
     holding,
     jobs,
+    listing,
     logs,
     mending,
     pruning,
@@ -40,7 +41,7 @@ __all__ = ["Pruned", "Store", "Transaction"]
 
 log = logging.getLogger(__name__)
 
-STORE_MIGRATIONS = ["store_1.sql", "store_2.sql"]
+STORE_MIGRATIONS = ["store_1.sql", "store_2.sql", "store_3.sql"]
 LOG_MIGRATIONS = ["logs_1.sql"]
 
 
@@ -267,8 +268,8 @@ class Store:
         return wire.changes(self.reader, since, limit)
 
     def jobs(self, **filters: Any) -> tuple[list[dict[str, Any]], int | None]:
-        """Page of jobs, newest first, and the next cursor; see ``wire.listed``."""
-        return wire.listed(self.reader, **filters)
+        """Page of jobs, newest first, and the next cursor; see ``listing``."""
+        return listing.listed(self.reader, **filters)
 
     def counts(self) -> dict[str, int]:
         """How many jobs are in each state."""

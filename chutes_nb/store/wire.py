@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 from . import holding, jobs, logs, runs
@@ -18,7 +17,7 @@ iif(state IN ('queued', 'retrying') AND {holding.IS_PAUSED},
     'paused' || coalesce('; ' || reason, ''), reason) AS reason,
 timeout_s, deadline_at, lane,
 priority, tags, notebook, cell, retry_of, cancel_by, reported_failure, log_end, rev,
-executor, seq
+executor, seq, quiet_since
 """
 ONE = f"SELECT {STATUS} FROM jobs WHERE id = :job"
 MOVES_AFTER = """
@@ -54,23 +53,6 @@ SELECT count(*) + 1
  WHERE executor IS :executor AND state IN ('queued', 'retrying')
    AND (priority > :priority OR (priority = :priority AND seq < :seq))
 """
-# Only what is asked for is in the statement, so that the index of a state or a name
-# serves; of both, that of the name (the plus keeps the other's from being taken).
-FILTERS = {
-    "name": "name = :name",
-    "status": "state = :status",
-    "chute": "chute = :chute",
-    "tag": "EXISTS (SELECT 1 FROM json_each(tags) WHERE value = :tag)",
-    "text": "(instr(lower(name), :text) OR instr(id, :text))",
-}
-LIST = """
-SELECT {status}
-  FROM jobs
- WHERE {filters}
- ORDER BY seq DESC
- LIMIT :limit
-"""
-LAST_SEQ = 1 << 62
 TAIL_WINDOW_BYTES = 1 << 20  # as far back as a tail looks
 
 
@@ -102,6 +84,7 @@ def status_of(row: Row) -> dict[str, Any]:
         "retry_of": row["retry_of"],
         "cancel_requested": row["cancel_by"] is not None,
         "reported_failure": bool(row["reported_failure"]),
+        "quiet_since": row["quiet_since"] if row["state"] == "running" else None,
         "log_end": row["log_end"],
         "rev": row["rev"],
     }
@@ -127,35 +110,6 @@ def status(tx: Transaction, job: str) -> dict[str, Any]:
         ahead = tx.one(AHEAD, place)
         found["queue_position"] = ahead[0] if ahead else None
     return found
-
-
-def listed(
-    tx: Transaction,
-    *,
-    status: str | None = None,
-    name: str | None = None,
-    chute: str | None = None,
-    tag: str | None = None,
-    text: str | None = None,
-    limit: int = 100,
-    before: int | None = None,
-) -> tuple[list[dict[str, Any]], int | None]:
-    """Page of jobs, newest first, and the cursor of the next page."""
-    wanted = {"status": status, "name": name, "chute": chute, "tag": tag}
-    wanted |= {"text": text.lower() if text else None}
-    bounds = {"before": before or LAST_SEQ, "limit": limit}
-    rows = tx.all(page(wanted), wanted | bounds)
-    cursor = rows[-1]["seq"] if len(rows) == limit else None
-    return [status_of(row) for row in rows], cursor
-
-
-def page(wanted: Mapping[str, Any]) -> str:
-    """Statement of a page of jobs, with the filters that are not None."""
-    filters = [clause for name, clause in FILTERS.items() if wanted[name] is not None]
-    if wanted["name"] is not None and wanted["status"] is not None:
-        filters[1] = f"+{filters[1]}"
-    where = "\n   AND ".join(["seq < :before", *filters])
-    return LIST.format(status=STATUS, filters=where)
 
 
 def revision(tx: Transaction) -> int:
@@ -237,6 +191,8 @@ def detail(tx: Transaction, job: str) -> dict[str, Any]:
         "source_first_line": definition["first_line"],
         "state": {} if state is None else json.loads(state["body"]),
         "metrics": runs.metrics(tx, job),
+        "stages": [dict(found) for found in runs.stages(tx, job)],
+        "checkpoint": runs.checkpoint_facts(tx, job),
         "files": [_file(found) for found in runs.files(tx, job)],
         "result": _result(tx.one(jobs.RESULT, {"job": job})),
     }

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from ..reading import Metric, Pace, ProgressRead, Reader, Reading
+from ..reading import Metric, Pace, ProgressRead, Reader, Reading, Silence
 from ..store.logs import HEAD_BYTES, TAIL_BYTES
 
 LOOK_BYTES = 1 << 20
@@ -24,18 +24,26 @@ POLL_S = 0.05
 
 @dataclass(slots=True)
 class Look:
-    """What one look found: bytes from ``start`` on, and what they tell."""
+    """What one look found: bytes from ``start`` on, and what they tell.
+
+    Attributes
+    ----------
+    quiet_s : float or None
+        For how many seconds the attempt has been silent, where that is unusual; told
+        once for each silence.
+    """
 
     start: int
     body: bytes
     progress: dict[str, Any] | None = None
     metrics: list[Metric] = field(default_factory=list)
     has_more: bool = False
+    quiet_s: float | None = None
 
     @property
     def tells(self) -> bool:
-        """Whether something was read from the bytes."""
-        return bool(self.metrics) or self.progress is not None
+        """Whether there is something to write beside the bytes."""
+        return bool(self.metrics or self.progress is not None or self.quiet_s)
 
     @property
     def points(self) -> list[tuple[str, float | None, float]]:
@@ -66,6 +74,7 @@ class Capture:
         self._read: ProgressRead | None = None
         self._is_told = False
         self._is_at_rest = True
+        self._silence = Silence()
         self._fd: int | None = None
 
     @cached_property
@@ -86,12 +95,14 @@ class Capture:
         """
         body, size = self._next()
         if not body and self._is_at_rest:
-            return None
+            quiet_s = self._silence.noticed(now)
+            return None if quiet_s is None else Look(self.offset, b"", quiet_s=quiet_s)
         self._is_at_rest = not body
         start = self.offset
         self.offset += len(body)
         if body:
             self.last_output_at = now
+            self._silence.broken(now)
         look = Look(start, body, has_more=self.offset < size)
         # Nothing new says as well that the last line is whole as it stands.
         self._read_into(look, self._reader.feed(body), now)
@@ -112,6 +123,7 @@ class Capture:
     def told(self, now: float, value: dict[str, Any]) -> dict[str, Any]:
         """Take progress that the job tells by itself; text is not asked any more."""
         self._is_told = True
+        self._silence.broken(now)
         done, total = value.get("done"), value.get("total")
         fraction = None
         if done is not None and total:
