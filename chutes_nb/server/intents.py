@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import Any, ClassVar
 
@@ -10,6 +11,7 @@ from ..store import Store, intake
 from . import shapes
 from .base import ChutesHandler
 from .hosting import see_to
+from .submit import by_options
 
 BY = "an HTTP request"
 SMALL_BODY_BYTES = 64 << 10
@@ -61,7 +63,7 @@ class Retry(Wish):
         """Queue a new job with the code and the input of an ended one."""
         body: Any = self.json_body()
         wanted = shapes.Again.model_validate({} if body is None else body)
-        new = await self.of_job(scope, job, run_again, wanted.resume)
+        new = await self.of_job(scope, job, run_again, wanted)
         self.accepted(new)
 
     def accepted(self, job: str) -> None:
@@ -71,15 +73,21 @@ class Retry(Wish):
         self.answer({"job_id": job, "status": State.QUEUED}, 202)
 
 
-def run_again(store: Store, job: str, resume: bool) -> str:
+def run_again(store: Store, job: str, wanted: shapes.Again) -> str:
     """Queue a job again; returns the new id.
 
     Raises
     ------
     JobNotFound, MoveRefused
     """
+    now = time.time()
     with store.writing() as tx:
-        queued = intake.queue_again(tx, job, store.leases, time.time(), resume)
+        newest = intake.newest_like(tx, job) if wanted.code == "current" else None
+        changed = None
+        if newest is not None:
+            changed = by_options(json.loads(newest["options"]), now)
+            changed |= {"definition": newest["key"]}
+        queued = intake.queue_again(tx, job, store.leases, now, wanted.resume, changed)
     store.feed.nudge()
     see_to(store, queued)
     return queued.job

@@ -81,6 +81,7 @@ class Again(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     resume: bool = True
+    code: Literal["same", "current"] = "same"
 
 
 # -- what is answered ----------------------------------------------------------

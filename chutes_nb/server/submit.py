@@ -266,31 +266,40 @@ def _without(schema: dict[str, Any], names: dict[str, Any]) -> dict[str, Any]:
 def _new_job(
     row: Row, told: dict[str, Any], arguments: dict[str, Any], files: dict[str, Any]
 ) -> jobs.NewJob:
-    known = JobOptions.__dataclass_fields__.keys() & told.keys()
-    options = JobOptions(**{name: told[name] for name in known})
     now = time.time()
-    resources = dict(options.resources)
     return jobs.NewJob(
         id=new_id(),
         chute=row["chute"],
         name=row["name"],
         definition=row["key"],
-        max_attempts=1 + options.retry,
-        grace_s=options.grace_s,
         input_kind=payloads.PAYLOAD,
         input=payloads.body(arguments, files),
         inputs=json.dumps(preview(arguments | files), allow_nan=False),
         submitted_at=now,
-        priority=options.priority,
-        timeout_s=options.timeout_s,
-        deadline_at=None if options.deadline_s is None else now + options.deadline_s,
-        policy=options.policy_json(),
-        lane=options.executor,
-        fresh=options.fresh,
-        concurrency=options.concurrency,
-        resources=json.dumps(resources) if resources else None,
-        tags=json.dumps(options.tags or []),
+        **by_options(told, now),
     )
+
+
+def by_options(told: dict[str, Any], now: float) -> dict[str, Any]:
+    """Give the fields of a new job that its definition's options say."""
+    known = JobOptions.__dataclass_fields__.keys() & told.keys()
+    options = JobOptions(**{name: told[name] for name in known})
+    resources = dict(options.resources)
+    return {
+        "max_attempts": 1 + options.retry,
+        "grace_s": options.grace_s,
+        "priority": options.priority,
+        "timeout_s": options.timeout_s,
+        "deadline_at": (
+            None if options.deadline_s is None else now + options.deadline_s
+        ),
+        "policy": options.policy_json(),
+        "lane": options.executor,
+        "fresh": options.fresh,
+        "concurrency": options.concurrency,
+        "resources": json.dumps(resources) if resources else None,
+        "tags": json.dumps(options.tags or []),
+    }
 
 
 def _digest(row: Row, arguments: dict[str, Any], files: dict[str, Any]) -> str:
