@@ -15,11 +15,12 @@ import pytest
 from chutes_nb.errors import JobNotFound
 from chutes_nb.panel import JobCard, JobsPanel, card_bundle, static, static_card
 from chutes_nb.panel.feeder import Feeder
-from chutes_nb.panel.stream import BATCH_BYTES, Stream, thinned
+from chutes_nb.panel.stream import BATCH_BYTES, Stream
 from chutes_nb.policy import Ending, Verdict
 from chutes_nb.processes import Identity
 from chutes_nb.states import State
 from chutes_nb.store import Store, fleet, jobs, logs, runs
+from chutes_nb.store.wire import thinned
 from rows import until
 
 WORKER = "worker-1"
@@ -252,7 +253,7 @@ def test_thinning_keeps_both_ends() -> None:
     kept = thinned(points, 600)
     assert len(kept) == 600
     assert (kept[0], kept[-1]) == (points[0], points[-1])
-    assert thinned(points[:5]) == points[:5]
+    assert thinned(points[:5], 600) == thinned(points[:5], None) == points[:5]
 
 
 # -- commands ---------------------------------------------------------------------

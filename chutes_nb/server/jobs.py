@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from ..errors import MoveRefused
 from ..files_in import clean_name
@@ -22,6 +23,8 @@ PIECE_BYTES = 1 << 20
 class LookAtJob(ChutesHandler):
     """A route about one job, which may wait until there is something to say."""
 
+    query_shape: ClassVar[type[shapes.WaitQuery]] = shapes.WaitQuery
+
     async def when_ready(
         self,
         scope: str | None,
@@ -35,7 +38,7 @@ class LookAtJob(ChutesHandler):
         question : callable
             Gives the job's status, and what is to be answered.
         """
-        wanted = self.query(shapes.WaitQuery)
+        wanted = self.query(self.query_shape)
         clock = asyncio.get_running_loop().time
         end = clock() + wanted.wait
         while True:
@@ -65,9 +68,13 @@ def _status(store: Store, job: str) -> tuple[dict[str, Any], dict[str, Any]]:
 class Job(LookAtJob):
     """``GET jobs/ID`` and ``DELETE jobs/ID``."""
 
+    query_shape = shapes.DetailQuery
+
     async def get(self, job: str, scope: str | None = None) -> None:
         """Answer everything a card shows."""
-        self.answer(await self.when_ready(scope, job, _detail))
+        points = self.query(shapes.DetailQuery).points
+        question = functools.partial(_detail, points=points)
+        self.answer(await self.when_ready(scope, job, question))
 
     async def delete(self, job: str, scope: str | None = None) -> None:
         """Forget an ended job."""
@@ -75,8 +82,10 @@ class Job(LookAtJob):
         self.answer({"job_id": job, "status": state, "accepted": True}, 202)
 
 
-def _detail(store: Store, job: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    found = store.detail(job)
+def _detail(
+    store: Store, job: str, points: int | None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    found = store.detail(job, points)
     found["files"] = shown_files(found["files"])
     return found["status"], found
 

@@ -44,6 +44,12 @@ class WaitQuery(BaseModel):
     since: Revision | None = None
 
 
+class DetailQuery(WaitQuery):
+    """As for a status, and how many points of each metric are wanted at most."""
+
+    points: Annotated[int, Field(ge=2, le=1_000_000)] | None = None
+
+
 class LogQuery(BaseModel):
     """Which part of a log is wanted; offsets are bytes."""
 

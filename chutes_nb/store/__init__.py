@@ -259,9 +259,9 @@ class Store:
         """StatusInfo of a job as JSON; raises JobNotFound."""
         return wire.status(self.reader, job)
 
-    def detail(self, job: str) -> dict[str, Any]:
+    def detail(self, job: str, most_points: int | None = None) -> dict[str, Any]:
         """Everything a card shows of a job except its log; raises JobNotFound."""
-        return wire.detail(self.reader, job)
+        return wire.detail(self.reader, job, most_points)
 
     def changes(self, since: int, limit: int = 1000) -> dict[str, Any]:
         """Return jobs and moves newer than a revision."""

@@ -176,8 +176,14 @@ def move_of(row: Row) -> dict[str, Any]:
     }
 
 
-def detail(tx: Transaction, job: str) -> dict[str, Any]:
-    """Everything a card shows of a job except its log."""
+def detail(tx: Transaction, job: str, most_points: int | None = None) -> dict[str, Any]:
+    """Everything a card shows of a job except its log.
+
+    Parameters
+    ----------
+    most_points : int, optional
+        Most points of one metric, at least 2; no curve is wider than a page.
+    """
     row = jobs.get(tx, job)
     definition = tx.one(jobs.GET_DEFINITION, {"key": row["definition"]})
     assert definition is not None  # held by a foreign key
@@ -190,12 +196,23 @@ def detail(tx: Transaction, job: str) -> dict[str, Any]:
         "source": definition["source"],
         "source_first_line": definition["first_line"],
         "state": {} if state is None else json.loads(state["body"]),
-        "metrics": runs.metrics(tx, job),
+        "metrics": {
+            name: thinned(points, most_points)
+            for name, points in runs.metrics(tx, job).items()
+        },
         "stages": [dict(found) for found in runs.stages(tx, job)],
         "checkpoint": runs.checkpoint_facts(tx, job),
         "files": [_file(found) for found in runs.files(tx, job)],
         "result": _result(tx.one(jobs.RESULT, {"job": job})),
     }
+
+
+def thinned(points: list[Any], keep: int | None) -> list[Any]:
+    """Drop points evenly; both ends stay."""
+    if keep is None or len(points) <= keep:
+        return points
+    step = (len(points) - 1) / (keep - 1)
+    return [points[round(i * step)] for i in range(keep)]
 
 
 def _attempt(row: Row) -> dict[str, Any]:

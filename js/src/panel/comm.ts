@@ -1,6 +1,7 @@
 /** The transport of a notebook cell: custom messages of the widget's comm. */
 import type { AnyModel } from "@anywidget/types";
 import type {
+  CommandArgs,
   CommandName,
   Cursor,
   Filter,
@@ -8,6 +9,7 @@ import type {
   ListTransport,
   Message,
   Page,
+  Part,
   Transport,
 } from "../core/transport";
 import type { Changes, Json, StatusInfo } from "../core/types";
@@ -24,6 +26,12 @@ type Answer =
   | { type: "answer"; id: string; ok: true; value: Json }
   | { type: "answer"; id: string; ok: false; message: string };
 
+/** A piece of a file, of which the bytes travel beside the message. */
+interface Piece {
+  size: number;
+  type: string;
+}
+
 /** What only a panel gets: the changes of all jobs. */
 interface News {
   type: "news";
@@ -34,6 +42,7 @@ interface News {
 const PATIENCE_MS = 60_000;
 
 export class CommTransport implements Transport, ListTransport {
+  readonly address = null;
   #sent = 0;
   /** Pages share a kernel: each knows its own answers by this. */
   readonly #page = Math.random().toString(36).slice(2, 10);
@@ -60,8 +69,14 @@ export class CommTransport implements Transport, ListTransport {
     return () => this.model.off("msg:custom", listen);
   }
 
-  async page(filter: Filter, before: Cursor | null, limit: number): Promise<Page> {
-    const answer = await this.#ask({ type: "page", ...filter, before, limit });
+  async page(
+    filter: Filter,
+    before: Cursor | null,
+    limit: number,
+    attempts = false,
+  ): Promise<Page> {
+    const question = { type: "page", ...filter, before, limit, attempts };
+    const answer = await this.#ask(question);
     return answer as unknown as Page;
   }
 
@@ -69,12 +84,34 @@ export class CommTransport implements Transport, ListTransport {
     this.model.send({ type: "attach", job_id: jobId, attempt, offset });
   }
 
-  command(jobId: string, name: CommandName, args: object = {}): Promise<Json> {
+  command(jobId: string, name: CommandName, args: CommandArgs = {}): Promise<Json> {
     return this.#ask({ type: "command", job_id: jobId, name, args });
   }
 
+  /** No server serves them: the bytes come through {@link file}. */
+  link(_jobId: string, _part: Part): null {
+    return null;
+  }
+
+  async file(jobId: string, n: number): Promise<Blob> {
+    const pieces: ArrayBuffer[] = [];
+    let offset = 0;
+    for (;;) {
+      const question = { type: "file", job_id: jobId, n, offset };
+      const buffers: DataView[] = [];
+      const said = (await this.#ask(question, buffers)) as unknown as Piece;
+      for (const one of buffers) {
+        const { buffer, byteOffset, byteLength } = one;
+        pieces.push(buffer.slice(byteOffset, byteOffset + byteLength) as ArrayBuffer);
+        offset += byteLength;
+      }
+      if (offset >= said.size) return new Blob(pieces, { type: said.type });
+      if (buffers.length === 0) throw new Error("The file became shorter.");
+    }
+  }
+
   /** Sends a question and waits for the answer that carries its id. */
-  #ask(question: object): Promise<Json> {
+  #ask(question: object, buffers: DataView[] = []): Promise<Json> {
     const id = `${this.#page}-${++this.#sent}`;
     return new Promise((resolve, reject) => {
       const end = () => {
@@ -85,9 +122,10 @@ export class CommTransport implements Transport, ListTransport {
         end();
         reject(new Error("The kernel does not answer; it may be busy, or gone."));
       }, this.patience_ms);
-      const listen = (message: Message | Answer) => {
+      const listen = (message: Message | Answer, extra: DataView[] = []) => {
         if (message.type !== "answer" || message.id !== id) return;
         end();
+        buffers.push(...extra);
         if (message.ok) resolve(message.value);
         else reject(new Error(message.message));
       };
