@@ -13,7 +13,7 @@ from ..store import Store
 Send = Callable[[dict[str, Any]], None]
 
 # Most output that goes to a page at one tick; what lies before it is told as skipped.
-BATCH_BYTES = 256 << 10
+BATCH_BYTES = 1 << 20
 DETAIL_INTERVAL_S = 0.25
 # A detail that is slow to read is read less often: at most this share of a core.
 DETAIL_SHARE = 0.05

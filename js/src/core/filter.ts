@@ -12,7 +12,8 @@ export function matches(job: StatusInfo, filter: Filter): boolean {
   const part = text.toLowerCase();
   if (!part || job.name.toLowerCase().includes(part)) return true;
   return (
-    job.job_id.includes(part) || job.tags.some((one) => one.toLowerCase().includes(part))
+    job.job_id.includes(part) ||
+    job.tags.some((one) => one.toLowerCase().includes(part))
   );
 }
 

@@ -93,6 +93,21 @@ export class JobsList {
     return this.#jobs.get(jobId);
   }
 
+  /** The picked jobs, in the order of the list. */
+  selected(): StatusInfo[] {
+    if (this.selection.size === 0) return [];
+    return this.#order
+      .filter((id) => this.selection.has(id))
+      .map((id) => this.#jobs.get(id))
+      .filter((job) => job !== undefined);
+  }
+
+  /** Picks or unpicks the rows from one place to another. */
+  pick(from: number, to: number, on: boolean): void {
+    const [first, last] = from < to ? [from, to] : [to, from];
+    this.selection.toggle(this.#order.slice(first, last + 1), on);
+  }
+
   /** When the attempts of a job ran, as far as it is known. */
   spans(jobId: string): readonly Span[] {
     return this.#spans.get(jobId) ?? [];

@@ -1,13 +1,5 @@
 /** How a page reaches the jobs: by a kernel's comm, or by HTTP. */
-import type {
-  Changes,
-  Detail,
-  Json,
-  LogBatch,
-  Span,
-  State,
-  StatusInfo,
-} from "./types";
+import type { Changes, Detail, Json, LogBatch, Span, State, StatusInfo } from "./types";
 
 /** What arrives. */
 export type Message =
@@ -68,8 +60,11 @@ export interface Page {
   attempts?: { [jobId: string]: Span[] };
 }
 
-/** Whether the other side answers; "absent": it is there and knows nothing of jobs. */
-export type Link = "opening" | "open" | "lost" | "absent";
+/**
+ * Whether the other side answers; "absent": it is there and knows nothing of jobs;
+ * "saved": there is none, this is what a notebook kept.
+ */
+export type Link = "opening" | "open" | "lost" | "absent" | "saved";
 
 /** What a list of jobs needs. */
 export interface ListTransport {

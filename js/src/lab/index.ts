@@ -10,10 +10,11 @@ import { INotebookTracker } from "@jupyterlab/notebook";
 import { IRenderMimeRegistry } from "@jupyterlab/rendermime";
 import { ISettingRegistry } from "@jupyterlab/settingregistry";
 import { IStatusBar } from "@jupyterlab/statusbar";
+import { addBoardFactory } from "./board";
 import { addCommands, COMMAND } from "./commands";
 import { Doors } from "./doors";
 import { addJobFactory } from "./renderer";
-import { makeSidebar, openJob, SIDEBAR_ID } from "./sidebar";
+import { makeSidebar, openJob, openPanel, SIDEBAR_ID } from "./sidebar";
 import { makeStatus } from "./status";
 import { followToasts, type ToastSettings } from "./toasts";
 
@@ -45,22 +46,38 @@ const plugin: JupyterFrontEndPlugin<void> = {
     registry: ISettingRegistry | null,
   ) => {
     const doors = new Doors(app.serviceManager.serverSettings);
-    addJobFactory(rendermime, doors);
+    const addFactories = (registry: IRenderMimeRegistry) => {
+      addJobFactory(registry, doors);
+      addBoardFactory(registry, doors);
+    };
+    addFactories(rendermime);
     // jupyter-widgets puts its own factory into each notebook's copy of the registry.
-    tracker?.widgetAdded.connect((_, panel) =>
-      addJobFactory(panel.content.rendermime, doors),
-    );
+    tracker?.widgetAdded.connect((_, panel) => addFactories(panel.content.rendermime));
 
     const show = () => app.shell.activateById(SIDEBAR_ID);
     const open = (jobId: string, name: string) => openJob(app, doors, jobId, name);
-    addCommands(app, tracker, { show, open });
+    addCommands(app, tracker, {
+      show,
+      open,
+      openPanel: () => openPanel(app, doors),
+      find: (jobId) => doors.find(jobId),
+    });
+    doors.open = (job) => open(job.job_id, job.name);
+    doors.jump = (job) =>
+      void app.commands.execute(COMMAND.jump, { job_id: job.job_id });
     const sidebar = makeSidebar(doors, (job) => open(job.job_id, job.name));
     app.shell.add(sidebar, "left", { rank: 600 });
     restorer?.add(sidebar, SIDEBAR_ID);
-    for (const command of [COMMAND.show, COMMAND.runCell]) {
+    for (const command of [
+      COMMAND.show,
+      COMMAND.openPanel,
+      COMMAND.runCell,
+      COMMAND.ofCell,
+    ]) {
       palette?.addItem({ command, category: CATEGORY });
     }
     launcher?.add({ command: COMMAND.show, category: "Other", rank: 50 });
+    launcher?.add({ command: COMMAND.openPanel, category: "Other", rank: 51 });
     statusBar?.registerStatusItem(`${ID}:status`, {
       item: makeStatus(doors.list, show),
       align: "left",

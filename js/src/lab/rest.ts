@@ -26,7 +26,7 @@ export const COMMANDS: readonly CommandName[] = [
 
 /** A log that moves is asked for this often, one that rests ever less. */
 const LOG_MS = { moving: 50, resting: 500 };
-const LOG_BYTES = 256 << 10;
+const LOG_BYTES = 1 << 20;
 /** A detail is asked for again at most this often. */
 const DETAIL_MS = 250;
 /** A job's place in the queue moves with other jobs; it is looked at this often. */
@@ -249,8 +249,12 @@ export class RestTransport implements Transport {
     if (hasText || isFirst || one.isOver) {
       this.#take?.({ type: "log", job_id: jobId, log: piece });
     }
+    // A full piece has more behind it, and a flood is not to be leapt over.
+    const isFull = piece.next_offset - piece.offset > LOG_BYTES / 2;
     one.pause_ms = hasText
-      ? LOG_MS.moving
+      ? isFull
+        ? 0
+        : LOG_MS.moving
       : Math.min(LOG_MS.resting, one.pause_ms * 1.5);
   }
 

@@ -80,8 +80,7 @@ interface PictureProps {
 }
 
 function Picture({ name, series, all, across, up, step, onStep }: PictureProps) {
-  const x = (at: number) =>
-    LEFT + (placeOn(across, at) ?? 0) * (WIDTH - LEFT - RIGHT);
+  const x = (at: number) => LEFT + (placeOn(across, at) ?? 0) * (WIDTH - LEFT - RIGHT);
   const y = (value: number) => {
     const place = placeOn(up, value);
     return place === null ? null : TOP + (1 - place) * (HEIGHT - TOP - BOTTOM);
@@ -91,7 +90,9 @@ function Picture({ name, series, all, across, up, step, onStep }: PictureProps) 
   const onMove = (event: PointerEvent) => {
     const rect = (event.currentTarget as SVGElement).getBoundingClientRect();
     const place = ((event.clientX - rect.left) / (rect.width || 1)) * WIDTH;
-    const at = across.low + ((place - LEFT) / (WIDTH - LEFT - RIGHT)) * (across.high - across.low);
+    const at =
+      across.low +
+      ((place - LEFT) / (WIDTH - LEFT - RIGHT)) * (across.high - across.low);
     const dot = nearest(
       steps.map((one): [number, number] => [one, 0]),
       at,
@@ -107,7 +108,6 @@ function Picture({ name, series, all, across, up, step, onStep }: PictureProps) 
     onStep(steps[Math.min(steps.length - 1, Math.max(0, at + by))] ?? null);
   };
   return (
-    // biome-ignore lint/a11y/noStaticElementInteractions: it has a role where it has keys
     <svg
       viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
       role="application"
@@ -167,7 +167,7 @@ function Axes({
   y: (value: number) => number | null;
 }) {
   return (
-    <g aria-hidden="true">
+    <g>
       {ticks(up, 4).map((value) => {
         const at = round(y(value) ?? 0);
         return (

@@ -32,7 +32,8 @@ export function Curve({
   const onMove = (event: PointerEvent) => {
     const rect = (event.currentTarget as SVGElement).getBoundingClientRect();
     const at = ((event.clientX - rect.left) / (rect.width || 1)) * WIDTH;
-    const step = box.left + ((at - PAD) / (WIDTH - VALUE_PX - PAD)) * (box.right - box.left);
+    const step =
+      box.left + ((at - PAD) / (WIDTH - VALUE_PX - PAD)) * (box.right - box.left);
     setPointed(nearest(finite, step));
   };
   return (

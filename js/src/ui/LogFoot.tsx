@@ -71,7 +71,9 @@ export function LogFoot(props: LogFootProps) {
           type="button"
           class="chutes-quiet"
           disabled={log.length === 0}
-          onClick={() => save(new Blob([log.text()], { type: "text/plain" }), "log.txt")}
+          onClick={() =>
+            save(new Blob([log.text()], { type: "text/plain" }), "log.txt")
+          }
         >
           Download
         </button>
