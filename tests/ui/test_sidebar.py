@@ -101,7 +101,7 @@ def test_filters_find_jobs_by_state_name_and_text(
     jobs_seen.get_by_label("State").select_option("")
     jobs_seen.get_by_label("Name", exact=True).select_option("train_model")
     expect(jobs_seen.locator(".chutes-row")).to_have_count(5)
-    jobs_seen.get_by_label("Search name or id").fill("nothing like it")
+    jobs_seen.get_by_label("Search name, id or tag").fill("nothing like it")
     expect(jobs_seen).to_contain_text("No job is like that.")
     jobs_seen.get_by_role("button", name="Show all jobs").click()
     expect(jobs_seen.locator(".chutes-row-name").first).to_be_visible()
