@@ -71,6 +71,8 @@ class LiveWidget(anywidget.AnyWidget):
     ) -> dict[str, Any]:
         """Answer a question of a page; bytes of files go into ``buffers``."""
         try:
+            if message.get("type") == "ping":
+                return {"ok": True, "value": True}
             if message.get("type") == "file":
                 body, said = self._piece(message)
                 (buffers if buffers is not None else []).append(body)

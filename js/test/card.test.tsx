@@ -79,6 +79,14 @@ describe("the card of a running job", () => {
     await act(async () => answered(true));
   });
 
+  it("says when nobody tells any more what it does, and when they do again", () => {
+    show(lately(sample("train_model")));
+    act(() => transport.deliver({ type: "link", link: "lost" }));
+    expect(text(".chutes-notice")).toContain("Not connected");
+    act(() => transport.deliver({ type: "link", link: "open" }));
+    expect(text(".chutes-notice")).toBe("");
+  });
+
   it("offers no command that nobody answers", () => {
     show(lately(sample("train_model")), {}, []);
     expect(button("Cancel")).toBeUndefined();

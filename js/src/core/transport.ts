@@ -5,7 +5,8 @@ import type { Changes, Detail, Json, LogBatch, Span, State, StatusInfo } from ".
 export type Message =
   | { type: "changes"; now: number; changes: Changes }
   | { type: "detail"; now: number; job_id: string; detail: Partial<Detail> }
-  | { type: "log"; job_id: string; log: LogBatch };
+  | { type: "log"; job_id: string; log: LogBatch }
+  | { type: "link"; link: Link };
 
 /** What a user can ask of a job; a front end offers those its other side names. */
 export type CommandName = "cancel" | "retry" | "retry_current" | "extend" | "delete";

@@ -121,6 +121,7 @@ export class RestTransport implements Transport {
         }
       },
       (link) => {
+        take({ type: "link", link });
         // What happened meanwhile is not in the feed of a new connection.
         if (link === "open") {
           for (const jobId of this.#followed.keys()) this.#detailSoon(jobId);

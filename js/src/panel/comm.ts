@@ -40,6 +40,9 @@ interface News {
 
 /** Long: a kernel without subshells answers only after its cell. */
 const PATIENCE_MS = 60_000;
+/** After so long without a word the kernel is asked, and after so long it is missed. */
+const PING_MS = 5_000;
+const SILENT_MS = 16_000;
 
 export class CommTransport implements Transport, ListTransport {
   readonly address = null;
@@ -53,11 +56,23 @@ export class CommTransport implements Transport, ListTransport {
   ) {}
 
   subscribe(take: (message: Message) => void): () => void {
+    let heardAt = Date.now();
     const listen = (message: Message | Answer | News) => {
+      heardAt = Date.now();
+      take({ type: "link", link: "open" });
       if (message.type !== "answer" && message.type !== "news") take(message);
     };
+    // A kernel that was restarted or ended says nothing of it to its widgets.
+    const timer = setInterval(() => {
+      if (globalThis.document?.hidden) return;
+      if (Date.now() - heardAt > SILENT_MS) take({ type: "link", link: "lost" });
+      if (Date.now() - heardAt > PING_MS) this.#ask({ type: "ping" }).catch(() => {});
+    }, PING_MS);
     this.model.on("msg:custom", listen);
-    return () => this.model.off("msg:custom", listen);
+    return () => {
+      clearInterval(timer);
+      this.model.off("msg:custom", listen);
+    };
   }
 
   watch(take: (changes: Changes) => void, onLink: (link: Link) => void): () => void {

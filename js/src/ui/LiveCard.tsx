@@ -7,6 +7,7 @@ import { JobCard } from "./JobCard";
 import type { MenuItem } from "./Menu";
 import { useClock, useSource } from "./parts";
 
+const NOT_CONNECTED = "Not connected: this is what was known last. Trying again …";
 const DELETED = "Deleted from the store: this is what was known last.";
 
 export function LiveCard({
@@ -40,8 +41,11 @@ export function LiveCard({
   if (source.job(wanted)) last.current = wanted;
   const shown = last.current;
   const job = source.job(shown);
+  const isLost = source.link === "lost" && job !== undefined && isActive(job);
+  const note =
+    deleted === shown ? DELETED : (standing ?? (isLost ? NOT_CONNECTED : null));
   const now = useClock(
-    job !== undefined && isActive(job) && standing === null,
+    job !== undefined && isActive(job) && note === null,
     source.skew_s,
   );
   if (!job) {
@@ -88,7 +92,7 @@ export function LiveCard({
       commands={deleted === shown ? [] : commands}
       pending={pending}
       failure={failure}
-      standing={deleted === shown ? DELETED : standing}
+      standing={note}
       onCommand={(name, args) => void command(name, args)}
       onOpenLog={(attempt) => {
         if (source.log(shown, attempt).next === 0) {
