@@ -338,10 +338,19 @@ class CardActions:
         """Cancel a job."""
         return Job(job_id).cancel()
 
-    def retry(self, job_id: str) -> str:
+    def retry(self, job_id: str, resume: bool = True) -> str:
         """Make a new job of an ended one; returns its id."""
-        return Job(job_id).retry().id
+        return Job(job_id).retry(resume=resume).id
+
+    def retry_current(self, job_id: str, resume: bool = True) -> str:
+        """Make a new job of an ended one with the code of now; returns its id."""
+        return Job(job_id).retry("current", resume).id
 
     def extend(self, job_id: str, seconds: float) -> bool:
         """Give a running attempt more time."""
         return Job(job_id).extend(seconds)
+
+    def delete(self, job_id: str) -> bool:
+        """Forget an ended job."""
+        runtime.store().delete(job_id)
+        return True
