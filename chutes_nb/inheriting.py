@@ -52,7 +52,7 @@ class Heir:
         while True:
             try:
                 await self._inherit()
-            except (StoreError, sqlite3.DatabaseError) as error:
+            except (StoreError, sqlite3.Error, OSError) as error:
                 log.info("will look for dead executors again: %s", error)
             await anyio.sleep(LOOK_S)
 

@@ -126,11 +126,15 @@ class Told(Entry):
                 tx, self.job, self.attempt, self.tellings, round_.now
             )
         end, progress = 0, self.progress
+        quiet_since: float | None = None
         if self.look is not None:
             end = self.look.start + len(self.look.body)
             progress = progress or self.look.progress
             runs.add_metrics(tx, self.job, self.attempt, self.look.points, round_.now)
-        runs.note(tx, self.job, self.attempt, progress=progress, log_end=end)
+            if self.look.quiet_s is not None:
+                quiet_since = round_.now - self.look.quiet_s
+        place = (tx, self.job, self.attempt)
+        runs.note(*place, progress=progress, log_end=end, quiet_since=quiet_since)
 
 
 @dataclass

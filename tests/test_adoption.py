@@ -416,3 +416,19 @@ def executor_with_handles():
     executor = runtime.executor()
     until(lambda: executor.handles)
     return executor.handles
+
+
+# -- a beat that fails ---------------------------------------------------------------
+def test_a_worker_goes_on_to_follow_its_job_after_a_look_that_failed(
+    own_chute, gate, monkeypatch
+):
+    monkeypatch.setenv("CHUTES_NB_FAILPOINTS", "body.mid=@3:EIO")
+    job, _ = begun(own_chute, gate)
+    seen = len(job.logs())
+    until(lambda: len(job.logs()) > seen + 1000)  # some 600 ms, twelve beats
+    runtime.stop()
+    seen = len(job.logs())
+    until(lambda: len(job.logs()) > seen)
+    gate.touch()
+    n = job.result(S)
+    assert job.logs() == lines(n)

@@ -24,6 +24,7 @@ from . import (
     holding,
     jobs,
     large,
+    listing,
     logs,
     mending,
     pruning,
@@ -40,7 +41,7 @@ __all__ = ["Pruned", "Store", "Transaction"]
 
 log = logging.getLogger(__name__)
 
-STORE_MIGRATIONS = ["store_1.sql", "store_2.sql", "store_4.sql"]
+STORE_MIGRATIONS = ["store_1.sql", "store_2.sql", "store_3.sql", "store_4.sql"]
 LOG_MIGRATIONS = ["logs_1.sql"]
 
 
@@ -94,12 +95,12 @@ class Store:
         self.home = home.absolute()
         refusal = readonly.refusal(self.home)
         if refusal is None:
-            private_dir(self.home)
+            readonly.make(self.home)
             disk.refuse_network(self.home, file_system(self.home))
         self.runtime = runtime_dir(self.home)
         self.leases = self.home / "leases"
         self.blobs, self.runs = self.home / "blobs", self.home / "runs"
-        self.large = large.Large(self.home / "large")
+        self.large = large.Large(self.home / "kept")
         self.journal = Journal(self.home / "outcomes", durability == "full")
         self.ballast = disk.Ballast(self.home / "ballast")
         place = self.home
@@ -260,17 +261,17 @@ class Store:
         """StatusInfo of a job as JSON; raises JobNotFound."""
         return wire.status(self.reader, job)
 
-    def detail(self, job: str) -> dict[str, Any]:
+    def detail(self, job: str, most_points: int | None = None) -> dict[str, Any]:
         """Everything a card shows of a job except its log; raises JobNotFound."""
-        return wire.detail(self.reader, job)
+        return wire.detail(self.reader, job, most_points)
 
     def changes(self, since: int, limit: int = 1000) -> dict[str, Any]:
         """Return jobs and moves newer than a revision."""
         return wire.changes(self.reader, since, limit)
 
     def jobs(self, **filters: Any) -> tuple[list[dict[str, Any]], int | None]:
-        """Page of jobs, newest first, and the next cursor; see ``wire.listed``."""
-        return wire.listed(self.reader, **filters)
+        """Page of jobs, newest first, and the next cursor; see ``listing``."""
+        return listing.listed(self.reader, **filters)
 
     def counts(self) -> dict[str, int]:
         """How many jobs are in each state."""

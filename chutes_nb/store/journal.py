@@ -207,7 +207,8 @@ class Journal:
         while self._dirty.wait(SYNC_IDLE_S):
             time.sleep(SYNC_INTERVAL_S)  # whatever comes meanwhile goes along
             self._dirty.clear()
-            with self._lock:
+            fd = -1
+            with self._lock, contextlib.suppress(OSError):  # no descriptor is left
                 fd = os.dup(self._fd) if self._fd >= 0 else -1
             if fd >= 0:
                 failpoints.hit("journal.before_sync")

@@ -10,12 +10,14 @@ import contextlib
 import os
 import select
 import signal
+import sqlite3
 import threading
 from pathlib import Path
 from time import monotonic, sleep  # a body may put others into the module
 from typing import Any, Protocol
 
 from .. import failpoints
+from ..errors import ChutesError
 from ..policy import Ending
 from ..processes import kill_marked, signal_group
 from ..reading import Thinner
@@ -150,6 +152,8 @@ class Pulse:
     def _try_beat(self) -> None:
         try:
             self._beat()
+        except (ChutesError, sqlite3.Error, OSError):
+            pass  # a store that cannot be used now: the next beat looks again
         except Exception:  # where the body broke what a beat needs (builtins, fds)
             if not self._worker.guard.is_harmed():
                 raise
@@ -235,8 +239,12 @@ class Pulse:
         """Do what the executor would: follow the output, watch time and cancels."""
         if self._alone is None:
             self._alone = Alone(self._worker.store, self._worker.id, task)
-        if tellings:
-            self._alone.tell(tellings)
+        try:
+            if tellings:
+                self._alone.tell(tellings)
+        except Exception:
+            self._told[:0] = tellings
+            raise
         self._alone.look()
         now = monotonic()
         if self._kill_at is not None:

@@ -101,9 +101,9 @@ class Driver:
             self.store.checkpoint(0)
         if self.dice.random() < 0.02:
             self.forget()
-        if self.dice.random() < 0.01:
+        if self.dice.random() < 0.002:
             self.prune()
-        if self.dice.random() < 0.05:
+        if self.dice.random() < 0.02:
             self.upload()
         self.cancel_forevers()
 
