@@ -27,6 +27,7 @@ from .store.blobs import blob_path
 from .worker.tellings import thaw_state
 
 POLL_S = 0.05
+LOOKED_AT_BYTES = 4_000_000  # of variables that a repr compares with the submit
 ENDS: dict[State, type[JobEnded]] = {
     State.FAILED: JobFailed,
     State.TIMEOUT: JobTimeout,
@@ -100,6 +101,16 @@ class Job:
     def inputs(self) -> Any:
         """What the job was given, as a JSON preview."""
         return self._store.detail(self.id)["inputs"]
+
+    @property
+    def changed(self) -> tuple[str, ...] | None:
+        """Captured variables that are not any more what this job was given.
+
+        They are read again as a whole, about a gigabyte a second. None where the
+        job was not submitted by this kernel, or long ago.
+        """
+        row = jobs.get(self._store.reader, self.id)
+        return submitting.changed_since(row["definition"])
 
     @property
     def source(self) -> str:
@@ -315,7 +326,15 @@ class Job:
         return card_bundle(self._store, self.id, CardActions())
 
     def __repr__(self) -> str:
-        return f"<Job {one_line(self._store.status(self.id))}>"
+        return f"<Job {one_line(self._store.status(self.id))}{self._said_changed()}>"
+
+    def _said_changed(self) -> str:
+        """Tell what has changed since the submit, where that is seen in no time."""
+        definition = jobs.get(self._store.reader, self.id)["definition"]
+        if submitting.carried_bytes(definition) > LOOKED_AT_BYTES:
+            return ""
+        names = submitting.changed_since(definition) or ()
+        return f"; changed since the submit: {', '.join(names)}" if names else ""
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Job) and other.id == self.id

@@ -54,9 +54,10 @@ class Submit(Entry):
 
     def apply(self, tx: Transaction, round_: Round) -> None:
         """Write the definition once, and each job."""
-        if self.definition.key not in round_.lane.written:
+        key = self.definition.key
+        if key not in round_.lane.written or not jobs.has_definition(tx, key):
             jobs.add_definition(tx, self.definition)
-            round_.new_keys.append(self.definition.key)
+            round_.new_keys.append(key)
         self.ids = [jobs.add(tx, job) for job in self.new]
         for job, job_id in zip(self.new, self.ids, strict=True):
             if job.id == job_id:

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 import time
+from collections import OrderedDict
 from concurrent.futures import Future
 from dataclasses import replace
 from functools import lru_cache
@@ -14,14 +15,17 @@ from types import FunctionType
 from typing import Any
 
 from . import payloads, registry, runtime
+from .arguments import packed
 from .binding import bind
+from .buffers import Hashes
 from .captures import Capture, captures
-from .codec import decode, encode
-from .definition import Definition, define
+from .codec import decode
+from .definition import Definition, Marks, define, marked
 from .errors import ChutesError, DefinitionError, MoveRefused
 from .files_in import take_in
+from .loading import load_value
 from .options import JobOptions
-from .pickling import dump, pickled
+from .pickling import dump, pickled, warn_user
 from .signatures import Signature
 from .states import ENDED, State
 from .store import Store, jobs
@@ -29,6 +33,7 @@ from .store.ids import new_id
 from .views import preview
 
 SMALL_INPUT_BYTES = 4_000
+MOST_REMEMBERED = 256  # definitions whose variables can be compared later
 _FIXED = frozenset({str, bytes, int, float, bool, type(None)})
 
 
@@ -71,8 +76,28 @@ class Definer:
         return define(self.function, self.name, signature=self.signature, blobs=blobs)
 
     def definition(self) -> jobs.NewDefinition:
-        """Return the definition row of the code as it is now."""
+        """Return the definition row of the code as it is now.
+
+        Warns
+        -----
+        CaptureWarning
+            For names that nothing defines; see also ``pickling.dump``.
+        """
         found = self.define()
+        if found.missing:
+            warn_user(
+                f"job {self.name} uses {', '.join(found.missing)}, which nothing "
+                "defines, and raises NameError where it does; define it and submit "
+                "again"
+            )
+        row = self._definition(found)
+        _given[row.key] = self.function, found.marks
+        _given.move_to_end(row.key)
+        while len(_given) > MOST_REMEMBERED:
+            _given.popitem(last=False)
+        return row
+
+    def _definition(self, found: Definition) -> jobs.NewDefinition:
         values = self.chute.values
         surroundings = (
             found.key,
@@ -108,10 +133,10 @@ class Definer:
         given = (
             payloads.read(job.input, runtime.store().blobs)
             if job.input_kind == payloads.PAYLOAD
-            else decode(job.input_kind, job.input)
+            else arguments_of(job.input_kind, job.input)
         )
-        arguments = bind(self.signature, given)
-        encoded = encode(arguments)
+        bound = bind(self.signature, given)
+        encoded = packed(bound, self.name, runtime.store().blobs)
         return replace(
             job,
             definition=self.definition().key,
@@ -165,6 +190,7 @@ class Definer:
                     "chute": self.chute.values,
                     "hooks": hooks,
                     "retry_on": retry_on,
+                    "has_mutable": found.has_mutable,
                     "path": [os.path.abspath(one) for one in sys.path],
                     "folder": os.getcwd(),
                     "uploads": dict(found.upload_parameters),
@@ -180,6 +206,44 @@ class Definer:
                 f"{', '.join(self.chute.values)}, or retry_on) cannot travel: {error}; "
                 "set it in a @chute.on_startup() hook"
             ) from error
+
+
+# Functions by the keys of their definitions, with what they reached then.
+_given: OrderedDict[str, tuple[FunctionType, Marks]] = OrderedDict()
+
+
+def changed_since(definition: str) -> tuple[str, ...] | None:
+    """Name the variables that are not any more what a definition took along.
+
+    Large arrays are read as a whole for it, about a gigabyte a second.
+
+    Returns
+    -------
+    tuple of str or None
+        None where this process did not make the definition, or has forgotten it.
+    """
+    given = _given.get(definition)
+    if given is None:
+        return None
+    function, before = given
+    now = marked(captures(function), Hashes())
+    lost = dict.fromkeys(
+        one[0] for one in before if one[1] == "value" and one not in now
+    )
+    return tuple(lost)
+
+
+def carried_bytes(definition: str) -> int:
+    """About how much memory the values hold that a definition would take along now."""
+    given = _given.get(definition)
+    return 0 if given is None else captures(given[0]).size_bytes
+
+
+def arguments_of(kind: str, body: bytes) -> Any:
+    """Read what a job was given, as its row has it."""
+    if kind == "pickle":
+        return load_value(body, None, runtime.store().blobs)
+    return decode(kind, body)
 
 
 def bound_input(signature: Signature, payload: Any, store: Store) -> dict[str, Any]:
@@ -210,7 +274,7 @@ def new_job(
     """
     store, options = runtime.store(), definer.options
     arguments = bound_input(definer.signature, payload, store)
-    encoded = encode(arguments)
+    encoded = packed(arguments, definer.name, store.blobs)
     is_small = encoded.kind == "json" and len(encoded.body) <= SMALL_INPUT_BYTES
     now = time.time()
     reuse_key = None

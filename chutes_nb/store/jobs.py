@@ -159,6 +159,7 @@ NEWEST = "SELECT id FROM jobs ORDER BY seq DESC LIMIT 1"
 RESULT = "SELECT * FROM results WHERE job = :job"
 ATTEMPTS = "SELECT * FROM attempts WHERE job = :job ORDER BY number"
 MOVES = "SELECT * FROM moves WHERE job = :job ORDER BY seq"
+HAS_DEFINITION = "SELECT 1 FROM definitions WHERE key = :key"
 GET_DEFINITION = "SELECT * FROM definitions WHERE key = :key"
 LATEST_DEFINITION = """
 SELECT *
@@ -172,6 +173,11 @@ DELETE FROM jobs
  WHERE id = :job AND finished_at IS NOT NULL
 RETURNING id
 """
+
+
+def has_definition(tx: Transaction, key: str) -> bool:
+    """Whether a definition is there: one that no job needed may have been let go."""
+    return tx.one(HAS_DEFINITION, {"key": key}) is not None
 
 
 def add_definition(tx: Transaction, definition: NewDefinition) -> None:
