@@ -125,7 +125,7 @@ class JobFunction:
         definition = self.definer.definition()
         new = new_job(self.definer, definition, payload, key=key, reuse=reuse)
         (job_id,) = submit(definition, [new]).result()
-        registry.remember_job(job_id)
+        registry.remember_jobs([job_id])
         return Job(job_id, runtime.store())
 
     async def submit_async(
@@ -135,7 +135,7 @@ class JobFunction:
         definition = self.definer.definition()
         new = new_job(self.definer, definition, payload, key=key, reuse=reuse)
         (job_id,) = await asyncio.wrap_future(submit(definition, [new]))
-        registry.remember_job(job_id)
+        registry.remember_jobs([job_id])
         return job_id
 
     def map(self, items: Iterable[Any]) -> JobGroup:
@@ -149,6 +149,7 @@ class JobFunction:
         definition = self.definer.definition()
         new = [new_job(self.definer, definition, item) for item in items]
         ids = submit(definition, new).result() if new else []
+        registry.remember_jobs(ids)
         return JobGroup([Job(job_id, runtime.store()) for job_id in ids])
 
     def options(self, **overrides: Any) -> JobFunction:

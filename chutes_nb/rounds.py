@@ -62,7 +62,7 @@ class Submit(Entry):
         for job, job_id in zip(self.new, self.ids, strict=True):
             if job.id == job_id:
                 round_.queued.append(job_id)
-                round_.expect_ready(1)
+                round_.expect_ready(not job.waits)
                 if self.resume_from is not None:
                     runs.copy_checkpoint(tx, self.resume_from, job_id)
             round_.has_times |= job.deadline_at is not None
@@ -246,6 +246,9 @@ class Round:
         """Write every entry."""
         for entry in batch:
             entry.apply(tx, self)
+        self.ended += tx.ended_too
+        if tx.has_released:
+            self.backlog = None
 
     def claim(self, tx: Transaction) -> None:
         """Give ready jobs to idle workers, and ask for more workers where short."""

@@ -7,20 +7,18 @@ import json
 import os
 import sys
 import time
-from collections import OrderedDict
 from concurrent.futures import Future
 from dataclasses import replace
 from functools import lru_cache
 from types import FunctionType
 from typing import Any
 
-from . import payloads, registry, runtime
+from . import comparing, payloads, registry, runtime
 from .arguments import packed
 from .binding import bind
-from .buffers import Hashes
 from .captures import Capture, captures
 from .codec import decode
-from .definition import Definition, Marks, define, marked
+from .definition import Definition, define
 from .errors import ChutesError, DefinitionError, MoveRefused
 from .files_in import take_in
 from .loading import load_value
@@ -28,12 +26,11 @@ from .options import JobOptions
 from .pickling import dump, pickled, warn_user
 from .signatures import Signature
 from .states import ENDED, State
-from .store import Store, jobs
+from .store import Store, following, jobs
 from .store.ids import new_id
 from .views import preview
 
 SMALL_INPUT_BYTES = 4_000
-MOST_REMEMBERED = 256  # definitions whose variables can be compared later
 _FIXED = frozenset({str, bytes, int, float, bool, type(None)})
 
 
@@ -91,10 +88,7 @@ class Definer:
                 "again"
             )
         row = self._definition(found)
-        _given[row.key] = self.function, found.marks
-        _given.move_to_end(row.key)
-        while len(_given) > MOST_REMEMBERED:
-            _given.popitem(last=False)
+        comparing.remember(row.key, self.function, found.marks)
         return row
 
     def _definition(self, found: Definition) -> jobs.NewDefinition:
@@ -208,37 +202,6 @@ class Definer:
             ) from error
 
 
-# Functions by the keys of their definitions, with what they reached then.
-_given: OrderedDict[str, tuple[FunctionType, Marks]] = OrderedDict()
-
-
-def changed_since(definition: str) -> tuple[str, ...] | None:
-    """Name the variables that are not any more what a definition took along.
-
-    Large arrays are read as a whole for it, about a gigabyte a second.
-
-    Returns
-    -------
-    tuple of str or None
-        None where this process did not make the definition, or has forgotten it.
-    """
-    given = _given.get(definition)
-    if given is None:
-        return None
-    function, before = given
-    now = marked(captures(function), Hashes())
-    lost = dict.fromkeys(
-        one[0] for one in before if one[1] == "value" and one not in now
-    )
-    return tuple(lost)
-
-
-def carried_bytes(definition: str) -> int:
-    """About how much memory the values hold that a definition would take along now."""
-    given = _given.get(definition)
-    return 0 if given is None else captures(given[0]).size_bytes
-
-
 def arguments_of(kind: str, body: bytes) -> Any:
     """Read what a job was given, as its row has it."""
     if kind == "pickle":
@@ -349,6 +312,7 @@ def resubmit(store: Store, job_id: str, code: str, resume: bool) -> str:
     row = jobs.get(store.reader, job_id)
     if State(row["state"]) not in ENDED:
         raise MoveRefused(job_id, to="queued again", found=row["state"])
+    following.refuse_without_input(row)
     now = time.time()
     names = jobs.NewJob.__dataclass_fields__.keys() & set(row.keys())
     old = jobs.NewJob(**{name: row[name] for name in names})
@@ -377,6 +341,7 @@ def resubmit(store: Store, job_id: str, code: str, resume: bool) -> str:
         definition = jobs.NewDefinition(**dict(found))
     source = job_id if resume else None
     (new_job_id,) = executor.submit(definition, [new], resume_from=source).result()
+    registry.remember_jobs([new_job_id])
     return new_job_id
 
 

@@ -40,7 +40,7 @@ __all__ = ["Pruned", "Store", "Transaction"]
 
 log = logging.getLogger(__name__)
 
-STORE_MIGRATIONS = ["store_1.sql", "store_2.sql"]
+STORE_MIGRATIONS = ["store_1.sql", "store_2.sql", "store_4.sql"]
 LOG_MIGRATIONS = ["logs_1.sql"]
 
 
@@ -334,7 +334,7 @@ class Store:
             asked = jobs.request_cancel(tx, job, by, time.time())
             failpoints.hit("ask.before_commit")
         failpoints.hit("ask.after_commit")
-        self.feed.nudge([job] if self.has_ended(job) else [])
+        self.feed.nudge([job, *tx.ended_too] if self.has_ended(job) else [])
         return asked
 
     def request_extend(self, job: str, seconds: float) -> bool:

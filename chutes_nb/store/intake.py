@@ -12,7 +12,7 @@ from typing import NamedTuple
 from ..errors import JobNotFound, MoveRefused
 from ..processes import Identity, is_held
 from ..states import ENDED, State
-from . import fleet, jobs, runs
+from . import fleet, following, jobs, runs
 from .db import Row, Transaction
 from .ids import new_id
 from .journal import DEFINITION
@@ -209,6 +209,7 @@ def queue_again(
     row = jobs.get(tx, job_id)
     if State(row["state"]) not in ENDED:
         raise MoveRefused(job_id, to="queued again", found=row["state"])
+    following.refuse_without_input(row)
     definition = definition_of(tx, job_id)
     assert definition is not None  # held by a foreign key
     names = jobs.NewJob.__dataclass_fields__.keys() & set(row.keys())

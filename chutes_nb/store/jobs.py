@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import time
+from collections import deque
 from dataclasses import asdict
 from operator import attrgetter
+from typing import Any
 
 from ..errors import JobNotFound, MoveRefused
 from ..policy import Ending, Verdict
 from ..states import State
+from . import following
 from .db import Row, Transaction
 from .holding import MAY_START
 from .ids import ALPHABET
@@ -29,11 +32,11 @@ ADD = """
 INSERT INTO jobs (id, chute, name, definition, state, max_attempts, priority,
        timeout_s, grace_s, deadline_at, policy, lane, concurrency, resources,
        fresh, reuse_key, input_kind, input, inputs, executor, submitted_at,
-       changed_at, retry_of, notebook, cell, tags, rev)
+       changed_at, retry_of, notebook, cell, tags, after, waits, rev)
 VALUES (:id, :chute, :name, :definition, 'queued', :max_attempts, :priority,
        :timeout_s, :grace_s, :deadline_at, :policy, :lane, :concurrency, :resources,
        :fresh, :reuse_key, :input_kind, :input, :inputs, :executor, :submitted_at,
-       :submitted_at, :retry_of, :notebook, :cell, :tags, :rev)
+       :submitted_at, :retry_of, :notebook, :cell, :tags, :after, :waits, :rev)
 """
 # Whoever tidies up must not take it for one that nobody uses any more.
 TOUCH_DEFINITION = """
@@ -61,7 +64,7 @@ UPDATE jobs
        rev = :rev
  WHERE seq = (SELECT seq FROM jobs
                WHERE executor = :executor AND state IN ('queued', 'retrying')
-                 AND not_before <= :now AND attempt < max_attempts
+                 AND waits = 0 AND not_before <= :now AND attempt < max_attempts
                  AND (deadline_at IS NULL OR deadline_at > :now)
                  AND (fresh = 0 OR NOT :passes_over) AND {MAY_START}
                ORDER BY priority DESC, seq
@@ -96,7 +99,7 @@ VALUES (:job, :attempt, :kind, :body, :blob, :sha256, :type, :view)
 END_QUEUED = """
 UPDATE jobs
    SET state = :state, reason = :reason, cancel_by = :by, finished_at = :now,
-       changed_at = :now, rev = :rev
+       waits = 0, changed_at = :now, rev = :rev
  WHERE id = :job AND state IN ('queued', 'retrying')
 RETURNING id
 """
@@ -132,13 +135,15 @@ READY = f"""
 SELECT 1
   FROM jobs
  WHERE executor = :executor AND state IN ('queued', 'retrying')
-   AND not_before <= :now AND (fresh = 1 OR NOT :fresh_only) AND {MAY_START}
+   AND waits = 0 AND not_before <= :now AND (fresh = 1 OR NOT :fresh_only)
+   AND {MAY_START}
  LIMIT :limit
 """
 SAY_WHY = """
 UPDATE jobs
    SET reason = :reason, rev = :rev
- WHERE executor = :executor AND state = 'queued' AND reason IS NOT :reason
+ WHERE executor = :executor AND state = 'queued' AND waits = 0
+   AND reason IS NOT :reason
 """
 SET_CAPACITY = """
 INSERT INTO capacities (name, amount) VALUES (:name, :amount)
@@ -203,6 +208,10 @@ def add(tx: Transaction, job: NewJob) -> str:
     tx.facts.append((JOB, job.id, params.copy()))
     params["rev"] = tx.rev
     tx.run(ADD, params)
+    if job.waits and job.after is not None:
+        following.say_what_for(tx, job.id, job.after)
+        if following.is_over(tx, job.after):
+            _settle_follower(tx, job.id, job.after, job.submitted_at)
     return job.id
 
 
@@ -278,6 +287,8 @@ def finish(
         kept = list(params.values())
         tx.run(ADD_RESULT, params | {"job": job, "attempt": attempt})
     tx.facts.append((END, *place.values(), str(ending.state), kept))
+    if verdict.state.is_ended:
+        _settle_followers(tx, job, now)
 
 
 RESULT_FIELDS = ("kind", "body", "blob", "type", "view")
@@ -291,6 +302,33 @@ def end_waiting(
     if tx.one(END_QUEUED, params | {"rev": tx.rev}) is None:
         return False
     tx.facts.append((END_WAITING, *params.values()))
+    _settle_followers(tx, job, now)
+    return True
+
+
+def _settle_followers(tx: Transaction, job: str, now: float) -> None:
+    """Let the followers of a job that has just ended start, or end with it.
+
+    Those that end have followers too; a chain may be longer than Python's stack.
+    """
+    ends = deque((one, job) for one in following.waiting(tx, job))
+    while ends:
+        follower, before = ends.popleft()
+        if _settle_follower(tx, follower, before, now):
+            ends.extend((one, follower) for one in following.waiting(tx, follower))
+
+
+def _settle_follower(tx: Transaction, job: str, before: str, now: float) -> bool:
+    """Settle one follower; whether it has ended."""
+    reason = following.why_not(tx, before)
+    if reason is None:
+        following.release(tx, job, before)
+        return False
+    params: dict[str, Any] = {"job": job, "state": str(State.CANCELLED)}
+    params |= {"reason": reason, "by": None, "now": now}
+    tx.one(END_QUEUED, params | {"rev": tx.rev})
+    tx.facts.append((END_WAITING, *params.values()))
+    tx.ended_too.append(job)
     return True
 
 

@@ -18,7 +18,7 @@ iif(state IN ('queued', 'retrying') AND {holding.IS_PAUSED},
     'paused' || coalesce('; ' || reason, ''), reason) AS reason,
 timeout_s, deadline_at, lane,
 priority, tags, notebook, cell, retry_of, cancel_by, reported_failure, log_end, rev,
-executor, seq
+executor, seq, waits
 """
 ONE = f"SELECT {STATUS} FROM jobs WHERE id = :job"
 MOVES_AFTER = """
@@ -51,7 +51,7 @@ COUNTS = "SELECT state, n FROM counts"
 AHEAD = """
 SELECT count(*) + 1
   FROM jobs
- WHERE executor IS :executor AND state IN ('queued', 'retrying')
+ WHERE executor IS :executor AND state IN ('queued', 'retrying') AND waits = 0
    AND (priority > :priority OR (priority = :priority AND seq < :seq))
 """
 # Only what is asked for is in the statement, so that the index of a state or a name
@@ -122,7 +122,7 @@ def status(tx: Transaction, job: str) -> dict[str, Any]:
     if row is None:
         row = jobs.get(tx, job)  # raises, saying which id
     found = status_of(row)
-    if row["state"] == "queued":
+    if row["state"] == "queued" and not row["waits"]:
         place = {name: row[name] for name in ("executor", "priority", "seq")}
         ahead = tx.one(AHEAD, place)
         found["queue_position"] = ahead[0] if ahead else None
