@@ -21,6 +21,7 @@ from ..states import ENDED
 from . import (
     checks,
     disk,
+    finding,
     holding,
     jobs,
     large,
@@ -41,7 +42,7 @@ __all__ = ["Pruned", "Store", "Transaction"]
 
 log = logging.getLogger(__name__)
 
-STORE_MIGRATIONS = ["store_1.sql", "store_2.sql", "store_3.sql", "store_4.sql"]
+STORE_MIGRATIONS = [f"store_{number}.sql" for number in range(1, 6)]
 LOG_MIGRATIONS = ["logs_1.sql"]
 
 
@@ -300,7 +301,7 @@ class Store:
 
     def find(self, hint: str) -> str:
         """Return the id that an id, its beginning or its ending stands for."""
-        return jobs.find(self.reader, hint)
+        return finding.find(self.reader, hint)
 
     def newest(self) -> str | None:
         """Id of the job submitted last, whoever submitted it."""
@@ -334,7 +335,7 @@ class Store:
             asked = jobs.request_cancel(tx, job, by, time.time())
             failpoints.hit("ask.before_commit")
         failpoints.hit("ask.after_commit")
-        self.feed.nudge([job] if self.has_ended(job) else [])
+        self.feed.nudge([job, *tx.ended_too] if self.has_ended(job) else [])
         return asked
 
     def request_extend(self, job: str, seconds: float) -> bool:
