@@ -379,6 +379,31 @@ def test_an_upload_is_there_for_another_run_without_its_file(chute, tmp_path):
     assert job.retry().result(S) == CONTENT
 
 
+@pytest.mark.parametrize("kind", [bytes, Path, UploadedFile])
+@pytest.mark.parametrize("harm", ["changed", "cut", "gone"])
+def test_an_upload_that_was_damaged_in_the_store_is_refused(
+    own_chute, tmp_path, kind, harm
+):
+    def read(self, data):
+        return data.read() if isinstance(data, UploadedFile) else len(data)
+
+    read.__annotations__["data"] = kind
+    read = own_chute.job(upload=True, retry=2)(read)
+    path = tmp_path / "data.csv"
+    path.write_bytes(CONTENT)
+    first = read.submit(data=path)
+    first.wait(S)
+    blob = next(first._store.blobs.glob("*/*"))
+    if harm == "gone":
+        blob.unlink()
+    else:
+        blob.write_bytes(b"x" * len(CONTENT) if harm == "changed" else b"x")
+    job = first.retry()
+    with pytest.raises(JobFailed, match=r"StoreDamaged: the upload 'data\.csv'"):
+        job.result(S)
+    assert len(job.attempts) == 1
+
+
 # -- jobs inside jobs --------------------------------------------------------
 def test_a_job_calls_another_inline(chute):
     @chute.job

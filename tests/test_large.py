@@ -16,7 +16,7 @@ MEGA = 1 << 20
 
 
 def files(store, job):
-    place = store.home / "large" / job
+    place = store.home / "kept" / job
     return sorted(one.name for one in place.iterdir()) if place.exists() else []
 
 
@@ -53,7 +53,7 @@ def test_another_job_begins_at_a_large_checkpoint_that_outlives_its_job(own_chut
     assert store.load_checkpoint(new.id) is not None
     store.delete(new.id)
     store.prune()
-    assert not any((store.home / "large").iterdir())
+    assert not any((store.home / "kept").iterdir())
 
 
 def test_a_large_state_is_exact_live_and_after_the_run(own_chute, tmp_path):
@@ -127,6 +127,6 @@ def test_a_checkpoint_whose_writer_was_killed_leaves_the_last_one(store):
 def test_a_checkpoint_whose_file_is_gone_is_an_error_that_names_it(store):
     job = bring(store, State.RUNNING)
     store.save_checkpoint(job, 1, 1, "pickle", b"a" * 2 * MEGA)
-    (store.home / "large" / job / files(store, job)[0]).unlink()
+    (store.home / "kept" / job / files(store, job)[0]).unlink()
     with pytest.raises(FileNotFoundError, match="checkpoint"):
         store.load_checkpoint(job)

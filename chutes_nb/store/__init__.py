@@ -99,7 +99,7 @@ class Store:
         self.runtime = runtime_dir(self.home)
         self.leases = self.home / "leases"
         self.blobs, self.runs = self.home / "blobs", self.home / "runs"
-        self.large = large.Large(self.home / "large")
+        self.large = large.Large(self.home / "kept")
         self.journal = Journal(self.home / "outcomes", durability == "full")
         self.ballast = disk.Ballast(self.home / "ballast")
         place = self.home

@@ -99,7 +99,7 @@ class Large:
 
     def orphans(self, tx: Transaction) -> list[Path]:
         """Folders of jobs that are not in the store."""
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):
             places = list(self._folder.iterdir())
             known = {row[0] for row in tx.each(KNOWN)}
             return [place for place in places if place.name not in known]

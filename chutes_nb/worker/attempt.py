@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-import io
 import json
 import sys
 import threading
@@ -16,11 +15,12 @@ from time import monotonic
 from typing import Any
 
 from .. import failpoints
-from ..codec import Encoded, decode, encode
+from ..codec import decode, encode
 from ..errors import (
     BindingError,
     PermanentError,
     ResultNotStorable,
+    StoreDamaged,
     TemporaryError,
     ValidationFailed,
 )
@@ -30,10 +30,8 @@ from ..payloads import PAYLOAD
 from ..policy import Ending
 from ..states import State
 from ..store import Store
-from ..store.blobs import keep
 from ..store.runs import SHOWN
-from ..views import view
-from . import showing
+from . import returned, showing
 from .body import JobStopped, Stopper, TooSlow, at_most
 from .context import RunContext, RunFacts, enter
 from .errors import Sources, describe
@@ -43,12 +41,11 @@ from .keeping import Keeper, file_time, kept_body, slimmed
 from .memory import shortage
 from .payload import bound_payload
 from .place import Place
+from .returned import SHOW_S
 from .tellings import StateWatch
 
-INLINE_BYTES = 1_000_000  # larger results are files of the store
-SMALL_JSON_BYTES = 2_000  # below it the result is shown from its own JSON
 SHORT_S, TRUSTED_AFTER, LOOKED_AT_EACH = 0.001, 20, 16
-SHOW_S = 5.0  # for a repr; one that takes longer is not worth the wait
+NEVER_AGAIN = (PermanentError, ResultNotStorable, StoreDamaged)
 
 
 class ChuteProxy:
@@ -145,9 +142,7 @@ class Attempt:
             value = self._call()
             if self.stopper.has_stopped:  # swallowed, yet it was the end
                 raise JobStopped("the body was asked to stop, and returned")
-            encoded, shown = self._encoded(value)
-            self.stopper.end()
-            outcome.result = self._result(value, encoded, shown)
+            outcome.result = self._returned(value)
             outcome.files = self._files(value)
         except BaseException as error:  # whatever a body can raise is its end
             self.stopper.end()
@@ -250,37 +245,18 @@ class Attempt:
         is_short = began_at is not None and monotonic() - began_at < SHORT_S
         return not is_short or runs < TRUSTED_AFTER or runs % LOOKED_AT_EACH == 0
 
-    def _encoded(self, value: Any) -> tuple[Encoded, str | None]:
+    def _returned(self, value: Any) -> dict[str, Any]:
         """Put a result into bytes, and what is shown of it.
 
         Both call code of the user's (``__reduce__``, ``__repr__``), so it still is
         part of the attempt: it can be asked to stop, and is cleaned up behind.
         """
         encoded = encode(value)
-        if encoded.kind == "json" and len(encoded.body) <= SMALL_JSON_BYTES:
-            return encoded, None
-        try:
-            with at_most(SHOW_S):
-                shown = view(value)
-        except TooSlow:
-            text = f"<{encoded.type}; its repr takes longer than {SHOW_S:g} s>"
-            shown = {"text/plain": text}
+        shown = returned.shown(value, encoded, self.store.blobs)
         if encoded.kind != "json":
             self._clean_up()
-        return encoded, json.dumps(shown, allow_nan=False)
-
-    def _result(self, value: Any, encoded: Encoded, shown: str | None) -> Any:
-        is_large = len(encoded.body) > INLINE_BYTES
-        blob = keep(io.BytesIO(encoded.body), self.store.blobs) if is_large else None
-        return {
-            "kind": encoded.kind,
-            "body": None if blob else encoded.body,
-            "blob": blob.sha256 if blob else None,
-            "type": encoded.type,
-            "view": shown,
-            "reported_failure": isinstance(value, dict)
-            and value.get("success") is False,
-        }
+        self.stopper.end()
+        return returned.stored(value, encoded, shown, self.store.blobs)
 
     def _fail(self, outcome: Outcome, error: BaseException) -> None:
         outcome.end = "stopped" if self.stopper.has_stopped else "error"
@@ -298,7 +274,7 @@ class Attempt:
             outcome.memory = shortage()
 
     def _may_retry(self, error: BaseException) -> bool:
-        if self._is_refused or isinstance(error, PermanentError | ResultNotStorable):
+        if self._is_refused or isinstance(error, NEVER_AGAIN):
             return False
         if isinstance(error, TemporaryError):
             return True
