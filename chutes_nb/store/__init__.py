@@ -210,7 +210,8 @@ class Store:
         ------
         StoreError
         """
-        mended = mending.rebuild(self._db, self.journal)
+        is_known = mending.is_wrong(self._db, self.journal)
+        mended = mending.rebuild(self._db, self.journal, is_known=is_known)
         mended = mended or mending.refill(self._db, self.journal)
         logs_mended = mending.rebuild(self._logs, None)
         self.feed.nudge()
