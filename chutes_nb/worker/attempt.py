@@ -80,6 +80,7 @@ class Loaded:
         if self._function is None:
             show_sources(self.sources)
             self.setup = load_value(self._setup, ChuteProxy({}), store.blobs)
+            sys.path[:] = self.setup["path"]  # hooks import from it as bodies do
             self.chute = chute = self._chute(store)
             self._function = load(self._code, chute, store.blobs)
         return self._function
