@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 _PLACES = {
     **dict.fromkeys(
         (
+            "AccessDenied",
             "BindingError",
             "CaptureTooLarge",
             "ChutesError",
@@ -28,6 +29,8 @@ _PLACES = {
             "NotAvailable",
             "PermanentError",
             "ResultNotStorable",
+            "ServerError",
+            "ServerUnreachable",
             "StoreBusy",
             "StoreDamaged",
             "StoreError",
@@ -53,6 +56,7 @@ _PLACES = {
         ),
         "worker.verbs",
     ),
+    **dict.fromkeys(("InexactResult", "RemoteChute", "RemoteJob"), "client"),
     "CaptureWarning": "pickling",
     "Chute": "chute",
     "Job": "job",
@@ -119,6 +123,10 @@ if TYPE_CHECKING:
     from .chute import list_jobs
 
     jobs = list_jobs
+    from .client import InexactResult as InexactResult
+    from .client import RemoteChute as RemoteChute
+    from .client import RemoteJob as RemoteJob
+    from .errors import AccessDenied as AccessDenied
     from .errors import BindingError as BindingError
     from .errors import CaptureTooLarge as CaptureTooLarge
     from .errors import ChutesError as ChutesError
@@ -135,6 +143,8 @@ if TYPE_CHECKING:
     from .errors import NotAvailable as NotAvailable
     from .errors import PermanentError as PermanentError
     from .errors import ResultNotStorable as ResultNotStorable
+    from .errors import ServerError as ServerError
+    from .errors import ServerUnreachable as ServerUnreachable
     from .errors import StoreBusy as StoreBusy
     from .errors import StoreDamaged as StoreDamaged
     from .errors import StoreError as StoreError

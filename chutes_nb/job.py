@@ -54,6 +54,10 @@ class Job:
         """The job as it stands now."""
         return StatusInfo(**self._store.status(self.id)).as_of(time.time())
 
+    def told(self) -> dict[str, Any]:
+        """Return what ``info`` says, as JSON."""
+        return self._store.status(self.id)
+
     @property
     def status(self) -> State:
         """The state now; compares equal to its word."""
@@ -217,10 +221,13 @@ class Job:
         state = self.status
         return None if state is State.COMPLETED else self._bad_end(state)
 
+    def when_ended(self) -> concurrent.futures.Future[None]:
+        """Return a future that is done once the job has ended, whatever its end."""
+        return self._store.feed.when_ended(self.id)
+
     def add_done_callback(self, call: Callable[[Job], object]) -> None:
         """Call ``call(job)`` once the job has ended, on another thread."""
-        future = self._store.feed.when_ended(self.id)
-        future.add_done_callback(lambda _: call(self))
+        self.when_ended().add_done_callback(lambda _: call(self))
 
     def __await__(self) -> Generator[Any, None, Any]:
         return self._awaited().__await__()

@@ -8,11 +8,12 @@ from collections.abc import Iterable, Mapping
 from types import FunctionType
 from typing import Any
 
-from . import registry, runtime
+from . import forms, registry, runtime
 from .captures import Capture
 from .group import JobGroup
-from .job import Job
+from .job import CardActions, Job
 from .options import JobOptions
+from .panel import RunForm
 from .remarks import Remarks
 from .signatures import Signature, inspect_function
 from .submitting import ChuteFacts, Definer, bound_input, new_job, submit
@@ -166,6 +167,14 @@ class JobFunction:
         arguments = bound_input(self._signature, payload, runtime.store())
         found = self.definer.define()
         return CheckReport(arguments, found.captured, found.missing, len(found.code))
+
+    def form(self) -> RunForm:
+        """Return the run form, as the last line of a cell shows it.
+
+        It has a field for each parameter; what it submits is checked as by
+        :meth:`submit`, and the card of the job appears under it.
+        """
+        return forms.run_form(self.definer, CardActions())
 
     # -- here and now ----------------------------------------------------------
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

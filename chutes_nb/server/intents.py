@@ -10,6 +10,7 @@ from ..store import Store, intake
 from . import shapes
 from .base import ChutesHandler
 from .hosting import see_to
+from .submit import idempotency_key
 
 BY = "an HTTP request"
 SMALL_BODY_BYTES = 64 << 10
@@ -61,7 +62,8 @@ class Retry(Wish):
         """Queue a new job with the code and the input of an ended one."""
         body: Any = self.json_body()
         wanted = shapes.Again.model_validate({} if body is None else body)
-        new = await self.of_job(scope, job, run_again, wanted.resume)
+        key = idempotency_key(self.request.headers.get("Idempotency-Key"))
+        new = await self.of_job(scope, job, run_again, wanted.resume, key)
         self.accepted(new)
 
     def accepted(self, job: str) -> None:
@@ -71,15 +73,16 @@ class Retry(Wish):
         self.answer({"job_id": job, "status": State.QUEUED}, 202)
 
 
-def run_again(store: Store, job: str, resume: bool) -> str:
+def run_again(store: Store, job: str, resume: bool, key: str | None) -> str:
     """Queue a job again; returns the new id.
 
     Raises
     ------
-    JobNotFound, MoveRefused
+    JobNotFound, KeyTaken, MoveRefused
     """
     with store.writing() as tx:
-        queued = intake.queue_again(tx, job, store.leases, time.time(), resume)
+        queued = intake.queue_again(tx, job, store.leases, time.time(), resume, key)
     store.feed.nudge()
-    see_to(store, queued)
+    if queued.is_new:
+        see_to(store, queued)
     return queued.job

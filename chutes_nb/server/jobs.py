@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from ..errors import MoveRefused
 from ..files_in import clean_path
@@ -20,7 +20,15 @@ PIECE_BYTES = 1 << 20
 
 
 class LookAtJob(ChutesHandler):
-    """A route about one job, which may wait until there is something to say."""
+    """A route about one job, which may wait until there is something to say.
+
+    Attributes
+    ----------
+    is_quick : bool
+        Whether its question is a look at a row or two, and may share a thread's turn.
+    """
+
+    is_quick: ClassVar[bool] = False
 
     async def when_ready(
         self,
@@ -38,9 +46,10 @@ class LookAtJob(ChutesHandler):
         wanted = self.query(shapes.WaitQuery)
         clock = asyncio.get_running_loop().time
         end = clock() + wanted.wait
+        ask = self.quickly_of_job if self.is_quick else self.of_job
         while True:
             seen = await self.desk.news.newest() if wanted.wait else 0
-            status, found = await self.of_job(scope, job, question)
+            status, found = await ask(scope, job, question)
             has_ended = State(status["status"]) in ENDED
             is_new = wanted.since is not None and status["rev"] > wanted.since
             left = end - clock()
@@ -51,6 +60,8 @@ class LookAtJob(ChutesHandler):
 
 class Status(LookAtJob):
     """``GET jobs/ID/status``."""
+
+    is_quick: ClassVar[bool] = True
 
     async def get(self, job: str, scope: str | None = None) -> None:
         """Answer the job as it stands."""

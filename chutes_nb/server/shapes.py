@@ -77,6 +77,13 @@ class EventsQuery(BaseModel):
     since: Revision | None = None
 
 
+class SubmitQuery(BaseModel):
+    """Which job may be given back instead of a new one."""
+
+    reuse: bool | None = None
+    key: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
+
+
 class Extension(BaseModel):
     """More time for a running attempt."""
 
@@ -249,6 +256,25 @@ class Results(BaseModel):
     type: str | None
     view: dict[str, Any] | None
     error: EndError | None
+
+
+class PartialResult(BaseModel):
+    """One partial result; its value is JSON, or null where that could not say it."""
+
+    value: Any
+    exact: bool
+
+
+class Partials(BaseModel):
+    """What a job has emitted, in order."""
+
+    partial: list[PartialResult]
+
+
+class Trace(BaseModel):
+    """Spans as OTLP has them in JSON."""
+
+    resourceSpans: list[dict[str, Any]]  # noqa: N815 - the name that OTLP gives it
 
 
 class Unfinished(BaseModel):

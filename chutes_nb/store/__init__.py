@@ -94,7 +94,7 @@ class Store:
         self.home = home.absolute()
         refusal = readonly.refusal(self.home)
         if refusal is None:
-            private_dir(self.home)
+            readonly.make(self.home)
             disk.refuse_network(self.home, file_system(self.home))
         self.runtime = runtime_dir(self.home)
         self.leases = self.home / "leases"

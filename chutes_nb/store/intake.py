@@ -196,13 +196,25 @@ def queue(
 
 
 def queue_again(
-    tx: Transaction, job_id: str, leases: Path, now: float, resume: bool
+    tx: Transaction,
+    job_id: str,
+    leases: Path,
+    now: float,
+    resume: bool,
+    key: str | None = None,
 ) -> Queued:
     """Queue a new job of an ended one, with the same code and input.
+
+    Parameters
+    ----------
+    key : str, optional
+        The request's own name: the same request is queued once.
 
     Raises
     ------
     JobNotFound
+    KeyTaken
+        If another request has the same key.
     MoveRefused
         If the job has not ended.
     """
@@ -222,8 +234,9 @@ def queue_again(
         retry_of=job_id,
         reuse_key=None,
     )
-    queued = queue(tx, new, definition["python"], leases)
-    if resume:
+    digest = f"{job_id} again, resume {resume}"
+    queued = queue(tx, new, definition["python"], leases, key, digest)
+    if resume and queued.is_new:
         runs.copy_checkpoint(tx, job_id, queued.job)
     return queued
 

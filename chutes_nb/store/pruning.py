@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from .. import failpoints
 from . import jobs, logs, witness
 from .blobs import blob_path
 from .db import Database, Transaction
@@ -137,6 +138,7 @@ def forget(database: Database, log_database: Database, ids: list[str]) -> int:
         batch = ids[at : at + BATCH]
         with database.writing() as tx:
             batch = [job for job in batch if jobs.delete(tx, job)]
+        failpoints.hit("prune.between")
         with log_database.writing() as tx:
             for job in batch:
                 logs.delete(tx, job)
@@ -267,6 +269,9 @@ def prune(
     files = remove(orphaned_blobs(main.reader, blobs))
     files += remove(large.orphans(main.reader))
     files += remove(orphaned_runs(main.reader, runs))
+    young = time.time() - YOUNG_S
+    remove(one for one in journal.folder.glob("*.new") if _is_older(one, young))
+    failpoints.hit("prune.before_compact")
     if gone:
         compact(journal, main)
     for database in databases:

@@ -92,6 +92,18 @@ def finish_attempt(
     return verdict.state
 
 
+def bare(ending: Ending, error: Exception) -> Ending:
+    """Return the end of an attempt whose own end no store can take.
+
+    A job has to end; what it left (too large, no text) is told in the reason.
+    """
+    is_good = ending.state is State.COMPLETED
+    state = State.FAILED if is_good else ending.state
+    reason = f"what it left cannot be stored: {error}"
+    told = {"type": "ResultNotStorable", "message": reason, "traceback": ""}
+    return Ending(state, reason, told, may_retry=False)
+
+
 def _as_asked(tx: Transaction, job: str, ending: Ending, policy: RetryPolicy) -> Ending:
     """Let a cancel stand that was promised before the attempt went wrong.
 

@@ -11,7 +11,7 @@ from ..errors import MoveRefused, StoreBusy, StoreDamaged, StoreFull
 from ..policy import Ending
 from ..states import State
 from ..store import Store, Transaction, fleet, logs, runs, settling
-from ..store.db import Row
+from ..store.db import VALUE_ERRORS, Row
 from ..store.earlier import Earlier
 from .asking import read_note
 from .capture import Capture, Look
@@ -100,7 +100,12 @@ class Alone:
         self._capture.close()
         self.tell([one for one in outcome.told if one.kind == "progress"])
         ending = ending_of(outcome, asked or self.asked(self.row()))
-        persist(self._store, lambda: self._finish(outcome, ending))
+        try:
+            persist(self._store, lambda: self._finish(outcome, ending))
+        except (*VALUE_ERRORS, ValueError, OverflowError) as error:
+            cut = Outcome(outcome.job, outcome.attempt, outcome.end)
+            end = settling.bare(ending, error)
+            persist(self._store, lambda: self._finish(cut, end))
         self._store.feed.nudge([outcome.job])
 
     def _finish(self, outcome: Outcome, ending: Ending) -> None:

@@ -181,6 +181,11 @@ class Capture:
             _free(self._fd, HEAD_BYTES, self.offset - HEAD_BYTES)
         return os.pread(self._fd, LOOK_BYTES, self.offset), size
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the file has been found."""
+        return self._fd is not None
+
     def close(self) -> None:
         """Let go of the file."""
         if self._fd is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from ..codec import decode, encode
+from ..views.text import clean
 from .frames import Telling
 from .offspring import OffspringOutlet, Origin
 from .place import (
@@ -133,8 +135,9 @@ class RunContext:
         """
         if total is None and isinstance(done, float) and 0 <= done <= 1:
             done, total = done * 100, 100
-        value = {"done": float(done), "total": None if total is None else float(total)}
-        self._outlet.tell(Telling("progress", value | {"message": message}))
+        value: dict[str, Any] = {"done": _finite(done), "total": _finite(total)}
+        value["message"] = None if message is None else clean(str(message))
+        self._outlet.tell(Telling("progress", value))
 
     def track(self, items: Iterable[T], total: int | None = None) -> Iterator[T]:
         """Go through items and tell the progress on the way.
@@ -159,20 +162,16 @@ class RunContext:
         Raises
         ------
         TypeError
-            If a value is not a number.
+            If the step or a value is not a number.
         """
+        at = None if step is None else _number("step", step)
         for name, value in metrics.items():
-            try:
-                number = float(value)
-            except (TypeError, ValueError) as error:
-                raise TypeError(
-                    f"log() takes numbers; {name} is a {type(value).__name__}"
-                ) from error
-            self._outlet.tell(Telling("metric", (name, step, number)))
+            point = (clean(name), at, _number(name, value))
+            self._outlet.tell(Telling("metric", point))
 
     def stage(self, name: str) -> None:
         """Say which part of the work begins."""
-        self._outlet.tell(Telling("stage", str(name)))
+        self._outlet.tell(Telling("stage", clean(str(name))))
 
     def emit(self, partial: object) -> None:
         """Give a partial result: readable at once, and kept however the run ends.
@@ -194,7 +193,8 @@ class RunContext:
         ResultNotStorable
         """
         encoded = encode(obj)
-        self._outlet.save_checkpoint(step, encoded.kind, encoded.body)
+        at = None if step is None else float(step)
+        self._outlet.save_checkpoint(at, encoded.kind, encoded.body)
 
     def restore(self, default: Any = None) -> Any:
         """Return the newest checkpoint of this job, or ``default``."""
@@ -243,6 +243,21 @@ class RunContext:
     def __repr__(self) -> str:
         facts = self._facts
         return f"<run of job {facts.job_id}, attempt {facts.attempt}>"
+
+
+def _finite(value: float | None) -> float | None:
+    """Leave out what no JSON can say: NaN and infinities."""
+    number = None if value is None else float(value)
+    return number if number is not None and math.isfinite(number) else None
+
+
+def _number(name: str, value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise TypeError(
+            f"log() takes numbers; {name} is a {type(value).__name__}: {error}"
+        ) from error
 
 
 class InlineOutlet:

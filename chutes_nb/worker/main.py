@@ -101,9 +101,7 @@ class Worker:
 
     def hello(self) -> None:
         """Say who this is and what it has: a running attempt, or none."""
-        task = self.pulse.task
-        busy = None if task is None else (task.job, task.attempt)
-        self.send(("hello", PROTOCOL, os.getpid(), busy))
+        self.send(("hello", PROTOCOL, os.getpid(), self.pulse.busy()))
 
     def send(self, message: tuple[object, ...]) -> bool:
         """Send to the executor; False where there is none."""

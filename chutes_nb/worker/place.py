@@ -164,8 +164,9 @@ class Place:
     def _output_bytes(self) -> int:
         """Size of the output; it is opened anew where the body closed it."""
         written = 0
+        if self._output is None:  # the disk had no room for a file of that name
+            return written
         try:
-            assert self._output is not None  # entered before it is left
             found = os.stat(self._output)
             written = found.st_size
             is_open = all(os.path.samestat(found, os.fstat(fd)) for fd in (1, 2))

@@ -10,12 +10,14 @@ import contextlib
 import os
 import select
 import signal
+import sqlite3
 import threading
 from pathlib import Path
 from time import monotonic, sleep  # a body may put others into the module
 from typing import Any, Protocol
 
 from .. import failpoints
+from ..errors import ChutesError
 from ..policy import Ending
 from ..processes import kill_marked, signal_group
 from ..reading import Thinner
@@ -23,7 +25,7 @@ from ..states import State
 from ..store import Store
 from .alone import Alone
 from .attempt import Attempt
-from .frames import Line, Outcome, Task, Telling
+from .frames import Busy, Line, Outcome, Task, Telling
 from .guard import Guard
 from .offspring import Origin, TellingFile
 from .place import Place
@@ -114,6 +116,16 @@ class Pulse:
             outcome.told[:0] = self._take()
             self.task = self._attempt = None
 
+    def busy(self) -> Busy | None:
+        """Return the running attempt, with the seconds since its first line."""
+        with self._lock:
+            task, attempt = self.task, self._attempt
+            if task is None or attempt is None:
+                return None
+            began_at = attempt.facts.began_at
+            gone_s = None if began_at is None else monotonic() - began_at
+            return (task.job, task.attempt, gone_s)
+
     def alone(self) -> Alone:
         """Return who writes to the store for an attempt that has ended."""
         with self._lock:
@@ -140,6 +152,8 @@ class Pulse:
     def _try_beat(self) -> None:
         try:
             self._beat()
+        except (ChutesError, sqlite3.Error, OSError):
+            pass  # a store that cannot be used now: the next beat looks again
         except Exception:  # where the body broke what a beat needs (builtins, fds)
             if not self._worker.guard.is_harmed():
                 raise
@@ -225,8 +239,12 @@ class Pulse:
         """Do what the executor would: follow the output, watch time and cancels."""
         if self._alone is None:
             self._alone = Alone(self._worker.store, self._worker.id, task)
-        if tellings:
-            self._alone.tell(tellings)
+        try:
+            if tellings:
+                self._alone.tell(tellings)
+        except Exception:
+            self._told[:0] = tellings
+            raise
         self._alone.look()
         now = monotonic()
         if self._kill_at is not None:
