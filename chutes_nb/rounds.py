@@ -19,7 +19,7 @@ from .policy import Ending
 from .states import ENDED, State
 from .store import Store, Transaction, fleet, jobs, logs, runs, settling
 from .store.db import Row
-from .worker.capture import Look
+from .worker.capture import Capture, Look
 
 WORN_AFTER_RUNS = 20_000
 
@@ -118,6 +118,7 @@ class Told(Entry):
     tellings: list[tuple[str, Any]] = field(default_factory=list)
     progress: dict[str, Any] | None = None
     look: Look | None = None
+    capture: Capture | None = None
 
     def apply(self, tx: Transaction, round_: Round) -> None:
         """Write it."""
@@ -131,6 +132,11 @@ class Told(Entry):
             progress = progress or self.look.progress
             runs.add_metrics(tx, self.job, self.attempt, self.look.points, round_.now)
         runs.note(tx, self.job, self.attempt, progress=progress, log_end=end)
+
+    def succeed(self) -> None:
+        """Let the output go that the log has now."""
+        if self.capture is not None and self.look is not None:
+            self.capture.kept(self.look.start + len(self.look.body))
 
 
 @dataclass

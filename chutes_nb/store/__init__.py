@@ -41,6 +41,7 @@ __all__ = ["Pruned", "Store", "Transaction"]
 log = logging.getLogger(__name__)
 
 STORE_MIGRATIONS = ["store_1.sql", "store_2.sql", "store_4.sql"]
+LOG_WAL_BYTES = 4 << 20
 LOG_MIGRATIONS = ["logs_1.sql"]
 
 
@@ -180,7 +181,9 @@ class Store:
     def checkpoint(self, limit_bytes: int | None = None) -> bool:
         """Fold write-ahead logs that have grown into their files."""
         limits = () if limit_bytes is None else (limit_bytes,)
-        return bool(self._db.checkpoint(*limits) | self._logs.checkpoint(*limits))
+        # A flood of output is never idle, and fills nothing but its log.
+        of_logs = () if limit_bytes is None else (min(limit_bytes, LOG_WAL_BYTES),)
+        return bool(self._db.checkpoint(*limits) | self._logs.checkpoint(*of_logs))
 
     def keep_ready(self) -> None:
         """Take the ballast again, write what the journal lacks, find a new file."""

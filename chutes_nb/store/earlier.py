@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections import deque
 from statistics import median
 from typing import NamedTuple
@@ -68,7 +69,11 @@ class Earlier:
         if known is None:
             if len(self._spans) >= JOBS_KEPT:
                 self._spans.clear()
-            found = [one.span_s for one in spans(tx, chute, name) if not one.is_timeout]
-            known = deque(reversed(found), maxlen=RUNS)
+            try:
+                found = spans(tx, chute, name)
+            except sqlite3.Error:  # no run waits for what is only worth knowing
+                return deque()
+            completed = [one.span_s for one in found if not one.is_timeout]
+            known = deque(reversed(completed), maxlen=RUNS)
             self._spans[chute, name] = known
         return known
