@@ -160,7 +160,7 @@ class Settler:
             return not isinstance(error, FileNotFoundError)
         if look is None:
             return False
-        self._put(Told(task["id"], task["attempt"], look=look))
+        self._put(Told(task["id"], task["attempt"], look=look, capture=capture))
         return look.has_more
 
     # -- ends ------------------------------------------------------------------
@@ -195,6 +195,8 @@ class Settler:
     ) -> None:
         """Bring in the rest of the output, then settle: the log is whole by then."""
         tries = 0
+        if handle.capture is not None:
+            handle.capture.end()
         while self._look(handle) and tries < OUTPUT_TRIES:
             is_open = handle.capture is not None and handle.capture.is_open
             tries += not is_open
