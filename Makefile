@@ -4,6 +4,7 @@
 # make lint    ruff, mypy, biome, tsc
 # make build   wheel and sdist in dist/
 # make bench   how long the common steps take on this machine, beside other tools
+# make load    what the HTTP API stands: rates, readers, a large upload, wrong requests
 # make screenshots   the pictures of the README, from a real JupyterLab
 # make chaos   ten minutes of kills, then every planted bug (CHAOS='--minutes 1')
 # make clean   remove what the targets above have made
@@ -15,7 +16,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := test
-.PHONY: test demo lab lint build bench screenshots chaos clean chromium pytest \
+.PHONY: test demo lab lint build bench load screenshots chaos clean chromium pytest \
 	notebooks panel-test
 
 PYTHON ?= python3.11
@@ -132,6 +133,11 @@ build: .venv/.installed $(PANEL) $(LABEXTENSION)
 
 bench: .venv/.installed-bench $(PANEL)
 	$(BIN)/python -m tests.benchmarks
+
+load: .venv/.installed
+	@command -v wrk >/dev/null || { \
+	  echo 'wrk is needed; on Debian: apt-get install wrk' >&2; exit 1; }
+	cd tests && PYTHONPATH=. ../$(BIN)/python -m load $(LOAD)
 
 screenshots: .venv/.installed .venv/.linked $(PANEL) chromium
 	cd tests && PYTHONPATH=. ../$(BIN)/python -m ui.screenshots
