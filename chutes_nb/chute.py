@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, overload
 
-from . import publishing, registry, runtime
+from . import forms, publishing, registry, runtime
 from .errors import ChutesError, DefinitionError
 from .group import JobGroup
 from .job import CardActions, Job
@@ -139,6 +139,7 @@ class Chute:
         self._functions[made.name] = made
         registry.remember_function(self.name, made.name, made.definer)
         publishing.announce(made.definer)
+        forms.answer_pages()
         return made
 
     def on_startup(self, *args: Any) -> Any:

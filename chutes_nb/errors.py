@@ -49,6 +49,10 @@ class CaptureTooLarge(ChutesError):
     """A job would carry more of the notebook with it than it may."""
 
 
+class FileTooLarge(ChutesError):
+    """A file is larger than what is copied into the store."""
+
+
 class JobNotFound(ChutesError, LookupError):
     """No job, or more than one, answers to the id that was given."""
 

@@ -19,7 +19,7 @@ HEIGHT = {
     height: room.split()
     for height, room in enumerate(
         [
-            "errors states sizes bytecode locality flow failpoints",
+            "errors states sizes bytecode locality flow failpoints folding",
             "paths model policy loading options cells",
             "processes",
             "store",
@@ -31,13 +31,13 @@ HEIGHT = {
             "lanes",
             "rounds",
             "settler",
-            "watching",
+            "watching inheriting",
             "executor",
             "runtime",
-            "submitting upkeep",
+            "submitting upkeep remarks",
             "panel server",
-            "job_parts publishing",
-            "job",
+            "job_parts job_logs job_files publishing",
+            "job forms",
             "group",
             "client",
             "job_function",
@@ -55,7 +55,7 @@ LEVEL = {room: height for height, rooms in HEIGHT.items() for room in rooms}
 # The two front doors read and write the store and know nothing of who runs jobs.
 DOORS = ("panel", "server")
 BEHIND_THE_DOORS = {
-    *("executor", "settler", "rounds", "lanes"),
+    *("executor", "settler", "inheriting", "rounds", "lanes"),
     *("runtime", "worker", "host"),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ class LiveWidget(anywidget.AnyWidget):
         self._streams_lock = threading.Lock()
         self._streams: dict[str, Stream] = {}
         super().__init__(commands=Actions.offered(self._actions), **traits)
-        _free_from_the_cell(self.comm)
+        free_from_the_cell(self.comm)
         self.on_msg(self._take)
 
     def _stream(self, job_id: str) -> Stream:
@@ -62,12 +63,7 @@ class LiveWidget(anywidget.AnyWidget):
             self.send({"type": "answer", "id": message["id"]} | self._answer(message))
 
     def _answer(self, message: dict[str, Any]) -> dict[str, Any]:
-        try:
-            return {"ok": True, "value": self._obey(message)}
-        except ChutesError as error:
-            return {"ok": False, "message": str(error)}
-        except Exception as error:  # said at the button, or the page waits for ever
-            return {"ok": False, "message": f"{type(error).__name__}: {error}"}
+        return answer_of(lambda: self._obey(message))
 
     def _obey(self, message: dict[str, Any]) -> Any:
         """Do what a page asks for; returns what it is told.
@@ -89,7 +85,19 @@ class LiveWidget(anywidget.AnyWidget):
         """Take note of a new job that stands in an old one's place."""
 
 
-def _free_from_the_cell(channel: Any) -> None:
+def answer_of(question: Callable[[], Any]) -> dict[str, Any]:
+    """Put what a page asked for, or why there is none, into the shape of an answer."""
+    try:
+        return {"ok": True, "value": question()}
+    except ChutesError as error:
+        said = {"message": str(error), "kind": type(error).__name__}
+        return {"ok": False, "details": getattr(error, "details", [])} | said
+    except Exception as error:  # said at the button, or the page waits for ever
+        said = {"message": f"{type(error).__name__}: {error}", "kind": "Error"}
+        return {"ok": False, "details": []} | said
+
+
+def free_from_the_cell(channel: Any) -> None:
     """Let a page's messages go to the subshell that they name.
 
     ipykernel 7.4 (``BaseComm._reply_subshell_for``) sends a page's message to the

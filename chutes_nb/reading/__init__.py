@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from .curves import Thinner
 from .pace import Pace
 from .reader import Reader
 from .values import Metric, ProgressRead, Reading
 
-__all__ = ["Metric", "Pace", "ProgressRead", "Reader", "Reading"]
+__all__ = ["Metric", "Pace", "ProgressRead", "Reader", "Reading", "Thinner"]

@@ -11,8 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from ..errors import ChutesError
+from ..paths import default_home
 from ..store import Store
-from ..uploads import Uploads, upload_limit
+from ..uploads import UPLOADS, Uploads, upload_limit
 from .batching import Batches
 from .moves_log import moves_log
 from .news import News
@@ -55,11 +56,16 @@ class Desk:
         self._uploads: Uploads | None = None
         self._swept_at = 0.0
         self.news = News(self.store, self.ask)
-        self.upload_limit = upload_limit()
+        upload_limit(default_home() / UPLOADS)  # what is wrong with it is told now
         self.most_streams = most_streams()
         self._moves_log = moves_log(self.store)
         if self._moves_log is not None:
             self._moves_log.start()
+
+    @property
+    def upload_limit(self) -> int:
+        """Most bytes of one upload, as it is set now."""
+        return upload_limit(default_home() / UPLOADS)
 
     def store(self) -> Store:
         """Return the store; called from threads.
@@ -76,8 +82,7 @@ class Desk:
         store = self.store()
         with self._lock:
             if self._uploads is None:
-                folder = store.home / "uploads"
-                self._uploads = Uploads(folder, store.blobs, self.upload_limit)
+                self._uploads = Uploads(store.home / UPLOADS, store.blobs)
             return self._uploads
 
     def swept_uploads(self) -> Uploads:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar
 
 from ..errors import MoveRefused
-from ..files_in import clean_name
+from ..files_in import clean_path
 from ..states import ENDED, State
 from ..store import Store, intake
 from . import shapes
@@ -94,7 +94,7 @@ def _detail(store: Store, job: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def shown_files(files: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Give files names that are safe to show and to save under."""
-    return [one | {"name": clean_name(one["name"])} for one in files]
+    return [one | {"name": clean_path(one["name"])} for one in files]
 
 
 def forget(store: Store, job: str) -> str:

@@ -81,6 +81,13 @@ class Schema(ChutesHandler):
     """``GET schema/NAME``."""
 
     async def get(self, name: str, scope: str | None = None) -> None:
-        """Answer the parameters of a job as JSON schema."""
+        """Answer the parameters of a job as JSON schema, and what a form says beside.
+
+        ``x-chutes`` has the chute, the limits of a run, and whether parameters of
+        format ``binary`` take files.
+        """
         row = await self.read(definition_named, name, scope)
-        self.answer(json.loads(row["schema"]))
+        told = json.loads(row["options"])
+        names = ("upload", "timeout_s", "retry")
+        about = {"chute": row["chute"]} | {one: told.get(one) for one in names}
+        self.answer(json.loads(row["schema"]) | {"x-chutes": about})

@@ -73,7 +73,7 @@ def partials_of(store: Store, job: str) -> list[dict[str, Any]]:
         {"value": json.loads(body), "exact": True}
         if kind == "json"
         else {"value": None, "exact": False}
-        for kind, body in runs.partials(store.reader, job)
+        for kind, body in runs.partials(store.reader, job, store.blobs)
     ]
 
 

@@ -17,6 +17,7 @@ from .intents import Cancel, Extend, Retry
 from .jobs import Job, Jobs, Logs, Status
 from .metrics import Metrics, Schema
 from .results import Partial, Results
+from .rows import Rows
 from .submit import Submit
 from .trace import Trace
 from .uploading import KnownUpload, NewUpload
@@ -137,6 +138,18 @@ ROUTES = [
                 },
                 query=shapes.WaitQuery,
                 errors=JOB,
+            )
+        },
+    ),
+    Route(
+        "jobs/{job}/results/rows",
+        Rows,
+        {
+            "get": Operation(
+                "A page of a table that a job returned",
+                {200: Answer("Rows.", shapes.RowsAnswer)},
+                query=shapes.RowsQuery,
+                errors=(*JOB, 410, 422),
             )
         },
     ),

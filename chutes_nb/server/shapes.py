@@ -51,6 +51,19 @@ class LogQuery(BaseModel):
     download: bool = False
 
 
+class RowsQuery(BaseModel):
+    """Which rows of a table are wanted: all, or those that hold a text, in an order.
+
+    ``sort`` is the number of a column, ``down`` its order; empty cells come last.
+    """
+
+    offset: Annotated[int, Field(ge=0, le=MOST_SQL_INTEGER)] = 0
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+    q: Text | None = None
+    sort: Annotated[int, Field(ge=0, le=1000)] | None = None
+    down: bool = False
+
+
 class ChangesQuery(BaseModel):
     """From which revision on (none: where it begins), and how long to wait for it."""
 
@@ -213,6 +226,24 @@ class EndError(BaseModel):
     message: str
     traceback: str
     reason: str | None
+
+
+class Column(BaseModel):
+    """A column of a table."""
+
+    name: str
+    type: Literal["number", "boolean", "time", "text"]
+
+
+class RowsAnswer(BaseModel):
+    """Rows of a table; how many were found, are kept, and were there in all."""
+
+    columns: list[Column]
+    rows: list[list[Any]]
+    offset: int
+    found_rows: int
+    kept_rows: int
+    total_rows: int
 
 
 class Results(BaseModel):

@@ -28,6 +28,7 @@ LOOKS = [
     ("jobs/{queued}/logs", 200),
     ("jobs/{done}/files", 200),
     ("jobs/{done}/partial", 200),
+    ("jobs/{done}/results/rows", 404),
     ("jobs/{failed}/trace", 200),
     ("changes?since=0", 200),
     ("schema/work", 200),

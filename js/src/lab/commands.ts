@@ -7,12 +7,15 @@ export const COMMAND = {
   show: "chutes:show",
   open: "chutes:open",
   runCell: "chutes:run-cell",
+  runForm: "chutes:run-form",
 };
 const MAGIC = "%%chute_job";
 
 export interface Deeds {
   show: () => void;
   open: (jobId: string, name: string) => void;
+  /** Opens the run form of a job; asks which where none is named. */
+  run: (name: string | null, chute: string | null) => void;
 }
 
 export function addCommands(
@@ -34,6 +37,16 @@ export function addCommands(
       if (typeof args.job_id !== "string") return;
       deeds.open(args.job_id, String(args.name ?? args.job_id));
     },
+  });
+  commands.addCommand(COMMAND.runForm, {
+    label: (args) => (args.name ? `Run ${args.name} …` : "Run a Job …"),
+    caption: "Fill in a job's run form, without a notebook",
+    icon,
+    execute: ({ name, chute }) =>
+      deeds.run(
+        typeof name === "string" ? name : null,
+        typeof chute === "string" ? chute : null,
+      ),
   });
   commands.addCommand(COMMAND.runCell, {
     label: "Run Cell as Job",

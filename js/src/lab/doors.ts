@@ -5,6 +5,7 @@ import { ChangeFeed } from "./feed";
 import { Http } from "./http";
 import { RestList } from "./list";
 import { RestTransport } from "./rest";
+import { RunDoor } from "./run-door";
 
 export class Doors {
   readonly feed: ChangeFeed;
@@ -15,6 +16,11 @@ export class Doors {
     this.#http = new Http(settings);
     this.feed = new ChangeFeed(this.#http);
     this.list = new JobsList(new RestList(this.#http, this.feed));
+  }
+
+  /** A way to run a job with what a form was filled with. */
+  runDoor(): RunDoor {
+    return new RunDoor(this.#http, this.transport());
   }
 
   /** A way to the jobs for one card. */

@@ -12,7 +12,9 @@ import { ISettingRegistry } from "@jupyterlab/settingregistry";
 import { IStatusBar } from "@jupyterlab/statusbar";
 import { addCommands, COMMAND } from "./commands";
 import { Doors } from "./doors";
+import { addFormFactory } from "./form";
 import { addJobFactory } from "./renderer";
+import { askAndRun, openForm } from "./run-tab";
 import { makeSidebar, openJob, SIDEBAR_ID } from "./sidebar";
 import { makeStatus } from "./status";
 import { followToasts, type ToastSettings } from "./toasts";
@@ -46,18 +48,24 @@ const plugin: JupyterFrontEndPlugin<void> = {
   ) => {
     const doors = new Doors(app.serviceManager.serverSettings);
     addJobFactory(rendermime, doors);
+    addFormFactory(rendermime, doors, null);
     // jupyter-widgets puts its own factory into each notebook's copy of the registry.
-    tracker?.widgetAdded.connect((_, panel) =>
-      addJobFactory(panel.content.rendermime, doors),
-    );
+    tracker?.widgetAdded.connect((_, panel) => {
+      addJobFactory(panel.content.rendermime, doors);
+      addFormFactory(panel.content.rendermime, doors, panel.sessionContext);
+    });
 
     const show = () => app.shell.activateById(SIDEBAR_ID);
     const open = (jobId: string, name: string) => openJob(app, doors, jobId, name);
-    addCommands(app, tracker, { show, open });
+    const run = (name: string | null, chute: string | null) => {
+      if (name === null) void askAndRun(app, doors);
+      else openForm(app, doors, name, chute);
+    };
+    addCommands(app, tracker, { show, open, run });
     const sidebar = makeSidebar(doors, (job) => open(job.job_id, job.name));
     app.shell.add(sidebar, "left", { rank: 600 });
     restorer?.add(sidebar, SIDEBAR_ID);
-    for (const command of [COMMAND.show, COMMAND.runCell]) {
+    for (const command of [COMMAND.show, COMMAND.runCell, COMMAND.runForm]) {
       palette?.addItem({ command, category: CATEGORY });
     }
     launcher?.add({ command: COMMAND.show, category: "Other", rank: 50 });

@@ -1,5 +1,6 @@
 /** The transport of a notebook cell: custom messages of the widget's comm. */
 import type { AnyModel } from "@anywidget/types";
+import type { FormDocument } from "../core/form";
 import type {
   CommandName,
   Cursor,
@@ -11,18 +12,27 @@ import type {
   Transport,
 } from "../core/transport";
 import type { Changes, Json, StatusInfo } from "../core/types";
+import { Denied } from "../core/upload-comm";
 
 export interface Traits {
-  /** What the model stands for: one job, or the panel of all. */
-  kind: "card" | "panel";
+  /** What the model stands for: one job, the panel of all, or a run form. */
+  kind: "card" | "panel" | "form";
   job: StatusInfo;
   tail: string[];
   commands: CommandName[];
+  form: FormDocument;
 }
 
 type Answer =
   | { type: "answer"; id: string; ok: true; value: Json }
-  | { type: "answer"; id: string; ok: false; message: string };
+  | {
+      type: "answer";
+      id: string;
+      ok: false;
+      message: string;
+      kind?: string;
+      details?: Json[];
+    };
 
 /** What only a panel gets: the changes of all jobs. */
 interface News {
@@ -61,7 +71,7 @@ export class CommTransport implements Transport, ListTransport {
   }
 
   async page(filter: Filter, before: Cursor | null, limit: number): Promise<Page> {
-    const answer = await this.#ask({ type: "page", ...filter, before, limit });
+    const answer = await this.ask({ type: "page", ...filter, before, limit });
     return answer as unknown as Page;
   }
 
@@ -70,11 +80,11 @@ export class CommTransport implements Transport, ListTransport {
   }
 
   command(jobId: string, name: CommandName, args: object = {}): Promise<Json> {
-    return this.#ask({ type: "command", job_id: jobId, name, args });
+    return this.ask({ type: "command", job_id: jobId, name, args });
   }
 
   /** Sends a question and waits for the answer that carries its id. */
-  #ask(question: object): Promise<Json> {
+  ask(question: object, buffers: ArrayBuffer[] = []): Promise<Json> {
     const id = `${this.#page}-${++this.#sent}`;
     return new Promise((resolve, reject) => {
       const end = () => {
@@ -89,10 +99,10 @@ export class CommTransport implements Transport, ListTransport {
         if (message.type !== "answer" || message.id !== id) return;
         end();
         if (message.ok) resolve(message.value);
-        else reject(new Error(message.message));
+        else reject(new Denied(message.message, message.kind ?? "", message.details));
       };
       this.model.on("msg:custom", listen);
-      this.model.send({ ...question, id });
+      this.model.send({ ...question, id }, undefined, buffers);
     });
   }
 }
