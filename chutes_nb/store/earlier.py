@@ -56,7 +56,10 @@ class Earlier:
         self._spans: dict[tuple[str, str], deque[float]] = {}
 
     def usual_s(self, tx: Transaction, chute: str, name: str) -> float | None:
-        """Give the median of the last completed runs in seconds; None without one."""
+        """Give the median of the last completed runs in seconds; None without one.
+
+        A store that cannot be read now only makes the guess less good.
+        """
         known = self._of(tx, chute, name)
         return median(known) if known else None
 
