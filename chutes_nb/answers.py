@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from .errors import MoveRefused
 from .files_in import clean_path
 from .states import ENDED, State
-from .store import Store, intake, jobs, runs
+from .store import Store, intake, jobs, listing, runs
 from .store.blobs import blob_path
 
 FOLLOW_S = 0.1
@@ -48,18 +48,22 @@ def page(store: Store, scope: str | None, filters: dict[str, Any]) -> dict[str, 
     """
     if scope is not None:
         filters["chute"] = intake.chute_named(store.reader, scope)
-    found, cursor = store.jobs(**filters)
-    return {"jobs": found, "next": cursor, "counts": store.counts()}
+    return listing.answer(store.reader, **filters)
 
 
-def detail(store: Store, job: str) -> dict[str, Any]:
+def detail(store: Store, job: str, points: int | None = None) -> dict[str, Any]:
     """Return everything a card shows of a job except its log.
+
+    Parameters
+    ----------
+    points : int, optional
+        Most points of a curve.
 
     Raises
     ------
     JobNotFound
     """
-    found = store.detail(job)
+    found = store.detail(job, points)
     found["files"] = shown_files(found["files"])
     return found
 

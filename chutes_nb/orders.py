@@ -123,9 +123,13 @@ def take_in(store: Store, uploads: Callable[[], Uploads], order: Order) -> Queue
 
 
 def queue_again(
-    store: Store, job: str, resume: bool = True, key: str | None = None
+    store: Store,
+    job: str,
+    resume: bool = True,
+    key: str | None = None,
+    code: str = "same",
 ) -> str:
-    """Queue a new job with the code and the input of an ended one; returns its id.
+    """Queue a new job with the input of an ended one; returns its id.
 
     Parameters
     ----------
@@ -133,13 +137,21 @@ def queue_again(
         Whether the new job finds the old one's checkpoint.
     key : str, optional
         The client's own name for it: the same order is queued once.
+    code : {"same", "current"}
+        The old job's code and options, or those of the newest definition of its name.
 
     Raises
     ------
     JobNotFound, KeyTaken, MoveRefused
     """
+    now = time.time()
     with store.writing() as tx:
-        queued = intake.queue_again(tx, job, store.leases, time.time(), resume, key)
+        newest = intake.newest_like(tx, job) if code == "current" else None
+        changed = None
+        if newest is not None:
+            changed = _by_options(json.loads(newest["options"]), now)
+            changed |= {"definition": newest["key"]}
+        queued = intake.queue_again(tx, job, store.leases, now, resume, key, changed)
     store.feed.nudge()
     if queued.is_new:
         see_to(store, queued)
@@ -211,31 +223,40 @@ def _new_job(
     arguments: dict[str, Any],
     files: dict[str, Any],
 ) -> jobs.NewJob:
-    known = JobOptions.__dataclass_fields__.keys() & told.keys()
-    options = JobOptions(**{name: told[name] for name in known})
     now = time.time()
-    resources = dict(options.resources)
     return jobs.NewJob(
         id=new_id(),
         chute=row["chute"],
         name=row["name"],
         definition=row["key"],
-        max_attempts=1 + options.retry,
-        grace_s=options.grace_s,
         input_kind=payloads.PAYLOAD,
         input=payloads.body(arguments, files),
         inputs=json.dumps(preview(arguments | files), allow_nan=False),
         submitted_at=now,
-        priority=options.priority,
-        timeout_s=options.timeout_s,
-        deadline_at=None if options.deadline_s is None else now + options.deadline_s,
-        policy=options.policy_json(),
-        lane=options.executor,
-        fresh=options.fresh,
-        concurrency=options.concurrency,
-        resources=json.dumps(resources) if resources else None,
-        tags=json.dumps(options.tags or []),
+        **_by_options(told, now),
     )
+
+
+def _by_options(told: dict[str, Any], now: float) -> dict[str, Any]:
+    """Give the fields of a new job that its definition's options say."""
+    known = JobOptions.__dataclass_fields__.keys() & told.keys()
+    options = JobOptions(**{name: told[name] for name in known})
+    resources = dict(options.resources)
+    return {
+        "max_attempts": 1 + options.retry,
+        "grace_s": options.grace_s,
+        "priority": options.priority,
+        "timeout_s": options.timeout_s,
+        "deadline_at": (
+            None if options.deadline_s is None else now + options.deadline_s
+        ),
+        "policy": options.policy_json(),
+        "lane": options.executor,
+        "fresh": options.fresh,
+        "concurrency": options.concurrency,
+        "resources": json.dumps(resources) if resources else None,
+        "tags": json.dumps(options.tags or []),
+    }
 
 
 def _reuse_key(order: Order, told: dict[str, Any], digest: str) -> str | None:

@@ -77,14 +77,14 @@ class Settler:
         """Take over a worker of a dead executor, with the attempt it has."""
         handle = self.lane.adopt(row, task)
         if task is not None:
-            offset = 0  # what the log store has already is kept once
+            offset, usual_s = 0, None  # what the log store has already is kept once
+            place = (self._store.reader, task["chute"], task["name"])
             with contextlib.suppress(StoreError, sqlite3.Error):
                 offset = logs.end(self._store.log_reader, task["id"], task["attempt"])
+                usual_s = self.lane.earlier.usual_s(*place)
             self.lane.give(handle, task)
             gone_s = max(0.0, time.time() - task["started_at"])
             handle.given_at -= gone_s
-            place = (self._store.reader, task["chute"], task["name"])
-            usual_s = self.lane.earlier.usual_s(*place)
             handle.capture = Capture(task["output"], offset, usual_s, handle.given_at)
 
     def ready(self, handle: Handle, busy: Busy | None) -> None:

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO, NamedTuple
 
 from ..answers import files
-from ..errors import JobNotFound
 from ..files_in import free_name
 from ..store import Store, intake
 from ..store.blobs import blob_path
@@ -93,8 +92,6 @@ class File(ChutesHandler):
         await self._send(job, n, scope)
 
     async def _send(self, job: str, n: str, scope: str | None) -> None:
-        if len(n) > 9:
-            raise JobNotFound(f"job {job} has no file number {n[:40]}")
         kept = await self.of_job(scope, job, opened, int(n))
         with kept.source:
             span = self._describe(kept)

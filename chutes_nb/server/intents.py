@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, ClassVar
 
 from ..orders import queue_again
@@ -62,7 +63,10 @@ class Retry(Wish):
         body: Any = self.json_body()
         wanted = shapes.Again.model_validate({} if body is None else body)
         key = idempotency_key(self.request.headers.get("Idempotency-Key"))
-        new = await self.of_job(scope, job, queue_again, wanted.resume, key)
+        again = functools.partial(
+            queue_again, resume=wanted.resume, key=key, code=wanted.code
+        )
+        new = await self.of_job(scope, job, again)
         self.accepted(new)
 
     def accepted(self, job: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar
 
@@ -29,6 +30,8 @@ class LookAtJob(ChutesHandler):
 
     is_quick: ClassVar[bool] = False
 
+    query_shape: ClassVar[type[shapes.WaitQuery]] = shapes.WaitQuery
+
     async def when_ready(
         self,
         scope: str | None,
@@ -42,7 +45,7 @@ class LookAtJob(ChutesHandler):
         question : callable
             Gives the job's status, and what is to be answered.
         """
-        wanted = self.query(shapes.WaitQuery)
+        wanted = self.query(self.query_shape)
         clock = asyncio.get_running_loop().time
         end = clock() + wanted.wait
         ask = self.quickly_of_job if self.is_quick else self.of_job
@@ -75,9 +78,13 @@ def _status(store: Store, job: str) -> tuple[dict[str, Any], dict[str, Any]]:
 class Job(LookAtJob):
     """``GET jobs/ID`` and ``DELETE jobs/ID``."""
 
+    query_shape = shapes.DetailQuery
+
     async def get(self, job: str, scope: str | None = None) -> None:
         """Answer everything a card shows."""
-        self.answer(await self.when_ready(scope, job, _detail))
+        points = self.query(shapes.DetailQuery).points
+        question = functools.partial(_detail, points=points)
+        self.answer(await self.when_ready(scope, job, question))
 
     async def delete(self, job: str, scope: str | None = None) -> None:
         """Forget an ended job."""
@@ -85,8 +92,10 @@ class Job(LookAtJob):
         self.answer({"job_id": job, "status": state, "accepted": True}, 202)
 
 
-def _detail(store: Store, job: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    found = detail(store, job)
+def _detail(
+    store: Store, job: str, points: int | None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    found = detail(store, job, points)
     return found["status"], found
 
 

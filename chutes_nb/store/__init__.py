@@ -21,9 +21,11 @@ from ..states import ENDED
 from . import (
     checks,
     disk,
+    finding,
     holding,
     jobs,
     large,
+    listing,
     logs,
     mending,
     pruning,
@@ -40,7 +42,7 @@ __all__ = ["Pruned", "Store", "Transaction"]
 
 log = logging.getLogger(__name__)
 
-STORE_MIGRATIONS = ["store_1.sql", "store_2.sql", "store_4.sql"]
+STORE_MIGRATIONS = [f"store_{number}.sql" for number in range(1, 6)]
 LOG_MIGRATIONS = ["logs_1.sql"]
 
 
@@ -260,17 +262,17 @@ class Store:
         """StatusInfo of a job as JSON; raises JobNotFound."""
         return wire.status(self.reader, job)
 
-    def detail(self, job: str) -> dict[str, Any]:
+    def detail(self, job: str, most_points: int | None = None) -> dict[str, Any]:
         """Everything a card shows of a job except its log; raises JobNotFound."""
-        return wire.detail(self.reader, job)
+        return wire.detail(self.reader, job, most_points)
 
     def changes(self, since: int, limit: int = 1000) -> dict[str, Any]:
         """Return jobs and moves newer than a revision."""
         return wire.changes(self.reader, since, limit)
 
     def jobs(self, **filters: Any) -> tuple[list[dict[str, Any]], int | None]:
-        """Page of jobs, newest first, and the next cursor; see ``wire.listed``."""
-        return wire.listed(self.reader, **filters)
+        """Page of jobs, newest first, and the next cursor; see ``listing``."""
+        return listing.listed(self.reader, **filters)
 
     def counts(self) -> dict[str, int]:
         """How many jobs are in each state."""
@@ -299,7 +301,7 @@ class Store:
 
     def find(self, hint: str) -> str:
         """Return the id that an id, its beginning or its ending stands for."""
-        return jobs.find(self.reader, hint)
+        return finding.find(self.reader, hint)
 
     def newest(self) -> str | None:
         """Id of the job submitted last, whoever submitted it."""
@@ -333,7 +335,7 @@ class Store:
             asked = jobs.request_cancel(tx, job, by, time.time())
             failpoints.hit("ask.before_commit")
         failpoints.hit("ask.after_commit")
-        self.feed.nudge([job] if self.has_ended(job) else [])
+        self.feed.nudge([job, *tx.ended_too] if self.has_ended(job) else [])
         return asked
 
     def request_extend(self, job: str, seconds: float) -> bool:

@@ -59,6 +59,9 @@ SELECT 'a result of another attempt', r.job, r.attempt
   FROM results r LEFT JOIN attempts a
     ON a.job = r.job AND a.number = r.attempt AND a.state = 'completed'
  WHERE a.job IS NULL;
+SELECT 'a job that waits for one that has ended', j.id, coalesce(p.state, 'gone')
+  FROM jobs j LEFT JOIN jobs p ON p.id = j.after
+ WHERE j.waits = 1 AND (p.id IS NULL OR p.finished_at IS NOT NULL);
 SELECT 'a count that is wrong', c.state, c.n
   FROM counts c
  WHERE c.n <> (SELECT count(*) FROM jobs WHERE state = c.state);

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from collections import deque
 from statistics import median
 from typing import NamedTuple
@@ -55,9 +57,14 @@ class Earlier:
         self._spans: dict[tuple[str, str], deque[float]] = {}
 
     def usual_s(self, tx: Transaction, chute: str, name: str) -> float | None:
-        """Give the median of the last completed runs in seconds; None without one."""
-        known = self._of(tx, chute, name)
-        return median(known) if known else None
+        """Give the median of the last completed runs in seconds; None without one.
+
+        A store that cannot be read now only makes the guess less good.
+        """
+        with contextlib.suppress(sqlite3.Error):
+            known = self._of(tx, chute, name)
+            return median(known) if known else None
+        return None
 
     def completed(self, tx: Transaction, chute: str, name: str, span_s: float) -> None:
         """Take a run that has just completed."""

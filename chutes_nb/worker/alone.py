@@ -155,5 +155,13 @@ def _record(store: Store, job: str, attempt: int, look: Look) -> None:
     with store.writing_logs() as tx:
         end = logs.add(tx, job, attempt, look.start, look.body)
     with store.writing() as tx:
-        runs.note(tx, job, attempt, progress=look.progress, log_end=end)
+        quiet_since = None if look.quiet_s is None else time.time() - look.quiet_s
+        runs.note(
+            tx,
+            job,
+            attempt,
+            progress=look.progress,
+            log_end=end,
+            quiet_since=quiet_since,
+        )
         runs.add_metrics(tx, job, attempt, look.points, time.time())

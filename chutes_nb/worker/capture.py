@@ -16,7 +16,15 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from ..reading import Metric, Pace, ProgressRead, Reader, Reading, Thinner
+from ..reading import (
+    Metric,
+    Pace,
+    ProgressRead,
+    Reader,
+    Reading,
+    Silence,
+    Thinner,
+)
 from ..store.logs import HEAD_BYTES, TAIL_BYTES
 
 LOOK_BYTES = 1 << 20
@@ -26,18 +34,26 @@ WORTH_TELLING_S = 1.0  # nobody waits for what is over by then
 
 @dataclass(slots=True)
 class Look:
-    """What one look found: bytes from ``start`` on, and what they tell."""
+    """What one look found: bytes from ``start`` on, and what they tell.
+
+    Attributes
+    ----------
+    quiet_s : float or None
+        For how many seconds the attempt has been silent, where that is unusual; told
+        once for each silence.
+    """
 
     start: int
     body: bytes
     progress: dict[str, Any] | None = None
     metrics: list[Metric] = field(default_factory=list)
     has_more: bool = False
+    quiet_s: float | None = None
 
     @property
     def tells(self) -> bool:
-        """Whether something was read from the bytes."""
-        return bool(self.metrics) or self.progress is not None
+        """Whether there is something to write beside the bytes."""
+        return bool(self.metrics or self.progress is not None or self.quiet_s)
 
     @property
     def points(self) -> list[tuple[str, float | None, float]]:
@@ -79,6 +95,7 @@ class Capture:
         self._read: ProgressRead | None = None
         self._is_told = False
         self._is_at_rest = True
+        self._silence = Silence()
         self._fd: int | None = None
 
     @cached_property
@@ -105,12 +122,16 @@ class Capture:
         """
         body, size = self._next()
         if not body and self._is_at_rest:
-            return self._foretold(now) if self._is_new else None
+            if self._is_new:
+                return self._foretold(now)
+            quiet_s = self._silence.noticed(now)
+            return None if quiet_s is None else Look(self.offset, b"", quiet_s=quiet_s)
         self._is_at_rest = not body
         start = self.offset
         self.offset += len(body)
         if body:
             self.last_output_at = now
+            self._silence.broken(now)
         look = Look(start, body, has_more=self.offset < size)
         # Nothing new says as well that the last line is whole as it stands.
         self._read_into(look, self._reader.feed(body), now)
@@ -143,6 +164,7 @@ class Capture:
     def told(self, now: float, value: dict[str, Any]) -> dict[str, Any]:
         """Take progress that the job tells by itself; text is not asked any more."""
         self._is_told, self._is_new = True, False
+        self._silence.broken(now)
         done, total = value.get("done"), value.get("total")
         fraction = None
         if done is not None and total:
