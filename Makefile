@@ -7,6 +7,7 @@
 # make screenshots   the pictures of the README, from a real JupyterLab
 # make bench-panel   from a print to a pixel, floods and long lists, in figures
 # make chaos   ten minutes of kills, then every planted bug (CHAOS='--minutes 1')
+# make proofs  each promise at length, a line for each (PROOFS='tokens --count 20')
 # make clean   remove what the targets above have made
 #
 # Needs Python 3.11 or newer and node 20 or newer. The rest is installed into .venv
@@ -16,7 +17,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := test
-.PHONY: test demo lab lint build bench bench-panel screenshots chaos clean chromium pytest \
+.PHONY: test demo lab lint build bench bench-panel screenshots chaos proofs clean \
+	chromium pytest \
 	notebooks panel-test
 
 PYTHON ?= python3.11
@@ -142,6 +144,9 @@ screenshots: .venv/.installed .venv/.linked $(PANEL) chromium
 
 chaos: .venv/.installed $(PANEL)
 	$(BIN)/python -m tests.chaos $(CHAOS)
+
+proofs: .venv/.installed $(PANEL)
+	$(BIN)/python -m tests.proofs $(PROOFS)
 
 clean:
 	rm -rf .venv .demo .mypy_cache .pytest_cache .ruff_cache dist build tests/out

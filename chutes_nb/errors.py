@@ -16,7 +16,19 @@ class NotAvailable(ChutesError):
 
 
 class BindingError(ChutesError, TypeError):
-    """A payload fits no reading of the job's signature."""
+    """A payload fits no reading of the job's signature.
+
+    Attributes
+    ----------
+    details : list of dict
+        By HTTP one entry an error: ``loc``, ``msg``, ``type``; else empty.
+    """
+
+    def __init__(
+        self, message: str, details: list[dict[str, object]] | None = None
+    ) -> None:
+        self.details = details or []
+        super().__init__(message)
 
 
 class ValidationFailed(ChutesError, ValueError):
@@ -35,6 +47,10 @@ class ValidationFailed(ChutesError, ValueError):
 
 class CaptureTooLarge(ChutesError):
     """A job would carry more of the notebook with it than it may."""
+
+
+class FileTooLarge(ChutesError):
+    """A file is larger than what is copied into the store."""
 
 
 class JobNotFound(ChutesError, LookupError):
@@ -134,6 +150,18 @@ class TemporaryError(ChutesError):
 
 class ResultNotStorable(ChutesError):
     """What a job returned can be neither written as JSON nor pickled."""
+
+
+class ServerError(ChutesError):
+    """A server that was asked by HTTP is none of ours, or could not answer."""
+
+
+class ServerUnreachable(ServerError, ConnectionError):
+    """A server does not answer."""
+
+
+class AccessDenied(ServerError, PermissionError):
+    """A server refuses the token that it was asked with."""
 
 
 class StoreError(ChutesError):

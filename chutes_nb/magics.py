@@ -145,17 +145,19 @@ _LOGS = _parser("chute_logs", "Print what a job wrote.")
 _LOGS.add_argument("-f", "--follow", action="store_true", help="until the job ends")
 _LOGS.add_argument("-n", "--tail", type=int, help="only so many last lines")
 _LOGS.add_argument("--attempt", type=int, help="of an earlier attempt")
+_LOGS.add_argument("-s", "--search", help="only lines that hold this text")
 
 
 def show_logs(line: str) -> None:
-    """Print what a job wrote: %chute_logs [ID] [-f] [-n LINES] [--attempt N]."""
+    """Print what a job wrote: %chute_logs [ID] [-f] [-n N] [-s TEXT] [--attempt N]."""
     given = _parsed(_LOGS, line)
     job = named_job(given.job)
+    asked = {"attempt": given.attempt, "search": given.search}
     if given.follow:
-        for one in job.logs(follow=True, attempt=given.attempt):
+        for one in job.logs(follow=True, **asked):
             print(one, flush=True)
         return
-    text = str(job.logs(tail=given.tail, attempt=given.attempt))
+    text = str(job.logs(tail=given.tail, **asked))
     print(text, end="" if text.endswith("\n") or not text else "\n")
 
 

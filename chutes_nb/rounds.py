@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import failpoints
-from .errors import MoveRefused
+from .errors import ChutesError, MoveRefused, StoreError
 from .lanes.causes import pass_before_commit
-from .lanes.claims import Claims
+from .lanes.claims import Claims, define_message, task_of
 from .lanes.handle import Handle
 from .lanes.process import ProcessLane
 from .policy import Ending
@@ -20,7 +20,6 @@ from .states import ENDED, State
 from .store import Store, Transaction, fleet, jobs, logs, runs, settling
 from .store.db import Row
 from .worker.capture import Look
-from .worker.frames import Task
 
 WORN_AFTER_RUNS = 20_000
 
@@ -39,6 +38,10 @@ class Entry:
 
     def fail(self, error: Exception) -> None:
         """Tell whoever waits that it was not written."""
+
+    def bare(self, error: Exception) -> list[Entry]:
+        """Return what is to be written where this itself cannot be."""
+        return []
 
 
 @dataclass
@@ -76,6 +79,8 @@ class Submit(Entry):
 
     def fail(self, error: Exception) -> None:
         """Say why the jobs are not in the store."""
+        if not isinstance(error, ChutesError):
+            error = StoreError(f"this job cannot be stored: {error}")
         with contextlib.suppress(InvalidStateError):
             self.done.set_exception(error)
 
@@ -143,6 +148,13 @@ class Finish(Entry):
     told: list[tuple[str, Any]] = field(default_factory=list)
     files: list[runs.KeptFile] = field(default_factory=list)
     state: State | None = None
+    is_bare: bool = False
+
+    def bare(self, error: Exception) -> list[Entry]:
+        """Return an end that says what was wrong with this one."""
+        ending = settling.bare(self.ending, error)
+        end = Finish(self.handle, self.task, ending, is_bare=True)
+        return [] if self.is_bare else [end]
 
     def apply(self, tx: Transaction, round_: Round) -> None:
         """Move the job; an attempt that is not ours any more changes nothing."""
@@ -295,6 +307,7 @@ class Round:
     def _can_go_on(self, handle: Handle) -> bool:
         return (
             not handle.is_going
+            and handle.transport is not None  # it may have died since it told its end
             and handle.stopping is None
             and handle.outcome is not None
             and not handle.outcome.is_last
@@ -372,26 +385,3 @@ class Round:
                 self.lane.stop(handle, Ending(State.CANCELLED, reason))
             elif limits.get(task["id"], handle.timeout_s) != handle.timeout_s:
                 self.lane.extend(handle, limits[task["id"]])
-
-
-def define_message(definition: Row) -> tuple[Any, ...]:
-    """Return the message that gives a worker a definition."""
-    names = ("key", "code", "setup", "sources")
-    return ("define", *(definition[name] for name in names))
-
-
-def task_of(row: Row, output: str) -> Task:
-    """Return the attempt of a claimed row, as it is sent."""
-    return Task(
-        row["id"],
-        row["attempt"],
-        row["max_attempts"],
-        row["name"],
-        row["definition"],
-        row["input_kind"],
-        row["input"],
-        row["timeout_s"],
-        row["grace_s"],
-        output,
-        bool(row["fresh"]),
-    )

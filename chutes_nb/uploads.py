@@ -8,6 +8,7 @@ with a checksum comes in: it says where that piece began.
 from __future__ import annotations
 
 import base64
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -18,6 +19,7 @@ import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from . import failpoints
 from .errors import ChutesError, StoreFull
 from .files_in import clean_name
 from .paths import PRIVATE_FILE, private_dir
@@ -28,6 +30,8 @@ from .store.ids import new_id
 HALF_LIVES_S = 24 * 3600.0
 WHOLE_LIVES_S = 30 * 24 * 3600.0
 LIMIT_BYTES = 8 << 30
+UPLOADS = "uploads"  # their folder in the store's home
+LIMIT_FILE = "limit"
 SPARE_BYTES = 64 << 20  # what an upload leaves free on the disk
 
 _UID = re.compile(r"[0-9a-z]{16}")
@@ -87,20 +91,34 @@ class Upload:
         return {name: getattr(self, name) for name in names} | {"size": self.length}
 
 
-def upload_limit() -> int:
-    """Most bytes of one upload: ``CHUTES_NB_UPLOAD_LIMIT``, else 8 GiB.
+def upload_limit(folder: Path) -> int:
+    """Most bytes of one upload.
+
+    What was configured for the store last, else ``CHUTES_NB_UPLOAD_LIMIT``, else 8 GiB.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The store's folder of uploads, which need not be there.
 
     Raises
     ------
     ChutesError
         If the variable is no whole number.
     """
+    with contextlib.suppress(FileNotFoundError, ValueError):
+        return int((folder / LIMIT_FILE).read_text())
     text = os.environ.get("CHUTES_NB_UPLOAD_LIMIT", "")
     if text and not text.isdigit():
         raise ChutesError(
             f"CHUTES_NB_UPLOAD_LIMIT={text!r} must be a whole number of bytes"
         )
     return int(text) if text else LIMIT_BYTES
+
+
+def set_upload_limit(folder: Path, limit: int) -> None:
+    """Set the most bytes of one upload, for every kernel and server of the store."""
+    _write_private(private_dir(folder) / LIMIT_FILE, str(limit))
 
 
 class Uploads:
@@ -112,13 +130,15 @@ class Uploads:
         Theirs alone, on the file system of ``blobs``.
     blobs : pathlib.Path
         The store's folder of contents.
-    limit : int
-        Most bytes of one upload.
     """
 
-    def __init__(self, folder: Path, blobs: Path, limit: int = LIMIT_BYTES) -> None:
+    def __init__(self, folder: Path, blobs: Path) -> None:
         self._folder, self._blobs = private_dir(folder), blobs
-        self.limit = limit
+
+    @property
+    def limit(self) -> int:
+        """Most bytes of one upload, as it is set now."""
+        return upload_limit(self._folder)
 
     def create(self, length: int, name: str = "", kind: str = "") -> Upload:
         """Begin an upload.
@@ -130,10 +150,12 @@ class Uploads:
         StoreFull
             If the disk has no room for it.
         """
-        if length > self.limit:
+        limit = self.limit
+        if length > limit:
             raise UploadTooLarge(
                 f"the file has {shown_size(length)}, and an upload may have "
-                f"{shown_size(self.limit)}; CHUTES_NB_UPLOAD_LIMIT sets this limit"
+                f"{shown_size(limit)}; chutes_nb.configure(upload_limit=...) or "
+                "CHUTES_NB_UPLOAD_LIMIT sets this limit"
             )
         free = shutil.disk_usage(self._folder).free
         if length + SPARE_BYTES > free:
@@ -241,9 +263,11 @@ class Uploads:
             with part.open("rb") as source:
                 digest = hashlib.file_digest(source, "sha256").hexdigest()
             upload = replace(upload, sha256=digest)
+            failpoints.hit("upload.before_finish")
             self._write(upload)  # first: a server that dies here finds it and goes on
         if part.exists():
             take_over(part, self._blobs, upload.sha256)
+        failpoints.hit("upload.after_finish")
         return upload
 
     def delete(self, uid: str) -> None:
@@ -283,14 +307,7 @@ class Uploads:
         return blob_path(self._blobs, upload.sha256 or "").is_file()
 
     def _write(self, upload: Upload) -> None:
-        about = self._about(upload.uid)
-        aside = about.with_suffix(".new")
-        fd = os.open(aside, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, PRIVATE_FILE)
-        with os.fdopen(fd, "w") as file:
-            json.dump(asdict(upload), file)
-            file.flush()
-            os.fsync(fd)
-        os.replace(aside, about)
+        _write_private(self._about(upload.uid), json.dumps(asdict(upload)))
 
     def _about(self, uid: str) -> Path:
         return self._folder / f"{uid}.json"
@@ -330,6 +347,7 @@ class Writer:
         try:
             while left:
                 left = left[os.write(self._fd, left) :]
+                failpoints.hit("upload.mid_chunk")
         except OSError as error:
             raise StoreFull(f"the upload cannot be written: {error}") from error
         self.offset += len(body)
@@ -360,3 +378,13 @@ class Writer:
                 )
         finally:
             os.close(self._fd)
+
+
+def _write_private(path: Path, text: str) -> None:
+    aside = path.with_suffix(".new")
+    fd = os.open(aside, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, PRIVATE_FILE)
+    with os.fdopen(fd, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(fd)
+    os.replace(aside, path)

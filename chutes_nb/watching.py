@@ -56,10 +56,11 @@ class Watch:
                     seen = version
                     self._put(Kick(asks=True))
                     # A waiting job can be ended by others: a cancel from the server.
+                    newest = self._store.rev()  # first: more may end meanwhile
                     self._store.feed.nudge(self._store.ended_since(rev))
-                    rev = self._store.rev()
+                    rev = newest
                 self._keep_small()
-            except (StoreError, sqlite3.DatabaseError) as error:
+            except (StoreError, sqlite3.Error, OSError) as error:
                 log.error("the store cannot be read: %s", error)
                 mended(self._store)
                 await anyio.sleep(AFTER_ERROR_S)
@@ -88,9 +89,11 @@ class Gates:
         bool
             False, with none taken, where somebody else has one of them.
         """
+        # A copy: other threads submit meanwhile. What has looks comes from this one.
+        looks = [one for one in tuple(entries) if isinstance(one, Told) and one.look]
         if not self._store.gate().try_enter():
             return False
-        if not any(isinstance(one, Told) and one.look for one in entries):
+        if not looks:
             return True
         self._has_logs = self._store.log_gate().try_enter()
         if not self._has_logs:

@@ -19,7 +19,7 @@ HEIGHT = {
     height: room.split()
     for height, room in enumerate(
         [
-            "errors states sizes bytecode locality flow failpoints",
+            "errors states sizes bytecode locality flow failpoints folding",
             "paths model policy loading options cells",
             "processes",
             "store",
@@ -31,14 +31,15 @@ HEIGHT = {
             "lanes",
             "rounds",
             "settler",
-            "watching",
+            "watching inheriting",
             "executor",
             "runtime",
-            "submitting upkeep",
+            "submitting upkeep remarks",
             "panel server",
-            "job_parts publishing",
-            "job",
-            "group client",
+            "job_parts job_logs job_files publishing",
+            "job forms",
+            "group",
+            "client",
             "job_function",
             "chute",
             "platform_import host",
@@ -54,7 +55,7 @@ LEVEL = {room: height for height, rooms in HEIGHT.items() for room in rooms}
 # The two front doors read and write the store and know nothing of who runs jobs.
 DOORS = ("panel", "server")
 BEHIND_THE_DOORS = {
-    *("executor", "settler", "rounds", "lanes"),
+    *("executor", "settler", "inheriting", "rounds", "lanes"),
     *("runtime", "worker", "host"),
 }
 
@@ -62,11 +63,13 @@ BEHIND_THE_DOORS = {
 HEAVY = ("pydantic", "anyio", "ipykernel", "IPython", "numpy")
 
 # Imports inside functions that are meant, each with its reason; none of them is of
-# the package's own modules, except in the entry points.
+# the package's own modules, except in the entry points and where a door seldom opens.
 LOCAL_IMPORTS = {
     ("__init__", "__getattr__"): "a worker imports the package and needs no chute.py",
     ("__init__", "load_ipython_extension"): "an entry point of IPython",
     ("__init__", "unload_ipython_extension"): "an entry point of IPython",
+    ("chute", "connect"): "httpx, for those who connect to a server",
+    ("client.job", "show"): "IPython is there in a notebook only, and slow to import",
     ("job", "show"): "IPython is there in a notebook only, and slow to import",
     ("worker.payload", "bound_payload"): "pydantic, for payloads nobody has bound",
     ("paths", "default_home"): "jupyter_core is slow to import and often not needed",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ class LiveWidget(anywidget.AnyWidget):
         self._streams_lock = threading.Lock()
         self._streams: dict[str, Stream] = {}
         super().__init__(commands=Actions.offered(self._actions), **traits)
-        _free_from_the_cell(self.comm)
+        free_from_the_cell(self.comm)
         self.on_msg(self._take)
 
     def _stream(self, job_id: str) -> Stream:
@@ -70,18 +71,12 @@ class LiveWidget(anywidget.AnyWidget):
         self, message: dict[str, Any], buffers: list[bytes] | None = None
     ) -> dict[str, Any]:
         """Answer a question of a page; bytes of files go into ``buffers``."""
-        try:
-            if message.get("type") == "ping":
-                return {"ok": True, "value": True}
-            if message.get("type") == "file":
-                body, said = self._piece(message)
-                (buffers if buffers is not None else []).append(body)
-                return {"ok": True, "value": said}
-            return {"ok": True, "value": self._obey(message)}
-        except ChutesError as error:
-            return {"ok": False, "message": str(error)}
-        except Exception as error:  # said at the button, or the page waits for ever
-            return {"ok": False, "message": f"{type(error).__name__}: {error}"}
+        kind = message.get("type")
+        if kind == "ping":
+            return {"ok": True, "value": True}
+        if kind == "file":
+            return answer_of(lambda: self._piece(message, buffers))
+        return answer_of(lambda: self._obey(message))
 
     def _obey(self, message: dict[str, Any]) -> Any:
         """Do what a page asks for; returns what it is told.
@@ -99,7 +94,9 @@ class LiveWidget(anywidget.AnyWidget):
             self._moved(value)
         return value if isinstance(value, (str, bool)) else None
 
-    def _piece(self, message: dict[str, Any]) -> tuple[bytes, dict[str, Any]]:
+    def _piece(
+        self, message: dict[str, Any], buffers: list[bytes] | None
+    ) -> dict[str, Any]:
         """Read the next piece of a job's file for a page that no server serves.
 
         Raises
@@ -119,13 +116,27 @@ class LiveWidget(anywidget.AnyWidget):
             raise ChutesError(
                 f"the content of {row['name']} is not in the store any more"
             ) from error
-        return body, {"size": row["size"], "type": row["type"]}
+        if buffers is not None:
+            buffers.append(body)
+        return {"size": row["size"], "type": row["type"]}
 
     def _moved(self, job_id: str) -> None:
         """Take note of a new job that stands in an old one's place."""
 
 
-def _free_from_the_cell(channel: Any) -> None:
+def answer_of(question: Callable[[], Any]) -> dict[str, Any]:
+    """Put what a page asked for, or why there is none, into the shape of an answer."""
+    try:
+        return {"ok": True, "value": question()}
+    except ChutesError as error:
+        said = {"message": str(error), "kind": type(error).__name__}
+        return {"ok": False, "details": getattr(error, "details", [])} | said
+    except Exception as error:  # said at the button, or the page waits for ever
+        said = {"message": f"{type(error).__name__}: {error}", "kind": "Error"}
+        return {"ok": False, "details": []} | said
+
+
+def free_from_the_cell(channel: Any) -> None:
     """Let a page's messages go to the subshell that they name.
 
     ipykernel 7.4 (``BaseComm._reply_subshell_for``) sends a page's message to the

@@ -11,7 +11,6 @@ from . import shapes
 from .base import ChutesHandler
 from .faults import Refusal
 
-MOST_STREAMS = 512
 HEARTBEAT_S = 15.0
 SLOW_S = 20.0  # a reader that takes nothing for so long is let go
 RETRY_MS = 1000
@@ -67,11 +66,12 @@ class Events(Following):
         """Send every change until the reader goes away, or takes nothing more."""
         since = await self._since()
         news = self.desk.news
-        if news.streams >= MOST_STREAMS:
+        most = self.desk.most_streams
+        if news.streams >= most:
             raise Refusal(
                 503,
                 "TooManyStreams",
-                f"{MOST_STREAMS} streams are open; close a page, or poll changes",
+                f"{most} streams are open; close a page, or poll changes",
                 headers={"Retry-After": "5"},
             )
         self._bell = bell = asyncio.Event()

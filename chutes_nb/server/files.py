@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO, NamedTuple
 
 from ..errors import JobNotFound
-from ..files_in import clean_name
+from ..files_in import free_name
 from ..store import Store, intake, runs
 from ..store.blobs import blob_path
 from .base import ChutesHandler
@@ -198,21 +198,10 @@ def packed(store: Any, files: list[dict[str, Any]]) -> Iterator[bytes]:
                 source, _ = open_content(store(), file["sha256"])
             except Refusal:
                 continue
-            about = zipfile.ZipInfo(_free_name(file["name"], used))
+            about = zipfile.ZipInfo(free_name(file["name"], used))
             about.external_attr = 0o600 << 16
             with source, archive.open(about, "w", force_zip64=True) as target:
                 while piece := source.read(PIECE_BYTES):
                     target.write(piece)
                     yield sink.take()
     yield sink.take()
-
-
-def _free_name(name: str, used: set[str]) -> str:
-    root, dot, suffix = clean_name(name).rpartition(".")
-    root, suffix = (root, dot + suffix) if root else (suffix, "")
-    found, count = root + suffix, 1
-    while found.casefold() in used:
-        count += 1
-        found = f"{root} ({count}){suffix}"
-    used.add(found.casefold())
-    return found

@@ -11,7 +11,7 @@ from ..store import Store, intake
 from . import shapes
 from .base import ChutesHandler
 from .hosting import see_to
-from .submit import by_options
+from .submit import by_options, idempotency_key
 
 BY = "an HTTP request"
 SMALL_BODY_BYTES = 64 << 10
@@ -63,7 +63,8 @@ class Retry(Wish):
         """Queue a new job with the code and the input of an ended one."""
         body: Any = self.json_body()
         wanted = shapes.Again.model_validate({} if body is None else body)
-        new = await self.of_job(scope, job, run_again, wanted)
+        key = idempotency_key(self.request.headers.get("Idempotency-Key"))
+        new = await self.of_job(scope, job, run_again, wanted, key)
         self.accepted(new)
 
     def accepted(self, job: str) -> None:
@@ -73,12 +74,12 @@ class Retry(Wish):
         self.answer({"job_id": job, "status": State.QUEUED}, 202)
 
 
-def run_again(store: Store, job: str, wanted: shapes.Again) -> str:
+def run_again(store: Store, job: str, wanted: shapes.Again, key: str | None) -> str:
     """Queue a job again; returns the new id.
 
     Raises
     ------
-    JobNotFound, MoveRefused
+    JobNotFound, KeyTaken, MoveRefused
     """
     now = time.time()
     with store.writing() as tx:
@@ -87,7 +88,10 @@ def run_again(store: Store, job: str, wanted: shapes.Again) -> str:
         if newest is not None:
             changed = by_options(json.loads(newest["options"]), now)
             changed |= {"definition": newest["key"]}
-        queued = intake.queue_again(tx, job, store.leases, now, wanted.resume, changed)
+        queued = intake.queue_again(
+            tx, job, store.leases, now, wanted.resume, key, changed
+        )
     store.feed.nudge()
-    see_to(store, queued)
+    if queued.is_new:
+        see_to(store, queued)
     return queued.job

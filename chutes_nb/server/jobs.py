@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar
 
 from ..errors import MoveRefused
-from ..files_in import clean_name
+from ..files_in import clean_path
 from ..states import ENDED, State
 from ..store import Store, intake, listing
 from . import shapes
@@ -21,7 +21,15 @@ PIECE_BYTES = 1 << 20
 
 
 class LookAtJob(ChutesHandler):
-    """A route about one job, which may wait until there is something to say."""
+    """A route about one job, which may wait until there is something to say.
+
+    Attributes
+    ----------
+    is_quick : bool
+        Whether its question is a look at a row or two, and may share a thread's turn.
+    """
+
+    is_quick: ClassVar[bool] = False
 
     query_shape: ClassVar[type[shapes.WaitQuery]] = shapes.WaitQuery
 
@@ -41,9 +49,10 @@ class LookAtJob(ChutesHandler):
         wanted = self.query(self.query_shape)
         clock = asyncio.get_running_loop().time
         end = clock() + wanted.wait
+        ask = self.quickly_of_job if self.is_quick else self.of_job
         while True:
             seen = await self.desk.news.newest() if wanted.wait else 0
-            status, found = await self.of_job(scope, job, question)
+            status, found = await ask(scope, job, question)
             has_ended = State(status["status"]) in ENDED
             is_new = wanted.since is not None and status["rev"] > wanted.since
             left = end - clock()
@@ -54,6 +63,8 @@ class LookAtJob(ChutesHandler):
 
 class Status(LookAtJob):
     """``GET jobs/ID/status``."""
+
+    is_quick: ClassVar[bool] = True
 
     async def get(self, job: str, scope: str | None = None) -> None:
         """Answer the job as it stands."""
@@ -92,7 +103,7 @@ def _detail(
 
 def shown_files(files: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Give files names that are safe to show and to save under."""
-    return [one | {"name": clean_name(one["name"])} for one in files]
+    return [one | {"name": clean_path(one["name"])} for one in files]
 
 
 def forget(store: Store, job: str) -> str:

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..states import ENDED, State
-from ..store import Store, jobs
+from ..store import Store, jobs, runs
 from ..store.blobs import blob_path
+from .base import ChutesHandler
 from .jobs import LookAtJob
 
 PIECE_BYTES = 256 << 10
@@ -50,6 +51,30 @@ class Results(LookAtJob):
                 self.write(piece)
                 await self.flush()
         self.finish("}")
+
+
+class Partial(ChutesHandler):
+    """``GET jobs/ID/partial``."""
+
+    async def get(self, job: str, scope: str | None = None) -> None:
+        """Answer what a job has emitted so far, in order."""
+        self.answer({"partial": await self.of_job(scope, job, partials_of)})
+
+
+def partials_of(store: Store, job: str) -> list[dict[str, Any]]:
+    """Return each partial result that is JSON; of others, that they are there.
+
+    Raises
+    ------
+    JobNotFound
+    """
+    store.status(job)  # raises where there is no such job
+    return [
+        {"value": json.loads(body), "exact": True}
+        if kind == "json"
+        else {"value": None, "exact": False}
+        for kind, body in runs.partials(store.reader, job, store.blobs)
+    ]
 
 
 def answer_of(store: Store, job: str) -> tuple[dict[str, Any], Answer]:

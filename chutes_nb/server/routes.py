@@ -16,8 +16,10 @@ from .files import File, Files, Zip
 from .intents import Cancel, Extend, Retry
 from .jobs import Job, Jobs, Logs, Status
 from .metrics import Metrics, Schema
-from .results import Results
+from .results import Partial, Results
+from .rows import Rows
 from .submit import Submit
+from .trace import Trace
 from .uploading import KnownUpload, NewUpload
 
 JSON = "application/json"
@@ -67,6 +69,7 @@ FORM: dict[str, Any] = {
     "description": "A field for each argument; files as files.",
     "additionalProperties": True,
 }
+NAMED = {"Idempotency-Key": ("Names this request; it is queued once.", False)}
 TUS = {"Tus-Resumable": ("1.0.0", True)}
 QUEUED = {202: Answer("Queued; Location has its status.", shapes.Accepted)}
 ASKED = {202: Answer("Asked, and whether it still could be.", shapes.Intent)}
@@ -91,8 +94,9 @@ ROUTES = [
             "post": Operation(
                 "Submit a job by its name",
                 QUEUED,
+                query=shapes.SubmitQuery,
                 bodies={JSON: JSON_OBJECT, "multipart/form-data": FORM},
-                headers={"Idempotency-Key": ("Names this request.", False)},
+                headers=NAMED,
                 errors=(400, 404, 409, 413, 415, 422, 507),
             ),
             "get": Operation(
@@ -132,6 +136,40 @@ ROUTES = [
                 },
                 query=shapes.WaitQuery,
                 errors=JOB,
+            )
+        },
+    ),
+    Route(
+        "jobs/{job}/results/rows",
+        Rows,
+        {
+            "get": Operation(
+                "A page of a table that a job returned",
+                {200: Answer("Rows.", shapes.RowsAnswer)},
+                query=shapes.RowsQuery,
+                errors=(*JOB, 410, 422),
+            )
+        },
+    ),
+    Route(
+        "jobs/{job}/partial",
+        Partial,
+        {
+            "get": Operation(
+                "What a job has emitted so far",
+                {200: Answer("Its partial results.", shapes.Partials)},
+                errors=(404,),
+            )
+        },
+    ),
+    Route(
+        "jobs/{job}/trace",
+        Trace,
+        {
+            "get": Operation(
+                "The life of a job as OpenTelemetry's spans",
+                {200: Answer("OTLP as JSON.", shapes.Trace)},
+                errors=(404,),
             )
         },
     ),
@@ -199,7 +237,8 @@ ROUTES = [
                 "Run an ended job again",
                 QUEUED,
                 body=shapes.Again,
-                errors=(400, 404, 409, 413, 415),
+                headers=NAMED,
+                errors=(400, 404, 409, 413, 415, 422),
             )
         },
     ),

@@ -60,6 +60,19 @@ class LogQuery(BaseModel):
     download: bool = False
 
 
+class RowsQuery(BaseModel):
+    """Which rows of a table are wanted: all, or those that hold a text, in an order.
+
+    ``sort`` is the number of a column, ``down`` its order; empty cells come last.
+    """
+
+    offset: Annotated[int, Field(ge=0, le=MOST_SQL_INTEGER)] = 0
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+    q: Text | None = None
+    sort: Annotated[int, Field(ge=0, le=1000)] | None = None
+    down: bool = False
+
+
 class ChangesQuery(BaseModel):
     """From which revision on (none: where it begins), and how long to wait for it."""
 
@@ -71,6 +84,13 @@ class EventsQuery(BaseModel):
     """From which revision on; from now on where nothing is said."""
 
     since: Revision | None = None
+
+
+class SubmitQuery(BaseModel):
+    """Which job may be given back instead of a new one."""
+
+    reuse: bool | None = None
+    key: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
 
 
 class Extension(BaseModel):
@@ -249,6 +269,24 @@ class EndError(BaseModel):
     reason: str | None
 
 
+class Column(BaseModel):
+    """A column of a table."""
+
+    name: str
+    type: Literal["number", "boolean", "time", "text"]
+
+
+class RowsAnswer(BaseModel):
+    """Rows of a table; how many were found, are kept, and were there in all."""
+
+    columns: list[Column]
+    rows: list[list[Any]]
+    offset: int
+    found_rows: int
+    kept_rows: int
+    total_rows: int
+
+
 class Results(BaseModel):
     """What a job returned; ``exact`` where the JSON says all there is to say."""
 
@@ -259,6 +297,25 @@ class Results(BaseModel):
     type: str | None
     view: dict[str, Any] | None
     error: EndError | None
+
+
+class PartialResult(BaseModel):
+    """One partial result; its value is JSON, or null where that could not say it."""
+
+    value: Any
+    exact: bool
+
+
+class Partials(BaseModel):
+    """What a job has emitted, in order."""
+
+    partial: list[PartialResult]
+
+
+class Trace(BaseModel):
+    """Spans as OTLP has them in JSON."""
+
+    resourceSpans: list[dict[str, Any]]  # noqa: N815 - the name that OTLP gives it
 
 
 class Unfinished(BaseModel):

@@ -6,18 +6,20 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from .. import payloads
 from ..errors import ValidationFailed
 from ..options import JobOptions
+from ..states import State
 from ..store import Store, intake, jobs
 from ..store.db import Row
 from ..store.ids import new_id
 from ..store.intake import Queued
 from ..uploads import UploadNotFound, Uploads
 from ..views import preview
+from . import shapes
 from .base import JSON_LIMIT_BYTES, ChutesHandler
 from .checking import bind, check
 from .faults import Refusal
@@ -51,6 +53,7 @@ class Submit(ChutesHandler):
         if self.request.method != "POST":
             return
         self._key = idempotency_key(self.request.headers.get("Idempotency-Key"))
+        self._wanted = self.query(shapes.SubmitQuery)
         name, scope = self.path_kwargs["job"], self.path_kwargs.get("scope")
         self._definition = await self.read(definition_named, name, scope)
         if self._is_form():
@@ -83,12 +86,15 @@ class Submit(ChutesHandler):
         """Queue a job of the name ``job``; answers once it is durable."""
         if self._form is not None:
             await self._end_form(self._form)
-        request = Request(self._definition, self._form, self._key)
+        request = Request(self._definition, self._form, self._key, self._wanted)
         if self._form is None:
             request.payload = await self.desk.ask(self.json_body)
         uploads = self.desk.uploads
         queued = await self.read(lambda store: take_in(store, uploads, request))
-        status = await self.read(lambda store: store.status(queued.job)["status"])
+        # A new job may run by now; what is answered is what was done for the client.
+        status: str = State.QUEUED
+        if not queued.is_new:
+            status = await self.read(lambda store: store.status(queued.job)["status"])
         place = f"{self.base_url}chutes/jobs/{queued.job}/status"
         self.set_header("Location", place)
         self.answer({"job_id": queued.job, "status": status}, 202)
@@ -123,6 +129,7 @@ class Request:
     definition: Row
     form: Form | None
     key: str | None
+    wanted: shapes.SubmitQuery
     payload: Any = None
 
 
@@ -193,8 +200,9 @@ def take_in(store: Store, uploads: Callable[[], Uploads], request: Request) -> Q
     files = _files(schema, told, arguments, given, uploads)
     rest = {name: value for name, value in arguments.items() if name not in files}
     checked = check(_without(schema, files), rest)
-    job = _new_job(row, told, checked, files)
     digest = _digest(row, checked, files)
+    job = _new_job(row, told, checked, files)
+    job = replace(job, reuse_key=_reuse_key(row, told, request.wanted, digest))
     with store.writing() as tx:
         place = (row["python"], store.leases)
         queued = intake.queue(tx, job, *place, request.key, digest)
@@ -300,6 +308,22 @@ def by_options(told: dict[str, Any], now: float) -> dict[str, Any]:
         "resources": json.dumps(resources) if resources else None,
         "tags": json.dumps(options.tags or []),
     }
+
+
+def _reuse_key(
+    row: Row, told: dict[str, Any], wanted: shapes.SubmitQuery, digest: str
+) -> str | None:
+    """Name what a job may be given back for.
+
+    A ``key`` means the same as in a notebook, so both find each other's jobs. The same
+    code and input is known by the definition here and by the code there: a job of the
+    one is not taken for one of the other.
+    """
+    if wanted.key is not None:
+        return f"key:{row['chute']}/{row['name']}/{wanted.key}"
+    if told.get("reuse") if wanted.reuse is None else wanted.reuse:
+        return f"same:{row['key']}/{digest}"
+    return None
 
 
 def _digest(row: Row, arguments: dict[str, Any], files: dict[str, Any]) -> str:

@@ -23,12 +23,12 @@ from . import (
     disk,
     holding,
     jobs,
+    large,
     listing,
     logs,
     mending,
     pruning,
     readonly,
-    runs,
     wire,
 )
 from .db import Database, Transaction
@@ -41,7 +41,7 @@ __all__ = ["Pruned", "Store", "Transaction"]
 
 log = logging.getLogger(__name__)
 
-STORE_MIGRATIONS = ["store_1.sql", "store_2.sql", "store_3.sql"]
+STORE_MIGRATIONS = ["store_1.sql", "store_2.sql", "store_3.sql", "store_4.sql"]
 LOG_MIGRATIONS = ["logs_1.sql"]
 
 
@@ -95,11 +95,12 @@ class Store:
         self.home = home.absolute()
         refusal = readonly.refusal(self.home)
         if refusal is None:
-            private_dir(self.home)
+            readonly.make(self.home)
             disk.refuse_network(self.home, file_system(self.home))
         self.runtime = runtime_dir(self.home)
         self.leases = self.home / "leases"
         self.blobs, self.runs = self.home / "blobs", self.home / "runs"
+        self.large = large.Large(self.home / "kept")
         self.journal = Journal(self.home / "outcomes", durability == "full")
         self.ballast = disk.Ballast(self.home / "ballast")
         place = self.home
@@ -229,7 +230,8 @@ class Store:
         # What the store has lost must not lose its only witness as well.
         mending.refill(self._db, self.journal)
         both = (self._db, self._logs)
-        pruned = pruning.prune(both, self.journal, self.home, older_than_s, keep_bytes)
+        place = (self.home, self.large)
+        pruned = pruning.prune(both, self.journal, place, older_than_s, keep_bytes)
         self.feed.nudge()
         return pruned
 
@@ -319,14 +321,11 @@ class Store:
         self, job: str, attempt: int, step: float | None, kind: str, body: bytes
     ) -> None:
         """Keep the newest checkpoint of a job; durable when it returns."""
-        with self.writing() as tx:
-            runs.set_checkpoint(tx, job, attempt, step, kind, body, time.time())
-            failpoints.hit("checkpoint.before_commit")
-        failpoints.hit("checkpoint.after_commit")
+        large.save_checkpoint(self._db, self.large, job, attempt, step, kind, body)
 
     def load_checkpoint(self, job: str) -> tuple[str, bytes] | None:
         """Return the newest checkpoint of a job, encoded."""
-        return runs.checkpoint(self.reader, job)
+        return large.load_checkpoint(self.reader, self.large, job)
 
     # -- intents -----------------------------------------------------------------
     def request_cancel(self, job: str, by: str) -> bool:
@@ -382,6 +381,7 @@ class Store:
         failpoints.hit("delete.between")
         with self.writing_logs() as tx:
             logs.delete(tx, job)
+        self.large.forget(self.reader, job)
         self.feed.nudge()
 
     def data_version(self) -> int:

@@ -216,6 +216,7 @@ def queue_again(
     leases: Path,
     now: float,
     resume: bool,
+    key: str | None = None,
     changed: Mapping[str, Any] | None = None,
 ) -> Queued:
     """Queue a new job of an ended one, with the same input.
@@ -226,9 +227,16 @@ def queue_again(
         Fields of ``NewJob`` that are not those of the old one: ``definition`` and
         its options, where the code of now is wanted.
 
+    Parameters
+    ----------
+    key : str, optional
+        The request's own name: the same request is queued once.
+
     Raises
     ------
     JobNotFound
+    KeyTaken
+        If another request has the same key.
     MoveRefused
         If the job has not ended.
     """
@@ -243,8 +251,11 @@ def queue_again(
     new = replace(old, id=new_id(), submitted_at=now, **facts)
     definition = tx.one(jobs.GET_DEFINITION, {"key": new.definition})
     assert definition is not None  # held by a foreign key
-    queued = queue(tx, new, definition["python"], leases)
-    if resume:
+    digest = f"{job_id} again, resume {resume}"
+    if new.definition != old.definition:
+        digest += f", code {new.definition}"
+    queued = queue(tx, new, definition["python"], leases, key, digest)
+    if resume and queued.is_new:
         runs.copy_checkpoint(tx, job_id, queued.job)
     return queued
 

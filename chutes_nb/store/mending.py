@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from .. import failpoints
 from . import witness
 from .db import Database
 from .faults import decoded
@@ -91,8 +92,11 @@ def rebuild(database: Database, journal: Journal | None) -> Mended | None:
         for suffix in (*SUFFIXES, ".gate"):
             fresh.with_name(fresh.name + suffix).unlink(missing_ok=True)
         changed = _fill(database.sibling(fresh), journal)
+        failpoints.hit("mend.before_aside")
         aside = _put_aside(path)
+        failpoints.hit("mend.between")
         os.replace(fresh, path)
+        failpoints.hit("mend.after_replace")
         fresh.with_name(fresh.name + ".gate").unlink(missing_ok=True)
         sync_folder(path.parent)
         _unmark(database)

@@ -56,6 +56,13 @@ SELECT job
    AND target IN ('completed', 'failed', 'timeout', 'cancelled', 'interrupted')
 """
 COUNTS = "SELECT state, n FROM counts"
+OLDEST_WAITING = """
+SELECT submitted_at
+  FROM jobs
+ WHERE state = 'queued'
+ ORDER BY seq
+ LIMIT 1
+"""
 AHEAD = """
 SELECT count(*) + 1
   FROM jobs
@@ -113,6 +120,12 @@ def ended_since(tx: Transaction, since: int) -> list[str]:
 def counts(tx: Transaction) -> dict[str, int]:
     """How many jobs are in each state."""
     return {row["state"]: row["n"] for row in tx.all(COUNTS)}
+
+
+def oldest_waiting(tx: Transaction) -> float | None:
+    """When the job that waits longest was submitted; None where none waits."""
+    row = tx.one(OLDEST_WAITING)
+    return None if row is None else float(row[0])
 
 
 def changes(tx: Transaction, since: int, limit: int) -> dict[str, Any]:

@@ -11,15 +11,25 @@ import contextlib
 import ctypes
 import os
 import sys
+import time
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from ..reading import Metric, Pace, ProgressRead, Reader, Reading, Silence
+from ..reading import (
+    Metric,
+    Pace,
+    ProgressRead,
+    Reader,
+    Reading,
+    Silence,
+    Thinner,
+)
 from ..store.logs import HEAD_BYTES, TAIL_BYTES
 
 LOOK_BYTES = 1 << 20
 POLL_S = 0.05
+WORTH_TELLING_S = 1.0  # nobody waits for what is over by then
 
 
 @dataclass(slots=True)
@@ -62,15 +72,26 @@ class Capture:
         Bytes that are in the log store already.
     prior_s : float or None
         How long earlier runs of this job took, for the time left.
+    began_at : float, optional
+        When the attempt began, in monotonic seconds; now by default.
     """
 
     def __init__(
-        self, path: str, offset: int = 0, prior_s: float | None = None
+        self,
+        path: str,
+        offset: int = 0,
+        prior_s: float | None = None,
+        began_at: float | None = None,
     ) -> None:
         self.path = path
         self.offset = offset
         self.last_output_at: float | None = None
         self._prior_s = prior_s
+        self._began_at = time.monotonic() if began_at is None else began_at
+        # Who has seen it through before has told what there was to tell.
+        self._is_new = (
+            offset == 0 and prior_s is not None and prior_s >= WORTH_TELLING_S
+        )
         self._read: ProgressRead | None = None
         self._is_told = False
         self._is_at_rest = True
@@ -78,12 +99,18 @@ class Capture:
         self._fd: int | None = None
 
     @cached_property
+    def _thinner(self) -> Thinner:
+        return Thinner()
+
+    @cached_property
     def _reader(self) -> Reader:
         return Reader()
 
     @cached_property
     def _pace(self) -> Pace:  # most short jobs say nothing, and never need the two
-        return Pace(self._prior_s)
+        pace = Pace(self._prior_s)
+        pace.update(self._began_at)
+        return pace
 
     def look(self, now: float) -> Look | None:
         """Read on; None where nothing is new.
@@ -95,6 +122,8 @@ class Capture:
         """
         body, size = self._next()
         if not body and self._is_at_rest:
+            if self._is_new:
+                return self._foretold(now)
             quiet_s = self._silence.noticed(now)
             return None if quiet_s is None else Look(self.offset, b"", quiet_s=quiet_s)
         self._is_at_rest = not body
@@ -108,21 +137,33 @@ class Capture:
         self._read_into(look, self._reader.feed(body), now)
         return look if body or look.tells else None
 
+    def _foretold(self, now: float) -> Look:
+        """Tell the time that earlier runs took, before this one has said anything."""
+        self._is_new = False
+        return Look(self.offset, b"", self._with_pace(now))
+
     def rest(self, now: float) -> Look | None:
         """Read what a last line without its end tells; the attempt is over."""
         look = Look(self.offset, b"")
         self._read_into(look, self._reader.finish(), now)
+        look.metrics += [Metric(*point) for point in self._thinner.finish()]
         return look if look.tells else None
 
     def _read_into(self, look: Look, reading: Reading, now: float) -> None:
-        look.metrics = reading.metrics
+        look.metrics = self._thinned(reading.metrics)
+        if self._is_new:
+            look.progress = self._foretold(now).progress
         if reading.progress is not None and not self._is_told:
             self._read = reading.progress
             look.progress = self._with_pace(now)
 
+    def _thinned(self, metrics: list[Metric]) -> list[Metric]:
+        take = self._thinner.take
+        return [one for one in metrics if take((one.name, one.step, one.value))]
+
     def told(self, now: float, value: dict[str, Any]) -> dict[str, Any]:
         """Take progress that the job tells by itself; text is not asked any more."""
-        self._is_told = True
+        self._is_told, self._is_new = True, False
         self._silence.broken(now)
         done, total = value.get("done"), value.get("total")
         fraction = None
@@ -133,9 +174,9 @@ class Capture:
         return self._with_pace(now)
 
     def _with_pace(self, now: float) -> dict[str, Any]:
-        read = self._read
-        assert read is not None  # only called once there is one
-        rate, eta_s = self._pace.update(now, read)
+        self._is_new = False
+        rate, eta_s = self._pace.update(now, self._read)
+        read = self._read or ProgressRead()
         return {
             "done": read.done,
             "total": read.total,
@@ -144,6 +185,7 @@ class Capture:
             "unit": read.unit,
             "rate": rate,
             "eta_s": eta_s,
+            "at": time.time(),
         }
 
     def _next(self) -> tuple[bytes, int]:
@@ -160,6 +202,11 @@ class Capture:
         if self.offset > HEAD_BYTES:
             _free(self._fd, HEAD_BYTES, self.offset - HEAD_BYTES)
         return os.pread(self._fd, LOOK_BYTES, self.offset), size
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the file has been found."""
+        return self._fd is not None
 
     def close(self) -> None:
         """Let go of the file."""

@@ -235,15 +235,15 @@ MUTANTS = [
         "the living are inherited from",
         "I",
         struck("ticks once", drivers=2, driver=2.0),
-        ("executor.py", 'if not is_held(Path(row["lease"]))', "if row"),
+        ("inheriting.py", 'if not is_held(Path(row["lease"]))', "if row"),
     ),
     mutant(
         "nobody inherits",
         "I2",
         ONLY_DRIVERS,
         (
-            "executor.py",
-            "                await self._adopt_the_dead()\n",
+            "inheriting.py",
+            "                await self._inherit()\n",
             "                pass\n",
         ),
     ),
@@ -339,7 +339,7 @@ MUTANTS = [
         struck("slow_hang", driver=2.0, seconds=7.0),
         (
             "settler.py",
-            'self.lane.begun(handle, time.time() - row["started_at"])',
+            "self.lane.begun(handle, gone_s)",
             "self.lane.begun(handle, 99.0)",
         ),
     ),

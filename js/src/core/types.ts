@@ -19,7 +19,10 @@ export interface Progress {
   unit: string | null;
   /** Units a second. */
   rate: number | null;
+  /** Seconds left, as of `at`. */
   eta_s: number | null;
+  /** When it was told, in seconds since 1970. */
+  at?: number | null;
 }
 
 export interface ErrorInfo {

@@ -13,6 +13,7 @@ export const COMMAND = {
   ofCell: "chutes:open-job-of-cell",
   jump: "chutes:jump-to-cell",
   openPanel: "chutes:open-panel",
+  runForm: "chutes:run-form",
 };
 const MAGIC = "%%chute_job";
 
@@ -22,6 +23,8 @@ export interface Deeds {
   openPanel: () => void;
   /** A job by its id, where it is known. */
   find: (jobId: string) => Promise<StatusInfo | null>;
+  /** Opens the run form of a job; asks which where none is named. */
+  run: (name: string | null, chute: string | null) => void;
 }
 
 export function addCommands(
@@ -64,6 +67,16 @@ export function addCommands(
       const job = jobId ? await deeds.find(jobId) : null;
       if (job && !(await jumpToCell(app, tracker, job))) sayNoCell(job);
     },
+  });
+  commands.addCommand(COMMAND.runForm, {
+    label: (args) => (args.name ? `Run ${args.name} …` : "Run a Job …"),
+    caption: "Fill in a job's run form, without a notebook",
+    icon,
+    execute: ({ name, chute }) =>
+      deeds.run(
+        typeof name === "string" ? name : null,
+        typeof chute === "string" ? chute : null,
+      ),
   });
   commands.addCommand(COMMAND.runCell, {
     label: "Run Cell as Job",

@@ -8,6 +8,7 @@ import { ChangeFeed } from "./feed";
 import { Http } from "./http";
 import { RestList } from "./list";
 import { RestTransport } from "./rest";
+import { RunDoor } from "./run-door";
 
 export class Doors {
   readonly feed: ChangeFeed;
@@ -61,6 +62,11 @@ export class Doors {
   /** A list of its own: with its own filter and its own place. */
   newList(): JobsList {
     return new JobsList(new RestList(this.#http, this.feed));
+  }
+
+  /** A way to run a job with what a form was filled with. */
+  runDoor(): RunDoor {
+    return new RunDoor(this.#http, this.transport());
   }
 
   /** A way to the jobs for one card. */

@@ -1,6 +1,8 @@
 /** The server's routes below `chutes/`, asked with Jupyter's own authentication. */
 import { URLExt } from "@jupyterlab/coreutils";
 import { ServerConnection } from "@jupyterlab/services";
+import { type Fault, Refused } from "../core/form";
+import { credentials, TusLine } from "../core/upload-tus";
 
 /** The server answered that there is no such thing. */
 export class NotFound extends Error {}
@@ -35,6 +37,12 @@ export class Http {
       body: JSON.stringify(body),
       headers: { "Content-Type": "application/json" },
     });
+  }
+
+  /** A way for files. */
+  line(): TusLine {
+    const { baseUrl, token } = this.settings;
+    return new TusLine(`${URLExt.join(baseUrl, "chutes")}/`, () => credentials(token));
   }
 
   delete<T>(path: string): Promise<Answer<T>> {
@@ -73,6 +81,10 @@ function problemOf(status: number, said: unknown): Error {
     typeof error === "object" && error !== null && "message" in error
       ? String(error.message)
       : "";
+  if (status === 422) {
+    const { details } = error as { details?: Fault[] };
+    return new Refused(message, details ?? []);
+  }
   // A 404 in Jupyter's own shape comes from nobody of ours.
   if (status === 404)
     return message ? new NotFound(message) : new NoRoutes("no routes");

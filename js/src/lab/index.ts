@@ -4,7 +4,7 @@ import {
   type JupyterFrontEnd,
   type JupyterFrontEndPlugin,
 } from "@jupyterlab/application";
-import { ICommandPalette } from "@jupyterlab/apputils";
+import { ICommandPalette, type ISessionContext } from "@jupyterlab/apputils";
 import { ILauncher } from "@jupyterlab/launcher";
 import { INotebookTracker } from "@jupyterlab/notebook";
 import { IRenderMimeRegistry } from "@jupyterlab/rendermime";
@@ -13,7 +13,9 @@ import { IStatusBar } from "@jupyterlab/statusbar";
 import { addBoardFactory } from "./board";
 import { addCommands, COMMAND } from "./commands";
 import { Doors } from "./doors";
+import { addFormFactory } from "./form";
 import { addJobFactory } from "./renderer";
+import { askAndRun, openForm } from "./run-tab";
 import { makeSidebar, openJob, openPanel, SIDEBAR_ID } from "./sidebar";
 import { makeStatus } from "./status";
 import { followToasts, type ToastSettings } from "./toasts";
@@ -46,13 +48,11 @@ const plugin: JupyterFrontEndPlugin<void> = {
     registry: ISettingRegistry | null,
   ) => {
     const doors = new Doors(app.serviceManager.serverSettings);
-    const addFactories = (registry: IRenderMimeRegistry) => {
-      addJobFactory(registry, doors);
-      addBoardFactory(registry, doors);
-    };
-    addFactories(rendermime);
+    addFactories(rendermime, doors, null);
     // jupyter-widgets puts its own factory into each notebook's copy of the registry.
-    tracker?.widgetAdded.connect((_, panel) => addFactories(panel.content.rendermime));
+    tracker?.widgetAdded.connect((_, panel) =>
+      addFactories(panel.content.rendermime, doors, panel.sessionContext),
+    );
 
     const show = () => app.shell.activateById(SIDEBAR_ID);
     const open = (jobId: string, name: string) => openJob(app, doors, jobId, name);
@@ -61,6 +61,10 @@ const plugin: JupyterFrontEndPlugin<void> = {
       open,
       openPanel: () => openPanel(app, doors),
       find: (jobId) => doors.find(jobId),
+      run: (name, chute) => {
+        if (name === null) void askAndRun(app, doors);
+        else openForm(app, doors, name, chute);
+      },
     });
     doors.open = (job) => open(job.job_id, job.name);
     doors.jump = (job) =>
@@ -73,6 +77,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
       COMMAND.openPanel,
       COMMAND.runCell,
       COMMAND.ofCell,
+      COMMAND.runForm,
     ]) {
       palette?.addItem({ command, category: CATEGORY });
     }
@@ -92,6 +97,17 @@ const plugin: JupyterFrontEndPlugin<void> = {
     doors.list.start();
   },
 };
+
+/** Shows jobs, the panel and run forms in everything that a registry renders. */
+function addFactories(
+  registry: IRenderMimeRegistry,
+  doors: Doors,
+  session: ISessionContext | null,
+): void {
+  addJobFactory(registry, doors);
+  addBoardFactory(registry, doors);
+  addFormFactory(registry, doors, session);
+}
 
 /** The user's settings, and what they become when they are changed. */
 function toastSettings(registry: ISettingRegistry | null): ToastSettings {

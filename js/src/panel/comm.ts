@@ -1,5 +1,6 @@
 /** The transport of a notebook cell: custom messages of the widget's comm. */
 import type { AnyModel } from "@anywidget/types";
+import type { FormDocument } from "../core/form";
 import type {
   CommandArgs,
   CommandName,
@@ -13,18 +14,27 @@ import type {
   Transport,
 } from "../core/transport";
 import type { Changes, Json, StatusInfo } from "../core/types";
+import { Denied } from "../core/upload-comm";
 
 export interface Traits {
-  /** What the model stands for: one job, or the panel of all. */
-  kind: "card" | "panel";
+  /** What the model stands for: one job, the panel of all, or a run form. */
+  kind: "card" | "panel" | "form";
   job: StatusInfo;
   tail: string[];
   commands: CommandName[];
+  form: FormDocument;
 }
 
 type Answer =
   | { type: "answer"; id: string; ok: true; value: Json }
-  | { type: "answer"; id: string; ok: false; message: string };
+  | {
+      type: "answer";
+      id: string;
+      ok: false;
+      message: string;
+      kind?: string;
+      details?: Json[];
+    };
 
 /** A piece of a file, of which the bytes travel beside the message. */
 interface Piece {
@@ -66,7 +76,7 @@ export class CommTransport implements Transport, ListTransport {
     const timer = setInterval(() => {
       if (globalThis.document?.hidden) return;
       if (Date.now() - heardAt > SILENT_MS) take({ type: "link", link: "lost" });
-      if (Date.now() - heardAt > PING_MS) this.#ask({ type: "ping" }).catch(() => {});
+      if (Date.now() - heardAt > PING_MS) this.ask({ type: "ping" }).catch(() => {});
     }, PING_MS);
     this.model.on("msg:custom", listen);
     return () => {
@@ -91,7 +101,7 @@ export class CommTransport implements Transport, ListTransport {
     attempts = false,
   ): Promise<Page> {
     const question = { type: "page", ...filter, before, limit, attempts };
-    const answer = await this.#ask(question);
+    const answer = await this.ask(question);
     return answer as unknown as Page;
   }
 
@@ -100,7 +110,7 @@ export class CommTransport implements Transport, ListTransport {
   }
 
   command(jobId: string, name: CommandName, args: CommandArgs = {}): Promise<Json> {
-    return this.#ask({ type: "command", job_id: jobId, name, args });
+    return this.ask({ type: "command", job_id: jobId, name, args });
   }
 
   /** No server serves them: the bytes come through {@link file}. */
@@ -114,7 +124,7 @@ export class CommTransport implements Transport, ListTransport {
     for (;;) {
       const question = { type: "file", job_id: jobId, n, offset };
       const buffers: DataView[] = [];
-      const said = (await this.#ask(question, buffers)) as unknown as Piece;
+      const said = (await this.ask(question, [], buffers)) as unknown as Piece;
       for (const one of buffers) {
         const { buffer, byteOffset, byteLength } = one;
         pieces.push(buffer.slice(byteOffset, byteOffset + byteLength) as ArrayBuffer);
@@ -126,7 +136,11 @@ export class CommTransport implements Transport, ListTransport {
   }
 
   /** Sends a question and waits for the answer that carries its id. */
-  #ask(question: object, buffers: DataView[] = []): Promise<Json> {
+  ask(
+    question: object,
+    buffers: ArrayBuffer[] = [],
+    received: DataView[] = [],
+  ): Promise<Json> {
     const id = `${this.#page}-${++this.#sent}`;
     return new Promise((resolve, reject) => {
       const end = () => {
@@ -140,12 +154,12 @@ export class CommTransport implements Transport, ListTransport {
       const listen = (message: Message | Answer, extra: DataView[] = []) => {
         if (message.type !== "answer" || message.id !== id) return;
         end();
-        buffers.push(...extra);
+        received.push(...extra);
         if (message.ok) resolve(message.value);
-        else reject(new Error(message.message));
+        else reject(new Denied(message.message, message.kind ?? "", message.details));
       };
       this.model.on("msg:custom", listen);
-      this.model.send({ ...question, id });
+      this.model.send({ ...question, id }, undefined, buffers);
     });
   }
 }
