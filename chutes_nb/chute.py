@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from types import FunctionType
 from typing import Any, overload
 
-from . import publishing, registry, runtime
+from . import notebook_end, publishing, registry, runtime
 from .errors import ChutesError, DefinitionError
 from .group import JobGroup
 from .job import CardActions, Job
@@ -73,6 +73,7 @@ class Chute:
         own = object.__setattr__
         own(self, "_facts", ChuteFacts(name, values))
         own(self, "_functions", {})
+        notebook_end.watch()
         _last_chute = self
 
     _facts: ChuteFacts

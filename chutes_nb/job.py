@@ -7,7 +7,7 @@ import concurrent.futures
 from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
-from . import chaining, comparing, runtime, submitting
+from . import chaining, comparing, registry, runtime, showing, submitting
 from .codec import decode
 from .errors import (
     JobCancelled,
@@ -19,7 +19,7 @@ from .errors import (
 )
 from .job_parts import AttemptInfo, JobFile
 from .model import ErrorInfo, Progress, StatusInfo
-from .panel.card import card_bundle
+from .panel.card import card_bundle, static_bundle
 from .panel.static import one_line
 from .states import State
 from .store import Store, jobs, logs, runs
@@ -195,24 +195,29 @@ class Job:
         found = self._store.reader.one(jobs.RESULT, {"job": self.id})
         if found is None:  # a job has a result if and only if it completed
             state = self.status
-            raise (
-                self._bad_end(state) if state.is_ended else JobNotReady(self.id, state)
-            )
+            if not state.is_ended:
+                raise JobNotReady(self.id, state)
+            registry.answer_for(self.id)
+            raise self.bad_end()
         body = found["body"]
         if body is None:
             body = blob_path(self._store.blobs, found["blob"]).read_bytes()
         return decode(found["kind"], body)
 
-    def _bad_end(self, state: State) -> JobEnded:
+    def bad_end(self) -> JobEnded:
+        """Make the exception that :meth:`result` raises; it has to have ended badly."""
         info = self._store.status(self.id)
+        state = State(info["status"])
         return ENDS[state](self.id, state.value, info["reason"], info["error"])
 
     def exception(self, timeout: float | None = None) -> JobEnded | None:
         """Wait for the end; return the exception that :meth:`result` would raise."""
         if not self.wait(timeout):
             raise TimeoutError(f"job {self.id} is still {self.status}")
-        state = self.status
-        return None if state is State.COMPLETED else self._bad_end(state)
+        if self.status is State.COMPLETED:
+            return None
+        registry.answer_for(self.id)
+        return self.bad_end()
 
     def add_done_callback(self, call: Callable[[Job], object]) -> None:
         """Call ``call(job)`` once the job has ended, on another thread."""
@@ -344,6 +349,12 @@ class Job:
         from IPython.display import display  # only there in a notebook
 
         display(self)
+
+    def _ipython_display_(self) -> None:
+        """Show a card without a widget where no front end would draw one."""
+        if not showing.is_headless():
+            raise NotImplementedError  # IPython goes on with the MIME bundle
+        showing.show(lambda: static_bundle(self._store, self.id))
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Any:
         return card_bundle(self._store, self.id, CardActions())

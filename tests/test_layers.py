@@ -19,7 +19,7 @@ HEIGHT = {
     height: room.split()
     for height, room in enumerate(
         [
-            "errors states sizes bytecode locality flow failpoints",
+            "errors showing states sizes bytecode locality flow failpoints",
             "paths model policy loading options cells",
             "processes",
             "store",
@@ -36,9 +36,9 @@ HEIGHT = {
             "runtime",
             "submitting upkeep",
             "panel server",
-            "job_parts publishing chaining",
+            "job_parts publishing chaining group_table",
             "job",
-            "group client",
+            "group client notebook_end",
             "job_function",
             "chute",
             "platform_import host",

@@ -6,6 +6,7 @@ import time
 from html import escape
 from typing import Any
 
+from ..showing import is_headless
 from ..store import Store
 from .feeder import Feeder
 from .live import LiveWidget
@@ -57,6 +58,8 @@ class JobsPanel(LiveWidget):
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         made = super()._repr_mimebundle_(**kwargs)
         data, metadata = made if isinstance(made, tuple) else (made or {}, {})
+        if is_headless():  # a saved widget would be drawn instead of the list
+            data, metadata = {}, {}
         return dict(data) | static_list(self._store), metadata
 
 

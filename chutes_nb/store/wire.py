@@ -129,6 +129,12 @@ def status(tx: Transaction, job: str) -> dict[str, Any]:
     return found
 
 
+def some(tx: Transaction, ids: list[str]) -> dict[str, dict[str, Any]]:
+    """StatusInfo of jobs by their ids, as far as they are there."""
+    rows = tx.all(MOVED, {"ids": json.dumps(ids)})
+    return {row["id"]: status_of(row) for row in rows}
+
+
 def listed(
     tx: Transaction,
     *,
