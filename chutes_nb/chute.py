@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import ssl
 import warnings
 from collections.abc import Callable, Mapping
 from types import FunctionType
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
-from . import notebook_end, publishing, registry, runtime
+from . import forms, notebook_end, publishing, registry, runtime
 from .errors import ChutesError, DefinitionError
 from .group import JobGroup
 from .job import CardActions, Job
@@ -18,6 +19,9 @@ from .options import JobOptions, PlatformOptionNote, parse
 from .panel import JobsPanel
 from .states import State
 from .submitting import ChuteFacts
+
+if TYPE_CHECKING:
+    from .client import RemoteChute
 
 # What the hosted platform's Chute takes beside these, and what means nothing here.
 PLATFORM_ARGUMENTS = frozenset(
@@ -33,6 +37,9 @@ PLATFORM_ARGUMENTS = frozenset(
         "scaling_threshold",
         "allow_external_egress",
         "tee",
+        "encrypted_fs",
+        "passthrough_headers",
+        "lock_modules",
     }
 )
 _last_chute: Chute | None = None
@@ -133,6 +140,7 @@ class Chute:
         self._functions[made.name] = made
         registry.remember_function(self.name, made.name, made.definer)
         publishing.announce(made.definer)
+        forms.answer_pages()
         return made
 
     def on_startup(self, *args: Any) -> Any:
@@ -235,6 +243,51 @@ class Chute:
         """
         job = self.get_job(job_id)
         return await job if wait else job.result_now()
+
+    # -- from elsewhere --------------------------------------------------------
+    @staticmethod
+    def connect(
+        url: str,
+        token: str | None = None,
+        chute: str | None = None,
+        *,
+        verify: bool | ssl.SSLContext = True,
+        patience: float = 30.0,
+    ) -> RemoteChute:
+        """Reach the jobs of a Jupyter Server, from any machine.
+
+        Parameters
+        ----------
+        url : str
+            Of the server, such as ``"http://127.0.0.1:8888/"``; the address of one of
+            its pages will do, with its token.
+        token : str, optional
+            The server's token.
+        chute : str, optional
+            Name of a chute, or ``USERNAME-CHUTE``; all that the server knows are meant
+            where none is named.
+        verify : bool or ssl.SSLContext
+            Whose certificates are trusted.
+        patience : float
+            Seconds that a server that is away is waited for, once it has answered.
+
+        Returns
+        -------
+        RemoteChute
+            With the methods of a chute, and jobs with those of a job. Results come as
+            JSON.
+
+        Raises
+        ------
+        ValueError
+            If ``url`` is no address.
+        ServerUnreachable, AccessDenied, ServerError
+            If nothing answers there, the token is wrong, or what answers is not
+            chutes_nb.
+        """
+        from .client import connect  # httpx is slow to import and seldom needed
+
+        return connect(url, token, chute, verify=verify, patience=patience)
 
     # -- holding back ----------------------------------------------------------
     def pause(self) -> bool:

@@ -18,28 +18,26 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from pathlib import Path
 
 import anyio
 import anyio.abc
 
 from . import failpoints
 from .errors import ChutesError, StoreBusy, StoreDamaged, StoreError, StoreFull
+from .inheriting import Heir
 from .lanes.handle import Handle
 from .lanes.process import ProcessLane
-from .processes import WORKER_MARK, identify, is_held, take_lease
+from .processes import WORKER_MARK, identify, take_lease
 from .rounds import Entry, Kick, Round, Submit
 from .settler import Settler
-from .store import Store, Transaction, fleet, jobs
+from .store import Store, Transaction, fleet, holding, jobs
 from .store.ids import new_id
 from .waking import wake_host
-from .watching import Gates, Watch, mended, pause_s
+from .watching import Clock, Gates, Watch, mended, pause_s
 
 log = logging.getLogger(__name__)
 
-ADOPTION_POLL_S = 0.25
 BUSY_PAUSE_S = 0.05
-GATE_POLL_S = 0.005
 
 
 class Executor:
@@ -63,7 +61,7 @@ class Executor:
         self.kind = kind
         self.max_workers = max_workers
         self._inbox: deque[Entry] = deque()
-        self._is_kicked = False
+        self._is_kicked = self._is_over = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_waiting = False
         self._started: Future[None] = Future()
@@ -73,7 +71,7 @@ class Executor:
         self._timer: asyncio.TimerHandle | None = None
         self._scope: anyio.CancelScope | None = None
         self._is_registered = False
-        self._gates = Gates(store)
+        self._gates, self._clock = Gates(store), Clock()
         self.is_nested = WORKER_MARK in os.environ  # a job's own: nobody's heir
 
     # -- called from any thread ------------------------------------------------
@@ -148,14 +146,21 @@ class Executor:
                 "starts it again, and finds all its jobs"
             )
         self._inbox.append(entry)
+        if self._is_over:  # looked at behind the append, as it is set before the end
+            self._refuse_all()
         if self._is_kicked:
             return
         self._is_kicked = True
         assert self._loop is not None  # set before the thread counts as running
         if threading.current_thread() is self._thread:
             self._loop.call_soon(self._commit_all)
-        else:
+            return
+        with contextlib.suppress(RuntimeError):  # it has just closed; see _run
             self._loop.call_soon_threadsafe(self._commit_all)
+
+    def _refuse_all(self) -> None:
+        for entry in self._drain():
+            entry.fail(StoreError("the executor has stopped"))
 
     # -- the thread ------------------------------------------------------------
     def _run(self) -> None:
@@ -170,8 +175,8 @@ class Executor:
             failpoints.hit("exit.before_unlock")
             os.close(self._lease)
             self._leave_to_host()
-            for entry in self._inbox:
-                entry.fail(StoreError("the executor has stopped"))
+            self._is_over = True
+            self._refuse_all()
 
     async def _main(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -192,7 +197,14 @@ class Executor:
             tasks.start_soon(self._settler.follow_outputs)
             tasks.start_soon(self._watch.run)
             if not self.is_nested:
-                tasks.start_soon(self._adopt_loop)
+                heir = Heir(
+                    self.store,
+                    self._settler,
+                    self.put,
+                    self.id,
+                    lambda: self._is_registered,
+                )
+                tasks.start_soon(heir.run)
 
     def _let_go(self) -> None:
         """Hang up, so that the workers know at once that they are alone."""
@@ -209,7 +221,7 @@ class Executor:
         """Start the detached host where no worker is left that would notice."""
         if self.kind == "host" or self.is_nested or not self._is_registered:
             return
-        if any(handle.is_alive() for handle in self.handles):
+        if any(one.is_alive() and not one.is_going for one in self.handles):
             return
         with contextlib.suppress(ChutesError, sqlite3.Error, OSError):
             wake_host(self.store)
@@ -265,16 +277,21 @@ class Executor:
         self._wait_for_gates(pause_s)
 
     def _drain(self) -> Iterator[Entry]:
-        while self._inbox:
-            yield self._inbox.popleft()
+        with contextlib.suppress(IndexError):  # it is empty
+            while True:
+                yield self._inbox.popleft()
 
     def _commit(self, batch: list[Entry]) -> None:
         """Write a group of entries; the gates are ours, and are left here."""
         round_ = Round(self.store, self.lane, self.id, self.max_workers)
+        failpoints.hit("commit.before_begin")
         try:
             with self.store.writing(entered=True) as tx:
                 if not self._is_registered:
                     self._register(tx)
+                if moved_s := self._clock.moved_s():
+                    holding.move_times(tx, self.id, moved_s)
+                    round_.has_times = True
                 round_.write_logs(batch)
                 round_.apply(tx, batch)
                 round_.claim(tx)
@@ -282,7 +299,7 @@ class Executor:
         except StoreBusy:  # somebody who knows nothing of the gate: DB Browser, say
             self._put_back(batch, BUSY_PAUSE_S)
             return
-        except (StoreError, sqlite3.Error) as error:
+        except Exception as error:
             self.lane.backlog = None
             if isinstance(error, StoreDamaged) and mended(self.store):
                 self._put_back(batch, 0.0)
@@ -292,6 +309,7 @@ class Executor:
         finally:
             self._gates.leave_logs()
         self._is_registered = True
+        self._clock.take(moved_s)
         self._after(round_, batch)
 
     def _after(self, round_: Round, batch: list[Entry]) -> None:
@@ -333,7 +351,7 @@ class Executor:
             self._put_later(pause, entry)
         else:
             log.error("cannot be written: %r", entry, exc_info=error)
-            entry.fail(error)
+            self._inbox.extendleft(entry.bare(error))
 
     def _put_later(self, seconds: float, entry: Entry) -> asyncio.TimerHandle:
         assert self._loop is not None  # commits happen on it
@@ -347,36 +365,6 @@ class Executor:
             self._timer.cancel()
         left = max(0.0, at - time.time())
         self._timer = self._put_later(left, Kick(clock=True))
-
-    # -- what others leave ---------------------------------------------------------
-    async def _adopt_loop(self) -> None:
-        while True:
-            try:
-                await self._adopt_the_dead()
-            except (StoreError, sqlite3.DatabaseError) as error:
-                log.info("will look for dead executors again: %s", error)
-            await anyio.sleep(ADOPTION_POLL_S)
-
-    async def _adopt_the_dead(self) -> None:
-        """Take over what executors left that died: their jobs and their workers."""
-        rows = fleet.unended_executors(self.store.reader, sys.executable)
-        others = [row for row in rows if row["id"] != self.id]
-        dead = [row for row in others if not is_held(Path(row["lease"]))]
-        for row in dead:
-            while not (self._is_registered and self.store.gate().try_enter()):
-                await anyio.sleep(GATE_POLL_S)
-            with self.store.writing(entered=True) as tx:
-                _, workers = fleet.inherit(tx, row["id"], self.id, time.time())
-                tasks = {one["id"]: fleet.running_on(tx, one["id"]) for one in workers}
-                failpoints.hit("adopt.before_commit")
-            failpoints.hit("adopt.after_commit")
-            with contextlib.suppress(FileNotFoundError):
-                Path(row["lease"]).unlink()
-            for worker in workers:
-                self._settler.adopt(worker, tasks[worker["id"]])
-        if dead:
-            self.put(Kick(clock=True, asks=True))
-            self.store.feed.nudge()
 
     # -- for doctors and tests -------------------------------------------------
     def call(self, ask: Callable[[], object]) -> Future[object]:

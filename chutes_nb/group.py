@@ -51,11 +51,17 @@ class JobGroup:
     # -- how they stand ----------------------------------------------------------
     def _statuses(self) -> list[dict[str, Any]]:
         """Each job as it stands now, in order; deleted ones are left out."""
-        if not self._jobs:
-            return []
-        ids = [job.id for job in self._jobs]
-        found = wire.some(self._jobs[0]._store.reader, ids)
+        ids = [job.id for job in self._jobs if isinstance(job, Job)]
+        if len(ids) < len(self._jobs):  # those of a server, each asked for by itself
+            return [job.info.model_dump(mode="json") for job in self._jobs]
+        found = wire.some(self._jobs[0]._store.reader, ids) if ids else {}
         return [found[one] for one in ids if one in found]
+
+    def _as_listed(self) -> list[dict[str, Any]]:
+        """Each job as it is known; those of a server as they were listed."""
+        if all(isinstance(job, Job) for job in self._jobs):
+            return self._statuses()
+        return [job.told() for job in self._jobs]
 
     def _those(self, *states: State) -> JobGroup:
         ids = {one["job_id"] for one in self._statuses() if one["status"] in states}
@@ -144,7 +150,7 @@ class JobGroup:
     async def _awaited(self) -> list[Any]:
         runtime.executor()
         for job in reversed(self._jobs):
-            await asyncio.wrap_future(job._store.feed.when_ended(job.id))
+            await asyncio.wrap_future(job.when_ended())
         return [job.result_now() for job in self._jobs]
 
     def as_completed(self, timeout: float | None = None) -> Iterator[Job]:
@@ -157,9 +163,7 @@ class JobGroup:
         """
         runtime.executor()  # somebody has to run them
         end = None if timeout is None else time.monotonic() + timeout
-        waiting: dict[Future[None], Job] = {
-            job._store.feed.when_ended(job.id): job for job in self._jobs
-        }
+        waiting: dict[Future[None], Job] = {job.when_ended(): job for job in self._jobs}
         while waiting:
             left = None if end is None else max(0.0, end - time.monotonic())
             done, _ = wait(waiting, left, return_when="FIRST_COMPLETED")
@@ -199,10 +203,10 @@ class JobGroup:
 
     # -- being shown -------------------------------------------------------------
     def __repr__(self) -> str:
-        return as_text(self._statuses())
+        return as_text(self._as_listed())
 
     def _bundle(self) -> dict[str, Any]:
-        found = self._statuses()
+        found = self._as_listed()
         return {"text/html": as_html(found), "text/plain": as_text(found)}
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Any:

@@ -7,8 +7,9 @@ from collections import Counter
 from html import escape
 from typing import Any
 
-from .panel.static import CARD, LINE, ROW, SOFT, TONES, duration, one_line
+from .panel.static import CARD, LINE, ROW, SOFT, TONES, one_line
 from .states import State
+from .wording import duration
 
 MOST_SHOWN = 100
 COLUMNS = ("state", "job", "attempt", "progress", "time", "from", "why", "id")

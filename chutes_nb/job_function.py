@@ -8,12 +8,14 @@ from collections.abc import Iterable, Mapping
 from types import FunctionType
 from typing import Any
 
-from . import registry, runtime
+from . import forms, registry, runtime
 from .arguments import packed
 from .definition import Definition
 from .group import JobGroup
-from .job import Job
+from .job import CardActions, Job
 from .options import JobOptions
+from .panel import RunForm
+from .remarks import Remarks
 from .signatures import Signature, inspect_function
 from .sizes import approximate_size, shown_size
 from .submitting import ChuteFacts, Definer, bound_input, new_job, submit
@@ -81,6 +83,7 @@ class JobFunction:
         self.name = options.name or function.__name__
         functools.update_wrapper(self, function)
         self.definer = Definer(facts, function, self.name, self._signature, options)
+        self._remarks = Remarks(facts.name, self.name, options.timeout_s)
 
     # -- submitting ------------------------------------------------------------
     def submit(self, *args: Any, **kwargs: Any) -> Job:
@@ -124,6 +127,7 @@ class JobFunction:
     ) -> Job:
         definition = self.definer.definition()
         new = new_job(self.definer, definition, payload, key=key, reuse=reuse)
+        self._remarks.make(stacklevel=3)
         (job_id,) = submit(definition, [new]).result()
         registry.remember_jobs([job_id])
         return Job(job_id, runtime.store())
@@ -134,6 +138,7 @@ class JobFunction:
         """Queue a job and return its id; see :meth:`Chute.submit_job`."""
         definition = self.definer.definition()
         new = new_job(self.definer, definition, payload, key=key, reuse=reuse)
+        self._remarks.make(stacklevel=3)
         (job_id,) = await asyncio.wrap_future(submit(definition, [new]))
         registry.remember_jobs([job_id])
         return job_id
@@ -148,6 +153,7 @@ class JobFunction:
         """
         definition = self.definer.definition()
         new = [new_job(self.definer, definition, item) for item in items]
+        self._remarks.make(stacklevel=2)
         ids = submit(definition, new).result() if new else []
         registry.remember_jobs(ids)
         return JobGroup([Job(job_id, runtime.store()) for job_id in ids])
@@ -171,6 +177,14 @@ class JobFunction:
         packed(arguments, self.name, place.blobs)
         found = self.definer.define()
         return CheckReport(arguments, found)
+
+    def form(self) -> RunForm:
+        """Return the run form, as the last line of a cell shows it.
+
+        It has a field for each parameter; what it submits is checked as by
+        :meth:`submit`, and the card of the job appears under it.
+        """
+        return forms.run_form(self.definer, CardActions())
 
     # -- here and now ----------------------------------------------------------
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

@@ -10,17 +10,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import failpoints
-from .errors import MoveRefused
+from .errors import ChutesError, MoveRefused, StoreError
 from .lanes.causes import pass_before_commit
-from .lanes.claims import Claims
+from .lanes.claims import Claims, define_message, task_of
 from .lanes.handle import Handle
 from .lanes.process import ProcessLane
 from .policy import Ending
 from .states import ENDED, State
 from .store import Store, Transaction, fleet, jobs, logs, runs, settling
 from .store.db import Row
-from .worker.capture import Look
-from .worker.frames import Task
+from .worker.capture import Capture, Look
 
 WORN_AFTER_RUNS = 20_000
 
@@ -39,6 +38,10 @@ class Entry:
 
     def fail(self, error: Exception) -> None:
         """Tell whoever waits that it was not written."""
+
+    def bare(self, error: Exception) -> list[Entry]:
+        """Return what is to be written where this itself cannot be."""
+        return []
 
 
 @dataclass
@@ -77,6 +80,8 @@ class Submit(Entry):
 
     def fail(self, error: Exception) -> None:
         """Say why the jobs are not in the store."""
+        if not isinstance(error, ChutesError):
+            error = StoreError(f"this job cannot be stored: {error}")
         with contextlib.suppress(InvalidStateError):
             self.done.set_exception(error)
 
@@ -114,6 +119,7 @@ class Told(Entry):
     tellings: list[tuple[str, Any]] = field(default_factory=list)
     progress: dict[str, Any] | None = None
     look: Look | None = None
+    capture: Capture | None = None
 
     def apply(self, tx: Transaction, round_: Round) -> None:
         """Write it."""
@@ -122,11 +128,20 @@ class Told(Entry):
                 tx, self.job, self.attempt, self.tellings, round_.now
             )
         end, progress = 0, self.progress
+        quiet_since: float | None = None
         if self.look is not None:
             end = self.look.start + len(self.look.body)
             progress = progress or self.look.progress
             runs.add_metrics(tx, self.job, self.attempt, self.look.points, round_.now)
-        runs.note(tx, self.job, self.attempt, progress=progress, log_end=end)
+            if self.look.quiet_s is not None:
+                quiet_since = round_.now - self.look.quiet_s
+        place = (tx, self.job, self.attempt)
+        runs.note(*place, progress=progress, log_end=end, quiet_since=quiet_since)
+
+    def succeed(self) -> None:
+        """Let the output go that the log has now."""
+        if self.capture is not None and self.look is not None:
+            self.capture.kept(self.look.start + len(self.look.body))
 
 
 @dataclass
@@ -140,6 +155,13 @@ class Finish(Entry):
     told: list[tuple[str, Any]] = field(default_factory=list)
     files: list[runs.KeptFile] = field(default_factory=list)
     state: State | None = None
+    is_bare: bool = False
+
+    def bare(self, error: Exception) -> list[Entry]:
+        """Return an end that says what was wrong with this one."""
+        ending = settling.bare(self.ending, error)
+        end = Finish(self.handle, self.task, ending, is_bare=True)
+        return [] if self.is_bare else [end]
 
     def apply(self, tx: Transaction, round_: Round) -> None:
         """Move the job; an attempt that is not ours any more changes nothing."""
@@ -295,6 +317,7 @@ class Round:
     def _can_go_on(self, handle: Handle) -> bool:
         return (
             not handle.is_going
+            and handle.transport is not None  # it may have died since it told its end
             and handle.stopping is None
             and handle.outcome is not None
             and not handle.outcome.is_last
@@ -372,26 +395,3 @@ class Round:
                 self.lane.stop(handle, Ending(State.CANCELLED, reason))
             elif limits.get(task["id"], handle.timeout_s) != handle.timeout_s:
                 self.lane.extend(handle, limits[task["id"]])
-
-
-def define_message(definition: Row) -> tuple[Any, ...]:
-    """Return the message that gives a worker a definition."""
-    names = ("key", "code", "setup", "sources")
-    return ("define", *(definition[name] for name in names))
-
-
-def task_of(row: Row, output: str) -> Task:
-    """Return the attempt of a claimed row, as it is sent."""
-    return Task(
-        row["id"],
-        row["attempt"],
-        row["max_attempts"],
-        row["name"],
-        row["definition"],
-        row["input_kind"],
-        row["input"],
-        row["timeout_s"],
-        row["grace_s"],
-        output,
-        bool(row["fresh"]),
-    )

@@ -19,33 +19,35 @@ HEIGHT = {
     height: room.split()
     for height, room in enumerate(
         [
-            "errors showing states sizes bytecode locality flow failpoints",
+            "errors showing states sizes bytecode locality flow failpoints folding "
+            "wording",
             "paths model policy loading options cells",
             "processes",
             "store",
             "reading views codec files_in registry waking buffers",
-            "captures signatures payloads uploads arrays",
-            "pickling validation",
+            "captures signatures payloads uploads arrays checking hosting notebook_run",
+            "pickling validation orders answers",
             "binding arguments",
             "worker definition",
             "lanes comparing",
             "rounds",
             "settler",
-            "watching",
+            "watching inheriting",
             "executor",
             "runtime",
-            "submitting upkeep",
-            "panel server",
-            "job_parts publishing chaining group_table",
-            "job",
-            "group client notebook_end",
+            "submitting upkeep remarks",
+            "panel server doctor",
+            "job_parts job_logs job_files publishing chaining group_table",
+            "job forms",
+            "group notebook_end",
+            "client",
             "job_function",
             "chute",
             "platform_import host",
             "cell_magic",
             "magics cli",
             "extension",
-            "__init__",
+            "__init__ __main__",
         ]
     )
 }
@@ -54,7 +56,7 @@ LEVEL = {room: height for height, rooms in HEIGHT.items() for room in rooms}
 # The two front doors read and write the store and know nothing of who runs jobs.
 DOORS = ("panel", "server")
 BEHIND_THE_DOORS = {
-    *("executor", "settler", "rounds", "lanes"),
+    *("executor", "settler", "inheriting", "rounds", "lanes"),
     *("runtime", "worker", "host"),
 }
 
@@ -62,11 +64,13 @@ BEHIND_THE_DOORS = {
 HEAVY = ("pydantic", "anyio", "ipykernel", "IPython", "numpy")
 
 # Imports inside functions that are meant, each with its reason; none of them is of
-# the package's own modules, except in the entry points.
+# the package's own modules, except in the entry points and where a door seldom opens.
 LOCAL_IMPORTS = {
     ("__init__", "__getattr__"): "a worker imports the package and needs no chute.py",
     ("__init__", "load_ipython_extension"): "an entry point of IPython",
     ("__init__", "unload_ipython_extension"): "an entry point of IPython",
+    ("chute", "connect"): "httpx, for those who connect to a server",
+    ("client.job", "show"): "IPython is there in a notebook only, and slow to import",
     ("job", "show"): "IPython is there in a notebook only, and slow to import",
     ("worker.payload", "bound_payload"): "pydantic, for payloads nobody has bound",
     ("paths", "default_home"): "jupyter_core is slow to import and often not needed",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import shutil
 import signal
@@ -11,9 +12,10 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio
+import anyio.to_thread
 
 from .. import failpoints
 from ..policy import Ending
@@ -33,7 +35,11 @@ from ..worker.capture import Capture
 from ..worker.frames import FrameError, Outcome, Unpacker, pack
 from ..worker.memory import Account
 
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
 POLL_S = 0.01
+AGAIN_S = 0.2
 Deliver = Callable[["Handle", tuple[Any, ...]], None]
 HangUp = Callable[["Handle"], None]
 
@@ -103,6 +109,7 @@ class Handle:
         self.is_dead = False
         self.known: set[str] = set()
         self.task: Row | None = None
+        self.given_at = 0.0
         self.began_at: float | None = None
         self.timeout_s: float | None = None
         self.capture: Capture | None = None
@@ -120,7 +127,9 @@ class Handle:
 
     @property
     def is_idle(self) -> bool:
-        """Whether the worker can take an attempt."""
+        """Whether the worker can take an attempt, and can be told of it."""
+        if self.transport is None or self.transport.is_closing():
+            return False
         return self.is_ready and self.task is None and not self.is_going
 
     @property
@@ -184,8 +193,9 @@ class Handle:
 
     def remove_folder(self) -> None:
         """Remove the folder and the outputs of a worker that is no more."""
-        for output in self.folder.parent.glob(f"{self.id}.*.out"):
-            output.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # prune finds what stays
+            for output in self.folder.parent.glob(f"{self.id}.*.out"):
+                output.unlink(missing_ok=True)
         failpoints.hit("gc.before_unlink")
         shutil.rmtree(self.folder, ignore_errors=True)
         failpoints.hit("gc.after_unlink")
@@ -196,7 +206,9 @@ class Handle:
         The old one is in the log store by now. ``following`` is the new one where
         the next attempt is in the store with it already.
         """
-        Path(self.output).unlink(missing_ok=True)
+        failpoints.hit("output.before_unlink")
+        with contextlib.suppress(OSError):  # prune finds what stays
+            os.unlink(self.output)
         self.output = following or self.new_output()
 
     def new_output(self) -> str:
@@ -278,6 +290,20 @@ class Handle:
         self.task = self.capture = self.outcome = self.stopping = None
         self.began_at = self.timeout_s = None
         self.is_drained = self.is_ending = False
+
+
+async def in_thread(ask: Callable[..., T], *given: object) -> T:
+    """Look at processes in a thread, as often as it takes.
+
+    A process that has no descriptor left (its user's code holds them all) can look at
+    none, and must not take that for an answer.
+    """
+    while True:
+        try:
+            return await anyio.to_thread.run_sync(ask, *given)
+        except OSError as error:
+            log.warning("will look at the processes again: %s", error)
+            await anyio.sleep(AGAIN_S)
 
 
 def task_output(task: Row, handle: Handle) -> str:

@@ -15,7 +15,6 @@ from ..states import State
 from . import following
 from .db import Row, Transaction
 from .holding import MAY_START
-from .ids import ALPHABET
 from .journal import ATTEMPT, DEFINITION, DELETED, END, END_WAITING, JOB
 from .new import NewDefinition as NewDefinition
 from .new import NewJob as NewJob
@@ -61,7 +60,7 @@ UPDATE jobs
    SET state = 'running', attempt = attempt + 1, worker = :worker,
        started_at = coalesce(started_at, :now), changed_at = :now,
        progress = NULL, stage = NULL, log_end = 0, reason = NULL, error = NULL,
-       rev = :rev
+       quiet_since = NULL, rev = :rev
  WHERE seq = (SELECT seq FROM jobs
                WHERE executor = :executor AND state IN ('queued', 'retrying')
                  AND waits = 0 AND not_before <= :now AND attempt < max_attempts
@@ -158,8 +157,6 @@ SELECT min(iif(not_before > :now, not_before, NULL)), min(deadline_at)
 """
 STATE = "SELECT state FROM jobs WHERE id = :job"
 GET = "SELECT * FROM jobs WHERE id = :job"
-BY_PREFIX = "SELECT id FROM jobs WHERE id >= :low AND id < :high LIMIT 2"
-BY_ENDING = "SELECT id FROM jobs WHERE id LIKE '%' || :ending ORDER BY seq DESC LIMIT 2"
 NEWEST = "SELECT id FROM jobs ORDER BY seq DESC LIMIT 1"
 RESULT = "SELECT * FROM results WHERE job = :job"
 ATTEMPTS = "SELECT * FROM attempts WHERE job = :job ORDER BY number"
@@ -239,12 +236,20 @@ def claim(
     passes_over : bool
         Whether to look behind such jobs.
     """
-    params = {"executor": executor, "worker": worker, "now": now, "rev": tx.rev}
-    row = tx.one(CLAIM, params | {"is_new": is_new, "passes_over": passes_over})
+    params = {
+        "executor": executor,
+        "worker": worker,
+        "now": now,
+        "rev": tx.rev,
+        "is_new": is_new,
+        "passes_over": passes_over,
+    }
+    row = tx.one(CLAIM, params)
     if row is not None:
-        attempt = {"job": row["id"], "number": row["attempt"], "output": output}
-        tx.run(ADD_ATTEMPT, attempt | {"worker": worker, "now": now})
-        tx.facts.append((ATTEMPT, row["id"], row["attempt"], worker, now, output))
+        job, number = row["id"], row["attempt"]
+        params |= {"job": job, "number": number, "output": output}
+        tx.run(ADD_ATTEMPT, params)
+        tx.facts.append((ATTEMPT, job, number, worker, now, output))
     return row
 
 
@@ -277,16 +282,20 @@ def finish(
         "error": error,
         "reported_failure": result is not None and result.reported_failure,
     }
-    if tx.one(FINISH, place | {"ended": verdict.state.is_ended, "rev": tx.rev}) is None:
+    told = [END, *place.values(), str(ending.state)]
+    place["ended"], place["rev"] = verdict.state.is_ended, tx.rev
+    if tx.one(FINISH, place) is None:
         raise MoveRefused(job, to=verdict.state, found=state(tx, job))
-    tx.run(END_ATTEMPT, place | {"state": ending.state})
+    place["state"] = told[-1]
+    tx.run(END_ATTEMPT, place)
     kept = None
     if result is not None and verdict.state is State.COMPLETED:
         params = {name: getattr(result, name) for name in RESULT_FIELDS}
         params["sha256"] = result.digest()
         kept = list(params.values())
-        tx.run(ADD_RESULT, params | {"job": job, "attempt": attempt})
-    tx.facts.append((END, *place.values(), str(ending.state), kept))
+        params["job"], params["attempt"] = job, attempt
+        tx.run(ADD_RESULT, params)
+    tx.facts.append((*told, kept))
     if verdict.state.is_ended:
         _settle_followers(tx, job, now)
 
@@ -373,26 +382,3 @@ def get(tx: Transaction, job: str) -> Row:
     if row is None:
         raise JobNotFound(f"no job has the id {job!r}; chutes_nb.jobs() lists them")
     return row
-
-
-def find(tx: Transaction, hint: str) -> str:
-    """Return the id that a whole id, a beginning or an ending of one stands for.
-
-    Raises
-    ------
-    JobNotFound
-        If no job answers, or more than one.
-    """
-    if state(tx, hint) is not None:
-        return hint
-    if hint and set(hint) <= _ID_LETTERS:
-        low = {"low": hint, "high": hint[:-1] + chr(ord(hint[-1]) + 1)}
-        for rows in (tx.all(BY_PREFIX, low), tx.all(BY_ENDING, {"ending": hint})):
-            if len(rows) == 1:
-                return str(rows[0][0])
-            if rows:
-                raise JobNotFound(f"more than one job answers to {hint!r}: say more")
-    raise JobNotFound(f"no job has the id {hint!r}; chutes_nb.jobs() lists them")
-
-
-_ID_LETTERS = frozenset(ALPHABET)

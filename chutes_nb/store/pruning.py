@@ -12,10 +12,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from .. import failpoints
 from . import jobs, logs, witness
 from .blobs import blob_path
 from .db import Database, Transaction
 from .journal import Journal
+from .large import Large
 
 BATCH = 200
 # A content is there a moment before the row that refers to it.
@@ -64,6 +66,7 @@ UNION ALL SELECT setup FROM definitions
 UNION ALL SELECT input FROM jobs
 UNION ALL SELECT blob FROM results WHERE blob IS NOT NULL
 UNION ALL SELECT body FROM results WHERE body IS NOT NULL
+UNION ALL SELECT view FROM results WHERE view IS NOT NULL
 UNION ALL SELECT sha256 FROM files
 UNION ALL SELECT body FROM partials
 UNION ALL SELECT body FROM checkpoints
@@ -95,12 +98,21 @@ def old_jobs(tx: Transaction, before: float) -> list[str]:
 
 
 def heavy_jobs(
-    tx: Transaction, log_tx: Transaction, blobs: Path, keep_bytes: int
+    readers: tuple[Transaction, Transaction],
+    blobs: Path,
+    large: Large,
+    keep_bytes: int,
 ) -> list[str]:
     """Ended jobs, oldest first, without which the others take at most so many bytes.
 
     Arrays and frames that several jobs were given weigh once, and go with the last.
+
+    Parameters
+    ----------
+    readers : tuple
+        Of the jobs and of the logs.
     """
+    tx, log_tx = readers
     written = {row[0]: row[1] for row in log_tx.each(LOG_WEIGHTS)}
     carried = {row["key"]: _named(row["code"]) for row in tx.each(CODES)}
     users: Counter[str] = Counter()
@@ -108,6 +120,7 @@ def heavy_jobs(
     total = 0
     for row in tx.each(WEIGHTS):
         weight = row["bytes"] + written.get(row["id"], 0) + _size(blobs, row["blob"])
+        weight += large.weight(row["id"])
         total += weight
         given = _named(row["input"]) | carried[row["definition"]]
         users.update(given)
@@ -145,6 +158,7 @@ def forget(database: Database, log_database: Database, ids: list[str]) -> int:
         batch = ids[at : at + BATCH]
         with database.writing() as tx:
             batch = [job for job in batch if jobs.delete(tx, job)]
+        failpoints.hit("prune.between")
         with log_database.writing() as tx:
             for job in batch:
                 logs.delete(tx, job)
@@ -246,7 +260,7 @@ def folder_bytes(home: Path) -> int:
 def prune(
     databases: tuple[Database, Database],
     journal: Journal,
-    home: Path,
+    place: tuple[Path, Large],
     older_than_s: float | None,
     keep_bytes: int | None,
 ) -> Pruned:
@@ -256,7 +270,10 @@ def prune(
     ----------
     databases : tuple
         That of the jobs and that of the logs.
+    place : tuple
+        The store's folder, and its large files.
     """
+    home, large = place
     main, log_database = databases
     before = folder_bytes(home)
     blobs, runs = home / "blobs", home / "runs"
@@ -265,11 +282,16 @@ def prune(
         ids = old_jobs(main.reader, time.time() - older_than_s)
     gone = forget(main, log_database, ids)
     if keep_bytes is not None:
-        heavy = heavy_jobs(main.reader, log_database.reader, blobs, keep_bytes)
+        readers = (main.reader, log_database.reader)
+        heavy = heavy_jobs(readers, blobs, large, keep_bytes)
         gone += forget(main, log_database, heavy)
     forget_definitions(main)
     files = remove(orphaned_blobs(main.reader, blobs))
+    files += remove(large.orphans(main.reader))
     files += remove(orphaned_runs(main.reader, runs))
+    young = time.time() - YOUNG_S
+    remove(one for one in journal.folder.glob("*.new") if _is_older(one, young))
+    failpoints.hit("prune.before_compact")
     if gone:
         compact(journal, main)
     for database in databases:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 from . import holding, jobs, logs, runs
@@ -11,15 +10,25 @@ from .db import Row, Transaction
 
 # That a waiting job is held back is the chute's row, not the job's: pausing touches
 # one row, however many jobs wait.
+# In the order of FIELDS, so that a row becomes JSON without a look-up for each name;
+# what follows them stays inside.
 STATUS = f"""
 id, name, chute, state, attempt, max_attempts, progress, stage, submitted_at,
-started_at, finished_at, not_before, error,
+started_at, finished_at, iif(state = 'retrying', not_before, NULL), NULL, error,
 iif(state IN ('queued', 'retrying') AND {holding.IS_PAUSED},
-    'paused' || coalesce('; ' || reason, ''), reason) AS reason,
-timeout_s, deadline_at, lane,
-priority, tags, notebook, cell, retry_of, cancel_by, reported_failure, log_end, rev,
-executor, seq, waits
+    'paused' || coalesce('; ' || reason, ''), reason),
+timeout_s, deadline_at, lane, priority, tags, notebook, cell, retry_of,
+cancel_by IS NOT NULL, reported_failure,
+iif(state = 'running', quiet_since, NULL), log_end, rev, executor AS held_by, seq,
+waits
 """
+FIELDS = (
+    *("job_id", "name", "chute", "status", "attempt", "max_attempts", "progress"),
+    *("stage", "submitted_at", "started_at", "finished_at", "next_attempt_at"),
+    *("queue_position", "error", "reason", "timeout_s", "deadline_at", "executor"),
+    *("priority", "tags", "notebook", "cell", "retry_of", "cancel_requested"),
+    *("reported_failure", "quiet_since", "log_end", "rev"),
+)
 ONE = f"SELECT {STATUS} FROM jobs WHERE id = :job"
 MOVES_AFTER = """
 SELECT *
@@ -48,63 +57,31 @@ SELECT job
    AND target IN ('completed', 'failed', 'timeout', 'cancelled', 'interrupted')
 """
 COUNTS = "SELECT state, n FROM counts"
+OLDEST_WAITING = """
+SELECT submitted_at
+  FROM jobs
+ WHERE state = 'queued'
+ ORDER BY seq
+ LIMIT 1
+"""
 AHEAD = """
 SELECT count(*) + 1
   FROM jobs
  WHERE executor IS :executor AND state IN ('queued', 'retrying') AND waits = 0
    AND (priority > :priority OR (priority = :priority AND seq < :seq))
 """
-# Only what is asked for is in the statement, so that the index of a state or a name
-# serves; of both, that of the name (the plus keeps the other's from being taken).
-FILTERS = {
-    "name": "name = :name",
-    "status": "state = :status",
-    "chute": "chute = :chute",
-    "tag": "EXISTS (SELECT 1 FROM json_each(tags) WHERE value = :tag)",
-    "text": "(instr(lower(name), :text) OR instr(id, :text))",
-}
-LIST = """
-SELECT {status}
-  FROM jobs
- WHERE {filters}
- ORDER BY seq DESC
- LIMIT :limit
-"""
-LAST_SEQ = 1 << 62
 TAIL_WINDOW_BYTES = 1 << 20  # as far back as a tail looks
 
 
 def status_of(row: Row) -> dict[str, Any]:
     """StatusInfo of a row, as JSON."""
-    return {
-        "job_id": row["id"],
-        "name": row["name"],
-        "chute": row["chute"],
-        "status": row["state"],
-        "attempt": row["attempt"],
-        "max_attempts": row["max_attempts"],
-        "progress": _loaded(row["progress"]),
-        "stage": row["stage"],
-        "submitted_at": row["submitted_at"],
-        "started_at": row["started_at"],
-        "finished_at": row["finished_at"],
-        "next_attempt_at": row["not_before"] if row["state"] == "retrying" else None,
-        "queue_position": None,
-        "error": _loaded(row["error"]),
-        "reason": row["reason"],
-        "timeout_s": row["timeout_s"],
-        "deadline_at": row["deadline_at"],
-        "executor": row["lane"],
-        "priority": row["priority"],
-        "tags": json.loads(row["tags"]),
-        "notebook": row["notebook"],
-        "cell": row["cell"],
-        "retry_of": row["retry_of"],
-        "cancel_requested": row["cancel_by"] is not None,
-        "reported_failure": bool(row["reported_failure"]),
-        "log_end": row["log_end"],
-        "rev": row["rev"],
-    }
+    found = dict(zip(FIELDS, row, strict=False))
+    found["progress"] = _loaded(found["progress"])
+    found["error"] = _loaded(found["error"])
+    found["tags"] = [] if found["tags"] == "[]" else json.loads(found["tags"])
+    found["cancel_requested"] = bool(found["cancel_requested"])
+    found["reported_failure"] = bool(found["reported_failure"])
+    return found
 
 
 def _loaded(text: str | None) -> Any:
@@ -123,7 +100,8 @@ def status(tx: Transaction, job: str) -> dict[str, Any]:
         row = jobs.get(tx, job)  # raises, saying which id
     found = status_of(row)
     if row["state"] == "queued" and not row["waits"]:
-        place = {name: row[name] for name in ("executor", "priority", "seq")}
+        place = {name: row[name] for name in ("priority", "seq")}
+        place["executor"] = row["held_by"]
         ahead = tx.one(AHEAD, place)
         found["queue_position"] = ahead[0] if ahead else None
     return found
@@ -133,35 +111,6 @@ def some(tx: Transaction, ids: list[str]) -> dict[str, dict[str, Any]]:
     """StatusInfo of jobs by their ids, as far as they are there."""
     rows = tx.all(MOVED, {"ids": json.dumps(ids)})
     return {row["id"]: status_of(row) for row in rows}
-
-
-def listed(
-    tx: Transaction,
-    *,
-    status: str | None = None,
-    name: str | None = None,
-    chute: str | None = None,
-    tag: str | None = None,
-    text: str | None = None,
-    limit: int = 100,
-    before: int | None = None,
-) -> tuple[list[dict[str, Any]], int | None]:
-    """Page of jobs, newest first, and the cursor of the next page."""
-    wanted = {"status": status, "name": name, "chute": chute, "tag": tag}
-    wanted |= {"text": text.lower() if text else None}
-    bounds = {"before": before or LAST_SEQ, "limit": limit}
-    rows = tx.all(page(wanted), wanted | bounds)
-    cursor = rows[-1]["seq"] if len(rows) == limit else None
-    return [status_of(row) for row in rows], cursor
-
-
-def page(wanted: Mapping[str, Any]) -> str:
-    """Statement of a page of jobs, with the filters that are not None."""
-    filters = [clause for name, clause in FILTERS.items() if wanted[name] is not None]
-    if wanted["name"] is not None and wanted["status"] is not None:
-        filters[1] = f"+{filters[1]}"
-    where = "\n   AND ".join(["seq < :before", *filters])
-    return LIST.format(status=STATUS, filters=where)
 
 
 def revision(tx: Transaction) -> int:
@@ -178,6 +127,12 @@ def ended_since(tx: Transaction, since: int) -> list[str]:
 def counts(tx: Transaction) -> dict[str, int]:
     """How many jobs are in each state."""
     return {row["state"]: row["n"] for row in tx.all(COUNTS)}
+
+
+def oldest_waiting(tx: Transaction) -> float | None:
+    """When the job that waits longest was submitted; None where none waits."""
+    row = tx.one(OLDEST_WAITING)
+    return None if row is None else float(row[0])
 
 
 def changes(tx: Transaction, since: int, limit: int) -> dict[str, Any]:
@@ -228,8 +183,14 @@ def move_of(row: Row) -> dict[str, Any]:
     }
 
 
-def detail(tx: Transaction, job: str) -> dict[str, Any]:
-    """Everything a card shows of a job except its log."""
+def detail(tx: Transaction, job: str, most_points: int | None = None) -> dict[str, Any]:
+    """Everything a card shows of a job except its log.
+
+    Parameters
+    ----------
+    most_points : int, optional
+        Most points of one metric, at least 2; no curve is wider than a page.
+    """
     row = jobs.get(tx, job)
     definition = tx.one(jobs.GET_DEFINITION, {"key": row["definition"]})
     assert definition is not None  # held by a foreign key
@@ -242,10 +203,23 @@ def detail(tx: Transaction, job: str) -> dict[str, Any]:
         "source": definition["source"],
         "source_first_line": definition["first_line"],
         "state": {} if state is None else json.loads(state["body"]),
-        "metrics": runs.metrics(tx, job),
+        "metrics": {
+            name: thinned(points, most_points)
+            for name, points in runs.metrics(tx, job).items()
+        },
+        "stages": [dict(found) for found in runs.stages(tx, job)],
+        "checkpoint": runs.checkpoint_facts(tx, job),
         "files": [_file(found) for found in runs.files(tx, job)],
         "result": _result(tx.one(jobs.RESULT, {"job": job})),
     }
+
+
+def thinned(points: list[Any], keep: int | None) -> list[Any]:
+    """Drop points evenly; both ends stay."""
+    if keep is None or len(points) <= keep:
+        return points
+    step = (len(points) - 1) / (keep - 1)
+    return [points[round(i * step)] for i in range(keep)]
 
 
 def _attempt(row: Row) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-import io
 import json
 import sys
 import threading
@@ -16,11 +15,12 @@ from time import monotonic
 from typing import Any
 
 from .. import failpoints
-from ..codec import Encoded, decode, encode
+from ..codec import decode, encode
 from ..errors import (
     BindingError,
     PermanentError,
     ResultNotStorable,
+    StoreDamaged,
     TemporaryError,
     ValidationFailed,
 )
@@ -30,23 +30,22 @@ from ..payloads import PAYLOAD
 from ..policy import Ending
 from ..states import State
 from ..store import Store
-from ..store.blobs import keep
-from ..views import view
+from ..store.runs import SHOWN
+from . import returned, showing
 from .body import JobStopped, Stopper, TooSlow, at_most
 from .context import RunContext, RunFacts, enter
 from .errors import Sources, describe
 from .frames import Outcome, Task, Telling
 from .guard import Guard, seed
-from .keeping import Keeper
+from .keeping import Keeper, file_time, kept_body, slimmed
 from .memory import shortage
 from .payload import bound_payload
 from .place import Place
-from .tellings import state_of
+from .returned import SHOW_S
+from .tellings import StateWatch
 
-INLINE_BYTES = 1_000_000  # larger results are files of the store
-SMALL_JSON_BYTES = 2_000  # below it the result is shown from its own JSON
 SHORT_S, TRUSTED_AFTER, LOOKED_AT_EACH = 0.001, 20, 16
-SHOW_S = 5.0  # for a repr; one that takes longer is not worth the wait
+NEVER_AGAIN = (PermanentError, ResultNotStorable, StoreDamaged)
 
 
 class ChuteProxy:
@@ -77,6 +76,7 @@ class Loaded:
         if not self.is_ready:
             show_sources(self.sources)
             self.setup = load_value(self._setup, ChuteProxy({}), store.blobs)
+            sys.path[:] = self.setup["path"]  # hooks import from it as bodies do
             self.chute = self._chute(store)
         if self._function is None:
             self._function = load(self._code, self.chute, store.blobs)
@@ -134,8 +134,9 @@ class Attempt:
         self.facts = RunFacts(
             task.job, task.attempt, task.max_attempts, place.output_dir, task.timeout_s
         )
-        self.keeper = Keeper(store.blobs, place, time.time())
+        self.keeper = Keeper(store.blobs, place, file_time(guard.trace_fd))
         self.context: RunContext | None = None
+        self.state: StateWatch | None = None
 
     def run(self) -> Outcome:
         """Set the place up, call the body, and put its end into an outcome."""
@@ -145,10 +146,8 @@ class Attempt:
             value = self._call()
             if self.stopper.has_stopped:  # swallowed, yet it was the end
                 raise JobStopped("the body was asked to stop, and returned")
-            encoded, shown = self._encoded(value)
-            self.stopper.end()
-            outcome.result = self._result(value, encoded, shown)
-            outcome.files = [tuple(kept) for kept in self.keeper.collect(value)]
+            outcome.result = self._returned(value)
+            outcome.files = self._files(value)
         except BaseException as error:  # whatever a body can raise is its end
             self.stopper.end()
             self._fail(outcome, error)
@@ -157,19 +156,23 @@ class Attempt:
             self.loaded.let_go()
         if outcome.end != "ok":
             outcome.files = self._files_of_failed()
-        if self.context is not None and self.context._state:
+        if self.state is not None:
             with contextlib.suppress(Exception, TooSlow), at_most(SHOW_S):
-                outcome.told.extend(state_of(self.context))
+                outcome.told.extend(self.state.look())
         outcome.output_bytes = self.place.leave()
         outcome.worn = self._worn or self.place.harm
         outcome.has_children = has_children()
         outcome.has_threads = has_threads()
         return outcome
 
+    def _files(self, value: object) -> list[tuple[Any, ...]]:
+        is_alone = not has_children() and not has_threads()
+        return [tuple(kept) for kept in self.keeper.collect(value, moves=is_alone)]
+
     def _files_of_failed(self) -> list[tuple[Any, ...]]:
         """Keep what a failed attempt left, as far as that can be."""
         try:
-            return [tuple(kept) for kept in self.keeper.collect(None)]
+            return self._files(None)
         except OSError as error:
             print(f"files of this attempt are lost: {error}", file=sys.stderr)
             return []
@@ -177,12 +180,12 @@ class Attempt:
     def _call(self) -> Any:
         task, store = self.task, self.store
         if not self.loaded.is_ready:  # what loading prints belongs to this log too
-            self.place.enter(task.job, task.output, "", [])
+            self.place.enter(task, "", [])
             self.loaded.function(store)
             self.guard.renew()
         function = self.loaded.function(store)
         setup = self.loaded.setup
-        self.place.enter(task.job, task.output, setup["folder"], setup["path"])
+        self.place.enter(task, setup["folder"], setup["path"])
         arguments = self._arguments(function, setup)
         for name, kind in setup["uploads"].items():
             if name in arguments:
@@ -190,16 +193,20 @@ class Attempt:
         if setup["wants_output_dir"]:
             arguments["output_dir"] = self.facts.output_dir
         self.context = RunContext(self.facts, self, self.loaded.chute)
+        self.state = StateWatch(self.context, self._put_state)
         first, named = bound_arguments(function, arguments)
         if setup["takes_self"]:
             first = [self.context, *first]
         enter(self.context)
+        showing.begin()
         self.stopper.begin(self.facts)
         self.facts.began_at = time.monotonic()
         self._on_begin(self.facts)
         failpoints.hit("body.before")
         try:
-            return self.stopper.call(lambda: function(*first, **named))
+            value = self.stopper.call(lambda: function(*first, **named))
+            showing.finish(value)
+            return value
         finally:
             self._clean_up()
             failpoints.hit("body.after")
@@ -244,37 +251,18 @@ class Attempt:
         is_short = began_at is not None and monotonic() - began_at < SHORT_S
         return not is_short or runs < TRUSTED_AFTER or runs % LOOKED_AT_EACH == 0
 
-    def _encoded(self, value: Any) -> tuple[Encoded, str | None]:
+    def _returned(self, value: Any) -> dict[str, Any]:
         """Put a result into bytes, and what is shown of it.
 
         Both call code of the user's (``__reduce__``, ``__repr__``), so it still is
         part of the attempt: it can be asked to stop, and is cleaned up behind.
         """
         encoded = encode(value)
-        if encoded.kind == "json" and len(encoded.body) <= SMALL_JSON_BYTES:
-            return encoded, None
-        try:
-            with at_most(SHOW_S):
-                shown = view(value)
-        except TooSlow:
-            text = f"<{encoded.type}; its repr takes longer than {SHOW_S:g} s>"
-            shown = {"text/plain": text}
+        shown = returned.shown(value, encoded, self.store.blobs)
         if encoded.kind != "json":
             self._clean_up()
-        return encoded, json.dumps(shown, allow_nan=False)
-
-    def _result(self, value: Any, encoded: Encoded, shown: str | None) -> Any:
-        is_large = len(encoded.body) > INLINE_BYTES
-        blob = keep(io.BytesIO(encoded.body), self.store.blobs) if is_large else None
-        return {
-            "kind": encoded.kind,
-            "body": None if blob else encoded.body,
-            "blob": blob.sha256 if blob else None,
-            "type": encoded.type,
-            "view": shown,
-            "reported_failure": isinstance(value, dict)
-            and value.get("success") is False,
-        }
+        self.stopper.end()
+        return returned.stored(value, encoded, shown, self.store.blobs)
 
     def _fail(self, outcome: Outcome, error: BaseException) -> None:
         outcome.end = "stopped" if self.stopper.has_stopped else "error"
@@ -292,7 +280,7 @@ class Attempt:
             outcome.memory = shortage()
 
     def _may_retry(self, error: BaseException) -> bool:
-        if self._is_refused or isinstance(error, PermanentError | ResultNotStorable):
+        if self._is_refused or isinstance(error, NEVER_AGAIN):
             return False
         if isinstance(error, TemporaryError):
             return True
@@ -307,10 +295,17 @@ class Attempt:
                 print(f"retry_on raised {second!r}; not retried", file=sys.stderr)
             return False
 
+    def _put_state(self, body: bytes) -> str:
+        """Keep a state that is too large for a row; the one before may be read now."""
+        large, task = self.store.large, self.task
+        file = large.put(task.job, f"state-{task.attempt}", body)
+        large.drop_older(file, keep=2)
+        return file
+
     # -- what the context asks for (see context.Outlet) --------------------------
     def tell(self, telling: Telling) -> None:
         """Send a telling on its way."""
-        self._tell(telling)
+        self._tell(slimmed(telling, self.store.blobs))
 
     def save_checkpoint(self, step: float | None, kind: str, body: bytes) -> None:
         """Keep a checkpoint; durable when it returns."""
@@ -323,7 +318,13 @@ class Attempt:
 
     def keep_file(self, path: Any, name: str | None) -> None:
         """Keep a file's content with the job."""
-        self._tell(Telling("file", tuple(self.keeper.keep(path, name))))
+        for one in self.keeper.keep(path, name):
+            self._tell(Telling("file", tuple(one)))
+
+    def keep_body(self, body: bytes, name: str) -> None:
+        """Keep a content with the job that is no file yet."""
+        one = kept_body(body, name, f"{SHOWN}{name}", self.store.blobs)
+        self._tell(Telling("file", tuple(one)))
 
 
 def own_threads() -> int:

@@ -73,6 +73,14 @@ def big_value(n: int) -> bytes:
     return hashlib.sha256(str(n).encode()).digest() * 40_000
 
 
+UPLOAD_BYTES = 1 << 18
+
+
+def uploaded(uid: str) -> bytes:
+    """Content of an upload."""
+    return hashlib.sha256(uid.encode()).digest() * (UPLOAD_BYTES // 32)
+
+
 def line(job: str, attempt: int, k: int) -> str:
     """The k-th line that an attempt prints."""
     return f"{job} {attempt} line {k} {'x' * (k % 60)}\n"

@@ -16,7 +16,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError, ValidationError
 
-from ..errors import ValidationFailed
+from .errors import ValidationFailed
 
 MOST_FAULTS = 50
 MOST_REPAIRS = 200
@@ -70,7 +70,9 @@ def bind(schema: dict[str, Any], payload: Any) -> dict[str, Any]:
         if len(candidates) == 1:
             return {candidates[0]: payload}
     details = _misfit(payload, names, required, takes_any)
-    raise _failed(schema.get("title", "the job"), details)
+    name = schema.get("title", "the job")
+    told = _told(f"{name} cannot take this payload", details)
+    raise ValidationFailed(told, details)
 
 
 def _misfit(
@@ -266,7 +268,13 @@ def _fault(loc: list[Any], said: str, kind: str) -> dict[str, Any]:
 
 
 def _failed(name: str, details: list[dict[str, Any]]) -> ValidationFailed:
-    lines = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in details[:10]]
+    return ValidationFailed(_told(f"{name} cannot take these values", details), details)
+
+
+def _told(said: str, details: list[dict[str, Any]]) -> str:
+    lines = [
+        f"{'.'.join(map(str, one['loc'])) or 'the payload'}: {one['msg']}"
+        for one in details[:10]
+    ]
     more = f"\n  and {len(details) - 10} more" if len(details) > 10 else ""
-    text = f"{name} cannot take these values:\n  " + "\n  ".join(lines) + more
-    return ValidationFailed(text, details)
+    return f"{said}:\n  " + "\n  ".join(lines) + more

@@ -1,4 +1,4 @@
-"""Counts what is left of jobs that ran out of time: ``python timeouts.py [JOBS]``.
+"""Nothing is left of a job that ran out of time, whatever it had started.
 
 Each body starts a subprocess and a grandchild in a session of its own, both deaf to
 SIGTERM, and hangs. Five seconds after a job's limit nothing of it may be left.
@@ -6,16 +6,17 @@ SIGTERM, and hangs. Five seconds after a job's limit nothing of it may be left.
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 import tempfile
 import threading
 import time
 from pathlib import Path
 
-from chutes_nb import Chute, runtime
+from chutes_nb import Chute
 from chutes_nb.processes import is_zombie
+from living import living_in
+
+from .verdict import Verdict
 
 TIMEOUT_S, GRACE_S, WITHIN_S = 0.5, 0.5, 5.0
 DEAF = "trap '' TERM; echo $$ >> {path}; while :; do sleep 1; done"
@@ -66,26 +67,16 @@ def survivors(chute: Chute, folder: Path, count: int) -> tuple[int, int, list[in
     return timed_out, started, left
 
 
-def main() -> int:
-    """Run it, print what was found; 1 where something was left."""
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 200
-    with tempfile.TemporaryDirectory() as home:
-        os.environ["CHUTES_NB_HOME"] = str(Path(home) / "home")
-        os.environ["CHUTES_NB_MAX_WORKERS"] = "4"
-        folder = Path(home) / "pids"
+def prove(count: int) -> Verdict:
+    """So many jobs run into their limit, four at once."""
+    with tempfile.TemporaryDirectory() as place, living_in(Path(place), 4) as chute:
+        folder = Path(place, "pids")
         folder.mkdir()
         began = time.monotonic()
-        chute = Chute(username="me", name="timeouts")
         timed_out, started, left = survivors(chute, folder, count)
         took = time.monotonic() - began
-        runtime.stop()
-    print(
-        f"{timed_out} of {count} jobs timed out, in {took:.0f} s; "
-        f"{started} processes were started, {len(left)} were left {WITHIN_S:g} s "
-        "after the limit"
+    return Verdict(
+        timed_out == count and started == 2 * count and not left,
+        f"{timed_out} of {count} jobs timed out, in {took:.0f} s; {started} processes "
+        f"were started, {len(left)} were left {WITHIN_S:g} s after the limit",
     )
-    return int(timed_out < count or started < 2 * count or bool(left))
-
-
-if __name__ == "__main__":
-    sys.exit(main())
