@@ -50,7 +50,7 @@ class RemoteChute:
     # -- submitting ------------------------------------------------------------
     async def submit_job(
         self,
-        name: str,
+        name: str | RemoteFunction,
         payload: Any = None,
         *,
         reuse: bool | None = None,
@@ -61,7 +61,7 @@ class RemoteChute:
 
         Parameters
         ----------
-        name : str
+        name : str or RemoteFunction
             Name of a job function that a notebook on the server has defined.
         payload : dict or object, optional
             As a local chute takes it. Paths, bytes and open files for parameters that
@@ -78,7 +78,8 @@ class RemoteChute:
         BindingError, ValidationFailed
             If the payload does not fit; nothing is queued then.
         """
-        flow = self._submit(name, payload, reuse, key, on_progress)
+        called = name.name if isinstance(name, RemoteFunction) else name
+        flow = self._submit(called, payload, reuse, key, on_progress)
         return await self._link.run_async(flow)
 
     def _submit(
