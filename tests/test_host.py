@@ -62,6 +62,27 @@ SCRIPT = """
 """
 
 
+# The same, but its worker still is on its way out when it ends.
+SLOW_EXIT = """
+    import os, time
+    from chutes_nb import Chute
+    chute = Chute(name="tests")
+    os.environ["CHUTES_NB_FAILPOINTS"] = "exit.before_unlock=1:sleep3"  # of workers
+
+    @chute.job(retry=1, retry_delay=1, fresh=True)
+    def second(self):
+        if self.attempt == 1:
+            raise ValueError("the first attempt fails")
+        return sorted(os.environ)
+
+    job = second.submit()
+    while job.status != "retrying":
+        time.sleep(0.01)
+    del os.environ["CHUTES_NB_FAILPOINTS"]
+    time.sleep(0.3)  # by then it has been told to go
+"""
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     """A store whose jobs run for real; no executor of this process until asked."""
@@ -171,6 +192,11 @@ def test_a_kernel_that_ends_with_no_worker_left_starts_the_host_itself(store):
     names = row["result"]["view"]["application/json"]
     assert "MINE" in names
     assert "JPY_PARENT_PID" not in names
+
+
+def test_a_kernel_that_ends_with_its_last_worker_on_the_way_out_starts_the_host(store):
+    subprocess.run([PYTHON, "-c", textwrap.dedent(SLOW_EXIT)], check=True)
+    until(lambda: completed(store) == 1, S)
 
 
 def test_a_host_keeps_to_the_number_of_workers_of_the_kernel_before_it(
@@ -358,3 +384,43 @@ def test_a_thousand_waiting_jobs_are_right_within_two_seconds(store, tmp_path):
             jobs.request_cancel(tx, row[0], "the test", time.time())
     (tmp_path / "gate").touch()
     until(lambda: completed(store) == 10, S)
+
+
+# -- what a kernel has forked ------------------------------------------------
+FORKING = """
+    import os, sys, time
+    from chutes_nb import Chute, runtime
+    chute = Chute(name="tests")
+
+    @chute.job
+    def work(flag: str):
+        while not os.path.exists(flag):
+            time.sleep(0.02)
+        return 1
+
+    job = work.submit(flag=sys.argv[1])
+    while not job.running():
+        time.sleep(0.01)
+    child = os.fork()  # as multiprocessing does it
+    if child == 0:
+        time.sleep(600)
+    print(child, flush=True)
+    time.sleep(600)
+"""
+
+
+def test_a_child_that_a_killed_kernel_has_forked_does_not_keep_its_jobs(
+    store, tmp_path
+):
+    flag = tmp_path / "flag"
+    code = [PYTHON, "-c", textwrap.dedent(FORKING), str(flag)]
+    with subprocess.Popen(code, stdout=subprocess.PIPE, text=True) as kernel:
+        child = int(kernel.stdout.readline())
+        kernel.kill()
+    try:
+        mine = runtime.executor()
+        until(lambda: owners(store) == {mine.id})
+        flag.touch()
+        until(lambda: completed(store) == 1, S)
+    finally:
+        os.kill(child, signal.SIGKILL)

@@ -10,12 +10,14 @@ from pydantic import ValidationError
 from tornado.web import HTTPError
 
 from ..errors import (
+    AmbiguousName,
     BindingError,
     ChutesError,
     JobNotFound,
     MoveRefused,
     StoreError,
     StoreFull,
+    UnknownName,
     ValidationFailed,
 )
 from ..store.intake import KeyTaken
@@ -39,6 +41,8 @@ SAID = {
 # The first that fits counts, so the narrower ones stand first.
 STATUS: tuple[tuple[type[Exception], int], ...] = (
     (JobNotFound, 404),
+    (UnknownName, 404),
+    (AmbiguousName, 409),
     (UploadNotFound, 404),
     (ValidationFailed, 422),
     (BindingError, 422),

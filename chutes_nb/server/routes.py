@@ -104,7 +104,7 @@ ROUTES = [
             "get": Operation(
                 "Everything about a job except its log",
                 {200: Answer("The job.", shapes.Detail)},
-                query=shapes.WaitQuery,
+                query=shapes.DetailQuery,
                 errors=JOB,
             ),
             "delete": Operation(
