@@ -41,6 +41,7 @@ class RemoteChute:
         self._scope = "" if name is None else f"{quote(name, safe='')}/"
 
     def __getattr__(self, name: str) -> Any:
+        """Say of what only a notebook can do that it is so."""
         if name in ONLY_HERE:
             raise AttributeError(
                 f"a chute by HTTP has no {name!r}: it is for a notebook on the server"
