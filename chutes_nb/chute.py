@@ -37,6 +37,9 @@ PLATFORM_ARGUMENTS = frozenset(
         "scaling_threshold",
         "allow_external_egress",
         "tee",
+        "encrypted_fs",
+        "passthrough_headers",
+        "lock_modules",
     }
 )
 _last_chute: Chute | None = None

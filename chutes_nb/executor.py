@@ -30,10 +30,10 @@ from .lanes.process import ProcessLane
 from .processes import WORKER_MARK, identify, take_lease
 from .rounds import Entry, Kick, Round, Submit
 from .settler import Settler
-from .store import Store, Transaction, fleet, jobs
+from .store import Store, Transaction, fleet, holding, jobs
 from .store.ids import new_id
 from .waking import wake_host
-from .watching import Gates, Watch, mended, pause_s
+from .watching import Clock, Gates, Watch, mended, pause_s
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ class Executor:
         self._timer: asyncio.TimerHandle | None = None
         self._scope: anyio.CancelScope | None = None
         self._is_registered = False
-        self._gates = Gates(store)
+        self._gates, self._clock = Gates(store), Clock()
         self.is_nested = WORKER_MARK in os.environ  # a job's own: nobody's heir
 
     # -- called from any thread ------------------------------------------------
@@ -221,7 +221,7 @@ class Executor:
         """Start the detached host where no worker is left that would notice."""
         if self.kind == "host" or self.is_nested or not self._is_registered:
             return
-        if any(handle.is_alive() for handle in self.handles):
+        if any(one.is_alive() and not one.is_going for one in self.handles):
             return
         with contextlib.suppress(ChutesError, sqlite3.Error, OSError):
             wake_host(self.store)
@@ -289,6 +289,9 @@ class Executor:
             with self.store.writing(entered=True) as tx:
                 if not self._is_registered:
                     self._register(tx)
+                if moved_s := self._clock.moved_s():
+                    holding.move_times(tx, self.id, moved_s)
+                    round_.has_times = True
                 round_.write_logs(batch)
                 round_.apply(tx, batch)
                 round_.claim(tx)
@@ -306,6 +309,7 @@ class Executor:
         finally:
             self._gates.leave_logs()
         self._is_registered = True
+        self._clock.take(moved_s)
         self._after(round_, batch)
 
     def _after(self, round_: Round, batch: list[Entry]) -> None:

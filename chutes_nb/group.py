@@ -9,7 +9,8 @@ from concurrent.futures import Future, wait
 from typing import Any, overload
 
 from .job import Job
-from .panel.static import duration, one_line
+from .panel.static import one_line
+from .wording import duration
 
 SHOWN = 100
 

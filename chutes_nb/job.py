@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
-from . import job_logs, runtime, submitting
+from . import chaining, comparing, job_logs, runtime, submitting
 from .codec import decode
 from .errors import (
     JobCancelled,
@@ -28,6 +28,7 @@ from .store import Store, jobs, runs
 from .store.blobs import blob_path
 from .worker.tellings import thaw_state
 
+LOOKED_AT_BYTES = 4_000_000  # of variables that a repr compares with the submit
 ENDS: dict[State, type[JobEnded]] = {
     State.FAILED: JobFailed,
     State.TIMEOUT: JobTimeout,
@@ -117,6 +118,15 @@ class Job:
     def inputs(self) -> Any:
         """What the job was given, as a JSON preview."""
         return self._store.detail(self.id)["inputs"]
+
+    @property
+    def changed(self) -> list[str] | None:
+        """Captured variables that are not any more what this job was given.
+
+        They are read again as a whole, about a gigabyte a second. None where the
+        job was not submitted by this kernel, or long ago.
+        """
+        return comparing.changed_since(self._definition)
 
     @property
     def source(self) -> str:
@@ -277,6 +287,30 @@ class Job:
         """
         return Job(submitting.resubmit(self._store, self.id, code, resume), self._store)
 
+    def then(self, function: object) -> Job:
+        """Queue a job that takes this one's result as its payload.
+
+        The link is kept in the store: the next job starts when this one completes,
+        also after this kernel has ended. If this one ends otherwise, the next is
+        cancelled, with the reason.
+
+        Parameters
+        ----------
+        function : JobFunction
+
+        Raises
+        ------
+        TypeError
+            If it is no job function.
+        """
+        return Job(chaining.follow(self._store, self.id, function), self._store)
+
+    @property
+    def after(self) -> Job | None:
+        """The job whose result this one takes, where it follows one."""
+        before = jobs.get(self._store.reader, self.id)["after"]
+        return None if before is None else Job(before, self._store)
+
     def logs(
         self,
         tail: int | None = None,
@@ -322,7 +356,13 @@ class Job:
         return card_bundle(self._store, self.id, CardActions())
 
     def __repr__(self) -> str:
-        return f"<Job {one_line(self._store.status(self.id))}>"
+        names = comparing.changed_since(self._definition, LOOKED_AT_BYTES)
+        said = f"; changed since the submit: {', '.join(names)}" if names else ""
+        return f"<Job {one_line(self._store.status(self.id))}{said}>"
+
+    @property
+    def _definition(self) -> str:
+        return str(jobs.get(self._store.reader, self.id)["definition"])
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Job) and other.id == self.id

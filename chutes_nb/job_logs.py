@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 
+from .answers import LogReader
 from .folding import Screen, fold, uncoloured
 from .store import Store, logs
-
-POLL_S = 0.05
 
 Search = str | re.Pattern[str]
 
@@ -31,23 +30,14 @@ def followed(store: Store, job: str, attempt: int | None) -> Iterator[str]:
 
     A bar is one line, given once it is not drawn again.
     """
-    offset, screen, number = 0, Screen(), attempt
-    while True:
-        rev = store.rev()
-        found = store.log(job, number, offset)
-        number = found["attempt"] if found["text"] else number
-        if found["skipped"] and offset:
-            yield from screen.feed(f"\n[{found['skipped']} bytes not kept]\n")
-        yield from screen.feed(found["text"])
-        if found["end"] and not found["text"]:
-            if store.has_ended(job) or attempt is not None:
-                break
+    screen, number = Screen(), attempt
+    for piece in LogReader(store, job, attempt).follow():
+        if piece["attempt"] != number:  # a log of its own
             yield from _rest(screen)
-            number, offset, screen = None, 0, Screen()  # a log of its own
-        elif found["text"]:
-            offset = found["next_offset"]
-            continue
-        store.wait(rev, POLL_S)
+            screen, number = Screen(), piece["attempt"]
+        if piece["skipped"] and piece["offset"] > piece["skipped"]:
+            yield from screen.feed(f"\n[{piece['skipped']} bytes not kept]\n")
+        yield from screen.feed(piece["text"])
     yield from _rest(screen)
 
 

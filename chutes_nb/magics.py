@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import platform
 import shlex
-import sqlite3
-import sys
 from collections.abc import Callable
-from importlib.metadata import version
 from typing import Any
 
 from IPython.core.error import UsageError
@@ -19,11 +14,11 @@ from IPython.core.magic_arguments import MagicArgumentParser
 from . import chute, registry
 from .cell_magic import CellMagic
 from .chute import list_jobs
+from .doctor import examine
 from .errors import JobNotFound
 from .job import Job
 from .panel.board import JobsPanel
 from .runtime import store
-from .upkeep import soundness
 
 LINE_MAGICS = ("status", "logs", "result", "cancel", "retry")
 MOST_COMPLETIONS = 50
@@ -212,17 +207,7 @@ def doctor(line: str) -> None:
     aside and rebuilds it, and adds the jobs that it has lost.
     """
     given = _parsed(_DOCTOR, line)
-    place = store()
-    lines = [
-        ("chutes_nb", version("chutes-nb")),
-        ("python", f"{platform.python_version()} ({sys.executable})"),
-    ]
-    found = soundness(given.mend)
-    with contextlib.suppress(sqlite3.DatabaseError):  # named among what was found
-        lines += [("sqlite", note) for note in place.sqlite_notes()]
-        lines += [("store", f"{place.home} (revision {place.rev()})")]
-        counts = ", ".join(f"{n} {state}" for state, n in place.counts().items() if n)
-        lines += [("jobs", counts or "none yet")]
-    lines += [("problem", one) for one in found] or [("sound", "no problem was found")]
-    for name, text in lines:
-        print(f"{name:<10} {text}")
+    for one in examine(given.mend):
+        print(f"{one.area:<10} {one.text}")
+        if one.fix:
+            print(f"{'':<10} -> {one.fix}")

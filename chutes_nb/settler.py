@@ -77,14 +77,14 @@ class Settler:
         """Take over a worker of a dead executor, with the attempt it has."""
         handle = self.lane.adopt(row, task)
         if task is not None:
-            offset = 0  # what the log store has already is kept once
+            offset, usual_s = 0, None  # what the log store has already is kept once
+            place = (self._store.reader, task["chute"], task["name"])
             with contextlib.suppress(StoreError, sqlite3.Error):
                 offset = logs.end(self._store.log_reader, task["id"], task["attempt"])
+                usual_s = self.lane.earlier.usual_s(*place)
             self.lane.give(handle, task)
             gone_s = max(0.0, time.time() - task["started_at"])
             handle.given_at -= gone_s
-            place = (self._store.reader, task["chute"], task["name"])
-            usual_s = self.lane.earlier.usual_s(*place)
             handle.capture = Capture(task["output"], offset, usual_s, handle.given_at)
 
     def ready(self, handle: Handle, busy: Busy | None) -> None:
@@ -160,7 +160,7 @@ class Settler:
             return not isinstance(error, FileNotFoundError)
         if look is None:
             return False
-        self._put(Told(task["id"], task["attempt"], look=look))
+        self._put(Told(task["id"], task["attempt"], look=look, capture=capture))
         return look.has_more
 
     # -- ends ------------------------------------------------------------------
@@ -195,6 +195,8 @@ class Settler:
     ) -> None:
         """Bring in the rest of the output, then settle: the log is whole by then."""
         tries = 0
+        if handle.capture is not None:
+            handle.capture.end()
         while self._look(handle) and tries < OUTPUT_TRIES:
             is_open = handle.capture is not None and handle.capture.is_open
             tries += not is_open

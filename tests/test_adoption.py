@@ -430,4 +430,5 @@ def test_a_worker_goes_on_to_follow_its_job_after_a_look_that_failed(
     seen = len(job.logs())
     until(lambda: len(job.logs()) > seen)
     gate.touch()
-    assert job.logs() == lines(job.result(S))
+    n = job.result(S)
+    assert job.logs() == lines(n)

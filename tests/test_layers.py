@@ -19,24 +19,24 @@ HEIGHT = {
     height: room.split()
     for height, room in enumerate(
         [
-            "errors states sizes bytecode locality flow failpoints folding",
+            "errors states sizes bytecode locality flow failpoints folding wording",
             "paths model policy loading options cells",
             "processes",
             "store",
-            "reading views codec files_in registry waking",
-            "captures signatures payloads uploads",
-            "pickling validation",
-            "binding",
+            "reading views codec files_in registry waking buffers",
+            "captures signatures payloads uploads arrays checking hosting notebook_run",
+            "pickling validation orders answers",
+            "binding arguments",
             "worker definition",
-            "lanes",
+            "lanes comparing",
             "rounds",
             "settler",
             "watching inheriting",
             "executor",
             "runtime",
             "submitting upkeep remarks",
-            "panel server",
-            "job_parts job_logs job_files publishing",
+            "panel server doctor",
+            "job_parts job_logs job_files publishing chaining",
             "job forms",
             "group",
             "client",
@@ -46,7 +46,7 @@ HEIGHT = {
             "cell_magic",
             "magics cli",
             "extension",
-            "__init__",
+            "__init__ __main__",
         ]
     )
 }

@@ -128,7 +128,7 @@ class Handle:
     @property
     def is_idle(self) -> bool:
         """Whether the worker can take an attempt, and can be told of it."""
-        if self.transport is None:
+        if self.transport is None or self.transport.is_closing():
             return False
         return self.is_ready and self.task is None and not self.is_going
 
@@ -207,7 +207,8 @@ class Handle:
         the next attempt is in the store with it already.
         """
         failpoints.hit("output.before_unlink")
-        Path(self.output).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # prune finds what stays
+            os.unlink(self.output)
         self.output = following or self.new_output()
 
     def new_output(self) -> str:

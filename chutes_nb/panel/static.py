@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import time
 from html import escape
 from typing import Any
 
 from ..states import ENDED
+from ..wording import duration, plain
 
 JOB_MIME = "application/vnd.chutes.job+json"
 JOBS_MIME = "application/vnd.chutes.jobs+json"
@@ -34,9 +34,6 @@ PRE = (
     "color:inherit;font:12px/1.55 ui-monospace,monospace;white-space:pre;overflow:auto"
 )
 MARK = "background:rgba(217,72,59,.16);box-shadow:inset 2px 0 #d9483b;display:block"
-# Colours, cursor moves and titles that a terminal would have swallowed.
-ESCAPES = re.compile(r"\x1b(?:\[[0-9;:?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)")
-CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
 def static_card(status: dict[str, Any], tail: list[str]) -> str:
@@ -96,21 +93,6 @@ def one_line(status: dict[str, Any]) -> str:
     """Job as plain text: ``Job train 7f3a91: running, attempt 2 of 3, 62 %``."""
     facts = [status["status"], *_facts(status)]
     return f"Job {status['name']} {status['job_id'][-6:]}: {', '.join(facts)}"
-
-
-def duration(seconds: float) -> str:
-    """Seconds in words: ``0.4 s``, ``41 s``, ``2 min 14 s``, ``3 h 05 min``."""
-    if seconds < 10:
-        return f"{max(0.0, seconds):.1f} s"
-    whole = int(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    minutes = whole // 60
-    if minutes < 1440:
-        return f"{minutes // 60} h {minutes % 60:02d} min"
-    return f"{minutes // 1440} d {minutes % 1440 // 60} h"
 
 
 def _facts(status: dict[str, Any]) -> list[str]:
@@ -191,8 +173,3 @@ def _log(tail: list[str]) -> str:
         return ""
     text = "\n".join(plain(line) for line in tail[-TAIL_LINES:])
     return f'<pre style="{PRE}">{escape(text)}</pre>'
-
-
-def plain(line: str) -> str:
-    """Line without escape sequences and control characters."""
-    return CONTROLS.sub("", ESCAPES.sub("", line))

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import time
+import functools
 from typing import Any, ClassVar
 
+from ..orders import queue_again
 from ..states import State
-from ..store import Store, intake
+from ..store import Store
 from . import shapes
 from .base import ChutesHandler
-from .hosting import see_to
-from .submit import by_options, idempotency_key
+from .submit import idempotency_key
 
 BY = "an HTTP request"
 SMALL_BODY_BYTES = 64 << 10
@@ -64,7 +63,10 @@ class Retry(Wish):
         body: Any = self.json_body()
         wanted = shapes.Again.model_validate({} if body is None else body)
         key = idempotency_key(self.request.headers.get("Idempotency-Key"))
-        new = await self.of_job(scope, job, run_again, wanted, key)
+        again = functools.partial(
+            queue_again, resume=wanted.resume, key=key, code=wanted.code
+        )
+        new = await self.of_job(scope, job, again)
         self.accepted(new)
 
     def accepted(self, job: str) -> None:
@@ -72,26 +74,3 @@ class Retry(Wish):
         place = f"{self.base_url}chutes/jobs/{job}/status"
         self.set_header("Location", place)
         self.answer({"job_id": job, "status": State.QUEUED}, 202)
-
-
-def run_again(store: Store, job: str, wanted: shapes.Again, key: str | None) -> str:
-    """Queue a job again; returns the new id.
-
-    Raises
-    ------
-    JobNotFound, KeyTaken, MoveRefused
-    """
-    now = time.time()
-    with store.writing() as tx:
-        newest = intake.newest_like(tx, job) if wanted.code == "current" else None
-        changed = None
-        if newest is not None:
-            changed = by_options(json.loads(newest["options"]), now)
-            changed |= {"definition": newest["key"]}
-        queued = intake.queue_again(
-            tx, job, store.leases, now, wanted.resume, key, changed
-        )
-    store.feed.nudge()
-    if queued.is_new:
-        see_to(store, queued)
-    return queued.job

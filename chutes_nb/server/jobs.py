@@ -7,10 +7,9 @@ import functools
 from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar
 
-from ..errors import MoveRefused
-from ..files_in import clean_path
+from ..answers import detail, forget, page
 from ..states import ENDED, State
-from ..store import Store, intake, listing
+from ..store import Store
 from . import shapes
 from .base import ChutesHandler
 from .delivery import attachment
@@ -96,31 +95,8 @@ class Job(LookAtJob):
 def _detail(
     store: Store, job: str, points: int | None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    found = store.detail(job, points)
-    found["files"] = shown_files(found["files"])
+    found = detail(store, job, points)
     return found["status"], found
-
-
-def shown_files(files: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Give files names that are safe to show and to save under."""
-    return [one | {"name": clean_path(one["name"])} for one in files]
-
-
-def forget(store: Store, job: str) -> str:
-    """Delete an ended job; returns the state it had.
-
-    Raises
-    ------
-    JobNotFound
-    StoreError
-    MoveRefused
-        If it has not ended.
-    """
-    state = store.status(job)["status"]
-    if state not in ENDED:
-        raise MoveRefused(job, to="deleted", found=state)
-    store.delete(job)
-    return str(state)
 
 
 class Jobs(ChutesHandler):
@@ -131,13 +107,7 @@ class Jobs(ChutesHandler):
         wanted = self.query(shapes.JobsQuery)
         filters = wanted.model_dump()
         filters["text"] = filters.pop("q")
-        self.answer(await self.read(_page, scope, filters))
-
-
-def _page(store: Store, scope: str | None, filters: dict[str, Any]) -> dict[str, Any]:
-    if scope is not None:
-        filters["chute"] = intake.chute_named(store.reader, scope)
-    return listing.answer(store.reader, **filters)
+        self.answer(await self.read(page, scope, filters))
 
 
 class Logs(ChutesHandler):

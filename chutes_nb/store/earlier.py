@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections import deque
 from statistics import median
 from typing import NamedTuple
@@ -55,7 +56,10 @@ class Earlier:
         self._spans: dict[tuple[str, str], deque[float]] = {}
 
     def usual_s(self, tx: Transaction, chute: str, name: str) -> float | None:
-        """Give the median of the last completed runs in seconds; None without one."""
+        """Give the median of the last completed runs in seconds; None without one.
+
+        A store that cannot be read now only makes the guess less good.
+        """
         known = self._of(tx, chute, name)
         return median(known) if known else None
 
@@ -68,7 +72,11 @@ class Earlier:
         if known is None:
             if len(self._spans) >= JOBS_KEPT:
                 self._spans.clear()
-            found = [one.span_s for one in spans(tx, chute, name) if not one.is_timeout]
-            known = deque(reversed(found), maxlen=RUNS)
+            try:
+                found = spans(tx, chute, name)
+            except sqlite3.Error:  # no run waits for what is only worth knowing
+                return deque()
+            completed = [one.span_s for one in found if not one.is_timeout]
+            known = deque(reversed(completed), maxlen=RUNS)
             self._spans[chute, name] = known
         return known

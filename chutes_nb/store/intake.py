@@ -13,15 +13,17 @@ from typing import Any, NamedTuple
 from ..errors import JobNotFound, MoveRefused
 from ..processes import Identity, is_held
 from ..states import ENDED, State
-from . import fleet, jobs, runs
+from . import fleet, following, jobs, runs
 from .db import Row, Transaction
 from .ids import new_id
 from .journal import DEFINITION
 
-# A definition that is made again is the newest again.
+# A definition that is made again is the newest again, with the options it has now:
+# who submits by name has no others.
 PUBLISH = f"""
 {jobs.ADD_DEFINITION.replace("OR IGNORE", "")}
-ON CONFLICT (key) DO UPDATE SET created_at = excluded.created_at
+ON CONFLICT (key) DO UPDATE
+   SET created_at = excluded.created_at, options = excluded.options
 """
 # With max() SQLite takes the other columns from the row that has it.
 NEWEST_BY_CHUTE = """
@@ -243,6 +245,7 @@ def queue_again(
     row = jobs.get(tx, job_id)
     if State(row["state"]) not in ENDED:
         raise MoveRefused(job_id, to="queued again", found=row["state"])
+    following.refuse_without_input(row)
     names = jobs.NewJob.__dataclass_fields__.keys() & set(row.keys())
     old = jobs.NewJob(**{name: row[name] for name in names})
     span = None if old.deadline_at is None else old.deadline_at - old.submitted_at
@@ -251,9 +254,7 @@ def queue_again(
     new = replace(old, id=new_id(), submitted_at=now, **facts)
     definition = tx.one(jobs.GET_DEFINITION, {"key": new.definition})
     assert definition is not None  # held by a foreign key
-    digest = f"{job_id} again, resume {resume}"
-    if new.definition != old.definition:
-        digest += f", code {new.definition}"
+    digest = f"{job_id} again, resume {resume}, definition {new.definition}"
     queued = queue(tx, new, definition["python"], leases, key, digest)
     if resume and queued.is_new:
         runs.copy_checkpoint(tx, job_id, queued.job)

@@ -28,6 +28,9 @@ from ..reading import (
 from ..store.logs import HEAD_BYTES, TAIL_BYTES
 
 LOOK_BYTES = 1 << 20
+# Of a flood the head is kept and the tail; less is taken of what lies between.
+FLOOD_BYTES = 256 << 10
+FREE_BYTES = 1 << 20
 POLL_S = 0.05
 WORTH_TELLING_S = 1.0  # nobody waits for what is over by then
 
@@ -97,6 +100,8 @@ class Capture:
         self._is_at_rest = True
         self._silence = Silence()
         self._fd: int | None = None
+        self._is_last = False
+        self._kept = self._let_go = self._freed = 0
 
     @cached_property
     def _thinner(self) -> Thinner:
@@ -197,11 +202,30 @@ class Capture:
         size = os.fstat(self._fd).st_size
         if size <= self.offset:
             return b"", size
-        if size - self.offset > TAIL_BYTES and self.offset >= HEAD_BYTES:
-            self.offset = size - TAIL_BYTES  # a flood: the middle is let go unread
-        if self.offset > HEAD_BYTES:
-            _free(self._fd, HEAD_BYTES, self.offset - HEAD_BYTES)
-        return os.pread(self._fd, LOOK_BYTES, self.offset), size
+        bite = LOOK_BYTES
+        if self.offset >= HEAD_BYTES:
+            if size - self.offset > TAIL_BYTES:  # the middle is let go unread
+                self.offset = self._let_go = size - TAIL_BYTES
+                self._reader.skip()
+            if not self._is_last and size - self.offset > FLOOD_BYTES:
+                bite = FLOOD_BYTES  # most of it would be written for nothing
+        self._free()
+        return os.pread(self._fd, bite, self.offset), size
+
+    def kept(self, end: int) -> None:
+        """Take note that the log store has the output up to here: it was committed."""
+        self._kept = max(self._kept, end)
+
+    def end(self) -> None:
+        """Take note that the attempt is over: what is left is read in large pieces."""
+        self._is_last = True
+
+    def _free(self) -> None:
+        """Give the disk back what is in the log store, or is let go."""
+        upto = max(self._kept, self._let_go)
+        if self._fd is not None and upto - self._freed >= FREE_BYTES:
+            _punch(self._fd, self._freed, upto - self._freed)
+            self._freed = upto
 
     @property
     def is_open(self) -> bool:
@@ -219,8 +243,8 @@ _FALLOC_FL_KEEP_SIZE = 0x01
 _FALLOC_FL_PUNCH_HOLE = 0x02
 
 
-def _free(fd: int, start: int, length: int) -> None:
-    """Give the disk back what is in the log store, without moving what follows.
+def _punch(fd: int, start: int, length: int) -> None:
+    """Give the disk back a part of a file, without moving what follows.
 
     Punches a hole (fallocate(2), Linux); elsewhere the file keeps its size until
     the attempt ends.

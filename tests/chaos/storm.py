@@ -168,5 +168,6 @@ def blow(
     """One whole storm: a new home, blows, peace, and the verdict."""
     world = World(seed)
     Storm(world, points, so_far).run(seconds)
-    world.drain(spares=seed % 2 == 0)
+    world.spares = seed % 2 == 0
+    world.drain()
     return world, world.check()

@@ -42,6 +42,12 @@ class World:
     ----------
     source : pathlib.Path
         Folder of the package that runs here: the real one, or a mutant.
+
+    Attributes
+    ----------
+    spares : bool
+        Whether the drivers of a storm live on when it is over, with what they run: an
+        heir would take up what one of them has forgotten.
     """
 
     def __init__(self, seed: int, source: Path = SOURCE) -> None:
@@ -52,6 +58,7 @@ class World:
         self.drivers: list[subprocess.Popen[bytes]] = []
         self.kills: Counter[str] = Counter()
         self.stops: dict[int, float] = {}
+        self.spares = False
         self.launches = 0
         self._read_acts = 0
         self._mark = b"CHUTES_NB_HOME=" + os.fsencode(self.home)
@@ -99,25 +106,16 @@ class World:
         self.drivers = [one for one in self.drivers if one.poll() is None]
         return self.drivers
 
-    def drain(
-        self, timeout_s: float = 30.0, still_s: float = 8.0, *, spares: bool = False
-    ) -> None:
-        """Let everything come to its end under a clean driver.
-
-        Parameters
-        ----------
-        spares : bool
-            Whether the living drivers live on, with what they run: an heir would
-            take up what one of them has forgotten.
-        """
+    def drain(self, timeout_s: float = 30.0, still_s: float = 8.0) -> None:
+        """Let everything come to its end under a clean driver."""
         self.resume_all()
         for driver in self.living_drivers():
-            if spares:
+            if self.spares:
                 driver.terminate()  # they submit no more
                 continue
             self.kill(driver.pid, "driver")
             driver.wait()
-        for host in [] if spares else self.hosts():
+        for host in [] if self.spares else self.hosts():
             self.kill(host, "host")
         clean = self.launch(drain_s=timeout_s, still_s=still_s)
         end = time.monotonic() + timeout_s + 20

@@ -44,6 +44,8 @@ LOOKS = [
     ("events?since=many", 400),
     ("jobs/{done}/files/7", 404),
     ("jobs/{done}/files/99999999999999999999", 404),
+    ("jobs/{done}/files/one", 404),
+    ("jobs/{done}/files/%C2%B2", 404),
     ("nowhere", 404),
 ]
 

@@ -39,14 +39,13 @@ export class Http {
     });
   }
 
-  /** A way for files. */
-  line(): TusLine {
-    const { baseUrl, token } = this.settings;
-    return new TusLine(`${URLExt.join(baseUrl, "chutes")}/`, () => credentials(token));
-  }
-
   delete<T>(path: string): Promise<Answer<T>> {
     return this.#ask<T>(path, { method: "DELETE" });
+  }
+
+  /** A way for files. */
+  line(): TusLine {
+    return new TusLine(this.url(""), () => credentials(this.settings.token));
   }
 
   /** What a route sends as bytes. */
