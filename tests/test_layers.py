@@ -42,7 +42,7 @@ HEIGHT = {
             "client",
             "job_function",
             "chute",
-            "platform_import host",
+            "platform_import host magic_lines",
             "cell_magic",
             "magics cli",
             "extension",
