@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from . import pruning, witness
+from . import contents, pruning, witness
 from .blobs import blob_path
 from .db import Database
 from .journal import Journal
@@ -59,6 +58,9 @@ SELECT 'a result of another attempt', r.job, r.attempt
   FROM results r LEFT JOIN attempts a
     ON a.job = r.job AND a.number = r.attempt AND a.state = 'completed'
  WHERE a.job IS NULL;
+SELECT 'a job that waits for one that has ended', j.id, coalesce(p.state, 'gone')
+  FROM jobs j LEFT JOIN jobs p ON p.id = j.after
+ WHERE j.waits = 1 AND (p.id IS NULL OR p.finished_at IS NOT NULL);
 SELECT 'a count that is wrong', c.state, c.n
   FROM counts c
  WHERE c.n <> (SELECT count(*) FROM jobs WHERE state = c.state);
@@ -93,7 +95,9 @@ def problems(database: Database, logs: Database, journal: Journal) -> Iterator[s
         missing = witness.missing(database.reader, records)
         for job, what in missing.items():
             yield f"job {job}: the journal has {what}, which the store has lost"
-    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+        for name, what in contents.differences(database.reader, records):
+            yield f"{name}: {what} is not what the journal has: the file is damaged"
+    except contents.UNREADABLE as error:
         yield f"the store cannot be read: {error}"
         return
     if journal.is_behind:
@@ -117,7 +121,7 @@ def _of_rows(database: Database) -> Iterator[str]:
         if len(found) > SHOWN:
             yield f"{found[0][0]}: {len(found) - SHOWN} more"
     for row in database.reader.each(CHECKSUMS):
-        if hashlib.sha256(row["body"]).hexdigest() != row["sha256"]:
+        if hashlib.sha256(bytes(row["body"])).hexdigest() != row["sha256"]:
             yield f"a result whose checksum is wrong: {row['job']}"
 
 

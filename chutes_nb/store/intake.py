@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from ..errors import JobNotFound, MoveRefused
 from ..processes import Identity, is_held
 from ..states import ENDED, State
-from . import fleet, jobs, runs
+from . import fleet, following, jobs, runs
 from .db import Row, Transaction
 from .ids import new_id
 from .journal import DEFINITION
@@ -245,6 +245,7 @@ def queue_again(
     row = jobs.get(tx, job_id)
     if State(row["state"]) not in ENDED:
         raise MoveRefused(job_id, to="queued again", found=row["state"])
+    following.refuse_without_input(row)
     names = jobs.NewJob.__dataclass_fields__.keys() & set(row.keys())
     old = jobs.NewJob(**{name: row[name] for name in names})
     span = None if old.deadline_at is None else old.deadline_at - old.submitted_at

@@ -19,7 +19,8 @@ iif(state IN ('queued', 'retrying') AND {holding.IS_PAUSED},
     'paused' || coalesce('; ' || reason, ''), reason),
 timeout_s, deadline_at, lane, priority, tags, notebook, cell, retry_of,
 cancel_by IS NOT NULL, reported_failure,
-iif(state = 'running', quiet_since, NULL), log_end, rev, executor AS held_by, seq
+iif(state = 'running', quiet_since, NULL), log_end, rev, executor AS held_by, seq,
+waits
 """
 FIELDS = (
     *("job_id", "name", "chute", "status", "attempt", "max_attempts", "progress"),
@@ -66,7 +67,7 @@ SELECT submitted_at
 AHEAD = """
 SELECT count(*) + 1
   FROM jobs
- WHERE executor IS :executor AND state IN ('queued', 'retrying')
+ WHERE executor IS :executor AND state IN ('queued', 'retrying') AND waits = 0
    AND (priority > :priority OR (priority = :priority AND seq < :seq))
 """
 TAIL_WINDOW_BYTES = 1 << 20  # as far back as a tail looks
@@ -98,12 +99,18 @@ def status(tx: Transaction, job: str) -> dict[str, Any]:
     if row is None:
         row = jobs.get(tx, job)  # raises, saying which id
     found = status_of(row)
-    if row["state"] == "queued":
+    if row["state"] == "queued" and not row["waits"]:
         place = {name: row[name] for name in ("priority", "seq")}
         place["executor"] = row["held_by"]
         ahead = tx.one(AHEAD, place)
         found["queue_position"] = ahead[0] if ahead else None
     return found
+
+
+def some(tx: Transaction, ids: list[str]) -> dict[str, dict[str, Any]]:
+    """StatusInfo of jobs by their ids, as far as they are there."""
+    rows = tx.all(MOVED, {"ids": json.dumps(ids)})
+    return {row["id"]: status_of(row) for row in rows}
 
 
 def revision(tx: Transaction) -> int:
