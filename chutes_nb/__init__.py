@@ -23,6 +23,7 @@ _PLACES = {
             "JobNotFound",
             "JobNotReady",
             "JobTimeout",
+            "KernelGone",
             "MoveRefused",
             "NotAvailable",
             "PermanentError",
@@ -128,6 +129,7 @@ if TYPE_CHECKING:
     from .errors import JobNotFound as JobNotFound
     from .errors import JobNotReady as JobNotReady
     from .errors import JobTimeout as JobTimeout
+    from .errors import KernelGone as KernelGone
     from .errors import MoveRefused as MoveRefused
     from .errors import NotAvailable as NotAvailable
     from .errors import PermanentError as PermanentError

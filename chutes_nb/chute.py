@@ -8,11 +8,12 @@ from collections.abc import Callable, Mapping
 from types import FunctionType
 from typing import Any, overload
 
-from . import publishing, registry, runtime
+from . import live, publishing, registry, runtime
 from .errors import ChutesError, DefinitionError
 from .group import JobGroup
 from .job import CardActions, Job
 from .job_function import JobFunction
+from .live import LiveChute
 from .model import StatusInfo
 from .options import JobOptions, PlatformOptionNote, parse
 from .panel import JobsPanel
@@ -81,16 +82,16 @@ class Chute:
     name: str
 
     def __getattr__(self, name: str) -> Any:
-        values = object.__getattribute__(self, "_facts").values
-        if name in values:
-            return values[name]
-        raise AttributeError(f"chute {values['name']!r} has no attribute {name!r}")
+        return getattr(LiveChute(object.__getattribute__(self, "_facts")), name)
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Set a value that jobs submitted from now on read as ``self.NAME``."""
         if hasattr(type(self), name) or name in ("_facts", "_functions"):
             raise AttributeError(f"chute.{name} cannot be replaced")
-        self._facts.values[name] = value
+        if live.starting.get() is self._facts:  # a startup hook, in this kernel
+            self._facts.started[name] = value
+        else:
+            self._facts.values[name] = value
 
     # -- defining --------------------------------------------------------------
     @overload

@@ -18,16 +18,17 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from pathlib import Path
 
 import anyio
 import anyio.abc
 
-from . import failpoints
+from . import failpoints, live
+from .adopting import EndOrphans, Heir
 from .errors import ChutesError, StoreBusy, StoreDamaged, StoreError, StoreFull
 from .lanes.handle import Handle
+from .lanes.kernel import NEVER_RAN, KernelLane
 from .lanes.process import ProcessLane
-from .processes import WORKER_MARK, identify, is_held, take_lease
+from .processes import WORKER_MARK, identify, take_lease
 from .rounds import Entry, Kick, Round, Submit
 from .settler import Settler
 from .store import Store, Transaction, fleet, jobs
@@ -37,9 +38,8 @@ from .watching import Gates, Watch, mended, pause_s
 
 log = logging.getLogger(__name__)
 
-ADOPTION_POLL_S = 0.25
 BUSY_PAUSE_S = 0.05
-GATE_POLL_S = 0.005
+KERNEL_END_S = 3.0
 
 
 class Executor:
@@ -98,8 +98,20 @@ class Executor:
         if loop is None or thread is None or not thread.is_alive():
             return
         with contextlib.suppress(RuntimeError):  # the loop has closed meanwhile
+            self._end_kernel_jobs(loop)
             loop.call_soon_threadsafe(self._cancel)
         thread.join(timeout_s)
+
+    def _end_kernel_jobs(self, loop: asyncio.AbstractEventLoop) -> None:
+        """End what shares this process: nobody else could, or run it."""
+        if not live.is_used():
+            return
+        orphans = EndOrphans(NEVER_RAN)
+        closing = asyncio.run_coroutine_threadsafe(self.kernel.close(), loop)
+        with contextlib.suppress(TimeoutError, StoreError):  # the next executor does
+            closing.result(KERNEL_END_S)
+            self.put(orphans)
+            orphans.done.result(KERNEL_END_S)
 
     def _cancel(self) -> None:
         if self._scope is not None:
@@ -185,14 +197,16 @@ class Executor:
             self._scope, self._tasks = tasks.cancel_scope, tasks
             self._settler = Settler(self.store, self.put, tasks)
             self.lane = ProcessLane(self.store, self._settler, tasks)
-            self._settler.lane = self.lane
+            self.kernel = KernelLane(self.store, self._settler, tasks, self._lease_path)
+            self._settler.lane, self._settler.kernel = self.lane, self.kernel
             self._watch = Watch(self.store, self._settler, self.put)
             self._started.set_result(None)
             self.put(Kick(clock=True, asks=True))  # with it goes our own row
             tasks.start_soon(self._settler.follow_outputs)
             tasks.start_soon(self._watch.run)
             if not self.is_nested:
-                tasks.start_soon(self._adopt_loop)
+                heir = Heir(self.store, self.id, self._settler, self.put)
+                tasks.start_soon(heir.run, lambda: self._is_registered)
 
     def _let_go(self) -> None:
         """Hang up, so that the workers know at once that they are alone."""
@@ -270,7 +284,7 @@ class Executor:
 
     def _commit(self, batch: list[Entry]) -> None:
         """Write a group of entries; the gates are ours, and are left here."""
-        round_ = Round(self.store, self.lane, self.id, self.max_workers)
+        round_ = Round(self.store, self.lane, self.kernel, self.id, self.max_workers)
         try:
             with self.store.writing(entered=True) as tx:
                 if not self._is_registered:
@@ -283,7 +297,7 @@ class Executor:
             self._put_back(batch, BUSY_PAUSE_S)
             return
         except (StoreError, sqlite3.Error) as error:
-            self.lane.backlog = None
+            self.lane.backlog, self.kernel.is_due = None, True
             if isinstance(error, StoreDamaged) and mended(self.store):
                 self._put_back(batch, 0.0)
             else:
@@ -347,36 +361,6 @@ class Executor:
             self._timer.cancel()
         left = max(0.0, at - time.time())
         self._timer = self._put_later(left, Kick(clock=True))
-
-    # -- what others leave ---------------------------------------------------------
-    async def _adopt_loop(self) -> None:
-        while True:
-            try:
-                await self._adopt_the_dead()
-            except (StoreError, sqlite3.DatabaseError) as error:
-                log.info("will look for dead executors again: %s", error)
-            await anyio.sleep(ADOPTION_POLL_S)
-
-    async def _adopt_the_dead(self) -> None:
-        """Take over what executors left that died: their jobs and their workers."""
-        rows = fleet.unended_executors(self.store.reader, sys.executable)
-        others = [row for row in rows if row["id"] != self.id]
-        dead = [row for row in others if not is_held(Path(row["lease"]))]
-        for row in dead:
-            while not (self._is_registered and self.store.gate().try_enter()):
-                await anyio.sleep(GATE_POLL_S)
-            with self.store.writing(entered=True) as tx:
-                _, workers = fleet.inherit(tx, row["id"], self.id, time.time())
-                tasks = {one["id"]: fleet.running_on(tx, one["id"]) for one in workers}
-                failpoints.hit("adopt.before_commit")
-            failpoints.hit("adopt.after_commit")
-            with contextlib.suppress(FileNotFoundError):
-                Path(row["lease"]).unlink()
-            for worker in workers:
-                self._settler.adopt(worker, tasks[worker["id"]])
-        if dead:
-            self.put(Kick(clock=True, asks=True))
-            self.store.feed.nudge()
 
     # -- for doctors and tests -------------------------------------------------
     def call(self, ask: Callable[[], object]) -> Future[object]:

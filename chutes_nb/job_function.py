@@ -12,6 +12,7 @@ from . import registry, runtime
 from .captures import Capture
 from .group import JobGroup
 from .job import Job
+from .live_definer import LiveDefiner
 from .options import JobOptions
 from .signatures import Signature, inspect_function
 from .submitting import ChuteFacts, Definer, bound_input, new_job, submit
@@ -73,7 +74,8 @@ class JobFunction:
         self._options = options
         self.name = options.name or function.__name__
         functools.update_wrapper(self, function)
-        self.definer = Definer(facts, function, self.name, self._signature, options)
+        kind = LiveDefiner if options.executor == "kernel" else Definer
+        self.definer = kind(facts, function, self.name, self._signature, options)
 
     # -- submitting ------------------------------------------------------------
     def submit(self, *args: Any, **kwargs: Any) -> Job:

@@ -49,6 +49,9 @@ class JobOptions:
         Most of this job running at once on the machine.
     resources : mapping of str to int or float
         Tokens that an attempt holds while it runs.
+    executor : {"process", "kernel"}
+        Where attempts run: each in a worker's process, or in a thread of the kernel
+        that shares its variables.
     fresh : bool
         Give each attempt a worker that is used for nothing else.
     reuse : bool
@@ -76,7 +79,7 @@ class JobOptions:
 
     def with_options(self, given: Mapping[str, Any]) -> JobOptions:
         """Return these options with some replaced; see :func:`parse`."""
-        return replace(self, **_parsed(given))
+        return _consistent(replace(self, **_parsed(given)))
 
     def policy_json(self) -> str:
         """Retry rules as the store keeps them."""
@@ -102,7 +105,17 @@ def parse(given: Mapping[str, Any]) -> JobOptions:
     NotAvailable
         For an option that this version cannot honour.
     """
-    return JobOptions(**_parsed(given))
+    return _consistent(JobOptions(**_parsed(given)))
+
+
+def _consistent(options: JobOptions) -> JobOptions:
+    """Refuse options that contradict each other."""
+    if options.fresh and options.executor != "process":
+        raise DefinitionError(
+            f"fresh=True wants a worker process of its own for each attempt, and "
+            f"executor={options.executor!r} runs in none; leave one of the two out"
+        )
+    return options
 
 
 def _parsed(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -225,9 +238,9 @@ def _retry_on(option: str, value: Any) -> Any:
 
 
 def _executor(option: str, value: Any) -> str:
-    if value == "process":
-        return "process"
-    if value in ("kernel", "dask"):
+    if value in ("process", "kernel"):
+        return str(value)
+    if value == "dask":
         raise NotAvailable(
             f"executor={value!r} is not available yet; leave it out and the job runs "
             "in a process of its own"

@@ -14,13 +14,16 @@ from .errors import MoveRefused
 from .lanes.causes import pass_before_commit
 from .lanes.claims import Claims
 from .lanes.handle import Handle
+from .lanes.holder import Holder
+from .lanes.kernel import Claimed, KernelLane
+from .lanes.lane import Lane
+from .lanes.messages import define_message, task_of
 from .lanes.process import ProcessLane
 from .policy import Ending
 from .states import ENDED, State
 from .store import Store, Transaction, fleet, jobs, logs, runs, settling
 from .store.db import Row
 from .worker.capture import Look
-from .worker.frames import Task
 
 WORN_AFTER_RUNS = 20_000
 
@@ -61,7 +64,7 @@ class Submit(Entry):
         for job, job_id in zip(self.new, self.ids, strict=True):
             if job.id == job_id:
                 round_.queued.append(job_id)
-                round_.expect_ready(1)
+                round_.expect(job)
                 if self.resume_from is not None:
                     runs.copy_checkpoint(tx, self.resume_from, job_id)
             round_.has_times |= job.deadline_at is not None
@@ -90,7 +93,7 @@ class Kick(Entry):
 
     def apply(self, tx: Transaction, round_: Round) -> None:
         """End what is past its deadline; stop what somebody wants cancelled."""
-        round_.backlog = None
+        round_.backlog, round_.kernel.is_due = None, True
         if self.clock:
             round_.has_times = True
             place = {"executor": round_.executor, "now": round_.now}
@@ -132,7 +135,7 @@ class Told(Entry):
 class Finish(Entry):
     """The end of an attempt."""
 
-    handle: Handle
+    handle: Holder
     task: Row
     ending: Ending
     result: jobs.NewResult | None = None
@@ -162,7 +165,7 @@ class Finish(Entry):
         elif state is State.RETRYING:
             round_.has_times = True
         if state is State.RETRYING or self.task["is_limited"]:
-            round_.backlog = None
+            round_.backlog, round_.kernel.is_due = None, True
         round_.finished.append(self)
 
 
@@ -170,7 +173,7 @@ class Finish(Entry):
 class Gone(Entry):
     """A worker that is no more."""
 
-    handle: Handle
+    handle: Holder
 
     def apply(self, tx: Transaction, round_: Round) -> None:
         """Record it."""
@@ -208,15 +211,20 @@ class Round:
     """Everything that one commit does, and what must wait until it is done."""
 
     def __init__(
-        self, store: Store, lane: ProcessLane, executor: str, max_workers: int
+        self,
+        store: Store,
+        lane: ProcessLane,
+        kernel_lane: KernelLane,
+        executor: str,
+        max_workers: int,
     ) -> None:
         self.store, self.lane, self.executor = store, lane, executor
-        self.max_workers = max_workers
+        self.kernel, self.max_workers = kernel_lane, max_workers
         self.now = time.time()
         self.ended: list[str] = []
         self.queued: list[str] = []
         self.finished: list[Finish] = []
-        self.buried: list[Handle] = []
+        self.buried: list[Holder] = []
         self.newborn: list[Handle] = []
         self.new_keys: list[str] = []
         self.asked: list[Row] = []
@@ -228,6 +236,7 @@ class Round:
         self.worn = self._queue.worn
         self._claims: list[tuple[Handle, Row, Row | None]] = []
         self._following: dict[str, str] = {}
+        self._for_kernel: Claimed | None = None
 
     def write_logs(self, batch: Iterable[Entry]) -> None:
         """Write output first: an end in the store means that its log is there."""
@@ -248,7 +257,10 @@ class Round:
 
     def claim(self, tx: Transaction) -> None:
         """Give ready jobs to idle workers, and ask for more workers where short."""
-        freed = [one.handle for one in self.finished if self._can_go_on(one.handle)]
+        done = [one.handle for one in self.finished]
+        freed = [
+            one for one in done if isinstance(one, Handle) and self._can_go_on(one)
+        ]
         idle = [handle for handle in self.lane.handles.values() if handle.is_idle]
         claims = self._queue
         for handle in sorted(freed + idle, key=lambda one: one.is_new):
@@ -273,11 +285,20 @@ class Round:
             failpoints.hit("claim.before_commit")
         if self.backlog != 0:
             self._plan_births(tx)
+        if self.kernel.is_due:
+            self._for_kernel = self.kernel.claim(tx, self.executor, self.now, done)
         if self.has_times:
             place = {"executor": self.executor, "now": self.now}
             row = tx.one(jobs.NEXT_TIME, place)
             times = [at for at in row or () if at is not None and at > 0]
             self.next_time = min(times, default=None)
+
+    def expect(self, job: jobs.NewJob) -> None:
+        """Take note of a job that was queued."""
+        if job.lane == "kernel":
+            self.kernel.is_due = True
+        else:
+            self.expect_ready(1)
 
     def expect_ready(self, more: int) -> None:
         """Count jobs that are ready to be claimed, where the count is known.
@@ -288,7 +309,7 @@ class Round:
         if self.backlog is not None:
             self.backlog += more
 
-    def _can_go_on(self, handle: Handle) -> bool:
+    def _can_go_on(self, handle: Holder) -> bool:
         return (
             not handle.is_going
             and handle.stopping is None
@@ -335,10 +356,12 @@ class Round:
             can_go_on = self._can_go_on(handle)
             handle.clear()
             handle.ack = ("ack", one.task["id"], one.task["attempt"])
-            if not can_go_on and not handle.is_going:
+            if isinstance(handle, Handle) and not (can_go_on or handle.is_going):
                 self.worn.append(handle)
         for handle, row, definition in self._claims:
             self._send_task(handle, row, definition)
+        if self._for_kernel is not None:
+            self.kernel.start(self._for_kernel)
         self._stop_what_is_asked()
         for handle in self.buried:
             handle.remove_folder()
@@ -359,35 +382,14 @@ class Round:
             return
         wanted = {row["id"]: row["cancel_by"] for row in self.asked}
         limits = {row["id"]: row["timeout_s"] for row in self.limits}
-        for handle in list(self.lane.handles.values()):
+        lanes: tuple[Lane[Any], ...] = (self.lane, self.kernel)
+        held = [(lane, one) for lane in lanes for one in lane.handles.values()]
+        for lane, handle in held:
             task = handle.task
             if task is None:
                 continue
             if task["id"] in wanted:
                 reason = f"cancelled by {wanted[task['id']]}"
-                self.lane.stop(handle, Ending(State.CANCELLED, reason))
+                lane.stop(handle, Ending(State.CANCELLED, reason))
             elif limits.get(task["id"], handle.timeout_s) != handle.timeout_s:
-                self.lane.extend(handle, limits[task["id"]])
-
-
-def define_message(definition: Row) -> tuple[Any, ...]:
-    """Return the message that gives a worker a definition."""
-    names = ("key", "code", "setup", "sources")
-    return ("define", *(definition[name] for name in names))
-
-
-def task_of(row: Row, output: str) -> Task:
-    """Return the attempt of a claimed row, as it is sent."""
-    return Task(
-        row["id"],
-        row["attempt"],
-        row["max_attempts"],
-        row["name"],
-        row["definition"],
-        row["input_kind"],
-        row["input"],
-        row["timeout_s"],
-        row["grace_s"],
-        output,
-        bool(row["fresh"]),
-    )
+                lane.extend(handle, limits[task["id"]])

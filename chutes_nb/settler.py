@@ -14,6 +14,9 @@ import anyio
 import anyio.abc
 
 from .lanes.handle import Handle
+from .lanes.holder import Holder
+from .lanes.kernel import KernelLane, is_berth
+from .lanes.messages import define_message, task_of
 from .lanes.process import ProcessLane
 from .policy import Ending
 from .rounds import (
@@ -24,8 +27,6 @@ from .rounds import (
     Kick,
     Stillborn,
     Told,
-    define_message,
-    task_of,
 )
 from .states import State
 from .store import Store, fleet, jobs, logs, runs
@@ -50,6 +51,7 @@ class Settler:
     """
 
     lane: ProcessLane
+    kernel: KernelLane
 
     def __init__(
         self, store: Store, put: Callable[[Entry], None], tasks: anyio.abc.TaskGroup
@@ -72,11 +74,20 @@ class Settler:
 
     def adopt(self, row: Row, task: Row | None) -> None:
         """Take over a worker of a dead executor, with the attempt it has."""
+        if is_berth(row):
+            self._settle_lost(row, task)
+            return
         handle = self.lane.adopt(row, task)
         if task is not None:
             offset = logs.end(self._store.log_reader, task["id"], task["attempt"])
             self.lane.give(handle, task)
             handle.capture = Capture(task["output"], offset)
+
+    def _settle_lost(self, row: Row, task: Row | None) -> None:
+        offset = 0
+        if task is not None:
+            offset = logs.end(self._store.log_reader, task["id"], task["attempt"])
+        self.kernel.lost(row, task, offset)
 
     def ready(self, handle: Handle, busy: tuple[str, int] | None) -> None:
         """Give an adopted worker what never reached it; watch what it has."""
@@ -110,7 +121,7 @@ class Settler:
         handle.send(define_message(definition), ("run", task_of(row, row["output"])))
 
     # -- what attempts say -----------------------------------------------------
-    def told(self, handle: Handle, tellings: list[Telling]) -> None:
+    def told(self, handle: Holder, tellings: list[Telling]) -> None:
         """Take what a running attempt says."""
         task, capture = handle.task, handle.capture
         assert task is not None  # the lane checked that it is the live attempt
@@ -130,14 +141,15 @@ class Settler:
             rounds += 1
             if rounds % LOOKS_A_SECOND == 0:
                 self.lane.notice_the_dead()
-            for place, handle in enumerate(list(self.lane.handles.values())):
+            held = (*self.lane.handles.values(), *self.kernel.handles.values())
+            for place, handle in enumerate(held):
                 self._look(handle)
                 is_due = (rounds + place) % LOOKS_A_SECOND == 0
                 memory = handle.memory
                 if handle.task is not None and memory and (is_due or not memory.peak):
                     memory.look()
 
-    def _look(self, handle: Handle) -> bool:
+    def _look(self, handle: Holder) -> bool:
         """Put one look at an attempt's output; False when there is nothing new."""
         task, capture = handle.task, handle.capture
         if task is None or capture is None or handle.is_drained:
@@ -150,7 +162,7 @@ class Settler:
 
     # -- ends ------------------------------------------------------------------
     def ended(
-        self, handle: Handle, ending: Ending | None, outcome: Outcome | None
+        self, handle: Holder, ending: Ending | None, outcome: Outcome | None
     ) -> None:
         """Settle an attempt that is over; the first who tells it is believed."""
         if handle.is_ending or handle.task is None:
@@ -166,7 +178,7 @@ class Settler:
         else:
             self._tasks.start_soon(self._drain, handle, final, outcome)
 
-    def _as_asked(self, handle: Handle, ending: Ending) -> Ending:
+    def _as_asked(self, handle: Holder, ending: Ending) -> Ending:
         """Name a cancel as the cause where a worker, alone, ended itself for it."""
         row = fleet.running_on(self._store.reader, handle.id)
         if row is None or row["cancel_by"] is None:
@@ -174,7 +186,7 @@ class Settler:
         return Ending(State.CANCELLED, f"cancelled by {row['cancel_by']}")
 
     async def _drain(
-        self, handle: Handle, ending: Ending, outcome: Outcome | None
+        self, handle: Holder, ending: Ending, outcome: Outcome | None
     ) -> None:
         """Bring in the rest of the output, then settle: the log is whole by then."""
         while self._look(handle):
@@ -185,7 +197,7 @@ class Settler:
                 self._put(Told(handle.task["id"], handle.task["attempt"], look=look))
         self._finish(handle, ending, outcome)
 
-    def _finish(self, handle: Handle, ending: Ending, outcome: Outcome | None) -> None:
+    def _finish(self, handle: Holder, ending: Ending, outcome: Outcome | None) -> None:
         task = handle.task
         assert task is not None  # an attempt ends once
         handle.is_drained = True
@@ -204,7 +216,7 @@ class Settler:
         if handle.is_gone:
             self._put(Gone(handle))
 
-    def gone(self, handle: Handle) -> None:
+    def gone(self, handle: Holder) -> None:
         """Record that a worker is no more, after the end of what it ran."""
         if handle.is_ending and not handle.is_drained:
             handle.is_gone = True  # its output is still being read
@@ -213,7 +225,7 @@ class Settler:
         else:
             self._stillborn(handle, said_last(handle.folder / "stderr"))
 
-    def _stillborn(self, handle: Handle, cause: str) -> None:
+    def _stillborn(self, handle: Holder, cause: str) -> None:
         """Say why no worker starts, and try again after a pause that grows."""
         reason = f"no worker can start: {cause or 'it ended at once'}"
         log.error("%s (%s)", reason, handle.id)
@@ -222,7 +234,7 @@ class Settler:
         loop = asyncio.get_running_loop()
         loop.call_later(self.lane.births.failed(), self._put, Kick())
 
-    def sources(self, handle: Handle) -> Sources:
+    def sources(self, handle: Holder) -> Sources:
         """Return the cells of an attempt's definition."""
         task = handle.task
         if task is None:

@@ -6,25 +6,26 @@ import hashlib
 import json
 import os
 import sys
+import threading
 import time
 from concurrent.futures import Future
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import FunctionType
 from typing import Any
 
-from . import payloads, registry, runtime
+from . import live, payloads, registry, runtime
 from .binding import bind
 from .captures import Capture, captures
-from .codec import decode, encode
+from .codec import Encoded, decode, encode
 from .definition import Definition, define
-from .errors import ChutesError, DefinitionError, MoveRefused
+from .errors import BindingError, ChutesError, DefinitionError, MoveRefused
 from .files_in import take_in
 from .options import JobOptions
 from .pickling import dump, pickled
 from .signatures import Signature
 from .states import ENDED, State
-from .store import Store, jobs
+from .store import Store, jobs, kernel
 from .store.ids import new_id
 from .views import preview
 
@@ -48,6 +49,10 @@ class ChuteFacts:
         self.name = name
         self.values = values
         self.hooks: list[FunctionType] = []
+        # In this kernel, for jobs that run in it; see live.Facts.
+        self.started: dict[str, Any] = {}
+        self.started_by: tuple[FunctionType, ...] = ()
+        self.starting = threading.Lock()
 
 
 class Definer:
@@ -111,18 +116,31 @@ class Definer:
             else decode(job.input_kind, job.input)
         )
         arguments = bind(self.signature, given)
-        encoded = encode(arguments)
+        encoded = self.stored(arguments)
+        definition = self.definition().key
+        self.hold(job.id, arguments)
         return replace(
             job,
-            definition=self.definition().key,
+            definition=definition,
             input_kind=encoded.kind,
             input=encoded.body,
             **terms(self.options, job.submitted_at),
         )
 
+    def stored(self, arguments: dict[str, Any]) -> Encoded:
+        """Encode arguments for the row of their job."""
+        return encode(arguments)
+
+    def hold(self, job: str, arguments: dict[str, Any]) -> None:
+        """Keep arguments for a job that runs here; others read them from its row."""
+
     def _row(self, found: Definition) -> jobs.NewDefinition:
         setup = self._setup(found)
         key = hashlib.sha256(found.key.encode() + setup).hexdigest()[:32]
+        return self.row(found, key, setup)
+
+    def row(self, found: Definition, key: str, setup: bytes) -> jobs.NewDefinition:
+        """Return a definition as the store takes it."""
         sources = {name: [cell, text] for name, (cell, text) in found.sources.items()}
         return jobs.NewDefinition(
             key=key,
@@ -134,12 +152,12 @@ class Definer:
             first_line=found.first_line,
             sources=json.dumps(sources),
             schema=json.dumps(found.schema),
-            options=json.dumps(preview(self._told_options()), allow_nan=False),
+            options=json.dumps(preview(self.told_options()), allow_nan=False),
             python=sys.executable,
             created_at=time.time(),
         )
 
-    def _told_options(self) -> dict[str, Any]:
+    def told_options(self) -> dict[str, Any]:
         """Return what a server needs to know to queue a job of this definition."""
         return vars(self.options) | {"username": self.chute.values.get("username")}
 
@@ -210,18 +228,25 @@ def new_job(
     """
     store, options = runtime.store(), definer.options
     arguments = bound_input(definer.signature, payload, store)
-    encoded = encode(arguments)
-    is_small = encoded.kind == "json" and len(encoded.body) <= SMALL_INPUT_BYTES
+    encoded = definer.stored(arguments)
+    is_small = encoded.exact and len(encoded.body) <= SMALL_INPUT_BYTES
     now = time.time()
     reuse_key = None
     if key is not None:
         reuse_key = f"key:{definer.chute.name}/{definer.name}/{key}"
     elif options.reuse if reuse is None else reuse:
+        if encoded.body == kernel.NOT_STORED:
+            raise BindingError(
+                f"reuse=True compares what {definer.name} is given, and this cannot be "
+                'stored; name the job with key="..." instead'
+            )
         digest = hashlib.sha256(encoded.body).hexdigest()
         reuse_key = f"same:{definer.fingerprint()}/{digest}"
     notebook, cell = origin()
+    job_id = new_id()
+    definer.hold(job_id, arguments)
     return jobs.NewJob(
-        id=new_id(),
+        id=job_id,
         chute=definer.chute.name,
         name=definer.name,
         definition=definition.key,
@@ -241,6 +266,7 @@ def new_job(
 def terms(options: JobOptions, now: float) -> dict[str, Any]:
     """Return on what terms a job runs: its options as the fields of its row."""
     return {
+        "lane": options.executor,
         "max_attempts": 1 + options.retry,
         "grace_s": options.grace_s,
         "priority": options.priority,
@@ -257,9 +283,28 @@ def terms(options: JobOptions, now: float) -> dict[str, Any]:
 def submit(definition: jobs.NewDefinition, new: list[jobs.NewJob]) -> Future[list[str]]:
     """Queue jobs; the future has their ids once they are durable."""
     executor = runtime.executor()
-    return executor.submit(
+    queued = executor.submit(
         definition, [replace(job, executor=executor.id) for job in new]
     )
+    if any(job.lane == "kernel" for job in new):
+        queued.add_done_callback(lambda done: _hold_until_ended(done, new))
+    return queued
+
+
+def _hold_until_ended(queued: Future[list[str]], new: list[jobs.NewJob]) -> None:
+    """Let go of what jobs were given once they have ended, or were not queued."""
+    ids = set() if queued.exception() else set(queued.result())
+    feed = runtime.store().feed
+    for job in new:
+        if job.id in ids:
+            ended = feed.when_ended(job.id)
+            ended.add_done_callback(partial(_let_go, job.id))
+        else:
+            live.release(job.id)
+
+
+def _let_go(job_id: str, _ended: Future[None]) -> None:
+    live.release(job_id)
 
 
 def resubmit(store: Store, job_id: str, code: str, resume: bool) -> str:
@@ -275,6 +320,8 @@ def resubmit(store: Store, job_id: str, code: str, resume: bool) -> str:
     ------
     MoveRefused
         If the job has not ended.
+    KernelGone
+        If it needs what was in a kernel only.
     ChutesError
         If ``code="current"`` and this kernel has no such function.
     BindingError, ValidationFailed
@@ -285,6 +332,7 @@ def resubmit(store: Store, job_id: str, code: str, resume: bool) -> str:
     row = jobs.get(store.reader, job_id)
     if State(row["state"]) not in ENDED:
         raise MoveRefused(job_id, to="queued again", found=row["state"])
+    kernel.refuse_unstored(row)
     now = time.time()
     names = jobs.NewJob.__dataclass_fields__.keys() & set(row.keys())
     old = jobs.NewJob(**{name: row[name] for name in names})
@@ -308,11 +356,16 @@ def resubmit(store: Store, job_id: str, code: str, resume: bool) -> str:
             )
         definition, new = function.definition(), function.as_now(new)
     else:
+        if row["lane"] == "kernel" and live.function(row["definition"]) is None:
+            kernel.refuse_foreign(row)
         found = store.reader.one(jobs.GET_DEFINITION, {"key": row["definition"]})
         assert found is not None  # held by a foreign key
         definition = jobs.NewDefinition(**dict(found))
     source = job_id if resume else None
-    (new_job_id,) = executor.submit(definition, [new], resume_from=source).result()
+    queued = executor.submit(definition, [new], resume_from=source)
+    if new.lane == "kernel":
+        queued.add_done_callback(lambda done: _hold_until_ended(done, [new]))
+    (new_job_id,) = queued.result()
     return new_job_id
 
 

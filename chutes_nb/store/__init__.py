@@ -147,6 +147,12 @@ class Store:
         self._logs.close()
         self.journal.close()
 
+    def leave_thread(self) -> None:
+        """Close what this thread has opened; for a thread that ends."""
+        for database in (self._db, self._logs):
+            with contextlib.suppress(StoreError):  # the gate is stuck: it stays open
+                database.leave_thread()
+
     # -- the two ways in ---------------------------------------------------------
     def writing(self, *, entered: bool = False) -> AbstractContextManager[Transaction]:
         """Open the only way to write; see :meth:`Database.writing`."""
@@ -391,5 +397,4 @@ class Store:
     def sqlite_notes(self) -> list[str]:
         """Return the SQLite of this process and of each executor, with what to know."""
         own = checks.sqlite_note(sqlite3.sqlite_version)
-        others = checks.sqlite_notes(self._db)
-        return [own, *(one for one in others if one != own)]
+        return [own, *(one for one in checks.sqlite_notes(self._db) if one != own)]

@@ -389,9 +389,12 @@ class Database:
             seats, self._seats = self._seats, []
         self._local = threading.local()
         for seat in seats:
-            seat.gate.enter()
-            try:
-                seat.connection.close()
-            finally:
-                seat.gate.leave()
-                seat.gate.close()
+            seat.close()
+
+    def leave_thread(self) -> None:
+        """Close what this thread has opened: it ends, and the process does not."""
+        seat: Seat | None = getattr(self._local, "seat", None)
+        if seat is not None and self.is_ours:
+            seat.close()
+            self._local.seat = None
+            self._seats.remove(seat)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from ..errors import JobNotFound, MoveRefused
 from ..processes import Identity, is_held
 from ..states import ENDED, State
-from . import fleet, jobs, runs
+from . import fleet, jobs, kernel, runs
 from .db import Row, Transaction
 from .ids import new_id
 from .journal import DEFINITION
@@ -189,6 +189,9 @@ def queue(
                 raise KeyTaken(row["job"])
             return Queued(row["job"], False, True)
     place = place_for(tx, python, leases)
+    if job.lane == "kernel":
+        home = kernel.living_home(tx, job.definition)
+        place = Place(home or place.executor, home is not None)
     found = jobs.add(tx, replace(job, executor=place.executor))
     if key is not None:
         tx.run(ADD_KEY, {"key": key, "job": found, "digest": digest})
@@ -205,10 +208,15 @@ def queue_again(
     JobNotFound
     MoveRefused
         If the job has not ended.
+    KernelGone
+        If it needs what was in a kernel only, and that has ended.
     """
     row = jobs.get(tx, job_id)
     if State(row["state"]) not in ENDED:
         raise MoveRefused(job_id, to="queued again", found=row["state"])
+    kernel.refuse_unstored(row)
+    if row["lane"] == "kernel" and kernel.living_home(tx, row["definition"]) is None:
+        kernel.refuse_foreign(row)
     definition = definition_of(tx, job_id)
     assert definition is not None  # held by a foreign key
     names = jobs.NewJob.__dataclass_fields__.keys() & set(row.keys())

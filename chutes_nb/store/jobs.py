@@ -61,6 +61,7 @@ UPDATE jobs
        rev = :rev
  WHERE seq = (SELECT seq FROM jobs
                WHERE executor = :executor AND state IN ('queued', 'retrying')
+                 AND lane = 'process'
                  AND not_before <= :now AND attempt < max_attempts
                  AND (deadline_at IS NULL OR deadline_at > :now)
                  AND (fresh = 0 OR NOT :passes_over) AND {MAY_START}
@@ -132,7 +133,8 @@ READY = f"""
 SELECT 1
   FROM jobs
  WHERE executor = :executor AND state IN ('queued', 'retrying')
-   AND not_before <= :now AND (fresh = 1 OR NOT :fresh_only) AND {MAY_START}
+   AND lane = 'process' AND not_before <= :now
+   AND (fresh = 1 OR NOT :fresh_only) AND {MAY_START}
  LIMIT :limit
 """
 SAY_WHY = """

@@ -51,7 +51,7 @@ COUNTS = "SELECT state, n FROM counts"
 AHEAD = """
 SELECT count(*) + 1
   FROM jobs
- WHERE executor IS :executor AND state IN ('queued', 'retrying')
+ WHERE executor IS :executor AND state IN ('queued', 'retrying') AND lane = :lane
    AND (priority > :priority OR (priority = :priority AND seq < :seq))
 """
 # Only what is asked for is in the statement, so that the index of a state or a name
@@ -123,7 +123,7 @@ def status(tx: Transaction, job: str) -> dict[str, Any]:
         row = jobs.get(tx, job)  # raises, saying which id
     found = status_of(row)
     if row["state"] == "queued":
-        place = {name: row[name] for name in ("executor", "priority", "seq")}
+        place = {name: row[name] for name in ("executor", "lane", "priority", "seq")}
         ahead = tx.one(AHEAD, place)
         found["queue_position"] = ahead[0] if ahead else None
     return found

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-import io
 import json
 import sys
 import threading
@@ -17,20 +16,13 @@ from typing import Any
 
 from .. import failpoints
 from ..codec import Encoded, decode, encode
-from ..errors import (
-    BindingError,
-    PermanentError,
-    ResultNotStorable,
-    TemporaryError,
-    ValidationFailed,
-)
+from ..errors import BindingError, ValidationFailed
 from ..files_in import hand_out
 from ..loading import bound_arguments, load, load_value, show_sources
 from ..payloads import PAYLOAD
 from ..policy import Ending
 from ..states import State
 from ..store import Store
-from ..store.blobs import keep
 from ..views import view
 from .body import JobStopped, Stopper, TooSlow, at_most
 from .context import RunContext, RunFacts, enter
@@ -39,12 +31,11 @@ from .frames import Outcome, Task, Telling
 from .guard import Guard, seed
 from .keeping import Keeper
 from .memory import shortage
+from .outcomes import may_retry, packed, shows_itself
 from .payload import bound_payload
 from .place import Place
 from .tellings import state_of
 
-INLINE_BYTES = 1_000_000  # larger results are files of the store
-SMALL_JSON_BYTES = 2_000  # below it the result is shown from its own JSON
 SHORT_S, TRUSTED_AFTER, LOOKED_AT_EACH = 0.001, 20, 16
 SHOW_S = 5.0  # for a repr; one that takes longer is not worth the wait
 
@@ -144,7 +135,7 @@ class Attempt:
                 raise JobStopped("the body was asked to stop, and returned")
             encoded, shown = self._encoded(value)
             self.stopper.end()
-            outcome.result = self._result(value, encoded, shown)
+            outcome.result = packed(value, encoded, shown, self.store.blobs)
             outcome.files = [tuple(kept) for kept in self.keeper.collect(value)]
         except BaseException as error:  # whatever a body can raise is its end
             self.stopper.end()
@@ -246,7 +237,7 @@ class Attempt:
         part of the attempt: it can be asked to stop, and is cleaned up behind.
         """
         encoded = encode(value)
-        if encoded.kind == "json" and len(encoded.body) <= SMALL_JSON_BYTES:
+        if shows_itself(encoded):
             return encoded, None
         try:
             with at_most(SHOW_S):
@@ -257,19 +248,6 @@ class Attempt:
         if encoded.kind != "json":
             self._clean_up()
         return encoded, json.dumps(shown, allow_nan=False)
-
-    def _result(self, value: Any, encoded: Encoded, shown: str | None) -> Any:
-        is_large = len(encoded.body) > INLINE_BYTES
-        blob = keep(io.BytesIO(encoded.body), self.store.blobs) if is_large else None
-        return {
-            "kind": encoded.kind,
-            "body": None if blob else encoded.body,
-            "blob": blob.sha256 if blob else None,
-            "type": encoded.type,
-            "view": shown,
-            "reported_failure": isinstance(value, dict)
-            and value.get("success") is False,
-        }
 
     def _fail(self, outcome: Outcome, error: BaseException) -> None:
         outcome.end = "stopped" if self.stopper.has_stopped else "error"
@@ -287,20 +265,8 @@ class Attempt:
             outcome.memory = shortage()
 
     def _may_retry(self, error: BaseException) -> bool:
-        if self._is_refused or isinstance(error, PermanentError | ResultNotStorable):
-            return False
-        if isinstance(error, TemporaryError):
-            return True
         retry_on = self.loaded.setup.get("retry_on", Exception)
-        if isinstance(retry_on, type | tuple):
-            # A body that ends its process (sys.exit) is tried again like a crash.
-            return isinstance(error, retry_on) or not isinstance(error, Exception)
-        try:
-            return bool(retry_on(error))
-        except Exception as second:
-            with contextlib.suppress(Exception):  # the body may have closed stderr
-                print(f"retry_on raised {second!r}; not retried", file=sys.stderr)
-            return False
+        return not self._is_refused and may_retry(error, retry_on)
 
     # -- what the context asks for (see context.Outlet) --------------------------
     def tell(self, telling: Telling) -> None:

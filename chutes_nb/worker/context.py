@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -270,6 +271,8 @@ def inline_context(chute: object) -> RunContext:
 
 _running: RunContext | None = None
 _lock = threading.Lock()
+# In a kernel many runs share the process; each has a context of its own there.
+_here: ContextVar[RunContext | None] = ContextVar("chutes_nb_run", default=None)
 
 
 def enter(context: RunContext | None) -> None:
@@ -279,54 +282,61 @@ def enter(context: RunContext | None) -> None:
         _running = context
 
 
+def enter_here(context: RunContext | None) -> None:
+    """Say which run this thread is in, and the tasks that it starts from now on."""
+    _here.set(context)
+
+
 def current() -> RunContext | None:
-    """Return the run that this process is in, from whichever thread asks."""
-    return _running
+    """Return the run that this is in: of this context, else of the whole process."""
+    return _here.get() or _running
 
 
 def progress(
     done: float, total: float | None = None, message: str | None = None
 ) -> None:
     """Tell how far the run is; does nothing outside a job. See ``RunContext``."""
-    if _running is not None:
-        _running.progress(done, total, message)
+    if (run := current()) is not None:
+        run.progress(done, total, message)
 
 
 def track(items: Iterable[T], total: int | None = None) -> Iterator[T]:
     """Go through items and tell the progress; outside a job just go through them."""
-    return iter(items) if _running is None else _running.track(items, total)
+    run = current()
+    return iter(items) if run is None else run.track(items, total)
 
 
 def log(step: float | None = None, **metrics: float) -> None:
     """Add a point to metric curves; does nothing outside a job."""
-    if _running is not None:
-        _running.log(step, **metrics)
+    if (run := current()) is not None:
+        run.log(step, **metrics)
 
 
 def stage(name: str) -> None:
     """Say which part of the work begins; does nothing outside a job."""
-    if _running is not None:
-        _running.stage(name)
+    if (run := current()) is not None:
+        run.stage(name)
 
 
 def emit(partial: object) -> None:
     """Give a partial result; does nothing outside a job."""
-    if _running is not None:
-        _running.emit(partial)
+    if (run := current()) is not None:
+        run.emit(partial)
 
 
 def checkpoint(obj: object, step: float | None = None) -> None:
     """Keep where the work stands; does nothing outside a job."""
-    if _running is not None:
-        _running.checkpoint(obj, step)
+    if (run := current()) is not None:
+        run.checkpoint(obj, step)
 
 
 def restore(default: Any = None) -> Any:
     """Return the newest checkpoint of the job, or ``default``."""
-    return default if _running is None else _running.restore(default)
+    run = current()
+    return default if run is None else run.restore(default)
 
 
 def save_file(path: str | Path, name: str | None = None) -> None:
     """Keep a file with the job; does nothing outside a job."""
-    if _running is not None:
-        _running.save_file(path, name)
+    if (run := current()) is not None:
+        run.save_file(path, name)

@@ -7,16 +7,30 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from ..files_in import clean_name
 from ..store.blobs import keep_file
 from ..store.runs import KeptFile
-from .place import Place
 
 LOOKED_AT = 10_000  # strings of a result that are asked whether they name a file
 MAX_FILES = 1_000
 _DEEPEST = 8
+
+
+class Folder(Protocol):
+    """The folder of an attempt, whose files are its own.
+
+    Attributes
+    ----------
+    cwd : pathlib.Path
+        With ``output`` and ``tmp`` in it.
+    """
+
+    cwd: Path
+
+    def is_clean(self) -> bool:
+        """Whether nothing was left there."""
 
 
 class Keeper:
@@ -26,14 +40,13 @@ class Keeper:
     ----------
     blobs : pathlib.Path
         The store's folder of contents.
-    place : Place
-        The attempt's own folder.
+    place : Folder
     began_at : float
         When the attempt began, in seconds since 1970: a file that the result
         names counts as the job's where it was made or changed after that.
     """
 
-    def __init__(self, blobs: Path, place: Place, began_at: float) -> None:
+    def __init__(self, blobs: Path, place: Folder, began_at: float) -> None:
         self._blobs = blobs
         self._place, self._cwd = place, place.cwd
         # File systems stamp with the time of the last clock tick, so a file can

@@ -235,15 +235,15 @@ MUTANTS = [
         "the living are inherited from",
         "I",
         struck("ticks once", drivers=2, driver=2.0),
-        ("executor.py", 'if not is_held(Path(row["lease"]))', "if row"),
+        ("adopting.py", 'if not is_held(Path(row["lease"]))', "if row"),
     ),
     mutant(
         "nobody inherits",
         "I2",
         ONLY_DRIVERS,
         (
-            "executor.py",
-            "                await self._adopt_the_dead()\n",
+            "adopting.py",
+            "                await self._adopt_the_dead(is_registered)\n",
             "                pass\n",
         ),
     ),
@@ -322,7 +322,7 @@ MUTANTS = [
         "I2",
         calm("hangs", most=4),
         (
-            "lanes/process.py",
+            "lanes/lane.py",
             "= self._stop_in(max(0.0, left), handle, ending)",
             "= None",
         ),
