@@ -226,12 +226,20 @@ def claim(
     passes_over : bool
         Whether to look behind such jobs.
     """
-    params = {"executor": executor, "worker": worker, "now": now, "rev": tx.rev}
-    row = tx.one(CLAIM, params | {"is_new": is_new, "passes_over": passes_over})
+    params = {
+        "executor": executor,
+        "worker": worker,
+        "now": now,
+        "rev": tx.rev,
+        "is_new": is_new,
+        "passes_over": passes_over,
+    }
+    row = tx.one(CLAIM, params)
     if row is not None:
-        attempt = {"job": row["id"], "number": row["attempt"], "output": output}
-        tx.run(ADD_ATTEMPT, attempt | {"worker": worker, "now": now})
-        tx.facts.append((ATTEMPT, row["id"], row["attempt"], worker, now, output))
+        job, number = row["id"], row["attempt"]
+        params |= {"job": job, "number": number, "output": output}
+        tx.run(ADD_ATTEMPT, params)
+        tx.facts.append((ATTEMPT, job, number, worker, now, output))
     return row
 
 
@@ -264,16 +272,20 @@ def finish(
         "error": error,
         "reported_failure": result is not None and result.reported_failure,
     }
-    if tx.one(FINISH, place | {"ended": verdict.state.is_ended, "rev": tx.rev}) is None:
+    told = [END, *place.values(), str(ending.state)]
+    place["ended"], place["rev"] = verdict.state.is_ended, tx.rev
+    if tx.one(FINISH, place) is None:
         raise MoveRefused(job, to=verdict.state, found=state(tx, job))
-    tx.run(END_ATTEMPT, place | {"state": ending.state})
+    place["state"] = told[-1]
+    tx.run(END_ATTEMPT, place)
     kept = None
     if result is not None and verdict.state is State.COMPLETED:
         params = {name: getattr(result, name) for name in RESULT_FIELDS}
         params["sha256"] = result.digest()
         kept = list(params.values())
-        tx.run(ADD_RESULT, params | {"job": job, "attempt": attempt})
-    tx.facts.append((END, *place.values(), str(ending.state), kept))
+        params["job"], params["attempt"] = job, attempt
+        tx.run(ADD_RESULT, params)
+    tx.facts.append((*told, kept))
 
 
 RESULT_FIELDS = ("kind", "body", "blob", "type", "view")
