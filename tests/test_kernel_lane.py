@@ -30,6 +30,7 @@ from chutes_nb import (
     runtime,
 )
 from chutes_nb.lanes.streams import streams
+from chutes_nb.lanes.turning import MARK, Turning
 from rows import until
 
 S = 20.0
@@ -213,7 +214,7 @@ def test_a_cell_that_captures_its_output_gets_only_its_own(chute, gate):
     job = work.submit()
     assert ready.wait(S)
     with contextlib.redirect_stdout(caught):
-        until(lambda: "write" in vars(caught))
+        until(lambda: "write" in vars(caught))  # it was seen
         gate.set()
         job.result(S)
         print("the cell's")
@@ -221,17 +222,42 @@ def test_a_cell_that_captures_its_output_gets_only_its_own(chute, gate):
 
 
 def test_nothing_stays_turned_when_the_last_kernel_job_is_over(chute):
-    until(lambda: not streams._users)
-    start = threading.Thread.start
+    until(lambda: not streams.users)
+    start, write = threading.Thread.start, vars(type(sys.stdout)).get("write")
 
     @chute.job(executor="kernel")
     def work(self):
-        return "write" in vars(sys.stdout) and threading.Thread.start is not start
+        return hasattr(sys.stdout.write, MARK) and threading.Thread.start is not start
 
     assert work.submit().result(S) is True
-    until(lambda: not streams._users)
-    assert "write" not in vars(sys.stdout)
+    until(lambda: not streams.users)
+    assert vars(type(sys.stdout)).get("write") is write
+    assert not hasattr(sys.stdout.write, MARK)
     assert threading.Thread.start is start
+
+
+def test_what_is_put_on_a_turned_object_comes_below_and_goes_as_it_came():
+    class Stream:
+        def write(self, text):
+            return ["plain", text]
+
+    def around(inner):
+        return lambda text: ["around", *inner(text)]
+
+    stream, turning = Stream(), Turning()
+    plain = stream.write
+    before = stream.write
+    turning.turn(stream, "write", around)
+    turning.turn(stream, "write", around)
+    assert stream.write(1) == ["around", "plain", 1]
+    for put_back in (before, None, None):  # as IPython does around each cell
+        inner = put_back or stream.write
+        stream.write = lambda text, inner=inner: ["tee", *inner(text)]
+        assert stream.write(1)[:2] == ["around", "tee"]
+        stream.write = inner
+        assert stream.write(1) == ["around", "plain", 1]
+    turning.back()
+    assert stream.write(1) == plain(1) == Stream().write(1) == ["plain", 1]
 
 
 def test_odd_text_is_written_as_far_as_it_goes(chute):
@@ -830,10 +856,10 @@ def test_kernel_jobs_leave_no_connection_behind(chute):
         return chutes_nb.get_job(self.job_id).name
 
     work.submit().result(S)
-    until(lambda: not streams._users)
+    until(lambda: not streams.users)
     seats = len(store._db._seats)
     assert work.map([{}] * 20).results(S) == ["work"] * 20
-    until(lambda: not streams._users)
+    until(lambda: not streams.users)
     assert len(store._db._seats) <= seats
 
 

@@ -1,13 +1,12 @@
 """What kernel jobs write, each into its own file, in a process they share with cells.
 
 The streams stay what they are (handlers of ``logging`` hold them, and cells replace
-``sys.stdout`` for a while); only their ``write`` asks first in whose context it was
-called. Writes of C code pass all this by: nobody can tell whose they are.
+``sys.stdout`` for a while); their ``write`` asks first in whose context it was called.
+Writes of C code pass all this by: nobody can tell whose they are.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 import threading
@@ -17,8 +16,7 @@ from typing import Any
 
 from ..paths import PRIVATE_FILE
 from ..worker.context import current, enter_here
-
-MARK = "chutes_nb_original"  # on each function that stands in for another
+from .turning import Turning
 
 
 class Sink:
@@ -91,56 +89,34 @@ class Streams:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._users = 0
-        self._turned: list[tuple[Any, str, Any]] = []
+        self._turning = Turning()
+        self.users = 0
 
     def enter(self) -> None:
         """Begin, for one more job."""
         with self._lock:
-            self._users += 1
+            self.users += 1
         self.look()
 
     def leave(self) -> None:
         """End for one job; with the last one all is as it was."""
         with self._lock:
-            self._users -= 1
-            if not self._users:
-                while self._turned:
-                    _turn_back(*self._turned.pop())
+            self.users -= 1
+            if not self.users:
+                self._turning.back()
 
     def look(self) -> None:
         """Turn what stands in the place of a stream by now (``%%capture``)."""
         with self._lock:
-            if not self._users:
+            if not self.users:
                 return
             for stream in (sys.stdout, sys.stderr):
-                self._turn(stream, "write", _write_around)
-            self._turn(_publisher(), "publish", _publish_around)
-            self._turn(threading.Thread, "start", _start_around)
-
-    def _turn(self, thing: Any, name: str, around: Callable[[Any], Any]) -> None:
-        original = getattr(thing, name, None)
-        if original is None or hasattr(original, MARK):
-            return
-        turned = around(original)
-        setattr(turned, MARK, original)
-        with contextlib.suppress(AttributeError, TypeError):  # one without a __dict__
-            before = vars(thing).get(name)
-            setattr(thing, name, turned)
-            self._turned.append((thing, name, before))
+                self._turning.turn(stream, "write", _write_around)
+            self._turning.turn(_publisher(), "publish", _publish_around)
+            self._turning.turn_function(threading.Thread, "start", _start_around)
 
 
 streams = Streams()
-
-
-def _turn_back(thing: Any, name: str, before: Any) -> None:
-    """Put back what was there, unless somebody has put his own there since."""
-    if not hasattr(vars(thing).get(name), MARK):
-        return
-    if before is None:
-        delattr(thing, name)
-    else:
-        setattr(thing, name, before)
 
 
 def _publisher() -> Any:
@@ -150,10 +126,10 @@ def _publisher() -> Any:
     return getattr(shell, "display_pub", None)
 
 
-def _write_around(original: Callable[[str], int]) -> Callable[[str], int]:
-    def write(text: str) -> int:
+def _write_around(original: Callable[..., int]) -> Callable[..., int]:
+    def write(*text: Any) -> int:
         sink = _taking()
-        return original(text) if sink is None else sink.write(text)
+        return original(*text) if sink is None else sink.write(*text)
 
     return write
 
