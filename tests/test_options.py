@@ -158,7 +158,7 @@ def test_a_name_has_something_in_it(value):
         parse({"name": value})
 
 
-@pytest.mark.parametrize("value", ["kernel", "dask"])
+@pytest.mark.parametrize("value", ["dask"])
 def test_an_executor_that_is_not_there_yet_is_refused_and_not_ignored(value):
     with pytest.raises(NotAvailable, match="leave it out"):
         parse({"executor": value})
