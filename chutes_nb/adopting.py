@@ -20,7 +20,7 @@ from .lanes.kernel import NEVER_RAN
 from .processes import is_held
 from .rounds import Entry, Kick, Round
 from .settler import Settler
-from .store import Store, Transaction, fleet, kernel
+from .store import Store, Transaction, abroad, fleet, kernel
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +48,19 @@ class EndOrphans(Entry):
     def fail(self, error: Exception) -> None:
         """Say why it was not written; the next executor does it."""
         self.done.set_exception(error)
+
+
+@dataclass
+class SayWhy(Entry):
+    """Why the jobs for a cluster wait."""
+
+    address: str
+    reason: str
+    must_be_written = False
+
+    def apply(self, tx: Transaction, round_: Round) -> None:
+        """Write it."""
+        abroad.say_why(tx, round_.executor, self.address, self.reason)
 
 
 class Heir:

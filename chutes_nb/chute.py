@@ -36,6 +36,7 @@ PLATFORM_ARGUMENTS = frozenset(
         "tee",
     }
 )
+OWN_ARGUMENTS = ("username", "name", "image", "executor", "address")
 _last_chute: Chute | None = None
 
 
@@ -47,6 +48,10 @@ class Chute:
     username, name, image : str
         As on the hosted platform. Here ``name`` says which jobs belong together,
         the others are kept for the jobs to read.
+    executor : {"process", "kernel", "dask"}, optional
+        Where the jobs run that name none themselves.
+    address : str, optional
+        The scheduler of the dask cluster, such as ``tcp://host:8786``.
     **platform
         The platform's other arguments are passed over with a note.
 
@@ -63,16 +68,25 @@ class Chute:
         username: str = "me",
         name: str = "notebook",
         image: Any = None,
+        *,
+        executor: str | None = None,
+        address: str | None = None,
         **platform: Any,
     ) -> None:
         global _last_chute
         _pass_over(platform)
+        if executor is not None:
+            parse({"executor": executor})
+        if address is not None and (not isinstance(address, str) or not address):
+            raise TypeError(f"Chute(address={address!r}): tcp://host:port is wanted")
         for label, value in (("username", username), ("name", name)):
             if not isinstance(value, str) or not value.strip():
                 raise TypeError(f"Chute({label}={value!r}): a text is wanted")
         values = {"username": username, "name": name, "image": image}
         own = object.__setattr__
-        own(self, "_facts", ChuteFacts(name, values))
+        facts = ChuteFacts(name, values)
+        facts.executor, facts.address = executor, address
+        own(self, "_facts", facts)
         own(self, "_functions", {})
         _last_chute = self
 
@@ -121,7 +135,8 @@ class Chute:
         NotAvailable
             For an option that this version cannot honour.
         """
-        checked = parse(options)
+        default = {"executor": self._facts.executor} if self._facts.executor else {}
+        checked = parse(default | options)
         if function is None:
             return lambda found: self._define(found, checked)
         return self._define(function, checked)
@@ -283,7 +298,7 @@ class Chute:
 def _pass_over(platform: Mapping[str, Any]) -> None:
     for argument in platform:
         if argument not in PLATFORM_ARGUMENTS:
-            known = ("username", "name", "image", *PLATFORM_ARGUMENTS)
+            known = (*OWN_ARGUMENTS, *PLATFORM_ARGUMENTS)
             near = difflib.get_close_matches(argument, known, 1)
             meant = f"; did you mean {near[0]!r}?" if near else ""
             raise TypeError(f"Chute() has no argument {argument!r}{meant}")

@@ -23,8 +23,9 @@ import anyio
 import anyio.abc
 
 from . import failpoints, live
-from .adopting import EndOrphans, Heir
+from .adopting import EndOrphans, Heir, SayWhy
 from .errors import ChutesError, StoreBusy, StoreDamaged, StoreError, StoreFull
+from .lanes.dask import DaskLane
 from .lanes.handle import Handle
 from .lanes.kernel import NEVER_RAN, KernelLane
 from .lanes.process import ProcessLane
@@ -198,7 +199,16 @@ class Executor:
             self._settler = Settler(self.store, self.put, tasks)
             self.lane = ProcessLane(self.store, self._settler, tasks)
             self.kernel = KernelLane(self.store, self._settler, tasks, self._lease_path)
-            self._settler.lane, self._settler.kernel = self.lane, self.kernel
+            self.dask = DaskLane(
+                self.store,
+                self._settler,
+                tasks,
+                self._lease_path,
+                lambda address, reason: self.put(SayWhy(address, reason)),
+                lambda: self.put(Kick()),
+            )
+            self._berths = (self.kernel, self.dask)
+            self._settler.lane, self._settler.berths = self.lane, self._berths
             self._watch = Watch(self.store, self._settler, self.put)
             self._started.set_result(None)
             self.put(Kick(clock=True, asks=True))  # with it goes our own row
@@ -212,6 +222,7 @@ class Executor:
         """Hang up, so that the workers know at once that they are alone."""
         self.store.feed.forget()
         self.lane.hang_up()
+        self.dask.hang_up()
         if not self.store.gate().try_enter():
             return  # others see by the lease that we are gone
         with contextlib.suppress(ChutesError), self.store.writing(entered=True) as tx:
@@ -284,7 +295,7 @@ class Executor:
 
     def _commit(self, batch: list[Entry]) -> None:
         """Write a group of entries; the gates are ours, and are left here."""
-        round_ = Round(self.store, self.lane, self.kernel, self.id, self.max_workers)
+        round_ = Round(self.store, self.lane, self._berths, self.id, self.max_workers)
         try:
             with self.store.writing(entered=True) as tx:
                 if not self._is_registered:
@@ -297,7 +308,8 @@ class Executor:
             self._put_back(batch, BUSY_PAUSE_S)
             return
         except (StoreError, sqlite3.Error) as error:
-            self.lane.backlog, self.kernel.is_due = None, True
+            round_.look_again()
+            self.lane.backlog = None
             if isinstance(error, StoreDamaged) and mended(self.store):
                 self._put_back(batch, 0.0)
             else:

@@ -10,6 +10,7 @@ from typing import Any
 
 from . import registry, runtime
 from .captures import Capture
+from .dask_definer import DaskDefiner
 from .group import JobGroup
 from .job import Job
 from .live_definer import LiveDefiner
@@ -17,6 +18,12 @@ from .options import JobOptions
 from .signatures import Signature, inspect_function
 from .submitting import ChuteFacts, Definer, bound_input, new_job, submit
 from .worker.inline import InlineJob, call_inline
+
+DEFINERS: dict[str, type[Definer]] = {
+    "process": Definer,
+    "kernel": LiveDefiner,
+    "dask": DaskDefiner,
+}
 
 
 class CheckReport:
@@ -74,7 +81,7 @@ class JobFunction:
         self._options = options
         self.name = options.name or function.__name__
         functools.update_wrapper(self, function)
-        kind = LiveDefiner if options.executor == "kernel" else Definer
+        kind = DEFINERS[options.executor]
         self.definer = kind(facts, function, self.name, self._signature, options)
 
     # -- submitting ------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import importlib.util
 import json
 import math
 import re
@@ -49,9 +50,9 @@ class JobOptions:
         Most of this job running at once on the machine.
     resources : mapping of str to int or float
         Tokens that an attempt holds while it runs.
-    executor : {"process", "kernel"}
-        Where attempts run: each in a worker's process, or in a thread of the kernel
-        that shares its variables.
+    executor : {"process", "kernel", "dask"}
+        Where attempts run: each in a worker's process, in a thread of the kernel that
+        shares its variables, or on a dask cluster.
     fresh : bool
         Give each attempt a worker that is used for nothing else.
     reuse : bool
@@ -110,10 +111,10 @@ def parse(given: Mapping[str, Any]) -> JobOptions:
 
 def _consistent(options: JobOptions) -> JobOptions:
     """Refuse options that contradict each other."""
-    if options.fresh and options.executor != "process":
+    if options.fresh and options.executor == "kernel":
         raise DefinitionError(
-            f"fresh=True wants a worker process of its own for each attempt, and "
-            f"executor={options.executor!r} runs in none; leave one of the two out"
+            "fresh=True wants a worker process of its own for each attempt, and "
+            'executor="kernel" runs in none; leave one of the two out'
         )
     return options
 
@@ -238,13 +239,14 @@ def _retry_on(option: str, value: Any) -> Any:
 
 
 def _executor(option: str, value: Any) -> str:
-    if value in ("process", "kernel"):
-        return str(value)
-    if value == "dask":
+    if value == "dask" and importlib.util.find_spec("distributed") is None:
         raise NotAvailable(
-            f"executor={value!r} is not available yet; leave it out and the job runs "
-            "in a process of its own"
+            "executor='dask' needs dask.distributed, which is not installed: "
+            "pip install 'chutes-nb[dask]', or leave it out and the job runs in a "
+            "process of its own"
         )
+    if value in ("process", "kernel", "dask"):
+        return str(value)
     raise DefinitionError(f"{option}={value!r} is none of 'process', 'kernel', 'dask'")
 
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass, field
 from typing import Any
 
 from . import failpoints
 from .errors import MoveRefused
+from .lanes.berths import BerthLane, Claimed
 from .lanes.causes import pass_before_commit
 from .lanes.claims import Claims
 from .lanes.handle import Handle
 from .lanes.holder import Holder
-from .lanes.kernel import Claimed, KernelLane
 from .lanes.lane import Lane
 from .lanes.messages import define_message, task_of
 from .lanes.process import ProcessLane
@@ -93,7 +93,7 @@ class Kick(Entry):
 
     def apply(self, tx: Transaction, round_: Round) -> None:
         """End what is past its deadline; stop what somebody wants cancelled."""
-        round_.backlog, round_.kernel.is_due = None, True
+        round_.look_again()
         if self.clock:
             round_.has_times = True
             place = {"executor": round_.executor, "now": round_.now}
@@ -116,18 +116,18 @@ class Told(Entry):
     tellings: list[tuple[str, Any]] = field(default_factory=list)
     progress: dict[str, Any] | None = None
     look: Look | None = None
+    at: float | None = None  # when it was told, where that was elsewhere
 
     def apply(self, tx: Transaction, round_: Round) -> None:
         """Write it."""
+        at = self.at or round_.now
         if self.tellings:
-            settling.write_tellings(
-                tx, self.job, self.attempt, self.tellings, round_.now
-            )
+            settling.write_tellings(tx, self.job, self.attempt, self.tellings, at)
         end, progress = 0, self.progress
         if self.look is not None:
             end = self.look.start + len(self.look.body)
             progress = progress or self.look.progress
-            runs.add_metrics(tx, self.job, self.attempt, self.look.points, round_.now)
+            runs.add_metrics(tx, self.job, self.attempt, self.look.points, at)
         runs.note(tx, self.job, self.attempt, progress=progress, log_end=end)
 
 
@@ -165,7 +165,7 @@ class Finish(Entry):
         elif state is State.RETRYING:
             round_.has_times = True
         if state is State.RETRYING or self.task["is_limited"]:
-            round_.backlog, round_.kernel.is_due = None, True
+            round_.look_again()
         round_.finished.append(self)
 
 
@@ -180,18 +180,6 @@ class Gone(Entry):
         fleet.end_worker(tx, self.handle.id, round_.now)
         failpoints.hit("gone.before_commit")
         round_.buried.append(self.handle)
-
-
-@dataclass
-class Stillborn(Entry):
-    """A worker that ended before it said hello; the jobs that wait are told why."""
-
-    reason: str
-
-    def apply(self, tx: Transaction, round_: Round) -> None:
-        """Write the reason where it is not known yet."""
-        place = {"executor": round_.executor, "reason": self.reason, "rev": tx.rev}
-        tx.run(jobs.SAY_WHY, place)
 
 
 @dataclass
@@ -214,12 +202,12 @@ class Round:
         self,
         store: Store,
         lane: ProcessLane,
-        kernel_lane: KernelLane,
+        berths: Sequence[BerthLane[Any]],
         executor: str,
         max_workers: int,
     ) -> None:
         self.store, self.lane, self.executor = store, lane, executor
-        self.kernel, self.max_workers = kernel_lane, max_workers
+        self.berths, self.max_workers = berths, max_workers
         self.now = time.time()
         self.ended: list[str] = []
         self.queued: list[str] = []
@@ -236,7 +224,7 @@ class Round:
         self.worn = self._queue.worn
         self._claims: list[tuple[Handle, Row, Row | None]] = []
         self._following: dict[str, str] = {}
-        self._for_kernel: Claimed | None = None
+        self._in_berths: list[tuple[BerthLane[Any], Claimed[Any]]] = []
 
     def write_logs(self, batch: Iterable[Entry]) -> None:
         """Write output first: an end in the store means that its log is there."""
@@ -285,8 +273,10 @@ class Round:
             failpoints.hit("claim.before_commit")
         if self.backlog != 0:
             self._plan_births(tx)
-        if self.kernel.is_due:
-            self._for_kernel = self.kernel.claim(tx, self.executor, self.now, done)
+        for lane in self.berths:
+            if lane.is_due:
+                claimed = lane.claim(tx, self.executor, self.now, done)
+                self._in_berths.append((lane, claimed))
         if self.has_times:
             place = {"executor": self.executor, "now": self.now}
             row = tx.one(jobs.NEXT_TIME, place)
@@ -295,10 +285,19 @@ class Round:
 
     def expect(self, job: jobs.NewJob) -> None:
         """Take note of a job that was queued."""
-        if job.lane == "kernel":
-            self.kernel.is_due = True
-        else:
+        if job.lane == "process":
             self.expect_ready(1)
+        else:
+            self._berths_are_due()
+
+    def look_again(self) -> None:
+        """Take note that jobs may be ready of which nobody has counted how many."""
+        self.backlog = None
+        self._berths_are_due()
+
+    def _berths_are_due(self) -> None:
+        for lane in self.berths:
+            lane.is_due = True
 
     def expect_ready(self, more: int) -> None:
         """Count jobs that are ready to be claimed, where the count is known.
@@ -360,8 +359,8 @@ class Round:
                 self.worn.append(handle)
         for handle, row, definition in self._claims:
             self._send_task(handle, row, definition)
-        if self._for_kernel is not None:
-            self.kernel.start(self._for_kernel)
+        for lane, claimed in self._in_berths:
+            lane.start(claimed)
         self._stop_what_is_asked()
         for handle in self.buried:
             handle.remove_folder()
@@ -382,7 +381,7 @@ class Round:
             return
         wanted = {row["id"]: row["cancel_by"] for row in self.asked}
         limits = {row["id"]: row["timeout_s"] for row in self.limits}
-        lanes: tuple[Lane[Any], ...] = (self.lane, self.kernel)
+        lanes: tuple[Lane[Any], ...] = (self.lane, *self.berths)
         held = [(lane, one) for lane in lanes for one in lane.handles.values()]
         for lane, handle in held:
             task = handle.task

@@ -6,16 +6,18 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import anyio
 import anyio.abc
 
+from .lanes.berths import BerthLane
 from .lanes.handle import Handle
 from .lanes.holder import Holder
-from .lanes.kernel import KernelLane, is_berth
+from .lanes.lane import Lane
 from .lanes.messages import define_message, task_of
 from .lanes.process import ProcessLane
 from .policy import Ending
@@ -25,11 +27,11 @@ from .rounds import (
     Finish,
     Gone,
     Kick,
-    Stillborn,
+    Round,
     Told,
 )
 from .states import State
-from .store import Store, fleet, jobs, logs, runs
+from .store import Store, Transaction, fleet, jobs, logs, runs
 from .store.db import Row
 from .worker.capture import POLL_S, Capture
 from .worker.endings import ending_of, result_of
@@ -39,6 +41,18 @@ from .worker.frames import Outcome, Telling
 log = logging.getLogger(__name__)
 
 LOOKS_A_SECOND = round(1 / POLL_S)
+
+
+@dataclass
+class Stillborn(Entry):
+    """A worker that ended before it said hello; the jobs that wait are told why."""
+
+    reason: str
+
+    def apply(self, tx: Transaction, round_: Round) -> None:
+        """Write the reason where it is not known yet."""
+        place = {"executor": round_.executor, "reason": self.reason, "rev": tx.rev}
+        tx.run(jobs.SAY_WHY, place)
 
 
 class Settler:
@@ -51,7 +65,7 @@ class Settler:
     """
 
     lane: ProcessLane
-    kernel: KernelLane
+    berths: Sequence[BerthLane[Any]]
 
     def __init__(
         self, store: Store, put: Callable[[Entry], None], tasks: anyio.abc.TaskGroup
@@ -74,20 +88,20 @@ class Settler:
 
     def adopt(self, row: Row, task: Row | None) -> None:
         """Take over a worker of a dead executor, with the attempt it has."""
-        if is_berth(row):
-            self._settle_lost(row, task)
-            return
+        for lane in self.berths:
+            if row["socket"] == lane.mark:
+                lane.settle_left(row, task, self._log_end(task))
+                return
         handle = self.lane.adopt(row, task)
         if task is not None:
-            offset = logs.end(self._store.log_reader, task["id"], task["attempt"])
+            offset = self._log_end(task)
             self.lane.give(handle, task)
             handle.capture = Capture(task["output"], offset)
 
-    def _settle_lost(self, row: Row, task: Row | None) -> None:
-        offset = 0
-        if task is not None:
-            offset = logs.end(self._store.log_reader, task["id"], task["attempt"])
-        self.kernel.lost(row, task, offset)
+    def _log_end(self, task: Row | None) -> int:
+        if task is None:
+            return 0
+        return logs.end(self._store.log_reader, task["id"], task["attempt"])
 
     def ready(self, handle: Handle, busy: tuple[str, int] | None) -> None:
         """Give an adopted worker what never reached it; watch what it has."""
@@ -121,8 +135,10 @@ class Settler:
         handle.send(define_message(definition), ("run", task_of(row, row["output"])))
 
     # -- what attempts say -----------------------------------------------------
-    def told(self, handle: Holder, tellings: list[Telling]) -> None:
-        """Take what a running attempt says."""
+    def told(
+        self, handle: Holder, tellings: list[Telling], at: float | None = None
+    ) -> None:
+        """Take what a running attempt says; ``at`` where that was elsewhere."""
         task, capture = handle.task, handle.capture
         assert task is not None  # the lane checked that it is the live attempt
         progress, rest = None, []
@@ -131,17 +147,18 @@ class Settler:
                 progress = capture.told(time.monotonic(), telling.value)
             elif telling.kind != "progress":
                 rest.append((telling.kind, telling.value))
-        self._put(Told(task["id"], task["attempt"], rest, progress))
+        self._put(Told(task["id"], task["attempt"], rest, progress, at=at))
 
     async def follow_outputs(self) -> None:
         """Bring the output of live attempts into the store, 20 times a second."""
         rounds = 0
+        lanes: list[Lane[Any]] = [self.lane, *self.berths]
         while True:
             await anyio.sleep(POLL_S)
             rounds += 1
             if rounds % LOOKS_A_SECOND == 0:
                 self.lane.notice_the_dead()
-            held = (*self.lane.handles.values(), *self.kernel.handles.values())
+            held = [one for lane in lanes for one in lane.handles.values()]
             for place, handle in enumerate(held):
                 self._look(handle)
                 is_due = (rounds + place) % LOOKS_A_SECOND == 0
@@ -181,7 +198,7 @@ class Settler:
     def _as_asked(self, handle: Holder, ending: Ending) -> Ending:
         """Name a cancel as the cause where a worker, alone, ended itself for it."""
         row = fleet.running_on(self._store.reader, handle.id)
-        if row is None or row["cancel_by"] is None:
+        if row is None or row["cancel_by"] is None or handle.stopping is not None:
             return ending
         return Ending(State.CANCELLED, f"cancelled by {row['cancel_by']}")
 

@@ -49,6 +49,8 @@ class ChuteFacts:
         self.name = name
         self.values = values
         self.hooks: list[FunctionType] = []
+        self.executor: str | None = None  # of its jobs, where they name none
+        self.address: str | None = None  # of the scheduler, for executor="dask"
         # In this kernel, for jobs that run in it; see live.Facts.
         self.started: dict[str, Any] = {}
         self.started_by: tuple[FunctionType, ...] = ()
@@ -161,6 +163,10 @@ class Definer:
         """Return what a server needs to know to queue a job of this definition."""
         return vars(self.options) | {"username": self.chute.values.get("username")}
 
+    def setup_facts(self) -> dict[str, Any]:
+        """Return what a worker needs that depends on where it runs."""
+        return {}
+
     def _signature(self) -> bytes | None:
         """Pickle the signature by itself: only payloads nobody has bound need it."""
         try:
@@ -189,7 +195,8 @@ class Definer:
                     "signature": self._signature(),
                     "takes_self": found.takes_self,
                     "wants_output_dir": found.wants_output_dir,
-                },
+                }
+                | self.setup_facts(),
                 blobs=blobs,
             ).body
         except (TypeError, AttributeError) as error:

@@ -20,8 +20,10 @@ H = TypeVar("H", bound=Holder)
 class Settles(Protocol):
     """What a lane tells its executor; each is called on the executor's loop."""
 
-    def told(self, handle: Holder, tellings: list[Telling]) -> None:
-        """Pass on what a running attempt says."""
+    def told(
+        self, handle: Holder, tellings: list[Telling], at: float | None = None
+    ) -> None:
+        """Pass on what a running attempt says; ``at`` where that was elsewhere."""
 
     def ended(
         self, handle: Holder, ending: Ending | None, outcome: Outcome | None

@@ -224,7 +224,7 @@ class ProcessLane(Lane[Handle]):
                     is_asked_again = True
             await self._alone_in_group(handle)
         ending = placed(handle, ending, self._settles.sources(handle))
-        await self._end_process(handle)
+        await self.end_process(handle)
         pass_after_kill(ending)
         self._settles.ended(handle, ending, handle.outcome)
         self._settles.gone(handle)
@@ -249,7 +249,7 @@ class ProcessLane(Lane[Handle]):
         await anyio.to_thread.run_sync(handle.end_started)
         self._settles.ended(handle, None, handle.outcome)
 
-    async def _end_process(self, handle: Handle) -> None:
+    async def end_process(self, handle: Handle) -> None:
         """Kill what is left of a worker, its group, and all that carries its mark."""
         handle.is_going = True
         handle.ask_where(signal.SIGSTOP)  # lest it start more meanwhile
@@ -300,7 +300,7 @@ class ProcessLane(Lane[Handle]):
         if handle.is_being_stopped():
             return  # whoever stops it settles it
         code = None if handle.process is None else handle.process.poll()
-        await self._end_process(handle)
+        await self.end_process(handle)
         if handle.task is not None:
             ending = cause_of_death(handle, code, self._settles.sources(handle))
             self._settles.ended(handle, ending, None)
@@ -315,5 +315,5 @@ class ProcessLane(Lane[Handle]):
     async def _await_exit(self, handle: Handle) -> None:
         with anyio.move_on_after(1.0):
             await handle.has_ended()
-        await self._end_process(handle)
+        await self.end_process(handle)
         self._settles.gone(handle)

@@ -41,6 +41,9 @@ def write_tellings(
             runs.set_state(tx, job, attempt, value[0], value[1], at)
         elif kind == "partial":
             runs.add_partial(tx, job, attempt, value[0], value[1], at)
+        elif kind == "checkpoint":
+            step, how, body = value
+            runs.set_checkpoint(tx, job, attempt, step, how, body, at)
         elif kind == "file":
             runs.add_files(tx, job, attempt, [runs.KeptFile(*value)])
     runs.add_metrics(tx, job, attempt, points, at)

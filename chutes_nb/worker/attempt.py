@@ -173,7 +173,8 @@ class Attempt:
         arguments = self._arguments(function, setup)
         for name, kind in setup["uploads"].items():
             if name in arguments:
-                arguments[name] = hand_out(arguments[name], kind, self.place.tmp)
+                place = (self.place.tmp, store.blobs)
+                arguments[name] = hand_out(arguments[name], kind, *place)
         if setup["wants_output_dir"]:
             arguments["output_dir"] = self.facts.output_dir
         self.context = RunContext(self.facts, self, self.loaded.chute)
