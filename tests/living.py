@@ -80,7 +80,9 @@ def end_workers(store: Store) -> None:
         until(lambda: retired(executor))
     end_host(store)
     # Places in the kernel, which have no socket, end with the executor.
-    workers = "SELECT * FROM workers WHERE ended_at IS NULL AND socket <> ''"
+    workers = (
+        "SELECT * FROM workers WHERE ended_at IS NULL AND socket NOT IN ('', 'dask')"
+    )
     for row in store.reader.all(workers):
         kill_worker(row)
 

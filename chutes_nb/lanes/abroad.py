@@ -8,8 +8,10 @@ now and then what is new (:func:`peek`), and gets the rest as the task's result.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import json
+import os
 import pickle
 import shutil
 import sys
@@ -25,6 +27,7 @@ import anyio
 import anyio.abc
 
 from ..policy import Ending
+from ..processes import is_held, take_lease
 from ..states import State
 from ..store import Store, abroad, jobs, logs
 from ..store.blobs import blob_path, keep
@@ -37,6 +40,8 @@ from .holder import Holder
 from .messages import DEFINITION_FIELDS, task_of
 from .process import ProcessLane
 
+DIED = "its dask worker died"
+HOME_PREFIX = "chutes-abroad-"
 PIECE_BYTES = 1 << 20
 KEPT_S = 60.0  # tellings that were fetched, for a home that died before it wrote them
 CHECKPOINT_LOOKS = 10  # one look in so many
@@ -101,14 +106,14 @@ def run_abroad(packed: bytes, is_first: bool = True) -> bytes:
         worker has died, and only the home decides about attempts.
     """
     spec: Spec = pickle.loads(packed)
-    refusal = None if is_first else Ending(State.INTERRUPTED, "its dask worker died")
+    refusal = None if is_first else Ending(State.INTERRUPTED, DIED)
     if spec.python != sys.version_info[:2]:
         wanted, found = (".".join(map(str, one)) for one in (spec.python, _python()))
         reason = f"it was submitted by Python {wanted}, and the cluster has {found}"
         refusal = Ending(State.FAILED, reason, may_retry=False)
     if refusal is not None:
         return pickle.dumps(Report(refusal, None, News()))
-    home = Path(tempfile.mkdtemp(prefix="chutes-"))
+    home, held = _own_home()
     store = Store(home)
     here = Abroad(spec, store)
     with _lock:
@@ -121,6 +126,21 @@ def run_abroad(packed: bytes, is_first: bool = True) -> bytes:
         store.close()
         for folder in (home, store.runtime):
             shutil.rmtree(folder, ignore_errors=True)
+        os.close(held)
+
+
+def _own_home() -> tuple[Path, int]:
+    """Make a folder for the store, with a lock that says that it is in use.
+
+    Those of dask workers that were killed are removed: nobody else comes for them.
+    """
+    for other in Path(tempfile.gettempdir()).glob(f"{HOME_PREFIX}*"):
+        with contextlib.suppress(OSError):
+            is_old = time.time() - other.stat().st_mtime > KEPT_S
+            if is_old and not is_held(other / "held"):
+                shutil.rmtree(other, ignore_errors=True)
+    home = Path(tempfile.mkdtemp(prefix=HOME_PREFIX))
+    return home, take_lease(home / "held")
 
 
 def _python() -> tuple[int, int]:
@@ -329,8 +349,12 @@ class Abroad:
 
 
 def without_place(task: Row) -> dict[str, Any]:
-    """Return a claimed row as a plain dict."""
-    return {name: task[name] for name in task.keys() if name != "output"}  # noqa: SIM118
+    """Return a claimed row as a plain dict.
+
+    Its worker is for this attempt alone: left alone it ends, and waits for nobody.
+    """
+    kept = {name: task[name] for name in task.keys() if name != "output"}  # noqa: SIM118
+    return kept | {"fresh": True}
 
 
 def rest_of(news: News, offset: int, since: float) -> News:

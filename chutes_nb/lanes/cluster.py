@@ -15,7 +15,7 @@ from typing import Any
 
 import distributed
 
-from .abroad import News, Report, order, peek, run_abroad
+from .abroad import DIED, News, Report, order, peek, run_abroad
 
 CONNECT_S = 5.0
 POLL_S = 0.1
@@ -98,7 +98,7 @@ class Cluster:
         try:
             report: Report | str = pickle.loads(future.result(timeout=60))
         except distributed.scheduler.KilledWorker:
-            report = "its dask worker died"
+            report = DIED
         except BaseException as error:  # what a cluster can say is not bounded
             report = f"the cluster gave it up: {type(error).__name__}: {error}"[:300]
         self._on_end(name, report)

@@ -31,7 +31,7 @@ from ..store.blobs import blob_path, keep
 from ..store.db import Row
 from ..worker.capture import Capture
 from ..worker.frames import Telling
-from .abroad import News, Report, Spec, rest_of, without_place
+from .abroad import DIED, News, Report, Spec, rest_of, without_place
 from .berths import Berth, BerthLane
 from .lane import Settles
 
@@ -42,6 +42,7 @@ MOST_AT_ONCE = 256
 AGAIN_S = 5.0
 LOST_S = 60.0  # without an answer, an attempt that somebody left counts as lost
 CONFIRM_S = 30.0
+ALONE_S = 1.0
 CONTENT = re.compile(rb"[0-9a-f]{64}")
 
 
@@ -269,8 +270,16 @@ class DaskLane(BerthLane[Remote]):
             self._tasks.start_soon(self._settle, berth, report)
 
     async def _settle(self, berth: Remote, report: Report | str) -> None:
-        name, cluster = berth.name, berth.cluster
+        name, cluster, task = berth.name, berth.cluster, berth.task
+        assert task is not None  # looked up with it
+        if isinstance(report, Report) and _is_lost(report):
+            report = DIED
         if isinstance(report, str):
+            # The worker that was the task's child finds itself alone, and ends its
+            # attempt within the grace: never two at once.
+            await anyio.sleep(task["grace_s"] + ALONE_S)
+            if berth.name != name or berth.is_ending:
+                return
             ending = berth.stopping or Ending(State.INTERRUPTED, report)
             self._settles.ended(berth, ending, None)
         else:
@@ -347,6 +356,10 @@ class DaskLane(BerthLane[Remote]):
         self._is_closed = True
         for cluster in self._clusters.values():
             cluster.close()
+
+
+def _is_lost(report: Report) -> bool:
+    return report.ending is not None and report.ending.reason == DIED
 
 
 def _said(error: Exception, address: str) -> str:
