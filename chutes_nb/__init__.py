@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 _PLACES = {
     **dict.fromkeys(
         (
+            "AccessDenied",
             "BindingError",
             "CaptureTooLarge",
             "ChutesError",
@@ -22,12 +23,15 @@ _PLACES = {
             "JobInterrupted",
             "JobNotFound",
             "JobNotReady",
+            "FileTooLarge",
             "JobTimeout",
             "KernelGone",
             "MoveRefused",
             "NotAvailable",
             "PermanentError",
             "ResultNotStorable",
+            "ServerError",
+            "ServerUnreachable",
             "StoreBusy",
             "StoreDamaged",
             "StoreError",
@@ -51,18 +55,20 @@ _PLACES = {
             "stage",
             "track",
         ),
-        "worker.context",
+        "worker.verbs",
     ),
+    **dict.fromkeys(("InexactResult", "RemoteChute", "RemoteJob"), "client"),
     "CaptureWarning": "pickling",
     "Chute": "chute",
     "Job": "job",
-    "JobFile": "job_parts",
+    "JobFile": "job_files",
     "JobFunction": "job_function",
     "JobGroup": "group",
     "JobOptions": "options",
     "Progress": "model",
     "State": "states",
     "StatusInfo": "model",
+    "TightTimeoutWarning": "remarks",
     "UploadedFile": "files_in",
     "configure": "runtime",
     "export_db": "upkeep",
@@ -118,10 +124,15 @@ if TYPE_CHECKING:
     from .chute import list_jobs
 
     jobs = list_jobs
+    from .client import InexactResult as InexactResult
+    from .client import RemoteChute as RemoteChute
+    from .client import RemoteJob as RemoteJob
+    from .errors import AccessDenied as AccessDenied
     from .errors import BindingError as BindingError
     from .errors import CaptureTooLarge as CaptureTooLarge
     from .errors import ChutesError as ChutesError
     from .errors import DefinitionError as DefinitionError
+    from .errors import FileTooLarge as FileTooLarge
     from .errors import JobCancelled as JobCancelled
     from .errors import JobEnded as JobEnded
     from .errors import JobFailed as JobFailed
@@ -134,6 +145,8 @@ if TYPE_CHECKING:
     from .errors import NotAvailable as NotAvailable
     from .errors import PermanentError as PermanentError
     from .errors import ResultNotStorable as ResultNotStorable
+    from .errors import ServerError as ServerError
+    from .errors import ServerUnreachable as ServerUnreachable
     from .errors import StoreBusy as StoreBusy
     from .errors import StoreDamaged as StoreDamaged
     from .errors import StoreError as StoreError
@@ -146,21 +159,22 @@ if TYPE_CHECKING:
     from .files_in import UploadedFile as UploadedFile
     from .group import JobGroup as JobGroup
     from .job import Job as Job
+    from .job_files import JobFile as JobFile
     from .job_function import JobFunction as JobFunction
-    from .job_parts import JobFile as JobFile
     from .model import Progress as Progress
     from .model import StatusInfo as StatusInfo
     from .options import JobOptions as JobOptions
     from .pickling import CaptureWarning as CaptureWarning
+    from .remarks import TightTimeoutWarning as TightTimeoutWarning
     from .runtime import configure as configure
     from .states import State as State
     from .upkeep import export_db as export_db
     from .upkeep import prune as prune
-    from .worker.context import checkpoint as checkpoint
-    from .worker.context import emit as emit
-    from .worker.context import log as log
-    from .worker.context import progress as progress
-    from .worker.context import restore as restore
-    from .worker.context import save_file as save_file
-    from .worker.context import stage as stage
-    from .worker.context import track as track
+    from .worker.verbs import checkpoint as checkpoint
+    from .worker.verbs import emit as emit
+    from .worker.verbs import log as log
+    from .worker.verbs import progress as progress
+    from .worker.verbs import restore as restore
+    from .worker.verbs import save_file as save_file
+    from .worker.verbs import stage as stage
+    from .worker.verbs import track as track

@@ -105,6 +105,7 @@ class CellMagic:
                 function = chute.job(**options)(function)
                 self.shell.user_ns[name] = function
             print(_said(name, function))
+            display(function.form())
 
     # -- a cell that is a job ------------------------------------------------------
     def _submit(

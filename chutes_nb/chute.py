@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import ssl
 import warnings
 from collections.abc import Callable, Mapping
 from types import FunctionType
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
-from . import live, publishing, registry, runtime
+from . import forms, live, publishing, registry, runtime
+from .chute_facts import ChuteFacts
 from .errors import ChutesError, DefinitionError
 from .group import JobGroup
 from .job import CardActions, Job
@@ -18,7 +20,9 @@ from .model import StatusInfo
 from .options import JobOptions, PlatformOptionNote, parse
 from .panel import JobsPanel
 from .states import State
-from .submitting import ChuteFacts
+
+if TYPE_CHECKING:
+    from .client import RemoteChute
 
 # What the hosted platform's Chute takes beside these, and what means nothing here.
 PLATFORM_ARGUMENTS = frozenset(
@@ -34,6 +38,9 @@ PLATFORM_ARGUMENTS = frozenset(
         "scaling_threshold",
         "allow_external_egress",
         "tee",
+        "encrypted_fs",
+        "passthrough_headers",
+        "lock_modules",
     }
 )
 OWN_ARGUMENTS = ("username", "name", "image", "executor", "address")
@@ -75,18 +82,12 @@ class Chute:
     ) -> None:
         global _last_chute
         _pass_over(platform)
-        if executor is not None:
-            parse({"executor": executor})
-        if address is not None and (not isinstance(address, str) or not address):
-            raise TypeError(f"Chute(address={address!r}): tcp://host:port is wanted")
         for label, value in (("username", username), ("name", name)):
             if not isinstance(value, str) or not value.strip():
                 raise TypeError(f"Chute({label}={value!r}): a text is wanted")
         values = {"username": username, "name": name, "image": image}
         own = object.__setattr__
-        facts = ChuteFacts(name, values)
-        facts.executor, facts.address = executor, address
-        own(self, "_facts", facts)
+        own(self, "_facts", ChuteFacts(name, values, executor, address))
         own(self, "_functions", {})
         _last_chute = self
 
@@ -135,8 +136,7 @@ class Chute:
         NotAvailable
             For an option that this version cannot honour.
         """
-        default = {"executor": self._facts.executor} if self._facts.executor else {}
-        checked = parse(default | options)
+        checked = parse(self._facts.defaults | options)
         if function is None:
             return lambda found: self._define(found, checked)
         return self._define(function, checked)
@@ -148,6 +148,7 @@ class Chute:
         self._functions[made.name] = made
         registry.remember_function(self.name, made.name, made.definer)
         publishing.announce(made.definer)
+        forms.answer_pages()
         return made
 
     def on_startup(self, *args: Any) -> Any:
@@ -250,6 +251,51 @@ class Chute:
         """
         job = self.get_job(job_id)
         return await job if wait else job.result_now()
+
+    # -- from elsewhere --------------------------------------------------------
+    @staticmethod
+    def connect(
+        url: str,
+        token: str | None = None,
+        chute: str | None = None,
+        *,
+        verify: bool | ssl.SSLContext = True,
+        patience: float = 30.0,
+    ) -> RemoteChute:
+        """Reach the jobs of a Jupyter Server, from any machine.
+
+        Parameters
+        ----------
+        url : str
+            Of the server, such as ``"http://127.0.0.1:8888/"``; the address of one of
+            its pages will do, with its token.
+        token : str, optional
+            The server's token.
+        chute : str, optional
+            Name of a chute, or ``USERNAME-CHUTE``; all that the server knows are meant
+            where none is named.
+        verify : bool or ssl.SSLContext
+            Whose certificates are trusted.
+        patience : float
+            Seconds that a server that is away is waited for, once it has answered.
+
+        Returns
+        -------
+        RemoteChute
+            With the methods of a chute, and jobs with those of a job. Results come as
+            JSON.
+
+        Raises
+        ------
+        ValueError
+            If ``url`` is no address.
+        ServerUnreachable, AccessDenied, ServerError
+            If nothing answers there, the token is wrong, or what answers is not
+            chutes_nb.
+        """
+        from .client import connect  # httpx is slow to import and seldom needed
+
+        return connect(url, token, chute, verify=verify, patience=patience)
 
     # -- holding back ----------------------------------------------------------
     def pause(self) -> bool:

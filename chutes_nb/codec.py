@@ -87,6 +87,11 @@ def decode(kind: str, body: bytes) -> Any:
     raise ValueError(f"a value of kind {kind!r} was met; 'json' or 'pickle' was wanted")
 
 
+def is_plain(value: object) -> bool:
+    """Tell whether JSON keeps every type in a value (NaN and infinity aside)."""
+    return _is_tree(value)
+
+
 def type_name(value: object) -> str:
     """Name the type of a value as its user knows it: ``pandas.DataFrame``."""
     kind = type(value)
@@ -168,11 +173,23 @@ class _Walk:
 def _why_not(value: object, error: Exception) -> str:
     path, part, cause = _culprit(value, error)
     where = f"its part {path} ({type_name(part)})" if path else "it"
+    kind = type(part).__name__
     return (
         f"the value is a {type_name(value)}, and {where} can be neither written as "
-        f"JSON nor pickled: {_said(cause)}; return what can be stored (numbers, text, "
-        f"arrays, frames) or save it to self.output_dir. It was {safe_repr(value)}"
+        f"JSON nor pickled: {_said(cause)}; {INSTEAD.get(kind, INSTEAD_OF_OTHERS)}. "
+        f"It was {safe_repr(value)}"
     )
+
+
+INSTEAD_OF_OTHERS = (
+    "return what can be stored (numbers, text, arrays, frames) or save it to "
+    "self.output_dir"
+)
+INSTEAD = {
+    "generator": "a generator gives its items once, and only here: return list(...)",
+    "async_generator": "return [item async for item in ...]",
+    "coroutine": "nobody has awaited it: return await ...",
+}
 
 
 def _said(error: Exception) -> str:

@@ -16,7 +16,19 @@ class NotAvailable(ChutesError):
 
 
 class BindingError(ChutesError, TypeError):
-    """A payload fits no reading of the job's signature."""
+    """A payload fits no reading of the job's signature.
+
+    Attributes
+    ----------
+    details : list of dict
+        By HTTP one entry an error: ``loc``, ``msg``, ``type``; else empty.
+    """
+
+    def __init__(
+        self, message: str, details: list[dict[str, object]] | None = None
+    ) -> None:
+        self.details = details or []
+        super().__init__(message)
 
 
 class ValidationFailed(ChutesError, ValueError):
@@ -37,8 +49,20 @@ class CaptureTooLarge(ChutesError):
     """A job would carry more of the notebook with it than it may."""
 
 
+class FileTooLarge(ChutesError):
+    """A file is larger than what is copied into the store."""
+
+
 class JobNotFound(ChutesError, LookupError):
     """No job, or more than one, answers to the id that was given."""
+
+
+class UnknownName(ChutesError, LookupError):
+    """No notebook has defined a job of the name that was given."""
+
+
+class AmbiguousName(ChutesError, LookupError):
+    """More than one chute defines a job of the name that was given."""
 
 
 class JobNotReady(ChutesError):
@@ -142,6 +166,18 @@ class TemporaryError(ChutesError):
 
 class ResultNotStorable(ChutesError):
     """What a job returned can be neither written as JSON nor pickled."""
+
+
+class ServerError(ChutesError):
+    """A server that was asked by HTTP is none of ours, or could not answer."""
+
+
+class ServerUnreachable(ServerError, ConnectionError):
+    """A server does not answer."""
+
+
+class AccessDenied(ServerError, PermissionError):
+    """A server refuses the token that it was asked with."""
 
 
 class StoreError(ChutesError):

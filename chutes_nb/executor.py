@@ -22,25 +22,23 @@ from concurrent.futures import Future
 import anyio
 import anyio.abc
 
-from . import failpoints, live
-from .adopting import EndOrphans, Heir, SayWhy
+from . import failpoints
+from .beside import end_kernel_jobs, lanes_beside
 from .errors import ChutesError, StoreBusy, StoreDamaged, StoreError, StoreFull
-from .lanes.dask import DaskLane
+from .inheriting import Heir
 from .lanes.handle import Handle
-from .lanes.kernel import NEVER_RAN, KernelLane
 from .lanes.process import ProcessLane
 from .processes import WORKER_MARK, identify, take_lease
 from .rounds import Entry, Kick, Round, Submit
 from .settler import Settler
-from .store import Store, Transaction, fleet, jobs
+from .store import Store, Transaction, fleet, holding, jobs
 from .store.ids import new_id
 from .waking import wake_host
-from .watching import Gates, Watch, mended, pause_s
+from .watching import Clock, Gates, Watch, mended, pause_s
 
 log = logging.getLogger(__name__)
 
 BUSY_PAUSE_S = 0.05
-KERNEL_END_S = 3.0
 
 
 class Executor:
@@ -64,7 +62,7 @@ class Executor:
         self.kind = kind
         self.max_workers = max_workers
         self._inbox: deque[Entry] = deque()
-        self._is_kicked = False
+        self._is_kicked = self._is_over = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_waiting = False
         self._started: Future[None] = Future()
@@ -74,7 +72,7 @@ class Executor:
         self._timer: asyncio.TimerHandle | None = None
         self._scope: anyio.CancelScope | None = None
         self._is_registered = False
-        self._gates = Gates(store)
+        self._gates, self._clock = Gates(store), Clock()
         self.is_nested = WORKER_MARK in os.environ  # a job's own: nobody's heir
 
     # -- called from any thread ------------------------------------------------
@@ -99,20 +97,9 @@ class Executor:
         if loop is None or thread is None or not thread.is_alive():
             return
         with contextlib.suppress(RuntimeError):  # the loop has closed meanwhile
-            self._end_kernel_jobs(loop)
+            end_kernel_jobs(self.kernel, loop, self.put)
             loop.call_soon_threadsafe(self._cancel)
         thread.join(timeout_s)
-
-    def _end_kernel_jobs(self, loop: asyncio.AbstractEventLoop) -> None:
-        """End what shares this process: nobody else could, or run it."""
-        if not live.is_used():
-            return
-        orphans = EndOrphans(NEVER_RAN)
-        closing = asyncio.run_coroutine_threadsafe(self.kernel.close(), loop)
-        with contextlib.suppress(TimeoutError, StoreError):  # the next executor does
-            closing.result(KERNEL_END_S)
-            self.put(orphans)
-            orphans.done.result(KERNEL_END_S)
 
     def _cancel(self) -> None:
         if self._scope is not None:
@@ -161,14 +148,21 @@ class Executor:
                 "starts it again, and finds all its jobs"
             )
         self._inbox.append(entry)
+        if self._is_over:  # looked at behind the append, as it is set before the end
+            self._refuse_all()
         if self._is_kicked:
             return
         self._is_kicked = True
         assert self._loop is not None  # set before the thread counts as running
         if threading.current_thread() is self._thread:
             self._loop.call_soon(self._commit_all)
-        else:
+            return
+        with contextlib.suppress(RuntimeError):  # it has just closed; see _run
             self._loop.call_soon_threadsafe(self._commit_all)
+
+    def _refuse_all(self) -> None:
+        for entry in self._drain():
+            entry.fail(StoreError("the executor has stopped"))
 
     # -- the thread ------------------------------------------------------------
     def _run(self) -> None:
@@ -183,8 +177,8 @@ class Executor:
             failpoints.hit("exit.before_unlock")
             os.close(self._lease)
             self._leave_to_host()
-            for entry in self._inbox:
-                entry.fail(StoreError("the executor has stopped"))
+            self._is_over = True
+            self._refuse_all()
 
     async def _main(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -198,16 +192,8 @@ class Executor:
             self._scope, self._tasks = tasks.cancel_scope, tasks
             self._settler = Settler(self.store, self.put, tasks)
             self.lane = ProcessLane(self.store, self._settler, tasks)
-            self.kernel = KernelLane(self.store, self._settler, tasks, self._lease_path)
-            self.dask = DaskLane(
-                self.store,
-                self._settler,
-                tasks,
-                self._lease_path,
-                lambda address, reason: self.put(SayWhy(address, reason)),
-                lambda: self.put(Kick()),
-            )
-            self._berths = (self.kernel, self.dask)
+            place = (self.store, self._settler, tasks, self._lease_path)
+            self._berths = self.kernel, self.dask = lanes_beside(*place, self.put)
             self._settler.lane, self._settler.berths = self.lane, self._berths
             self._watch = Watch(self.store, self._settler, self.put)
             self._started.set_result(None)
@@ -215,8 +201,14 @@ class Executor:
             tasks.start_soon(self._settler.follow_outputs)
             tasks.start_soon(self._watch.run)
             if not self.is_nested:
-                heir = Heir(self.store, self.id, self._settler, self.put)
-                tasks.start_soon(heir.run, lambda: self._is_registered)
+                heir = Heir(
+                    self.store,
+                    self._settler,
+                    self.put,
+                    self.id,
+                    lambda: self._is_registered,
+                )
+                tasks.start_soon(heir.run)
 
     def _let_go(self) -> None:
         """Hang up, so that the workers know at once that they are alone."""
@@ -234,7 +226,7 @@ class Executor:
         """Start the detached host where no worker is left that would notice."""
         if self.kind == "host" or self.is_nested or not self._is_registered:
             return
-        if any(handle.is_alive() for handle in self.handles):
+        if any(one.is_alive() and not one.is_going for one in self.handles):
             return
         with contextlib.suppress(ChutesError, sqlite3.Error, OSError):
             wake_host(self.store)
@@ -290,16 +282,21 @@ class Executor:
         self._wait_for_gates(pause_s)
 
     def _drain(self) -> Iterator[Entry]:
-        while self._inbox:
-            yield self._inbox.popleft()
+        with contextlib.suppress(IndexError):  # it is empty
+            while True:
+                yield self._inbox.popleft()
 
     def _commit(self, batch: list[Entry]) -> None:
         """Write a group of entries; the gates are ours, and are left here."""
         round_ = Round(self.store, self.lane, self._berths, self.id, self.max_workers)
+        failpoints.hit("commit.before_begin")
         try:
             with self.store.writing(entered=True) as tx:
                 if not self._is_registered:
                     self._register(tx)
+                if moved_s := self._clock.moved_s():
+                    holding.move_times(tx, self.id, moved_s)
+                    round_.has_times = True
                 round_.write_logs(batch)
                 round_.apply(tx, batch)
                 round_.claim(tx)
@@ -307,7 +304,7 @@ class Executor:
         except StoreBusy:  # somebody who knows nothing of the gate: DB Browser, say
             self._put_back(batch, BUSY_PAUSE_S)
             return
-        except (StoreError, sqlite3.Error) as error:
+        except Exception as error:
             round_.look_again()
             self.lane.backlog = None
             if isinstance(error, StoreDamaged) and mended(self.store):
@@ -318,6 +315,7 @@ class Executor:
         finally:
             self._gates.leave_logs()
         self._is_registered = True
+        self._clock.take(moved_s)
         self._after(round_, batch)
 
     def _after(self, round_: Round, batch: list[Entry]) -> None:
@@ -359,7 +357,7 @@ class Executor:
             self._put_later(pause, entry)
         else:
             log.error("cannot be written: %r", entry, exc_info=error)
-            entry.fail(error)
+            self._inbox.extendleft(entry.bare(error))
 
     def _put_later(self, seconds: float, entry: Entry) -> asyncio.TimerHandle:
         assert self._loop is not None  # commits happen on it

@@ -12,6 +12,7 @@ of them by their calls, so a name is always written out.
 ``stop``    SIGSTOP; the test resumes it
 ``sleep``   one pause, ``sleep0.3`` seconds (0.1 where no number stands)
 ``ENOSPC``  raises OSError with that number; so do ``EIO`` and others
+``BUSY``    raises SQLite's error of that name; so does ``FULL``
 =========== ==========================================================
 """
 
@@ -21,6 +22,7 @@ import errno
 import os
 import random
 import signal
+import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -29,6 +31,7 @@ from typing import NamedTuple
 PLAN_VARIABLE = "CHUTES_NB_FAILPOINTS"
 SEED_VARIABLE = "CHUTES_NB_FP_SEED"
 LOG_VARIABLE = "CHUTES_NB_FP_LOG"
+SQLITE = ("BUSY", "FULL")
 
 
 class Rule(NamedTuple):
@@ -106,7 +109,7 @@ def parse(part: str) -> tuple[str, Rule]:
     name, _, rest = (piece.strip() for piece in part.partition("="))
     when, _, action = rest.partition(":")
     action = action or "kill"
-    known = action in ("kill", "stop") or hasattr(errno, action)
+    known = action in ("kill", "stop", *SQLITE) or hasattr(errno, action)
     if not name or not (known or action.startswith("sleep")):
         raise ValueError(f"{PLAN_VARIABLE} cannot be read at {part!r}")
     if when.startswith("@"):
@@ -122,6 +125,10 @@ def act(action: str) -> None:
         os.kill(os.getpid(), signal.SIGSTOP)
     elif action.startswith("sleep"):
         time.sleep(float(action[len("sleep") :] or 0.1))
+    elif action in SQLITE:
+        error = sqlite3.OperationalError(f"{action.lower()} at a failpoint")
+        error.sqlite_errorname = f"SQLITE_{action}"
+        raise error
     else:
         number = getattr(errno, action)
         raise OSError(number, os.strerror(number))

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import io
 import mimetypes
 import os
-import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, cast, get_args
 
-from .errors import ValidationFailed
+from .errors import StoreDamaged, ValidationFailed
 from .paths import PRIVATE_FILE, private_dir
 from .store.blobs import Blob, blob_path, keep
 
 UploadKind = Literal["bytes", "path", "file", "bytes[]", "path[]", "file[]"]
 
+PIECE_BYTES = 1 << 20
+DEEPEST = 8  # steps of a path in a tree of files
 FICLONE = 0x40049409  # linux/fs.h: share the blocks, copy them on write
 
 
@@ -69,7 +71,9 @@ class UploadedFile:
         place = self._directory / self.sha256[:12] / self.name
         if not place.exists():
             private_dir(place.parent)
-            _copy(self._blob, place)
+            aside = place.with_name("copy")  # another thread may ask for it as well
+            _verify(self, _copy(self._blob, aside, self.sha256))
+            os.replace(aside, place)
         return place
 
     def open(self) -> BinaryIO:
@@ -77,8 +81,16 @@ class UploadedFile:
         return self._blob.open("rb")
 
     def read(self) -> bytes:
-        """Read the whole content."""
-        return self._blob.read_bytes()
+        """Read the whole content.
+
+        Raises
+        ------
+        StoreDamaged
+            If it is not what was uploaded.
+        """
+        body = self._blob.read_bytes()
+        _verify(self, hashlib.sha256(body).hexdigest() == self.sha256)
+        return body
 
 
 _SINGLE: dict[object, UploadKind] = {
@@ -161,6 +173,11 @@ def hand_out(
         The run's own directory; a ``Path`` gets a copy in it that the job may change.
     blobs : Path, optional
         Where the contents are on this machine; by default where they were taken in.
+
+    Raises
+    ------
+    StoreDamaged
+        If the content is gone, or is not what was uploaded.
     """
     if ref is None:
         return None
@@ -168,10 +185,23 @@ def hand_out(
         one_kind = kind.removesuffix("[]")
         return [hand_out(one, one_kind, directory, blobs) for one in ref]
     blob = Path(ref.path) if blobs is None else blob_path(blobs, ref.sha256)
-    if kind == "bytes":
-        return blob.read_bytes()
     file = UploadedFile(ref.name, ref.size, ref.type, ref.sha256, blob, directory)
+    try:
+        _verify(file, blob.stat().st_size == ref.size)
+    except FileNotFoundError:
+        _verify(file, False)
+    if kind == "bytes":
+        return file.read()
     return file.path if kind == "path" else file
+
+
+def _verify(file: UploadedFile, is_whole: bool) -> None:
+    """Refuse a content that is not the one that was uploaded."""
+    if not is_whole:
+        raise StoreDamaged(
+            f"the upload {file.name!r} is not in the store any more as it was given "
+            f"(SHA-256 {file.sha256}): submit the job with the file again"
+        )
 
 
 def clean_name(name: str) -> str:
@@ -183,6 +213,31 @@ def clean_name(name: str) -> str:
     while len(os.fsencode(root + suffix)) > 200:
         root = root[:-1]
     return root + suffix or "file"
+
+
+def clean_path(name: str) -> str:
+    r"""Make a relative path of safe steps, for a file that lies in a tree.
+
+    Of a name that leads out of its tree (``..``, ``/``, ``\``) the last step stays.
+    """
+    steps = name.split("/")
+    if "\\" in name or not all(step.strip(". ") for step in steps):
+        return clean_name(name)
+    return "/".join([clean_name(step) for step in steps][-DEEPEST:])
+
+
+def free_name(name: str, used: set[str]) -> str:
+    """Make a path that none of a set has, whatever the case; it is added to them."""
+    name = clean_path(name)
+    folder, slash, last = name.rpartition("/")
+    root, dot, suffix = last.rpartition(".")
+    root, suffix = (root, dot + suffix) if root else (suffix, "")
+    found, count = name, 1
+    while found.casefold() in used:
+        count += 1
+        found = f"{folder}{slash}{root} ({count}){suffix}"
+    used.add(found.casefold())
+    return found
 
 
 def _take_one(value: Any, blobs: Path, parameter: str) -> FileRef:
@@ -243,16 +298,27 @@ def _refused(parameter: str, wanted: str, value: object) -> ValidationFailed:
     )
 
 
-def _copy(source: Path, to: Path) -> None:
+def _copy(source: Path, to: Path, sha256: str) -> bool:
     """Copy a blob, sharing its blocks where the file system can.
+
+    Returns
+    -------
+    bool
+        Whether it had the digest. Shared blocks are not read for it: that would
+        take as long as the copy that was saved.
 
     Notes
     -----
     Never a hard link: a job that writes to its file would change the stored one.
     """
-    try:
-        with source.open("rb") as old, to.open("wb") as new:
+    with source.open("rb") as old, to.open("wb") as new:
+        os.fchmod(new.fileno(), PRIVATE_FILE)
+        try:
             fcntl.ioctl(new.fileno(), FICLONE, old.fileno())
-    except OSError:
-        shutil.copyfile(source, to)
-    to.chmod(PRIVATE_FILE)
+            return True
+        except OSError:
+            digest = hashlib.sha256()
+            while piece := old.read(PIECE_BYTES):
+                digest.update(piece)
+                new.write(piece)
+            return digest.hexdigest() == sha256

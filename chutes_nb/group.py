@@ -9,7 +9,8 @@ from concurrent.futures import Future, wait
 from typing import Any, overload
 
 from .job import Job
-from .panel.static import duration, one_line
+from .panel.static import one_line
+from .wording import duration
 
 SHOWN = 100
 
@@ -83,9 +84,7 @@ class JobGroup:
 
     def as_completed(self) -> Iterator[Job]:
         """Give each job as it ends, whatever its end."""
-        waiting: dict[Future[None], Job] = {
-            job._store.feed.when_ended(job.id): job for job in self._jobs
-        }
+        waiting: dict[Future[None], Job] = {job.when_ended(): job for job in self._jobs}
         while waiting:
             done, _ = wait(waiting, return_when="FIRST_COMPLETED")
             for future in done:
@@ -100,7 +99,7 @@ class JobGroup:
         return JobGroup([job.retry() for job in self.failed])
 
     def __repr__(self) -> str:
-        lines = [one_line(job._store.status(job.id)) for job in self._jobs[:SHOWN]]
+        lines = [one_line(job.told()) for job in self._jobs[:SHOWN]]
         if len(self) > SHOWN:
             lines.append(f"... and {len(self) - SHOWN} more")
         return "\n".join(lines) or "no jobs"
@@ -109,8 +108,9 @@ class JobGroup:
         head = "".join(f"<th>{name}</th>" for name in COLUMNS)
         rows = []
         for job in self._jobs[:SHOWN]:
-            info = job._store.status(job.id)
-            cells = "".join(f"<td>{html.escape(text)}</td>" for text in _row(info))
+            cells = "".join(
+                f"<td>{html.escape(text)}</td>" for text in _row(job.told())
+            )
             rows.append(f"<tr>{cells}</tr>")
         if len(self) > SHOWN:
             rows.append(f"<tr><td>and {len(self) - SHOWN:,} more</td></tr>")

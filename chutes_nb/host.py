@@ -14,7 +14,7 @@ import threading
 import time
 from pathlib import Path
 
-from . import runtime
+from . import failpoints, runtime
 from .errors import ChutesError
 from .executor import Executor
 from .processes import is_held, take_lease
@@ -130,6 +130,7 @@ def main(arguments: list[str]) -> None:
         Home of the store, and the number of an inherited descriptor that holds the
         host's lock; without one the lock is taken here.
     """
+    failpoints.hit("host.after_exec")
     home = Path(arguments[0])
     told_to_end = threading.Event()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -148,6 +149,7 @@ def main(arguments: list[str]) -> None:
     while lock is not None:
         os.set_inheritable(lock, False)
         Host(store, wait, told_to_end).serve()
+        failpoints.hit("host.before_unlock")
         os.close(lock)
         # A job may have been left between our last look and the lock's release.
         lock = None if told_to_end.is_set() else claim_host(store, sys.executable)

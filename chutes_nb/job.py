@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import time
 from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
-from . import runtime, submitting
+from . import chaining, comparing, job_logs, runtime, submitting
 from .codec import decode
 from .errors import (
     JobCancelled,
@@ -17,16 +18,17 @@ from .errors import (
     JobNotReady,
     JobTimeout,
 )
-from .job_parts import AttemptInfo, JobFile
+from .job_files import JobFile, JobFiles
+from .job_parts import AttemptInfo
 from .model import ErrorInfo, Progress, StatusInfo
 from .panel.card import card_bundle
 from .panel.static import one_line
 from .states import State
-from .store import Store, jobs, logs, runs
+from .store import Store, jobs, runs
 from .store.blobs import blob_path
 from .worker.tellings import thaw_state
 
-POLL_S = 0.05
+LOOKED_AT_BYTES = 4_000_000  # of variables that a repr compares with the submit
 ENDS: dict[State, type[JobEnded]] = {
     State.FAILED: JobFailed,
     State.TIMEOUT: JobTimeout,
@@ -51,7 +53,11 @@ class Job:
     @property
     def info(self) -> StatusInfo:
         """The job as it stands now."""
-        return StatusInfo(**self._store.status(self.id))
+        return StatusInfo(**self._store.status(self.id)).as_of(time.time())
+
+    def told(self) -> dict[str, Any]:
+        """Return what ``info`` says, as JSON."""
+        return self._store.status(self.id)
 
     @property
     def status(self) -> State:
@@ -71,8 +77,17 @@ class Job:
     @property
     def state(self) -> dict[str, Any]:
         """What the run set on ``self``, at most a moment old."""
-        row = runs.run_state(self._store.reader, self.id)
-        return {} if row is None else thaw_state(row["body"], row["exact"])
+        while (row := runs.run_state(self._store.reader, self.id)) is not None:
+            exact = row["exact"]
+            try:
+                if row["file"] is not None:
+                    exact = self._store.large.read(row["file"])
+            except FileNotFoundError:
+                newer = runs.run_state(self._store.reader, self.id)
+                if newer is not None and newer["file"] != row["file"]:
+                    continue  # it was replaced between the two looks
+            return thaw_state(row["body"], exact)
+        return {}
 
     @property
     def metrics(self) -> dict[str, list[tuple[float | None, float]]]:
@@ -82,24 +97,36 @@ class Job:
     @property
     def partial(self) -> list[Any]:
         """What the run has emitted, in order."""
-        return [decode(*one) for one in runs.partials(self._store.reader, self.id)]
+        return [
+            decode(*one)
+            for one in runs.partials(self._store.reader, self.id, self._store.blobs)
+        ]
 
     @property
-    def files(self) -> list[JobFile]:
-        """Files that stay with the job."""
+    def files(self) -> JobFiles:
+        """Files that stay with the job: a list, and each by its name."""
         names = ("name", "size", "type", "sha256")
-        return [
+        return JobFiles(
             JobFile(
                 blob_path(self._store.blobs, row["sha256"]),
                 **{name: row[name] for name in names},
             )
             for row in runs.files(self._store.reader, self.id)
-        ]
+        )
 
     @property
     def inputs(self) -> Any:
         """What the job was given, as a JSON preview."""
         return self._store.detail(self.id)["inputs"]
+
+    @property
+    def changed(self) -> list[str] | None:
+        """Captured variables that are not any more what this job was given.
+
+        They are read again as a whole, about a gigabyte a second. None where the
+        job was not submitted by this kernel, or long ago.
+        """
+        return comparing.changed_since(self._definition)
 
     @property
     def source(self) -> str:
@@ -204,10 +231,13 @@ class Job:
         state = self.status
         return None if state is State.COMPLETED else self._bad_end(state)
 
+    def when_ended(self) -> concurrent.futures.Future[None]:
+        """Return a future that is done once the job has ended, whatever its end."""
+        return self._store.feed.when_ended(self.id)
+
     def add_done_callback(self, call: Callable[[Job], object]) -> None:
         """Call ``call(job)`` once the job has ended, on another thread."""
-        future = self._store.feed.when_ended(self.id)
-        future.add_done_callback(lambda _: call(self))
+        self.when_ended().add_done_callback(lambda _: call(self))
 
     def __await__(self) -> Generator[Any, None, Any]:
         return self._awaited().__await__()
@@ -257,10 +287,38 @@ class Job:
         """
         return Job(submitting.resubmit(self._store, self.id, code, resume), self._store)
 
+    def then(self, function: object) -> Job:
+        """Queue a job that takes this one's result as its payload.
+
+        The link is kept in the store: the next job starts when this one completes,
+        also after this kernel has ended. If this one ends otherwise, the next is
+        cancelled, with the reason.
+
+        Parameters
+        ----------
+        function : JobFunction
+
+        Raises
+        ------
+        TypeError
+            If it is no job function.
+        """
+        return Job(chaining.follow(self._store, self.id, function), self._store)
+
+    @property
+    def after(self) -> Job | None:
+        """The job whose result this one takes, where it follows one."""
+        before = jobs.get(self._store.reader, self.id)["after"]
+        return None if before is None else Job(before, self._store)
+
     def logs(
-        self, tail: int | None = None, follow: bool = False, attempt: int | None = None
+        self,
+        tail: int | None = None,
+        follow: bool = False,
+        attempt: int | None = None,
+        search: job_logs.Search | None = None,
     ) -> str | Iterator[str]:
-        """Return what the newest attempt wrote.
+        """Return what the newest attempt wrote; a bar that was drawn again is a line.
 
         Parameters
         ----------
@@ -270,40 +328,23 @@ class Job:
             Give an iterator of lines instead, which ends with the job.
         attempt : int, optional
             An earlier attempt's log.
+        search : str or re.Pattern, optional
+            Only lines that hold this text, whatever its case, or this pattern.
         """
+        if tail is not None and (isinstance(tail, bool) or tail < 0):
+            raise ValueError(f"tail={tail!r}: a number of lines is wanted")
         if follow:
-            return self._follow(attempt)
-        if tail is not None:
+            lines = job_logs.followed(self._store, self.id, attempt)
+            return lines if search is None else job_logs.matching(lines, search)
+        if tail is not None and search is None:
             return "\n".join(self._store.tail(self.id, tail, attempt))
-        parts, offset = [], 0
-        while True:
-            found = self._store.log(self.id, attempt, offset, logs.HEAD_BYTES)
-            if found["skipped"] and offset:
-                parts.append(f"\n[{found['skipped']} bytes not kept]\n")
-            parts.append(found["text"])
-            if found["next_offset"] <= offset:
-                return "".join(parts)
-            offset = found["next_offset"]
-
-    def _follow(self, attempt: int | None) -> Iterator[str]:
-        offset, rest, number = 0, "", attempt
-        while True:
-            rev = self._store.rev()
-            found = self._store.log(self.id, number, offset)
-            number = found["attempt"] if found["text"] else number
-            rest += found["text"]
-            *lines, rest = rest.split("\n")
-            yield from lines
-            if found["end"] and not found["text"]:
-                if self._store.has_ended(self.id) or attempt is not None:
-                    break
-                number, offset = None, 0  # the next attempt has a log of its own
-            elif found["text"]:
-                offset = found["next_offset"]
-                continue
-            self._store.wait(rev, POLL_S)
-        if rest:
-            yield rest
+        text = job_logs.whole(self._store, self.id, attempt)
+        if search is None:
+            return text
+        found = list(job_logs.matching(text.split("\n"), search))
+        if tail is not None:
+            found = found[-tail:] if tail else []
+        return "\n".join(found)
 
     def show(self) -> None:
         """Show the live card here."""
@@ -315,7 +356,13 @@ class Job:
         return card_bundle(self._store, self.id, CardActions())
 
     def __repr__(self) -> str:
-        return f"<Job {one_line(self._store.status(self.id))}>"
+        names = comparing.changed_since(self._definition, LOOKED_AT_BYTES)
+        said = f"; changed since the submit: {', '.join(names)}" if names else ""
+        return f"<Job {one_line(self._store.status(self.id))}{said}>"
+
+    @property
+    def _definition(self) -> str:
+        return str(jobs.get(self._store.reader, self.id)["definition"])
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Job) and other.id == self.id
@@ -331,10 +378,19 @@ class CardActions:
         """Cancel a job."""
         return Job(job_id).cancel()
 
-    def retry(self, job_id: str) -> str:
+    def retry(self, job_id: str, resume: bool = True) -> str:
         """Make a new job of an ended one; returns its id."""
-        return Job(job_id).retry().id
+        return Job(job_id).retry(resume=resume).id
+
+    def retry_current(self, job_id: str, resume: bool = True) -> str:
+        """Make a new job of an ended one with the code of now; returns its id."""
+        return Job(job_id).retry("current", resume).id
 
     def extend(self, job_id: str, seconds: float) -> bool:
         """Give a running attempt more time."""
         return Job(job_id).extend(seconds)
+
+    def delete(self, job_id: str) -> bool:
+        """Forget an ended job."""
+        runtime.store().delete(job_id)
+        return True

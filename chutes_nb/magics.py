@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import platform
 import shlex
-import sqlite3
-import sys
 from collections.abc import Callable
-from importlib.metadata import version
 from typing import Any
 
 from IPython.core.error import UsageError
@@ -19,11 +14,11 @@ from IPython.core.magic_arguments import MagicArgumentParser
 from . import chute, registry
 from .cell_magic import CellMagic
 from .chute import list_jobs
+from .doctor import examine
 from .errors import JobNotFound
 from .job import Job
 from .panel.board import JobsPanel
 from .runtime import store
-from .upkeep import soundness
 
 LINE_MAGICS = ("status", "logs", "result", "cancel", "retry")
 MOST_COMPLETIONS = 50
@@ -145,17 +140,19 @@ _LOGS = _parser("chute_logs", "Print what a job wrote.")
 _LOGS.add_argument("-f", "--follow", action="store_true", help="until the job ends")
 _LOGS.add_argument("-n", "--tail", type=int, help="only so many last lines")
 _LOGS.add_argument("--attempt", type=int, help="of an earlier attempt")
+_LOGS.add_argument("-s", "--search", help="only lines that hold this text")
 
 
 def show_logs(line: str) -> None:
-    """Print what a job wrote: %chute_logs [ID] [-f] [-n LINES] [--attempt N]."""
+    """Print what a job wrote: %chute_logs [ID] [-f] [-n N] [-s TEXT] [--attempt N]."""
     given = _parsed(_LOGS, line)
     job = named_job(given.job)
+    asked = {"attempt": given.attempt, "search": given.search}
     if given.follow:
-        for one in job.logs(follow=True, attempt=given.attempt):
+        for one in job.logs(follow=True, **asked):
             print(one, flush=True)
         return
-    text = str(job.logs(tail=given.tail, attempt=given.attempt))
+    text = str(job.logs(tail=given.tail, **asked))
     print(text, end="" if text.endswith("\n") or not text else "\n")
 
 
@@ -210,17 +207,7 @@ def doctor(line: str) -> None:
     aside and rebuilds it, and adds the jobs that it has lost.
     """
     given = _parsed(_DOCTOR, line)
-    place = store()
-    lines = [
-        ("chutes_nb", version("chutes-nb")),
-        ("python", f"{platform.python_version()} ({sys.executable})"),
-    ]
-    found = soundness(given.mend)
-    with contextlib.suppress(sqlite3.DatabaseError):  # named among what was found
-        lines += [("sqlite", note) for note in place.sqlite_notes()]
-        lines += [("store", f"{place.home} (revision {place.rev()})")]
-        counts = ", ".join(f"{n} {state}" for state, n in place.counts().items() if n)
-        lines += [("jobs", counts or "none yet")]
-    lines += [("problem", one) for one in found] or [("sound", "no problem was found")]
-    for name, text in lines:
-        print(f"{name:<10} {text}")
+    for one in examine(given.mend):
+        print(f"{one.area:<10} {one.text}")
+        if one.fix:
+            print(f"{'':<10} -> {one.fix}")

@@ -23,7 +23,9 @@ class Progress(BaseModel):
     rate : float or None
         ``unit`` a second, over the last moments.
     eta_s : float or None
-        Seconds left.
+        Seconds left, as of ``at``.
+    at : float or None
+        When it was told, in seconds since 1970.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -35,6 +37,20 @@ class Progress(BaseModel):
     unit: str | None = None
     rate: float | None = None
     eta_s: float | None = None
+    at: float | None = None
+
+    def as_of(self, now: float) -> Progress:
+        """Return this progress with the time left counted down to a moment.
+
+        Once it has run out it is 0 where a fraction is known, and nothing is told
+        where only earlier runs had told it.
+        """
+        if self.eta_s is None or self.at is None:
+            return self
+        left = self.eta_s - max(0.0, now - self.at)
+        if left <= 0 and self.fraction is None:
+            return self.model_copy(update={"eta_s": None, "at": now})
+        return self.model_copy(update={"eta_s": max(left, 0.0), "at": now})
 
 
 class ErrorInfo(BaseModel):
@@ -82,6 +98,8 @@ class StatusInfo(BaseModel):
         Seconds an attempt may take.
     reported_failure : bool
         The job completed but returned ``{"success": False, ...}``.
+    quiet_since : float or None
+        Set while the job runs and is silent for far longer than is usual for it.
     log_end : int
         Bytes of the newest attempt's log in the store.
     rev : int
@@ -115,8 +133,15 @@ class StatusInfo(BaseModel):
     retry_of: str | None = None
     cancel_requested: bool = False
     reported_failure: bool = False
+    quiet_since: float | None = None
     log_end: int = 0
     rev: int = 0
+
+    def as_of(self, now: float) -> StatusInfo:
+        """Return this status with the time left counted down to a moment."""
+        if self.progress is None or self.status is not State.RUNNING:
+            return self
+        return self.model_copy(update={"progress": self.progress.as_of(now)})
 
     def __getitem__(self, name: str) -> Any:
         if name not in type(self).model_fields:

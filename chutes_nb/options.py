@@ -201,9 +201,14 @@ def _count(option: str, value: Any) -> int:
     return value
 
 
+MOST = 1_000_000_000
+
+
 def _whole(option: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise DefinitionError(f"{option}={value!r} must be a whole number")
+    if abs(value) > MOST:
+        raise DefinitionError(f"{option} must be a number of at most {MOST:,}")
     return value
 
 

@@ -93,11 +93,17 @@ def take_lease(path: Path) -> int:
 
 
 def is_held(path: Path) -> bool:
-    """Whether the holder of a lease lives; a lease that is gone is free."""
+    """Whether the holder of a lease lives; a lease that is gone is free.
+
+    Only a lock that could be had proves a death: where the file cannot be opened (no
+    descriptor is left, say), its holder is taken to live.
+    """
     try:
         fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
+    except OSError:
+        return True
     try:
         # Shared, so that two who ask at once do not take each other for the holder.
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -44,10 +44,16 @@ def announce(definer: Definer) -> None:
 def publish_changed(_result: Any = None) -> None:
     """Write the definitions that are not in the store as they are now."""
     for name, (definer, key) in list(_followed.items()):
-        # What cannot travel is told to whoever submits it, not under this cell.
-        with contextlib.suppress(Exception), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            _followed[name] = definer, publish(definer, key)
+        _followed[name] = definer, publish_quietly(definer, key)
+
+
+def publish_quietly(definer: Definer, known: str = "") -> str:
+    """Publish where it can be; returns the key under which the store has it now."""
+    # What cannot travel is told to whoever submits it, not under this cell.
+    with contextlib.suppress(Exception), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return publish(definer, known)
+    return known
 
 
 def publish(definer: Definer, known: str = "") -> str:

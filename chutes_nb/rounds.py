@@ -10,20 +10,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import failpoints
-from .errors import MoveRefused
+from .errors import ChutesError, MoveRefused, StoreError
 from .lanes.berths import BerthLane, Claimed
 from .lanes.causes import pass_before_commit
-from .lanes.claims import Claims
+from .lanes.claims import Claims, define_message, task_of
 from .lanes.handle import Handle
 from .lanes.holder import Holder
 from .lanes.lane import Lane
-from .lanes.messages import define_message, task_of
 from .lanes.process import ProcessLane
 from .policy import Ending
 from .states import ENDED, State
 from .store import Store, Transaction, fleet, jobs, logs, runs, settling
 from .store.db import Row
-from .worker.capture import Look
+from .worker.capture import Capture, Look
 
 WORN_AFTER_RUNS = 20_000
 
@@ -43,6 +42,10 @@ class Entry:
     def fail(self, error: Exception) -> None:
         """Tell whoever waits that it was not written."""
 
+    def bare(self, error: Exception) -> list[Entry]:
+        """Return what is to be written where this itself cannot be."""
+        return []
+
 
 @dataclass
 class Submit(Entry):
@@ -57,9 +60,10 @@ class Submit(Entry):
 
     def apply(self, tx: Transaction, round_: Round) -> None:
         """Write the definition once, and each job."""
-        if self.definition.key not in round_.lane.written:
+        key = self.definition.key
+        if key not in round_.lane.written or not jobs.has_definition(tx, key):
             jobs.add_definition(tx, self.definition)
-            round_.new_keys.append(self.definition.key)
+            round_.new_keys.append(key)
         self.ids = [jobs.add(tx, job) for job in self.new]
         for job, job_id in zip(self.new, self.ids, strict=True):
             if job.id == job_id:
@@ -79,6 +83,8 @@ class Submit(Entry):
 
     def fail(self, error: Exception) -> None:
         """Say why the jobs are not in the store."""
+        if not isinstance(error, ChutesError):
+            error = StoreError(f"this job cannot be stored: {error}")
         with contextlib.suppress(InvalidStateError):
             self.done.set_exception(error)
 
@@ -117,6 +123,7 @@ class Told(Entry):
     progress: dict[str, Any] | None = None
     look: Look | None = None
     at: float | None = None  # when it was told, where that was elsewhere
+    capture: Capture | None = None
 
     def apply(self, tx: Transaction, round_: Round) -> None:
         """Write it."""
@@ -124,11 +131,20 @@ class Told(Entry):
         if self.tellings:
             settling.write_tellings(tx, self.job, self.attempt, self.tellings, at)
         end, progress = 0, self.progress
+        quiet_since: float | None = None
         if self.look is not None:
             end = self.look.start + len(self.look.body)
             progress = progress or self.look.progress
             runs.add_metrics(tx, self.job, self.attempt, self.look.points, at)
-        runs.note(tx, self.job, self.attempt, progress=progress, log_end=end)
+            if self.look.quiet_s is not None:
+                quiet_since = round_.now - self.look.quiet_s
+        place = (tx, self.job, self.attempt)
+        runs.note(*place, progress=progress, log_end=end, quiet_since=quiet_since)
+
+    def succeed(self) -> None:
+        """Let the output go that the log has now."""
+        if self.capture is not None and self.look is not None:
+            self.capture.kept(self.look.start + len(self.look.body))
 
 
 @dataclass
@@ -142,6 +158,13 @@ class Finish(Entry):
     told: list[tuple[str, Any]] = field(default_factory=list)
     files: list[runs.KeptFile] = field(default_factory=list)
     state: State | None = None
+    is_bare: bool = False
+
+    def bare(self, error: Exception) -> list[Entry]:
+        """Return an end that says what was wrong with this one."""
+        ending = settling.bare(self.ending, error)
+        end = Finish(self.handle, self.task, ending, is_bare=True)
+        return [] if self.is_bare else [end]
 
     def apply(self, tx: Transaction, round_: Round) -> None:
         """Move the job; an attempt that is not ours any more changes nothing."""
@@ -167,32 +190,6 @@ class Finish(Entry):
         if state is State.RETRYING or self.task["is_limited"]:
             round_.look_again()
         round_.finished.append(self)
-
-
-@dataclass
-class Gone(Entry):
-    """A worker that is no more."""
-
-    handle: Holder
-
-    def apply(self, tx: Transaction, round_: Round) -> None:
-        """Record it."""
-        fleet.end_worker(tx, self.handle.id, round_.now)
-        failpoints.hit("gone.before_commit")
-        round_.buried.append(self.handle)
-
-
-@dataclass
-class Born(Entry):
-    """A worker that said hello."""
-
-    handle: Handle
-
-    def apply(self, tx: Transaction, round_: Round) -> None:
-        """Record which process it is."""
-        if self.handle.identity is not None:
-            fleet.born(tx, self.handle.id, self.handle.identity)
-            failpoints.hit("born.before_commit")
 
 
 class Round:
@@ -242,6 +239,9 @@ class Round:
         """Write every entry."""
         for entry in batch:
             entry.apply(tx, self)
+        self.ended += tx.ended_too
+        if tx.has_released:
+            self.backlog = None
 
     def claim(self, tx: Transaction) -> None:
         """Give ready jobs to idle workers, and ask for more workers where short."""
@@ -286,7 +286,7 @@ class Round:
     def expect(self, job: jobs.NewJob) -> None:
         """Take note of a job that was queued."""
         if job.lane == "process":
-            self.expect_ready(1)
+            self.expect_ready(not job.waits)
         else:
             self._berths_are_due()
 
@@ -308,9 +308,10 @@ class Round:
         if self.backlog is not None:
             self.backlog += more
 
-    def _can_go_on(self, handle: Holder) -> bool:
+    def _can_go_on(self, handle: Handle) -> bool:
         return (
             not handle.is_going
+            and handle.transport is not None  # it may have died since it told its end
             and handle.stopping is None
             and handle.outcome is not None
             and not handle.outcome.is_last
@@ -352,7 +353,7 @@ class Round:
             handle = one.handle
             if handle.saw_output:
                 handle.used_output(self._following.get(handle.id))
-            can_go_on = self._can_go_on(handle)
+            can_go_on = isinstance(handle, Handle) and self._can_go_on(handle)
             handle.clear()
             handle.ack = ("ack", one.task["id"], one.task["attempt"])
             if isinstance(handle, Handle) and not (can_go_on or handle.is_going):

@@ -10,6 +10,7 @@ from typing import Any
 from .errors import ChutesError
 from .executor import Executor
 from .store import Store, jobs
+from .uploads import UPLOADS, set_upload_limit
 
 _lock = threading.RLock()
 _executor: Executor | None = None
@@ -63,9 +64,12 @@ atexit.register(stop)
 
 
 def configure(
-    *, max_workers: int | None = None, resources: dict[str, float] | None = None
+    *,
+    max_workers: int | None = None,
+    resources: dict[str, float] | None = None,
+    upload_limit: int | None = None,
 ) -> None:
-    """Set how much this machine runs at once.
+    """Set how much this machine runs at once, and how much it takes.
 
     Parameters
     ----------
@@ -75,6 +79,9 @@ def configure(
     resources : dict of str to float, optional
         How much there is of each token, for all kernels; 1 by default.
         ``CHUTES_NB_RESOURCES=gpu=1,mem_gb=32`` sets it from outside.
+    upload_limit : int, optional
+        Most bytes of one upload, for all kernels and servers; 8 GiB by default.
+        ``CHUTES_NB_UPLOAD_LIMIT`` sets it from outside where nobody has configured it.
 
     Raises
     ------
@@ -94,6 +101,12 @@ def configure(
         _write_capacities(store(), resources)
         if _executor is not None:
             _executor.look()
+    if upload_limit is not None:
+        if isinstance(upload_limit, bool) or not isinstance(upload_limit, int):
+            raise ValueError(f"upload_limit={upload_limit!r} must be a number of bytes")
+        if upload_limit < 1:
+            raise ValueError(f"upload_limit={upload_limit!r} must be at least 1")
+        set_upload_limit(store().home / UPLOADS, upload_limit)
 
 
 def _write_capacities(place: Store, resources: dict[str, float]) -> None:

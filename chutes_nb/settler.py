@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
+import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,18 +16,18 @@ from typing import Any
 import anyio
 import anyio.abc
 
+from . import failpoints
+from .errors import StoreError
 from .lanes.berths import BerthLane
+from .lanes.claims import define_message, task_of
 from .lanes.handle import Handle
 from .lanes.holder import Holder
 from .lanes.lane import Lane
-from .lanes.messages import define_message, task_of
 from .lanes.process import ProcessLane
 from .policy import Ending
 from .rounds import (
-    Born,
     Entry,
     Finish,
-    Gone,
     Kick,
     Round,
     Told,
@@ -36,11 +38,38 @@ from .store.db import Row
 from .worker.capture import POLL_S, Capture
 from .worker.endings import ending_of, result_of
 from .worker.errors import Sources
-from .worker.frames import Outcome, Telling
+from .worker.frames import Busy, Outcome, Telling
 
 log = logging.getLogger(__name__)
 
 LOOKS_A_SECOND = round(1 / POLL_S)
+OUTPUT_TRIES = 60 * LOOKS_A_SECOND  # for an output that cannot be opened
+
+
+@dataclass
+class Gone(Entry):
+    """A worker that is no more."""
+
+    handle: Holder
+
+    def apply(self, tx: Transaction, round_: Round) -> None:
+        """Record it."""
+        fleet.end_worker(tx, self.handle.id, round_.now)
+        failpoints.hit("gone.before_commit")
+        round_.buried.append(self.handle)
+
+
+@dataclass
+class Born(Entry):
+    """A worker that said hello."""
+
+    handle: Handle
+
+    def apply(self, tx: Transaction, round_: Round) -> None:
+        """Record which process it is."""
+        if self.handle.identity is not None:
+            fleet.born(tx, self.handle.id, self.handle.identity)
+            failpoints.hit("born.before_commit")
 
 
 @dataclass
@@ -94,23 +123,29 @@ class Settler:
                 return
         handle = self.lane.adopt(row, task)
         if task is not None:
-            offset = self._log_end(task)
+            offset, usual_s = self._log_end(task), None
+            place = (self._store.reader, task["chute"], task["name"])
+            with contextlib.suppress(StoreError, sqlite3.Error):
+                usual_s = self.lane.earlier.usual_s(*place)
             self.lane.give(handle, task)
-            handle.capture = Capture(task["output"], offset)
+            gone_s = max(0.0, time.time() - task["started_at"])
+            handle.given_at -= gone_s
+            handle.capture = Capture(task["output"], offset, usual_s, handle.given_at)
 
     def _log_end(self, task: Row | None) -> int:
-        if task is None:
-            return 0
-        return logs.end(self._store.log_reader, task["id"], task["attempt"])
+        """Bytes of an attempt's output that the log store has: they are kept once."""
+        if task is not None:
+            with contextlib.suppress(StoreError, sqlite3.Error):
+                return logs.end(self._store.log_reader, task["id"], task["attempt"])
+        return 0
 
-    def ready(self, handle: Handle, busy: tuple[str, int] | None) -> None:
+    def ready(self, handle: Handle, busy: Busy | None) -> None:
         """Give an adopted worker what never reached it; watch what it has."""
         task = handle.task
         if task is not None and busy is not None:
-            # Wall clock: the only one that two processes share across a boot.
-            row = fleet.running_on(self._store.reader, handle.id)
-            if row is not None and handle.began_at is None:
-                self.lane.begun(handle, time.time() - row["started_at"])
+            gone_s = busy[2]  # before the first line it will say so itself
+            if gone_s is not None and handle.began_at is None:
+                self.lane.begun(handle, gone_s)
         elif task is not None and handle.stopping is None:
             self._deliver_or_forget(handle, task)
         handle.idle_since = time.monotonic()
@@ -167,14 +202,21 @@ class Settler:
                     memory.look()
 
     def _look(self, handle: Holder) -> bool:
-        """Put one look at an attempt's output; False when there is nothing new."""
+        """Put one look at an attempt's output; False when there is nothing new.
+
+        An output that cannot be opened now is there still at the next look.
+        """
         task, capture = handle.task, handle.capture
         if task is None or capture is None or handle.is_drained:
             return False
-        look = capture.look(time.monotonic())
+        try:
+            look = capture.look(time.monotonic())
+        except OSError as error:
+            log.warning("will look at an output again: %s", error)
+            return not isinstance(error, FileNotFoundError)
         if look is None:
             return False
-        self._put(Told(task["id"], task["attempt"], look=look))
+        self._put(Told(task["id"], task["attempt"], look=look, capture=capture))
         return look.has_more
 
     # -- ends ------------------------------------------------------------------
@@ -197,7 +239,9 @@ class Settler:
 
     def _as_asked(self, handle: Holder, ending: Ending) -> Ending:
         """Name a cancel as the cause where a worker, alone, ended itself for it."""
-        row = fleet.running_on(self._store.reader, handle.id)
+        row = None  # where it cannot be read now, the commit looks once more
+        with contextlib.suppress(StoreError, sqlite3.Error):
+            row = fleet.running_on(self._store.reader, handle.id)
         if row is None or row["cancel_by"] is None or handle.stopping is not None:
             return ending
         return Ending(State.CANCELLED, f"cancelled by {row['cancel_by']}")
@@ -206,8 +250,13 @@ class Settler:
         self, handle: Holder, ending: Ending, outcome: Outcome | None
     ) -> None:
         """Bring in the rest of the output, then settle: the log is whole by then."""
-        while self._look(handle):
-            await anyio.sleep(0)
+        tries = 0
+        if handle.capture is not None:
+            handle.capture.end()
+        while self._look(handle) and tries < OUTPUT_TRIES:
+            is_open = handle.capture is not None and handle.capture.is_open
+            tries += not is_open
+            await anyio.sleep(0 if is_open else POLL_S)
         if handle.task is not None and handle.capture is not None:
             look = handle.capture.rest(time.monotonic())
             if look is not None:
@@ -218,6 +267,10 @@ class Settler:
         task = handle.task
         assert task is not None  # an attempt ends once
         handle.is_drained = True
+        if ending.state is State.COMPLETED:
+            span_s = time.monotonic() - handle.given_at
+            place = (self._store.reader, task["chute"], task["name"])
+            self.lane.earlier.completed(*place, span_s)
         told: list[tuple[str, Any]] = []
         files: list[runs.KeptFile] = []
         result = None
@@ -256,7 +309,10 @@ class Settler:
         task = handle.task
         if task is None:
             return {}
-        row = self._store.reader.one(jobs.GET_DEFINITION, {"key": task["definition"]})
+        row = None
+        with contextlib.suppress(StoreError, sqlite3.Error):
+            key = {"key": task["definition"]}
+            row = self._store.reader.one(jobs.GET_DEFINITION, key)
         return {} if row is None else json.loads(row["sources"])
 
     def send_acks(self) -> None:

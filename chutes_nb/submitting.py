@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import sys
-import threading
 import time
 from concurrent.futures import Future
 from dataclasses import replace
@@ -14,47 +13,26 @@ from functools import lru_cache, partial
 from types import FunctionType
 from typing import Any
 
-from . import live, payloads, registry, runtime
+from . import comparing, live, payloads, registry, runtime
+from .arguments import packed
 from .binding import bind
 from .captures import Capture, captures
-from .codec import Encoded, decode, encode
+from .chute_facts import ChuteFacts
+from .codec import Encoded, decode
 from .definition import Definition, define
 from .errors import BindingError, ChutesError, DefinitionError, MoveRefused
 from .files_in import take_in
+from .loading import load_value
 from .options import JobOptions
-from .pickling import dump, pickled
+from .pickling import dump, pickled, warn_user
 from .signatures import Signature
 from .states import ENDED, State
-from .store import Store, jobs, kernel
+from .store import Store, following, jobs, kernel
 from .store.ids import new_id
 from .views import preview
 
 SMALL_INPUT_BYTES = 4_000
 _FIXED = frozenset({str, bytes, int, float, bool, type(None)})
-
-
-class ChuteFacts:
-    """What a chute gives its jobs: plain values and startup hooks.
-
-    Attributes
-    ----------
-    name : str
-    values : dict
-        Read by jobs as ``self.NAME``.
-    hooks : list of function
-        Run once in each worker before its first job of this chute.
-    """
-
-    def __init__(self, name: str, values: dict[str, Any]) -> None:
-        self.name = name
-        self.values = values
-        self.hooks: list[FunctionType] = []
-        self.executor: str | None = None  # of its jobs, where they name none
-        self.address: str | None = None  # of the scheduler, for executor="dask"
-        # In this kernel, for jobs that run in it; see live.Facts.
-        self.started: dict[str, Any] = {}
-        self.started_by: tuple[FunctionType, ...] = ()
-        self.starting = threading.Lock()
 
 
 class Definer:
@@ -78,8 +56,25 @@ class Definer:
         return define(self.function, self.name, signature=self.signature, blobs=blobs)
 
     def definition(self) -> jobs.NewDefinition:
-        """Return the definition row of the code as it is now."""
+        """Return the definition row of the code as it is now.
+
+        Warns
+        -----
+        CaptureWarning
+            For names that nothing defines; see also ``pickling.dump``.
+        """
         found = self.define()
+        if found.missing:
+            warn_user(
+                f"job {self.name} uses {', '.join(found.missing)}, which nothing "
+                "defines, and raises NameError where it does; define it and submit "
+                "again"
+            )
+        row = self._definition(found)
+        comparing.remember(row.key, self.function, found.marks)
+        return row
+
+    def _definition(self, found: Definition) -> jobs.NewDefinition:
         values = self.chute.values
         surroundings = (
             found.key,
@@ -115,12 +110,12 @@ class Definer:
         given = (
             payloads.read(job.input, runtime.store().blobs)
             if job.input_kind == payloads.PAYLOAD
-            else decode(job.input_kind, job.input)
+            else arguments_of(job.input_kind, job.input)
         )
-        arguments = bind(self.signature, given)
-        encoded = self.stored(arguments)
+        bound = bind(self.signature, given)
+        encoded = self.stored(bound)
         definition = self.definition().key
-        self.hold(job.id, arguments)
+        self.hold(job.id, bound)
         return replace(
             job,
             definition=definition,
@@ -131,7 +126,7 @@ class Definer:
 
     def stored(self, arguments: dict[str, Any]) -> Encoded:
         """Encode arguments for the row of their job."""
-        return encode(arguments)
+        return packed(arguments, self.name, runtime.store().blobs)
 
     def hold(self, job: str, arguments: dict[str, Any]) -> None:
         """Keep arguments for a job that runs here; others read them from its row."""
@@ -159,13 +154,13 @@ class Definer:
             created_at=time.time(),
         )
 
-    def told_options(self) -> dict[str, Any]:
-        """Return what a server needs to know to queue a job of this definition."""
-        return vars(self.options) | {"username": self.chute.values.get("username")}
-
     def setup_facts(self) -> dict[str, Any]:
         """Return what a worker needs that depends on where it runs."""
         return {}
+
+    def told_options(self) -> dict[str, Any]:
+        """Return what a server needs to know to queue a job of this definition."""
+        return vars(self.options) | {"username": self.chute.values.get("username")}
 
     def _signature(self) -> bytes | None:
         """Pickle the signature by itself: only payloads nobody has bound need it."""
@@ -189,6 +184,7 @@ class Definer:
                     "chute": self.chute.values,
                     "hooks": hooks,
                     "retry_on": retry_on,
+                    "has_mutable": found.has_mutable,
                     "path": [os.path.abspath(one) for one in sys.path],
                     "folder": os.getcwd(),
                     "uploads": dict(found.upload_parameters),
@@ -205,6 +201,13 @@ class Definer:
                 f"{', '.join(self.chute.values)}, or retry_on) cannot travel: {error}; "
                 "set it in a @chute.on_startup() hook"
             ) from error
+
+
+def arguments_of(kind: str, body: bytes) -> Any:
+    """Read what a job was given, as its row has it."""
+    if kind == "pickle":
+        return load_value(body, None, runtime.store().blobs)
+    return decode(kind, body)
 
 
 def bound_input(signature: Signature, payload: Any, store: Store) -> dict[str, Any]:
@@ -340,6 +343,7 @@ def resubmit(store: Store, job_id: str, code: str, resume: bool) -> str:
     if State(row["state"]) not in ENDED:
         raise MoveRefused(job_id, to="queued again", found=row["state"])
     kernel.refuse_unstored(row)
+    following.refuse_without_input(row)
     now = time.time()
     names = jobs.NewJob.__dataclass_fields__.keys() & set(row.keys())
     old = jobs.NewJob(**{name: row[name] for name in names})
@@ -373,6 +377,7 @@ def resubmit(store: Store, job_id: str, code: str, resume: bool) -> str:
     if new.lane == "kernel":
         queued.add_done_callback(lambda done: _hold_until_ended(done, [new]))
     (new_job_id,) = queued.result()
+    registry.remember_jobs([new_job_id])
     return new_job_id
 
 

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from . import failpoints
 from .paths import PRIVATE_FILE
 from .processes import WORKER_MARK, is_held, take_lease
 from .store import Store, Transaction, fleet
@@ -109,6 +110,7 @@ def wake_host(
     found.pop(WORKER_MARK, None)  # it would be ended with that worker's jobs
     code = START.format(parent=PACKAGE_PARENT)
     output = _output(store.home / "host.log")
+    failpoints.hit("wake.before_fork")
     try:
         process = subprocess.Popen(
             [python, "-c", code, str(store.home), str(lock)],
@@ -123,6 +125,7 @@ def wake_host(
     finally:
         os.close(output)
         os.close(lock)
+    failpoints.hit("wake.after_fork")
     _started.append(process)
     return True
 

@@ -22,6 +22,8 @@ IDLE_WAL_BYTES = 1 << 20
 BUSY_WAL_BYTES = 64 << 20
 SPARE_IDLE_S = 300.0
 AFTER_ERROR_S = 0.5
+LEAST_JUMP_S = 1.0
+STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 RETRY_COMMIT_S = 0.5
 RETRY_COMMIT_MAX_S = 10.0
 
@@ -56,10 +58,11 @@ class Watch:
                     seen = version
                     self._put(Kick(asks=True))
                     # A waiting job can be ended by others: a cancel from the server.
+                    newest = self._store.rev()  # first: more may end meanwhile
                     self._store.feed.nudge(self._store.ended_since(rev))
-                    rev = self._store.rev()
+                    rev = newest
                 self._keep_small()
-            except (StoreError, sqlite3.DatabaseError) as error:
+            except (StoreError, sqlite3.Error, OSError) as error:
                 log.error("the store cannot be read: %s", error)
                 mended(self._store)
                 await anyio.sleep(AFTER_ERROR_S)
@@ -71,6 +74,34 @@ class Watch:
         is_idle = time.monotonic() - self.last_commit_at > IDLE_CHECKPOINT_S
         self._store.checkpoint(IDLE_WAL_BYTES if is_idle else BUSY_WAL_BYTES)
         self._store.keep_ready()
+
+
+class Clock:
+    """Notices that the machine's clock was set, beside one that nobody sets.
+
+    Retries and deadlines are times of the clock on the wall, since they outlive this
+    process and this boot; how long they are must not change with it.
+    """
+
+    def __init__(self) -> None:
+        self._ahead_s = self._look()
+
+    @staticmethod
+    def _look() -> float:
+        """How far the wall is ahead of the time since boot, which sleep is part of."""
+        return time.time() - time.clock_gettime(STEADY)
+
+    def moved_s(self) -> float:
+        """By how many seconds the clock was set since :meth:`take`; 0 for a drift."""
+        moved = self._look() - self._ahead_s
+        if abs(moved) > LEAST_JUMP_S:
+            return moved
+        self._ahead_s += moved
+        return 0.0
+
+    def take(self, moved_s: float) -> None:
+        """Go by the new time from now on."""
+        self._ahead_s += moved_s
 
 
 class Gates:
@@ -88,9 +119,11 @@ class Gates:
         bool
             False, with none taken, where somebody else has one of them.
         """
+        # A copy: other threads submit meanwhile. What has looks comes from this one.
+        looks = [one for one in tuple(entries) if isinstance(one, Told) and one.look]
         if not self._store.gate().try_enter():
             return False
-        if not any(isinstance(one, Told) and one.look for one in entries):
+        if not looks:
             return True
         self._has_logs = self._store.log_gate().try_enter()
         if not self._has_logs:

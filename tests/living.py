@@ -15,7 +15,7 @@ import pytest
 from chutes_nb import Chute, processes, runtime, waking
 from chutes_nb.lanes.process import _children
 from chutes_nb.store import Store, jobs
-from rows import DEFINITION, EXECUTOR, WORKER, add_crew, until
+from rows import DEFINITION, EXECUTOR, WORKER, add_crew, is_gone, until
 
 
 @pytest.fixture
@@ -97,12 +97,14 @@ def retired(executor: runtime.Executor) -> bool:
 def end_host(store: Store) -> None:
     """End the detached host of a store, if there is one."""
     lock = waking.host_lock(store, sys.executable)
-    for pid in holders(lock):
+    pids = holders(lock)
+    for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
     until(lambda: not processes.is_held(lock))
     for process in waking._started:
         process.wait(10)
+    until(lambda: all(is_gone(pid) for pid in pids))
 
 
 def holders(lock: Path) -> list[int]:

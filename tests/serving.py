@@ -46,7 +46,8 @@ class Server:
         self.folder, self.home = folder, folder / "home"
         self.port = free_port()
         self.root = f"http://127.0.0.1:{self.port}"
-        self.base = f"{self.root}/base/chutes"
+        self.jupyter = f"{self.root}/base/"
+        self.base = f"{self.jupyter}chutes"
         self.log = folder / "server.log"
         self._environ = {
             **os.environ,

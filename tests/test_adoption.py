@@ -381,3 +381,54 @@ def test_each_attempt_has_an_output_file_of_its_own_in_the_store(lone_chute):
         row["output"] for row in runtime.store().reader.all("SELECT * FROM attempts")
     ]
     assert len(outputs) == len(set(outputs)) == 5
+
+
+# -- time ----------------------------------------------------------------------------
+def test_an_adopted_attempt_is_timed_from_its_first_line_not_from_its_claim(
+    own_chute, gate
+):
+    @own_chute.on_startup()
+    def load_a_model(chute):
+        time.sleep(2.5)
+
+    job, _ = begun(own_chute, gate, timeout=2)
+    runtime.stop()
+    until(lambda: all(one.is_ready for one in executor_with_handles()))
+    gate.touch()
+    job.result(S)
+    assert [one.status for one in job.attempts] == ["completed"]
+
+
+def test_a_clock_that_was_set_does_not_end_an_adopted_attempt(own_chute, gate):
+    job, _ = begun(own_chute, gate, timeout=60)
+    runtime.stop()
+    with runtime.store().writing() as tx:  # as if the clock had been a year behind
+        tx.run("UPDATE attempts SET started_at = started_at - 3e7")
+    until(lambda: all(one.is_ready for one in executor_with_handles()))
+    seen = len(job.logs())
+    until(lambda: len(job.logs()) > seen)
+    gate.touch()
+    job.result(S)
+    assert [one.status for one in job.attempts] == ["completed"]
+
+
+def executor_with_handles():
+    executor = runtime.executor()
+    until(lambda: executor.handles)
+    return executor.handles
+
+
+# -- a beat that fails ---------------------------------------------------------------
+def test_a_worker_goes_on_to_follow_its_job_after_a_look_that_failed(
+    own_chute, gate, monkeypatch
+):
+    monkeypatch.setenv("CHUTES_NB_FAILPOINTS", "body.mid=@3:EIO")
+    job, _ = begun(own_chute, gate)
+    seen = len(job.logs())
+    until(lambda: len(job.logs()) > seen + 1000)  # some 600 ms, twelve beats
+    runtime.stop()
+    seen = len(job.logs())
+    until(lambda: len(job.logs()) > seen)
+    gate.touch()
+    n = job.result(S)
+    assert job.logs() == lines(n)

@@ -156,6 +156,15 @@ def test_the_refusal_names_the_part_and_the_cause():
         encode({"loss": 0.5, "model": [1, threading.Lock()]})
 
 
+def test_a_generator_is_refused_with_the_way_out():
+    with pytest.raises(
+        ResultNotStorable, match=r"is a generator.*return list\(\.\.\.\)"
+    ):
+        encode(n for n in range(3))
+    with pytest.raises(ResultNotStorable, match=r"\['rows'\] \(generator\).*list\("):
+        encode({"rows": (n for n in range(3))})
+
+
 class Hostile:
     def __repr__(self):
         raise ZeroDivisionError

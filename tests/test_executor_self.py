@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import re
+import sys
 import time
 from pathlib import Path
 
 import pytest
+from tqdm import tqdm
 
 import chutes_nb
 from chutes_nb import JobFailed, UploadedFile
@@ -197,6 +200,43 @@ def test_the_verbs_work_as_functions_for_helpers_without_self(chute):
     assert job.metrics == {"loss": [(None, 0.5)]}
 
 
+# -- output ------------------------------------------------------------------
+def test_a_log_is_searched_by_text_and_by_pattern(chute):
+    @chute.job
+    def work(self):
+        for n in range(30):
+            print(f"\x1b[31mLine\x1b[0m {n}")
+
+    job = work.submit()
+    job.result(S)
+    assert job.logs(search="line 7") == "\x1b[31mLine\x1b[0m 7"
+    assert len(job.logs(search=re.compile(r"Line 1\d$")).split("\n")) == 10
+    assert job.logs(search="LINE", tail=1).endswith(" 29")
+    assert list(job.logs(search="line 29", follow=True)) == ["\x1b[31mLine\x1b[0m 29"]
+    assert job.logs(search="nowhere") == ""
+    with pytest.raises(TypeError, match=r"re\.compile"):
+        job.logs(search=3)
+
+
+def test_a_bar_is_one_line_of_the_log(chute):
+    @chute.job
+    def work(self):
+        print("begin")
+        for _ in tqdm(range(50), mininterval=0):
+            pass
+        print("end", file=sys.stderr)
+
+    job = work.submit()
+    job.result(S)
+    for lines in (
+        job.logs().splitlines(),
+        job.logs(tail=9).splitlines(),
+        list(job.logs(follow=True)),
+    ):
+        assert (len(lines), lines[0], lines[-1]) == (3, "begin", "end")
+        assert "50/50" in lines[1]
+
+
 # -- checkpoints -------------------------------------------------------------
 def test_a_checkpoint_is_restored_by_the_next_attempt(chute):
     @chute.job(retry=2, retry_delay=0)
@@ -337,6 +377,31 @@ def test_an_upload_is_there_for_another_run_without_its_file(chute, tmp_path):
     job.result(S)
     table.unlink()
     assert job.retry().result(S) == CONTENT
+
+
+@pytest.mark.parametrize("kind", [bytes, Path, UploadedFile])
+@pytest.mark.parametrize("harm", ["changed", "cut", "gone"])
+def test_an_upload_that_was_damaged_in_the_store_is_refused(
+    own_chute, tmp_path, kind, harm
+):
+    def read(self, data):
+        return data.read() if isinstance(data, UploadedFile) else len(data)
+
+    read.__annotations__["data"] = kind
+    read = own_chute.job(upload=True, retry=2)(read)
+    path = tmp_path / "data.csv"
+    path.write_bytes(CONTENT)
+    first = read.submit(data=path)
+    first.wait(S)
+    blob = next(first._store.blobs.glob("*/*"))
+    if harm == "gone":
+        blob.unlink()
+    else:
+        blob.write_bytes(b"x" * len(CONTENT) if harm == "changed" else b"x")
+    job = first.retry()
+    with pytest.raises(JobFailed, match=r"StoreDamaged: the upload 'data\.csv'"):
+        job.result(S)
+    assert len(job.attempts) == 1
 
 
 # -- jobs inside jobs --------------------------------------------------------

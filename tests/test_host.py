@@ -62,6 +62,27 @@ SCRIPT = """
 """
 
 
+# The same, but its worker still is on its way out when it ends.
+SLOW_EXIT = """
+    import os, time
+    from chutes_nb import Chute
+    chute = Chute(name="tests")
+    os.environ["CHUTES_NB_FAILPOINTS"] = "exit.before_unlock=1:sleep3"  # of workers
+
+    @chute.job(retry=1, retry_delay=1, fresh=True)
+    def second(self):
+        if self.attempt == 1:
+            raise ValueError("the first attempt fails")
+        return sorted(os.environ)
+
+    job = second.submit()
+    while job.status != "retrying":
+        time.sleep(0.01)
+    del os.environ["CHUTES_NB_FAILPOINTS"]
+    time.sleep(0.3)  # by then it has been told to go
+"""
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     """A store whose jobs run for real; no executor of this process until asked."""
@@ -171,6 +192,11 @@ def test_a_kernel_that_ends_with_no_worker_left_starts_the_host_itself(store):
     names = row["result"]["view"]["application/json"]
     assert "MINE" in names
     assert "JPY_PARENT_PID" not in names
+
+
+def test_a_kernel_that_ends_with_its_last_worker_on_the_way_out_starts_the_host(store):
+    subprocess.run([PYTHON, "-c", textwrap.dedent(SLOW_EXIT)], check=True)
+    until(lambda: completed(store) == 1, S)
 
 
 def test_a_host_keeps_to_the_number_of_workers_of_the_kernel_before_it(

@@ -1,10 +1,23 @@
-"""A file that a job left is kept, or the attempt says why it could not be."""
+"""Files stay with a job: left, saved or named; nothing that it only read."""
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
+import os
+import shutil
+import zipfile
+from pathlib import Path
+
+import pydantic
 import pytest
 
-from chutes_nb import JobFailed
+from chutes_nb import FileTooLarge, JobFailed, runtime
+from chutes_nb.files_in import clean_path, free_name
+from chutes_nb.worker.keeping import file_time
+from rows import until
+
+S = 30.0
 
 
 def leaving_a_file(chute):
@@ -17,8 +30,6 @@ def leaving_a_file(chute):
 
 
 def test_a_file_that_the_store_cannot_take_fails_the_attempt(own_chute):
-    from chutes_nb import runtime
-
     job = leaving_a_file(own_chute)
     blobs = runtime.store().blobs
     definition = job.check({})
@@ -30,3 +41,338 @@ def test_a_file_that_the_store_cannot_take_fails_the_attempt(own_chute):
 
     with pytest.raises(JobFailed, match="File exists|not a folder"):
         job.submit().result(timeout=20)
+
+
+# -- trees -------------------------------------------------------------------------
+def test_what_is_left_in_folders_stays_a_tree(chute):
+    @chute.job
+    def work(self):
+        (self.output_dir / "model" / "layers").mkdir(parents=True)
+        (self.output_dir / "model" / "layers" / "0.bin").write_bytes(b"0")
+        (self.output_dir / "model" / "config.json").write_text("{}")
+        Path("notes").mkdir()
+        Path("notes", "a.txt").write_text("a")
+
+    job = work.submit()
+    job.result(S)
+    assert sorted(job.files.names) == [
+        "model/config.json",
+        "model/layers/0.bin",
+        "notes/a.txt",
+    ]
+
+
+def test_a_folder_that_the_job_made_and_returns_is_kept_whole(chute, tmp_path):
+    @chute.job
+    def work(self, folder: str):
+        place = Path(folder, "out")
+        (place / "sub").mkdir(parents=True)
+        (place / "a.txt").write_text("a")
+        (place / "sub" / "b.txt").write_text("b")
+        return {"folder": str(place)}
+
+    job = work.submit(folder=str(tmp_path))
+    job.result(S)
+    shutil.rmtree(tmp_path / "out")
+    found = {file.name: file.read() for file in job.files}
+    assert found == {"out/a.txt": b"a", "out/sub/b.txt": b"b"}
+
+
+def test_a_folder_that_others_use_as_well_is_not_taken(chute, tmp_path):
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    (shared / "old.txt").write_text("not the job's")
+
+    @chute.job
+    def work(self, folder: str):
+        Path(folder, "new.txt").write_text("the job's")
+        return [folder, "/", "/tmp", os.path.expanduser("~"), os.getcwd()]
+
+    job = work.submit(folder=str(shared))
+    job.result(S)
+    assert job.files == []
+
+
+def test_a_folder_can_be_saved(chute, tmp_path):
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "a.txt").write_text("a")
+
+    @chute.job
+    def work(self, folder: str):
+        self.save_file(folder, name="data")
+
+    job = work.submit(folder=str(tmp_path / "old"))
+    job.result(S)
+    assert job.files.names == ["data/a.txt"]
+
+
+# -- what counts as the job's --------------------------------------------------------
+@dataclasses.dataclass
+class Report:
+    path: str
+    pages: int = 1
+
+
+class Model(pydantic.BaseModel):
+    weights: Path
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda path: path,
+        Path,
+        lambda path: [{"deep": (path,)}],
+        lambda path: {path},
+        Report,
+        lambda path: Model(weights=path),
+    ],
+    ids=["text", "path", "nested", "set", "dataclass", "pydantic"],
+)
+def test_a_path_is_found_in_whatever_holds_it(chute, tmp_path, wrap):
+    @chute.job
+    def work(self, path: str):
+        Path(path).write_text("content")
+        return wrap(path)
+
+    job = work.submit(path=str(tmp_path / "report.pdf"))
+    job.result(S)
+    assert job.files.names == ["report.pdf"]
+
+
+def has_fine_times(folder):
+    """Whether two changes within one tick of the clock are told apart."""
+    with (folder / "clock").open("w") as file:
+        return len({file_time(file.fileno()) for _ in range(5)}) == 5
+
+
+def test_a_file_that_was_only_read_is_not_kept_however_new_it_is(chute, tmp_path):
+    if not has_fine_times(tmp_path):
+        pytest.skip("this kernel has no multigrain timestamps")
+    secret = tmp_path / "secret.txt"
+
+    @chute.job
+    def read(self, path: str):
+        Path(path).read_text()
+        return path
+
+    read.submit(path=__file__).result(S)  # a warm worker: the next one begins at once
+    for n in range(20):
+        secret.write_text(f"secret {n}")
+        job = read.submit(path=str(secret))
+        job.result(S)
+        assert job.files == []
+
+
+def test_a_copy_with_an_old_time_is_the_job_s(chute, tmp_path):
+    old = tmp_path / "old.txt"
+    old.write_text("old")
+    os.utime(old, (1, 1))
+
+    @chute.job
+    def work(self, source: str, to: str):
+        shutil.copy2(source, to)
+        return to
+
+    job = work.submit(source=str(old), to=str(tmp_path / "copy.txt"))
+    job.result(S)
+    assert job.files.names == ["copy.txt"]
+
+
+def test_a_link_to_a_file_of_others_is_not_kept(chute, tmp_path):
+    secret = tmp_path / "secret.txt"
+    secret.write_text("secret")
+    os.utime(secret, (1, 1))
+
+    @chute.job
+    def work(self, path: str):
+        (self.output_dir / "link.txt").symlink_to(path)
+        (self.output_dir / "dangling").symlink_to("nowhere")
+        (self.output_dir / "loop").symlink_to(self.output_dir)
+        os.mkfifo(self.output_dir / "pipe")
+        return ["/proc/self/environ", "/dev/zero", str(self.output_dir / "link.txt")]
+
+    job = work.submit(path=str(secret))
+    job.result(S)
+    assert job.files == []
+
+
+def test_a_job_s_own_file_that_is_linked_elsewhere_is_copied(chute, tmp_path):
+    @chute.job
+    def work(self, elsewhere: str):
+        (self.output_dir / "a.txt").write_text("first")
+        os.link(self.output_dir / "a.txt", elsewhere)
+
+    elsewhere = tmp_path / "elsewhere.txt"
+    job = work.submit(elsewhere=str(elsewhere))
+    job.result(S)
+    elsewhere.write_text("later")
+    assert job.files["a.txt"].read() == b"first"
+    assert hashlib.sha256(b"first").hexdigest() == job.files["a.txt"].sha256
+
+
+def test_files_of_a_failed_attempt_are_kept(chute):
+    @chute.job
+    def work(self):
+        (self.output_dir / "log.txt").write_text("so far")
+        raise ValueError
+
+    job = work.submit()
+    job.wait(S)
+    assert job.files.names == ["log.txt"]
+
+
+# -- limits --------------------------------------------------------------------------
+def test_a_file_above_the_limit_is_left_with_a_clear_word(chute, tmp_path):
+    @chute.job
+    def work(self, path: str):
+        os.environ["CHUTES_NB_FILE_LIMIT"] = "10"
+        Path(path).write_text("more than ten")
+        (self.output_dir / "large.txt").write_text("moved, whatever its size")
+        try:
+            self.save_file(path)
+        except Exception as error:
+            kind = type(error).__name__
+        return kind, path
+
+    job = work.submit(path=str(tmp_path / "big.txt"))
+    assert job.result(S)[0] == FileTooLarge.__name__
+    assert job.files.names == ["large.txt"]
+
+
+def test_a_returned_file_above_the_limit_is_told_of_in_the_log(chute, tmp_path):
+    @chute.job
+    def work(self, path: str):
+        os.environ["CHUTES_NB_FILE_LIMIT"] = "10"
+        Path(path).write_text("more than ten")
+        return path
+
+    job = work.submit(path=str(tmp_path / "big.txt"))
+    job.result(S)
+    assert job.files == []
+    assert "big.txt has 13 B, and files above 10 B are not copied" in job.logs()
+
+
+def test_a_thousand_files_are_kept_and_the_rest_is_counted(chute):
+    @chute.job
+    def work(self):
+        for n in range(1_005):
+            (self.output_dir / f"{n}.txt").write_text("")
+
+    job = work.submit()
+    job.result(S)
+    assert len(job.files) == 1_000
+    assert "5 files are not kept" in job.logs()
+
+
+# -- names ---------------------------------------------------------------------------
+HOSTILE = [
+    "../../etc/passwd",
+    "..",
+    "a\nb",
+    "\x1b[31mred",
+    "con\\..\\x.txt",
+    "/absolute",
+    "é" * 150,
+    "a/./b//c",
+    "\udcff\udcfe",
+    "‮gnp.exe",
+    " . ",
+    "~",
+    "-rf",
+    "a" * 300 + "/" + "b" * 300,
+    "/".join("x" * 30),
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE, ids=range(len(HOSTILE)))
+def test_a_hostile_name_becomes_a_safe_relative_path(name, tmp_path):
+    path = clean_path(name)
+    assert path
+    assert not path.startswith("/")
+    steps = path.split("/")
+    assert len(steps) <= 8
+    assert not {"", ".", ".."} & set(steps)
+    assert path.isprintable()
+    place = tmp_path / path
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text("")
+    assert place.resolve().is_relative_to(tmp_path)
+
+
+def test_two_files_of_one_name_are_told_apart_in_a_folder():
+    used: set[str] = set()
+    names = ["a/b.txt", "A/B.txt", "a/b.txt", "a.tar.gz", "a.tar.gz", "b", "b"]
+    assert [free_name(name, used) for name in names] == [
+        "a/b.txt",
+        "A/B (2).txt",
+        "a/b (3).txt",
+        "a.tar.gz",
+        "a.tar (2).gz",
+        "b",
+        "b (2)",
+    ]
+
+
+def test_files_with_hostile_names_are_kept_saved_and_zipped(chute, tmp_path):
+    names = [b"new\nline", b"\xff\xfe.bin", "\u202egnp.exe".encode(), b"~", b"-rf"]
+
+    @chute.job
+    def work(self):
+        for name in names:
+            path = os.path.join(os.fsencode(self.output_dir), name)
+            with open(path, "wb") as file:
+                file.write(name)
+
+    job = work.submit()
+    job.result(S)
+    assert sorted(file.read() for file in job.files) == sorted(names)
+    saved = job.files.save(tmp_path / "saved")
+    assert sorted(path.read_bytes() for path in saved) == sorted(names)
+    assert all(path.is_relative_to(tmp_path / "saved") for path in saved)
+    with zipfile.ZipFile(job.files.zip(tmp_path)) as archive:
+        assert sorted(map(archive.read, archive.namelist())) == sorted(names)
+    assert len(job._store.detail(job.id)["files"]) == len(names)
+
+
+# -- the list ------------------------------------------------------------------------
+def test_files_are_had_by_number_and_by_name(chute, tmp_path):
+    @chute.job
+    def work(self):
+        (self.output_dir / "a.txt").write_text("a")
+        (self.output_dir / "sub").mkdir()
+        (self.output_dir / "sub" / "a.txt").write_text("b")
+
+    job = work.submit()
+    job.result(S)
+    files = job.files
+    assert files[0].read() == files["a.txt"].read() == b"a"
+    with files.open("sub/a.txt") as opened:
+        assert opened.read() == b"b"
+    assert files[:1] == [files[0]]
+    with pytest.raises(KeyError, match=r"no file 'c.txt'; there are: a.txt, sub/a.txt"):
+        files["c.txt"]
+    assert "<td>sub/a.txt</td>" in files._repr_html_()
+    saved = files.save(tmp_path / "all")
+    assert [path.relative_to(tmp_path / "all").as_posix() for path in saved] == [
+        "a.txt",
+        "sub/a.txt",
+    ]
+    with zipfile.ZipFile(files.zip(tmp_path / "all.zip")) as archive:
+        assert archive.namelist() == ["a.txt", "sub/a.txt"]
+        assert archive.testzip() is None
+
+
+def test_a_file_of_a_running_job_is_there_as_soon_as_it_is_saved(chute, tmp_path):
+    @chute.job
+    def work(self, gate: str):
+        Path("part.txt").write_text("part")
+        self.save_file("part.txt")
+        while not os.path.exists(gate):
+            pass
+
+    job = work.submit(gate=str(tmp_path / "gate"))
+    until(lambda: job.files.names == ["part.txt"])
+    (tmp_path / "gate").touch()
+    job.result(S)
+    assert job.files.names == ["part.txt"]

@@ -19,34 +19,36 @@ HEIGHT = {
     height: room.split()
     for height, room in enumerate(
         [
-            "errors states sizes bytecode locality flow failpoints",
+            "errors states sizes bytecode locality flow failpoints folding wording",
             "paths model policy loading options cells",
+            "chute_facts",
             "processes",
             "store",
-            "reading views codec files_in registry waking live",
-            "captures signatures payloads uploads",
-            "pickling validation",
-            "binding",
+            "reading views codec files_in registry waking buffers live",
+            "captures signatures payloads uploads arrays checking hosting notebook_run",
+            "pickling validation orders answers",
+            "binding arguments",
             "worker definition",
-            "lanes",
+            "lanes comparing",
             "rounds",
             "settler",
-            "watching adopting",
+            "watching inheriting beside",
             "executor",
             "runtime",
-            "submitting upkeep",
+            "submitting upkeep remarks",
             "live_definer dask_definer",
-            "panel server",
-            "job_parts publishing",
-            "job",
-            "group client",
+            "panel server doctor",
+            "job_parts job_logs job_files publishing chaining",
+            "job forms",
+            "group",
+            "client",
             "job_function",
             "chute",
             "platform_import host",
             "cell_magic",
             "magics cli",
             "extension",
-            "__init__",
+            "__init__ __main__",
         ]
     )
 }
@@ -55,7 +57,7 @@ LEVEL = {room: height for height, rooms in HEIGHT.items() for room in rooms}
 # The two front doors read and write the store and know nothing of who runs jobs.
 DOORS = ("panel", "server")
 BEHIND_THE_DOORS = {
-    *("executor", "settler", "rounds", "lanes"),
+    *("executor", "settler", "inheriting", "rounds", "lanes"),
     *("runtime", "worker", "host"),
 }
 
@@ -63,12 +65,14 @@ BEHIND_THE_DOORS = {
 HEAVY = ("pydantic", "anyio", "ipykernel", "IPython", "numpy")
 
 # Imports inside functions that are meant, each with its reason; none of them is of
-# the package's own modules, except in the entry points.
+# the package's own modules, except in the entry points and where a door seldom opens.
 LOCAL_IMPORTS = {
     ("__init__", "__getattr__"): "a worker imports the package and needs no chute.py",
     ("__init__", "load_ipython_extension"): "an entry point of IPython",
     ("__init__", "unload_ipython_extension"): "an entry point of IPython",
     ("lanes.dask", "_connect"): "distributed is an extra, and slow to import",
+    ("chute", "connect"): "httpx, for those who connect to a server",
+    ("client.job", "show"): "IPython is there in a notebook only, and slow to import",
     ("job", "show"): "IPython is there in a notebook only, and slow to import",
     ("worker.payload", "bound_payload"): "pydantic, for payloads nobody has bound",
     ("paths", "default_home"): "jupyter_core is slow to import and often not needed",

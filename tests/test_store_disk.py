@@ -279,3 +279,38 @@ def test_everything_a_kernel_and_its_workers_make_is_for_the_owner_alone(tmp_pat
     assert any("blobs/" in path for path in modes)
     open_to_others = {path: oct(mode) for path, mode in modes.items() if mode & 0o077}
     assert not open_to_others
+
+
+# -- a disk with no room for files -----------------------------------------------------
+@NEEDS_MOUNT
+def test_a_disk_with_no_room_for_one_more_file_says_so_and_work_goes_on_after(tmp_path):
+    with (
+        small_disk(tmp_path / "disk", "32m,nr_inodes=60") as place,
+        living_in(place / "home", workers=2) as chute,
+    ):
+
+        @chute.job
+        def work(n: int):
+            return n
+
+        assert work.submit(n=0).result(timeout=20) == 0
+        taken = []
+        with contextlib.suppress(OSError):
+            while True:
+                taken.append(place / str(len(taken)))
+                taken[-1].touch()
+        jobs = [work.submit(n=n) for n in range(1, 9)]
+        until(lambda: jobs[0].done())
+        with pytest.raises(StoreFull, match="No space left|no room"):
+            Store(place / "another")
+        until(lambda: any(job.done() or job.reason for job in jobs))
+        for path in taken:
+            path.unlink(missing_ok=True)
+        for n, job in enumerate(jobs, 1):
+            assert job.wait(30)
+            if job.status is not State.COMPLETED:
+                assert "No space left" in job.reason
+            else:
+                assert job.result(1) == n
+        assert work.submit(n=9).result(timeout=20) == 9
+        assert runtime.store().problems() == []

@@ -6,7 +6,12 @@ import io
 import os
 import random
 import shutil
+import signal
+import sqlite3
 import stat
+import subprocess
+import sys
+import threading
 
 import pytest
 
@@ -145,6 +150,33 @@ def test_a_hole_that_later_commits_hide_is_found_by_the_doctor(store):
     again.close()
 
 
+@pytest.mark.parametrize("moment", ["before_aside", "between", "after_replace"])
+def test_a_rebuild_that_is_killed_is_done_by_the_next_who_opens(store, moment):
+    fill(store)
+    before = everything(store)
+    store.close()
+    spoil(store.home / "store.db", "header")
+    run = subprocess.run(
+        [sys.executable, "-c", OPEN, str(store.home)],
+        env=os.environ | {"CHUTES_NB_FAILPOINTS": f"mend.{moment}=@1"},
+        check=False,
+    )
+    assert run.returncode == -signal.SIGKILL
+    again = Store(store.home)
+    assert everything(again) == before
+    assert len(list(store.home.glob("store.db.corrupt-*[0-9]"))) == 1
+    assert queue(again)
+    again.close()
+
+
+OPEN = """
+import sys
+from pathlib import Path
+from chutes_nb.store import Store
+Store(Path(sys.argv[1]))
+"""
+
+
 def test_a_job_that_was_deleted_does_not_come_back(store):
     job = bring(store, State.COMPLETED)
     store.delete(job)
@@ -261,3 +293,47 @@ def test_what_is_acknowledged_is_in_the_journal(store):
         if job in fact
     ]
     assert kinds == ["j", "a", "e"]
+
+
+def test_two_who_tidy_the_journal_at_once_lose_nothing(tmp_path):
+    journal = Journal(tmp_path)
+    for rev in range(1, 2000):
+        journal.append(packed(rev, [("x", "y" * 300)]))
+    journal.append(packed(2000, []))
+    journal.close()
+
+    def tidy():
+        for _ in range(10):
+            Journal(tmp_path).rewrite(0, lambda fact: True)
+
+    others = [threading.Thread(target=tidy) for _ in range(3)]
+    for one in others:
+        one.start()
+    for one in others:
+        one.join()
+    assert [one.rev for one in journal.records()] == list(range(1, 2001))
+    assert [path.name for path in tmp_path.iterdir()] == ["00000000.journal"]
+
+
+@pytest.mark.parametrize(
+    ("statement", "what"),
+    [
+        ("UPDATE jobs SET input = x'00' WHERE id = :job", "what it was given"),
+        ("UPDATE results SET view = '1' WHERE job = :job", "its result"),
+        ("UPDATE definitions SET code = x'00'", "its code"),
+        ("UPDATE attempts SET worker = 'w' WHERE job = :job", "attempt 1"),
+        ("UPDATE jobs SET reason = 'why' WHERE id = :job", "its end"),
+    ],
+)
+def test_a_value_that_was_changed_is_noticed_and_comes_back(store, statement, what):
+    job, _ = fill(store)
+    before = everything(store)
+    connection = sqlite3.connect(store.home / "store.db")  # as if by bad memory
+    connection.execute("PRAGMA foreign_keys = OFF")
+    with connection:
+        connection.execute(statement, {"job": job} if ":job" in statement else {})
+    connection.close()
+    assert what in "\n".join(store.problems())
+    assert store.mend() is not None
+    assert everything(store) == before
+    assert [one for one in store.problems() if "put aside" not in one] == []

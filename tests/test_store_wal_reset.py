@@ -2,7 +2,8 @@
 
 SQLite 3.7.0 to 3.51.2 has a race between the two ("the WAL-reset bug"), which
 ``PRAGMA integrity_check`` does not see. Whoever checks must be a fresh process: the
-writer's own page cache still has what the file has lost.
+writer's own page cache still has what the file has lost. Stops by signals did not bring
+the loss about on this machine; ``proofs/wal_reset.py`` does, by stepping.
 """
 
 from __future__ import annotations
@@ -10,13 +11,10 @@ from __future__ import annotations
 import os
 import random
 import signal
-import sqlite3
 import subprocess
 import sys
 import textwrap
 import time
-
-import pytest
 
 from rows import until
 
@@ -29,21 +27,12 @@ WRITE = """
     from pathlib import Path
     from chutes_nb.store.db import Database
     from chutes_nb.store import _scripts, STORE_MIGRATIONS
-    import sqlite3
-    path, has_gate = Path(sys.argv[1]), sys.argv[2] == "gate"
-    database = Database(path, _scripts(STORE_MIGRATIONS), page_bytes=1024).open()
-    connection = sqlite3.connect(path, timeout=10, isolation_level=None)
-    connection.execute("PRAGMA wal_autocheckpoint = 0")
-    statement = "INSERT INTO capacities VALUES (?, ?)"
+    database = Database(Path(sys.argv[1]), _scripts(STORE_MIGRATIONS), page_bytes=1024)
+    database.open()
     for number in range(10_000_000):
         row = (f"{number:08}" + "x" * (number % 7 * 100), number)
-        if has_gate:
-            with database.writing() as tx:
-                tx.connection.execute(statement, row)
-        else:
-            connection.execute("BEGIN IMMEDIATE")
-            connection.execute(statement, row)
-            connection.execute("COMMIT")
+        with database.writing() as tx:
+            tx.connection.execute("INSERT INTO capacities VALUES (?, ?)", row)
         print(number, flush=True)
 """
 CHECKPOINT = """
@@ -51,16 +40,11 @@ CHECKPOINT = """
     from pathlib import Path
     from chutes_nb.store.db import Database
     from chutes_nb.store import _scripts, STORE_MIGRATIONS
-    import sqlite3
-    path, has_gate = Path(sys.argv[1]), sys.argv[2] == "gate"
-    database = Database(path, _scripts(STORE_MIGRATIONS), page_bytes=1024).open()
-    connection = sqlite3.connect(path, timeout=0, isolation_level=None)
+    database = Database(Path(sys.argv[1]), _scripts(STORE_MIGRATIONS), page_bytes=1024)
+    database.open()
     print("ready", flush=True)
     while True:
-        if has_gate:
-            database.checkpoint(0)
-        else:
-            connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        database.checkpoint(0)
 """
 COUNT = """
     import sqlite3, sys
@@ -75,14 +59,14 @@ def start(code, *arguments, out):
     return subprocess.Popen(command, stdout=out, text=True)
 
 
-def raced(path, mode):
+def raced(path):
     """Race a writer and a checkpointer; cycles, acknowledged rows, lost rows."""
     acks = path.with_name("acks")
     chance, cycles = random.Random(7), 0
     with acks.open("w") as out:
-        writer = start(WRITE, path, mode, out=out)
+        writer = start(WRITE, path, out=out)
         until(lambda: acks.stat().st_size > 0)
-        checkpointer = start(CHECKPOINT, path, mode, out=subprocess.PIPE)
+        checkpointer = start(CHECKPOINT, path, out=subprocess.PIPE)
         assert checkpointer.stdout.readline() == "ready\n"
         end = time.monotonic() + SECONDS
         while time.monotonic() < end:
@@ -106,22 +90,7 @@ def raced(path, mode):
 
 
 def test_with_the_gate_no_stop_of_the_checkpointer_loses_a_commit(tmp_path):
-    cycles, told, lost = raced(tmp_path / "store.db", "gate")
+    cycles, told, lost = raced(tmp_path / "store.db")
     assert cycles > 200
     assert len(told) > 1000
     assert not lost
-
-
-def test_what_happens_without_the_gate_is_told(tmp_path, record_property):
-    """Forces nothing: it says what was seen on this SQLite, and fails at no loss.
-
-    The race needs a stop within a few instructions of one another. A stepping
-    debugger (ptrace) lost rows in 27 of 400 interleavings on SQLite 3.40.1.
-    """
-    cycles, told, lost = raced(tmp_path / "store.db", "none")
-    version = sqlite3.sqlite_version
-    text = f"SQLite {version}: {len(lost)} of {len(told)} lost in {cycles} cycles"
-    record_property("without the gate", text)
-    print(text)
-    if lost and sqlite3.sqlite_version_info >= (3, 51, 3):
-        pytest.fail(f"a SQLite without the bug has lost commits: {text}")

@@ -24,7 +24,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
-from chutes_nb.views import TABLE_MIME, preview, view
+from chutes_nb.views import TABLE_MIME, Pages, packed, preview, view
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -258,6 +258,20 @@ def test_figures_and_pictures_are_png():
         assert base64.b64decode(view(value)["image/png"]).startswith(PNG)
 
 
+@pytest.mark.parametrize(
+    ("body", "mime"),
+    [
+        (PNG + b"x", "image/png"),
+        (b"\xff\xd8\xff\xe0x", "image/jpeg"),
+        (b"GIF89ax", "image/gif"),
+        (b"%PDF-1.7 x", "application/pdf"),
+    ],
+)
+def test_bytes_of_a_picture_or_document_are_shown_as_that(body, mime):
+    assert base64.b64decode(view(body)[mime]) == body
+    assert mime not in view(b" " + body)
+
+
 def test_a_huge_picture_is_made_smaller():
     bundle = view(PIL.Image.new("L", (9_000, 30)))
     assert base64.b64decode(bundle["image/png"])[16:20] == (2_000).to_bytes(4, "big")
@@ -320,3 +334,39 @@ def test_it_imports_nothing_heavy():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert ran.stdout.strip() == "[]"
+
+
+# -- pages -------------------------------------------------------------------------
+@pytest.mark.parametrize("count", [1, 499, 500, 501, 2_345])
+def test_rows_are_read_from_where_one_asks(tmp_path, count):
+    body, rows = packed([{"n": n, "é": "é"} for n in range(count)])
+    (tmp_path / "pages").write_bytes(body)
+    pages = Pages(tmp_path / "pages")
+    assert rows == pages.rows == count
+    assert [row[0] for row in pages.all()] == list(range(count))
+    for offset in (0, 1, 499, 500, count - 1, count):
+        part = pages.read(offset, 600)
+        assert [row[0] for row in part] == list(range(count))[offset : offset + 600]
+
+
+def test_pages_of_frames_keep_what_is_missing(tmp_path):
+    frame = pd.DataFrame({"a": [1.5, np.nan], "t": [pd.Timestamp(0), pd.NaT]})
+    body, _ = packed(frame)
+    (tmp_path / "pages").write_bytes(body)
+    assert Pages(tmp_path / "pages").read(0, 9) == [
+        [1.5, "1970-01-01T00:00:00"],
+        [None, None],
+    ]
+
+
+def test_what_is_no_table_has_no_pages():
+    assert packed({"a": 1}) is None
+    assert packed([1, 2]) is None
+    assert packed([]) is None
+
+
+@pytest.mark.parametrize("body", [b"", b"x" * 40, b"0" * 16, b"{}\n" + b"0" * 16])
+def test_a_file_that_has_no_pages_is_refused(tmp_path, body):
+    (tmp_path / "pages").write_bytes(body)
+    with pytest.raises((ValueError, TypeError, KeyError)):
+        Pages(tmp_path / "pages")

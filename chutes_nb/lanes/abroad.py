@@ -32,12 +32,13 @@ from ..states import State
 from ..store import Store, abroad, jobs, logs
 from ..store.blobs import blob_path, keep
 from ..store.db import Row
+from ..store.runs import IN_FILE
 from ..worker.capture import POLL_S, Capture
 from ..worker.errors import Sources
-from ..worker.frames import Outcome, Telling
+from ..worker.frames import Busy, Outcome, Telling
+from .claims import DEFINITION_FIELDS, task_of
 from .handle import Handle
 from .holder import Holder
-from .messages import DEFINITION_FIELDS, task_of
 from .process import ProcessLane
 
 DIED = "its dask worker died"
@@ -59,7 +60,7 @@ class Spec:
     task : dict
         The claimed row.
     checkpoint : tuple or None
-        Step, kind and body.
+        Kind and body.
     contents : dict of str to bytes
         Large buffers and uploads, by their SHA-256.
     """
@@ -68,7 +69,7 @@ class Spec:
     python: tuple[int, int]
     definition: jobs.NewDefinition
     task: dict[str, Any]
-    checkpoint: tuple[float | None, str, bytes] | None
+    checkpoint: tuple[str, bytes] | None
     contents: dict[str, bytes]
 
 
@@ -200,10 +201,12 @@ class Abroad:
         return [(piece.offset, piece.body)] if piece.body else []
 
     def _checkpoint(self, since: float) -> Checkpoint | None:
-        row = abroad.checkpoint(self._store.reader, self._spec.task["id"])
-        if row is None or row["at"] <= max(since, self._seeded_at):
+        job = self._spec.task["id"]
+        at = abroad.checkpoint_at(self._store.reader, job)
+        kept = self._store.load_checkpoint(job)
+        if kept is None or at <= max(since, self._seeded_at):
             return None
-        return row["at"], row["step"], row["kind"], row["body"]
+        return at, None, *kept
 
     def order(self, what: str, value: Any) -> bool:
         """Do what the home says."""
@@ -258,8 +261,8 @@ class Abroad:
         with self._store.writing() as tx:
             place = (handle.id, handle.folder, handle.output)
             abroad.settle_in(tx, spec.definition, job, task["attempt"], *place)
-            if spec.checkpoint is not None:
-                abroad.seed_checkpoint(tx, job.id, *spec.checkpoint)
+        if spec.checkpoint is not None:
+            self._store.save_checkpoint(job.id, 0, None, *spec.checkpoint)
         self._seeded_at = time.time()
 
     async def _follow(self) -> None:
@@ -280,7 +283,7 @@ class Abroad:
         return True
 
     # -- what the lane tells (see lanes.lane.Settles) -------------------------------
-    def ready(self, handle: Handle, busy: tuple[str, int] | None) -> None:
+    def ready(self, handle: Handle, busy: Busy | None) -> None:
         """Give the worker its attempt."""
         if handle.task is not None:
             return
@@ -303,7 +306,20 @@ class Abroad:
                     self._files.append(one)
                     continue
                 last = self._told[-1][0] if self._told else 0.0
-                self._told.append((max(time.time(), last + 1e-6), one))
+                self._told.append((max(time.time(), last + 1e-6), self._whole(one)))
+
+    def _whole(self, telling: Telling) -> Telling:
+        """Put into a telling what a file of this store has of it.
+
+        State that is too large for a row is shown by its preview alone.
+        """
+        if telling.kind == "state":
+            return Telling("state", (*telling.value[:2], None))
+        if telling.kind == "partial" and telling.value[0].endswith(IN_FILE):
+            kind, name = telling.value
+            body = blob_path(self._store.blobs, name.decode()).read_bytes()
+            return Telling("partial", (kind.removesuffix(IN_FILE), body))
+        return telling
 
     def ended(
         self, handle: Holder, ending: Ending | None, outcome: Outcome | None
@@ -315,7 +331,7 @@ class Abroad:
             pass
         contents: dict[str, bytes] = {}
         if outcome is not None:
-            outcome.told[:0] = self._files
+            outcome.told[:] = [*self._files, *map(self._whole, outcome.told)]
             contents = self._contents(outcome)
         self._report = Report(ending, outcome, self._all(), contents)
         self._over.set()

@@ -12,7 +12,6 @@ from collections.abc import Callable
 
 from ..worker.frames import Telling
 from ..worker.pulse import BEAT_S, STATE_S, STATE_SHARE
-from ..worker.tellings import state_of
 from .awake import Awake
 from .run import Run
 from .streams import streams
@@ -32,14 +31,14 @@ class Beat:
     def __init__(self, deliver: Deliver) -> None:
         self._deliver = deliver
         self._lock = threading.Lock()
-        self._runs: dict[Run, tuple[float, object]] = {}
+        self._runs: dict[Run, float] = {}  # when its state is looked at again
         self._thread: threading.Thread | None = None
         self._awake = Awake()
 
     def add(self, run: Run) -> None:
         """Beat for a run from now on."""
         with self._lock:
-            self._runs[run] = (0.0, None)
+            self._runs[run] = 0.0
             if self._thread is None:
                 self._thread = threading.Thread(
                     target=self._beat, name="chutes-kernel-beat", daemon=True
@@ -68,17 +67,15 @@ class Beat:
 
     def _state(self, run: Run) -> list[Telling]:
         """Return the state of a run where it is another one than before."""
-        due, last = self._runs.get(run, (0.0, None))
         now = time.monotonic()
-        if now < due:
+        if now < self._runs.get(run, now + 1):
             return []
         try:
-            found = state_of(run.context)
+            found = run.state.look()
         except BaseException:  # the job changed it meanwhile, or has a hostile value
             return []
         took = time.monotonic() - now
-        value = found[0].value if found else None
         with self._lock:
             if run in self._runs:
-                self._runs[run] = (now + max(STATE_S, took * STATE_SHARE), value)
-        return found if value != last else []
+                self._runs[run] = now + max(STATE_S, took * STATE_SHARE)
+        return found

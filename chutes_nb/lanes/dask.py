@@ -24,14 +24,15 @@ import anyio
 import anyio.abc
 import anyio.to_thread
 
+from ..loading import SPILLED
 from ..policy import Ending
 from ..states import State
 from ..store import Store, Transaction, abroad, jobs
 from ..store.blobs import blob_path, keep
 from ..store.db import Row
 from ..worker.capture import Capture
-from ..worker.frames import Telling
-from .abroad import DIED, News, Report, Spec, rest_of, without_place
+from ..worker.keeping import slimmed
+from .abroad import DIED, Checkpoint, News, Report, Spec, rest_of, without_place
 from .berths import Berth, BerthLane
 from .lane import Settles
 
@@ -52,20 +53,25 @@ class Fed(Capture):
     def __init__(self, offset: int = 0) -> None:
         super().__init__("", offset)
         self._pieces: deque[tuple[int, bytes]] = deque()
-        self.end = offset
+        self.upto = offset
 
     def feed(self, start: int, body: bytes) -> None:
         """Take a piece; what is known of it already is left out."""
-        known = max(self.end - start, 0)
+        known = max(self.upto - start, 0)
         if body[known:]:
             self._pieces.append((start + known, body[known:]))
-            self.end = start + len(body)
+            self.upto = start + len(body)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is something to read from: always."""
+        return True
 
     def _next(self) -> tuple[bytes, int]:
         if not self._pieces:
             return b"", self.offset
         self.offset, body = self._pieces.popleft()
-        return body, self.end
+        return body, self.upto
 
 
 class Remote(Berth):
@@ -78,13 +84,14 @@ class Remote(Berth):
     """
 
     name = ""
-    since = 0.0
+    since = checkpoint_at = 0.0
     cluster: Cluster | None = None
 
     def clear(self) -> None:
         """Forget the attempt that was here."""
         super().clear()
-        self.name, self.since, self.cluster = "", 0.0, None
+        self.name, self.cluster = "", None
+        self.since = self.checkpoint_at = 0.0
 
 
 class DaskLane(BerthLane[Remote]):
@@ -205,7 +212,7 @@ class DaskLane(BerthLane[Remote]):
                 self._settles.ended(berth, Ending(State.INTERRUPTED, reason), None)
             return
         if berth.name == name and isinstance(berth.capture, Fed):
-            cluster.watch(name, berth.capture.end, berth.since)
+            cluster.watch(name, berth.capture.upto, berth.since)
 
     async def _until_connected(self, address: str) -> Cluster:
         while True:
@@ -217,10 +224,7 @@ class DaskLane(BerthLane[Remote]):
     def _spec(self, name: str, row: Row) -> Spec:
         found = self._store.reader.one(jobs.GET_DEFINITION, {"key": row["definition"]})
         assert found is not None  # held by a foreign key
-        kept = abroad.checkpoint(self._store.reader, row["id"])
-        checkpoint = (
-            None if kept is None else (kept["step"], kept["kind"], kept["body"])
-        )
+        checkpoint = self._store.load_checkpoint(row["id"])
         definition = jobs.NewDefinition(**dict(found))
         task = without_place(row)
         return Spec(name, sys.version_info[:2], definition, task, checkpoint, {})
@@ -228,11 +232,15 @@ class DaskLane(BerthLane[Remote]):
     def _dispatch(self, cluster: Cluster, spec: Spec) -> None:
         """Pack an attempt with all contents that it names, and send it."""
         definition, task = spec.definition, spec.task
-        named = (definition.code, definition.setup, task["input"])
-        for digest in {one.decode() for part in named for one in CONTENT.findall(part)}:
-            path = blob_path(self._store.blobs, digest)
-            if path.exists():
-                spec.contents[digest] = path.read_bytes()
+        named = [definition.code, definition.setup, task["input"]]
+        while named:
+            part = named.pop()
+            for digest in {one.decode() for one in CONTENT.findall(part)}:
+                path = blob_path(self._store.blobs, digest)
+                if digest not in spec.contents and path.exists():
+                    spec.contents[digest] = content = path.read_bytes()
+                    if part.startswith(SPILLED):  # a long input, which names others
+                        named.append(content.partition(b"\n")[0])
         cluster.send(spec.name, pickle.dumps(spec))
 
     # -- what comes back ---------------------------------------------------------------
@@ -247,22 +255,29 @@ class DaskLane(BerthLane[Remote]):
         if berth is None:
             return
         self._take(berth, news)
+        if news.checkpoint is not None and berth.task is not None:
+            self._tasks.start_soon(self._save, berth.task, berth, news.checkpoint)
         assert isinstance(berth.capture, Fed)  # put there with the name
         if berth.cluster is not None:
-            berth.cluster.watch(name, berth.capture.end, berth.since)
+            berth.cluster.watch(name, berth.capture.upto, berth.since)
 
     def _take(self, berth: Remote, news: News) -> None:
-        """Pass on what is new: output, tellings with their times, a checkpoint."""
+        """Pass on what is new: output, and tellings with their times."""
         assert isinstance(berth.capture, Fed)  # put there with the name
         for start, body in news.output:
             berth.capture.feed(start, body)
-        told = [(at, one) for at, one in news.told if at > berth.since]
-        if news.checkpoint is not None:
-            at, *kept = news.checkpoint
-            told.append((at, Telling("checkpoint", tuple(kept))))
-        for at, one in sorted(told, key=lambda each: each[0]):
-            self._settles.told(berth, [one], at)
-            berth.since = max(berth.since, at)
+        for at, one in news.told:
+            if at > berth.since:
+                self._settles.told(berth, [slimmed(one, self._store.blobs)], at)
+                berth.since = at
+
+    async def _save(self, task: Row, berth: Remote, kept: Checkpoint) -> None:
+        """Keep a checkpoint, unless it is the one that is there."""
+        at, step, kind, body = kept
+        if at > berth.checkpoint_at:
+            berth.checkpoint_at = at
+            place = (task["id"], task["attempt"], step, kind, body)
+            await anyio.to_thread.run_sync(self._store.save_checkpoint, *place)
 
     def _on_end(self, name: str, report: Report | str) -> None:
         berth = self._berth(name)
@@ -287,7 +302,9 @@ class DaskLane(BerthLane[Remote]):
             if berth.name != name or berth.is_ending:
                 return
             assert isinstance(berth.capture, Fed)  # put there with the name
-            self._take(berth, rest_of(report.news, berth.capture.end, berth.since))
+            self._take(berth, rest_of(report.news, berth.capture.upto, berth.since))
+            if report.news.checkpoint is not None:
+                await self._save(task, berth, report.news.checkpoint)
             berth.outcome = report.outcome
             self._settles.ended(berth, report.ending, report.outcome)
         if cluster is not None:

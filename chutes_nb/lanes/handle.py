@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio
+import anyio.to_thread
 
 from ..processes import (
     Identity,
@@ -28,7 +30,11 @@ from ..worker.frames import FrameError, Unpacker, pack
 from ..worker.memory import Account
 from .holder import Holder
 
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
 POLL_S = 0.01
+AGAIN_S = 0.2
 Deliver = Callable[["Handle", tuple[Any, ...]], None]
 HangUp = Callable[["Handle"], None]
 
@@ -76,6 +82,13 @@ class Handle(Holder):
         self.transport: asyncio.WriteTransport | None = None
         self.is_dead = False
         self.known: set[str] = set()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the worker can take an attempt, and can be told of it."""
+        if self.transport is None or self.transport.is_closing():
+            return False
+        return super().is_idle
 
     def know(self, identity: Identity) -> None:
         """Take note of which process the worker is."""
@@ -181,3 +194,17 @@ class Handle(Holder):
         if self.process is not None:
             return self.process.returncode is None
         return is_same(self.identity) and is_held(self.lease)
+
+
+async def in_thread(ask: Callable[..., T], *given: object) -> T:
+    """Look at processes in a thread, as often as it takes.
+
+    A process that has no descriptor left (its user's code holds them all) can look at
+    none, and must not take that for an answer.
+    """
+    while True:
+        try:
+            return await anyio.to_thread.run_sync(ask, *given)
+        except OSError as error:
+            log.warning("will look at the processes again: %s", error)
+            await anyio.sleep(AGAIN_S)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import shutil
 import time
 from pathlib import Path
@@ -47,6 +49,7 @@ class Holder:
         self.is_going = False
         self.is_gone = False
         self.task: Row | None = None
+        self.given_at = 0.0
         self.began_at: float | None = None
         self.timeout_s: float | None = None
         self.capture: Capture | None = None
@@ -88,7 +91,9 @@ class Holder:
         The old one is in the log store by now. ``following`` is the new one where
         the next attempt is in the store with it already.
         """
-        Path(self.output).unlink(missing_ok=True)
+        failpoints.hit("output.before_unlink")
+        with contextlib.suppress(OSError):  # prune finds what stays
+            os.unlink(self.output)
         self.output = following or self.new_output()
 
     def new_output(self) -> str:
@@ -106,8 +111,9 @@ class Holder:
 
     def remove_folder(self) -> None:
         """Remove the folder and the outputs of a worker that is no more."""
-        for output in self.folder.parent.glob(f"{self.id}.*.out"):
-            output.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # prune finds what stays
+            for output in self.folder.parent.glob(f"{self.id}.*.out"):
+                output.unlink(missing_ok=True)
         failpoints.hit("gc.before_unlink")
         shutil.rmtree(self.folder, ignore_errors=True)
         failpoints.hit("gc.after_unlink")

@@ -61,11 +61,16 @@ class Lane(Generic[H]):
         """Tell whoever runs the attempt that it has more time."""
         raise NotImplementedError
 
+    def usual_s(self, task: Row) -> float | None:
+        """Return how long earlier runs of the job took, where that is known."""
+        return None
+
     def give(self, handle: H, task: Row) -> None:
         """Put an attempt into somebody's hands."""
         handle.task = task
         handle.timeout_s = task["timeout_s"]
-        handle.capture = Capture(task_output(task, handle))
+        handle.capture = Capture(task_output(task, handle), prior_s=self.usual_s(task))
+        handle.given_at = time.monotonic()
         if task["deadline_at"] is not None:
             ending = Ending(State.TIMEOUT, "deadline", may_retry=False)
             left = max(0.0, task["deadline_at"] - time.time())

@@ -13,7 +13,6 @@ from typing import Any, Protocol
 
 import anyio
 import anyio.abc
-import anyio.to_thread
 
 from .. import failpoints
 from ..policy import Ending
@@ -25,12 +24,13 @@ from ..processes import (
 )
 from ..store import Store
 from ..store.db import Row
+from ..store.earlier import Earlier
 from ..store.ids import new_id
-from ..worker.frames import PROTOCOL, Outcome
+from ..worker.frames import PROTOCOL, Busy, Outcome
 from ..worker.trace import WHERE_SIGNAL
 from .births import Births, start_process
 from .causes import announce, cause_of_death, pass_after_kill, placed
-from .handle import POLL_S, Handle, Wire
+from .handle import POLL_S, Handle, Wire, in_thread
 from .lane import Lane, Settles
 
 # Workers that this process started, by their ids. They outlive an executor; the
@@ -41,8 +41,8 @@ _children: dict[str, subprocess.Popen[bytes]] = {}
 class SettlesWorkers(Settles, Protocol):
     """What this lane tells beside what every lane does."""
 
-    def ready(self, handle: Handle, busy: tuple[str, int] | None) -> None:
-        """Tell that a worker said hello; ``busy`` is the attempt it has."""
+    def ready(self, handle: Handle, busy: Busy | None) -> None:
+        """Tell that a worker said hello; ``busy`` is the attempt it has, if any."""
 
 
 class ProcessLane(Lane[Handle]):
@@ -63,6 +63,7 @@ class ProcessLane(Lane[Handle]):
         self.backlog: int | None = None  # ready jobs; see Round.expect_ready
         self.written: set[str] = set()  # definitions known to be in the store
         self.births = Births()
+        self.earlier = Earlier()
 
     # -- birth -----------------------------------------------------------------
     def new_handle(self) -> Handle:
@@ -78,21 +79,26 @@ class ProcessLane(Lane[Handle]):
         The lease is locked before the process is born and passes to it, so there
         is no moment in which it lives without one.
         """
-        lease = take_lease(handle.lease)
-        ours, theirs = socket.socketpair()
         handle.folder.mkdir(mode=0o700, exist_ok=True)
+        ours, theirs = socket.socketpair()
         places = [self._store.home, handle.id, handle.folder, handle.address]
         failpoints.hit("spawn.before_fork")
+        lease = -1
         try:
+            lease = take_lease(handle.lease)
             handle.process = start_process(
                 handle.id,
                 handle.folder,
                 [*(str(place) for place in places), str(theirs.fileno()), str(lease)],
                 (theirs.fileno(), lease),
             )
+        except OSError:
+            ours.close()
+            raise
         finally:
             theirs.close()
-            os.close(lease)
+            if lease >= 0:
+                os.close(lease)
         failpoints.hit("spawn.after_fork")
         _children[handle.id] = handle.process
         handle.know(identify(handle.process.pid))
@@ -162,9 +168,7 @@ class ProcessLane(Lane[Handle]):
         task = handle.task
         return task is not None and (task["id"], task["attempt"]) == (job, attempt)
 
-    def _on_hello(
-        self, handle: Handle, protocol: int, busy: tuple[str, int] | None
-    ) -> None:
+    def _on_hello(self, handle: Handle, protocol: int, busy: Busy | None) -> None:
         if protocol != PROTOCOL:
             # Another version's worker: it settles what it has by itself and goes.
             handle.is_going = True
@@ -187,6 +191,11 @@ class ProcessLane(Lane[Handle]):
             self._tasks.start_soon(self._clean, handle)
         else:
             self._settles.ended(handle, None, outcome)
+
+    def usual_s(self, task: Row) -> float | None:
+        """Return how long earlier runs of the job took."""
+        place = (self._store.reader, task["chute"], task["name"])
+        return self.earlier.usual_s(*place)
 
     def tell_extended(self, handle: Handle, timeout_s: float) -> None:
         """Tell a worker that its attempt has more time."""
@@ -231,7 +240,7 @@ class ProcessLane(Lane[Handle]):
 
     async def _alone_in_group(self, handle: Handle) -> None:
         """Wait until nothing that the attempt started is left, only its worker."""
-        while await anyio.to_thread.run_sync(handle.started):
+        while await in_thread(handle.started):
             await anyio.sleep(POLL_S)
 
     async def _clean(self, handle: Handle) -> None:
@@ -241,21 +250,21 @@ class ProcessLane(Lane[Handle]):
         """
         task = handle.task
         assert task is not None  # an outcome came for it
-        for pid in await anyio.to_thread.run_sync(handle.started):
+        for pid in await in_thread(handle.started):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGTERM)
         with anyio.move_on_after(task["grace_s"]):
             await self._alone_in_group(handle)
-        await anyio.to_thread.run_sync(handle.end_started)
+        await in_thread(handle.end_started)
         self._settles.ended(handle, None, handle.outcome)
 
     async def end_process(self, handle: Handle) -> None:
         """Kill what is left of a worker, its group, and all that carries its mark."""
         handle.is_going = True
         handle.ask_where(signal.SIGSTOP)  # lest it start more meanwhile
-        await anyio.to_thread.run_sync(handle.end_started)
+        await in_thread(handle.end_started)
         handle.signal(signal.SIGKILL)
-        await anyio.to_thread.run_sync(kill_marked, handle.id)
+        await in_thread(kill_marked, handle.id)
         await handle.has_ended()
         _children.pop(handle.id, None)
         self.handles.pop(handle.id, None)

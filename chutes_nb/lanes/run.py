@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
-import json
 import shutil
 import threading
 import time
@@ -25,18 +24,20 @@ from ..codec import decode, encode
 from ..errors import BindingError, ResultNotStorable, ValidationFailed
 from ..files_in import hand_out
 from ..live import Live, LiveChute
-from ..loading import bound_arguments
+from ..loading import bound_arguments, load_value
 from ..paths import private_dir
 from ..store import Store
 from ..store.db import Row
-from ..views import view
+from ..store.leaving import leave_thread
+from ..store.runs import SHOWN
+from ..worker import returned
 from ..worker.body import JobStopped
 from ..worker.context import RunContext, RunFacts, enter_here
 from ..worker.errors import describe, located
 from ..worker.frames import Outcome, Telling
-from ..worker.keeping import Keeper
-from ..worker.outcomes import may_retry, packed, shows_itself
-from ..worker.tellings import state_of
+from ..worker.keeping import Keeper, file_time, kept_body, slimmed
+from ..worker.outcomes import may_retry
+from ..worker.tellings import StateWatch
 from .streams import Sink, enter_sink, streams
 from .thread import BodyThread
 
@@ -94,8 +95,11 @@ class Run:
             self.corner.output_dir,
             task["timeout_s"],
         )
-        self.keeper = Keeper(store.blobs, self.corner, time.time())
+        began_ns = file_time(self.sink.fileno())
+        self.keeper = Keeper(store.blobs, self.corner, began_ns, self._note)
         self.context = RunContext(self.facts, self, LiveChute(function.chute))
+        self.state = StateWatch(self.context, self._put_state)
+        self.shown = 0
         self.thread = BodyThread(f"chutes-kernel-{task['id'][-6:]}", self._work)
         self.is_abandoned = False
         self._is_refused = False
@@ -126,7 +130,7 @@ class Run:
             self._on_end(outcome)
         finally:
             self.corner.remove()
-            self._store.leave_thread()
+            leave_thread(self._store)
             streams.leave()
 
     def _call(self) -> Any:
@@ -150,9 +154,10 @@ class Run:
         held = live.arguments(task["id"])
         if held is not None:
             return held
+        if task["input_kind"] == "pickle":
+            return dict(load_value(task["input"], None, self._store.blobs))
         if task["input_kind"] != payloads.PAYLOAD:
-            arguments: dict[str, Any] = decode(task["input_kind"], task["input"])
-            return arguments
+            return dict(decode(task["input_kind"], task["input"]))
         try:
             return self.live.bind(payloads.read(task["input"], self._store.blobs))
         except (BindingError, ValidationFailed):
@@ -165,10 +170,8 @@ class Run:
         except ResultNotStorable as error:
             hint = "a kernel job can leave it in a variable of the notebook instead"
             raise ResultNotStorable(f"{error}; {hint}") from error
-        shown = None
-        if not shows_itself(encoded):
-            shown = json.dumps(view(value), allow_nan=False)
-        return packed(value, encoded, shown, self._store.blobs)
+        shown = returned.shown(value, encoded, self._store.blobs)
+        return returned.stored(value, encoded, shown, self._store.blobs)
 
     def _fail(self, outcome: Outcome, error: BaseException) -> None:
         outcome.end = "stopped" if self.thread.has_heard else "error"
@@ -190,7 +193,7 @@ class Run:
     def _last_words(self) -> list[Telling]:
         told = self.take_told()
         with contextlib.suppress(Exception):  # a hostile value among the state
-            told += state_of(self.context)
+            told += self.state.look()
         return told
 
     # -- from other threads ----------------------------------------------------------
@@ -250,6 +253,7 @@ class Run:
             If nobody waits for the attempt any more: it is told so at each verb.
         """
         self._check()
+        telling = slimmed(telling, self._store.blobs)
         with self._lock:
             if telling.kind == "progress":
                 self._progress = telling
@@ -273,7 +277,22 @@ class Run:
 
     def keep_file(self, path: Path, name: str | None) -> None:
         """Keep a file's content with the job."""
-        self.tell(Telling("file", tuple(self.keeper.keep(path, name))))
+        for one in self.keeper.keep(path, name):
+            self.tell(Telling("file", tuple(one)))
+
+    def keep_body(self, body: bytes, name: str) -> None:
+        """Keep a content with the job that is no file yet."""
+        one = kept_body(body, name, f"{SHOWN}{name}", self._store.blobs)
+        self.tell(Telling("file", tuple(one)))
+
+    def _put_state(self, body: bytes) -> str:
+        large, facts = self._store.large, self.facts
+        file = large.put(facts.job_id, f"state-{facts.attempt}", body)
+        large.drop_older(file, keep=2)
+        return file
+
+    def _note(self, text: str) -> None:
+        self.sink.write(f"chutes_nb: {text}\n")
 
 
 def startup(chute: live.Facts, thread: BodyThread) -> None:

@@ -35,6 +35,10 @@ class Sink:
         self._is_dropping = False
         self.size = 0
 
+    def fileno(self) -> int:
+        """Descriptor of the file."""
+        return self._fd
+
     @property
     def takes(self) -> bool:
         """Whether the attempt goes on, or is one that nobody listens to any more."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,15 @@ import anywidget
 import traitlets as t
 
 from ..errors import ChutesError
-from ..store import Store
+from ..store import Store, intake
+from ..store.blobs import blob_path
 from .actions import Actions, StoreActions
 from .feeder import Feeder
 from .stream import Stream
 
 STATIC = Path(__file__).parents[1] / "static"
+# A server closes the connection at a message of 10 MiB.
+PIECE_BYTES = 1 << 20
 
 
 class LiveWidget(anywidget.AnyWidget):
@@ -43,7 +47,7 @@ class LiveWidget(anywidget.AnyWidget):
         self._streams_lock = threading.Lock()
         self._streams: dict[str, Stream] = {}
         super().__init__(commands=Actions.offered(self._actions), **traits)
-        _free_from_the_cell(self.comm)
+        free_from_the_cell(self.comm)
         self.on_msg(self._take)
 
     def _stream(self, job_id: str) -> Stream:
@@ -59,15 +63,25 @@ class LiveWidget(anywidget.AnyWidget):
             stream = self._stream(message["job_id"])
             stream.answer(message.get("attempt"), message.get("offset"))
         elif "id" in message:
-            self.send({"type": "answer", "id": message["id"]} | self._answer(message))
+            buffers: list[bytes] = []
+            said = self._answer(message, buffers)
+            self.send({"type": "answer", "id": message["id"]} | said, buffers)
 
-    def _answer(self, message: dict[str, Any]) -> dict[str, Any]:
-        try:
-            return {"ok": True, "value": self._obey(message)}
-        except ChutesError as error:
-            return {"ok": False, "message": str(error)}
-        except Exception as error:  # said at the button, or the page waits for ever
-            return {"ok": False, "message": f"{type(error).__name__}: {error}"}
+    def _answer(
+        self, message: dict[str, Any], buffers: list[bytes] | None = None
+    ) -> dict[str, Any]:
+        """Answer a question of a page; bytes of files go into ``buffers``."""
+        kept = [] if buffers is None else buffers
+        return answer_of(lambda: self._value(message, kept))
+
+    def _value(self, message: dict[str, Any], buffers: list[bytes]) -> Any:
+        if message.get("type") == "ping":
+            return True
+        if message.get("type") == "file":
+            body, said = self._piece(message)
+            buffers.append(body)
+            return said
+        return self._obey(message)
 
     def _obey(self, message: dict[str, Any]) -> Any:
         """Do what a page asks for; returns what it is told.
@@ -85,11 +99,45 @@ class LiveWidget(anywidget.AnyWidget):
             self._moved(value)
         return value if isinstance(value, (str, bool)) else None
 
+    def _piece(self, message: dict[str, Any]) -> tuple[bytes, dict[str, Any]]:
+        """Read the next piece of a job's file for a page that no server serves.
+
+        Raises
+        ------
+        ChutesError
+            If there is no such file, or its content is gone.
+        """
+        job_id, n = message["job_id"], int(message["n"])
+        row = intake.file(self._store.reader, job_id, n)
+        if row is None:
+            raise ChutesError(f"job {job_id} has no file number {n}")
+        try:
+            with blob_path(self._store.blobs, row["sha256"]).open("rb") as source:
+                source.seek(max(0, int(message["offset"])))
+                body = source.read(PIECE_BYTES)
+        except OSError as error:
+            raise ChutesError(
+                f"the content of {row['name']} is not in the store any more"
+            ) from error
+        return body, {"size": row["size"], "type": row["type"]}
+
     def _moved(self, job_id: str) -> None:
         """Take note of a new job that stands in an old one's place."""
 
 
-def _free_from_the_cell(channel: Any) -> None:
+def answer_of(question: Callable[[], Any]) -> dict[str, Any]:
+    """Put what a page asked for, or why there is none, into the shape of an answer."""
+    try:
+        return {"ok": True, "value": question()}
+    except ChutesError as error:
+        said = {"message": str(error), "kind": type(error).__name__}
+        return {"ok": False, "details": getattr(error, "details", [])} | said
+    except Exception as error:  # said at the button, or the page waits for ever
+        said = {"message": f"{type(error).__name__}: {error}", "kind": "Error"}
+        return {"ok": False, "details": []} | said
+
+
+def free_from_the_cell(channel: Any) -> None:
     """Let a page's messages go to the subshell that they name.
 
     ipykernel 7.4 (``BaseComm._reply_subshell_for``) sends a page's message to the

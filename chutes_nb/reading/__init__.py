@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+from .curves import Thinner
 from .pace import Pace
 from .reader import Reader
+from .silence import Silence
 from .values import Metric, ProgressRead, Reading
 
-__all__ = ["Metric", "Pace", "ProgressRead", "Reader", "Reading"]
+__all__ = [
+    "Metric",
+    "Pace",
+    "ProgressRead",
+    "Reader",
+    "Reading",
+    "Silence",
+    "Thinner",
+]

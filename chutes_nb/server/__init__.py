@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import logging
 from typing import Any
 
 from jupyter_server.utils import url_path_join
@@ -36,7 +37,7 @@ def rules(base_url: str, desk: Desk) -> list[tuple[Any, ...]]:
 
 def _load_jupyter_server_extension(serverapp: Any) -> None:
     """Answer Jupyter Server, which found this module by its configuration."""
-    desk = Desk()
+    desk = Desk(is_verbose=serverapp.log_level <= logging.DEBUG)
     atexit.register(desk.close)
     serverapp.web_app.add_handlers(".*$", rules(serverapp.base_url, desk))
     sweeping = PeriodicCallback(desk.sweep, SWEEP_S * 1000)

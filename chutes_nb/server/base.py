@@ -14,6 +14,7 @@ from typing import Any, ClassVar, TypeVar
 from jupyter_core.utils import ensure_async
 from jupyter_server.auth.utils import HTTP_METHOD_TO_AUTH_ACTION
 from jupyter_server.base.handlers import APIHandler
+from jupyter_server.prometheus.log_functions import prometheus_log_method
 from pydantic import BaseModel
 from tornado.web import HTTPError, RequestHandler, authenticated, stream_request_body
 
@@ -231,6 +232,17 @@ class ChutesHandler(APIHandler):
         JobNotFound
             Also for a job of another chute than the path names.
         """
+        return await self.desk.ask(self._about(scope, job, question, *args))
+
+    async def quickly_of_job(
+        self, scope: str | None, job: str, question: Callable[..., T], *args: object
+    ) -> T:
+        """Ask as :meth:`of_job` does, where the question is a look at a row or two."""
+        return await self.desk.quick.ask(self._about(scope, job, question, *args))
+
+    def _about(
+        self, scope: str | None, job: str, question: Callable[..., T], *args: object
+    ) -> Callable[[], T]:
         desk = self.desk
 
         def ask() -> T:
@@ -239,7 +251,7 @@ class ChutesHandler(APIHandler):
                 check_scope(store, scope, job)
             return question(store, job, *args)
 
-        return await desk.ask(ask)
+        return ask
 
     def set_default_headers(self) -> None:
         """Answers are not kept by anybody, and nothing in them is run."""
@@ -247,6 +259,9 @@ class ChutesHandler(APIHandler):
         self.set_header("Cache-Control", "no-store")
         self.set_header("X-Content-Type-Options", "nosniff")
         self.set_header("Referrer-Policy", "no-referrer")
+
+    def compute_etag(self) -> None:
+        """Have no body hashed: nobody may keep an answer, so nobody compares it."""
 
     @property
     def content_security_policy(self) -> str:
@@ -270,6 +285,19 @@ class ChutesHandler(APIHandler):
         """Send an error with its own status, whatever tornado takes it for."""
         error = (kwargs.get("exc_info") or (None, None, None))[1]
         super().send_error(refusal_of(error, status_code).status, **kwargs)
+
+    def set_signed_cookie(self, *_args: Any, **_kwargs: Any) -> None:
+        """Log nobody in: a token counts for the request that carries it.
+
+        Jupyter would give each such request a cookie, with a user made for it.
+        """
+
+    def _log(self) -> None:
+        """Leave out of the log what is thrown away there: that a request went well."""
+        if self.get_status() >= 400 or self.desk.is_verbose:
+            super()._log()
+        elif self.serverapp is None or self.serverapp.record_http_request_metrics:
+            prometheus_log_method(self)
 
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
         """Log what nobody foresaw; refusals are part of the answer."""

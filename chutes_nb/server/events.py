@@ -11,7 +11,6 @@ from . import shapes
 from .base import ChutesHandler
 from .faults import Refusal
 
-MOST_STREAMS = 512
 HEARTBEAT_S = 15.0
 SLOW_S = 20.0  # a reader that takes nothing for so long is let go
 RETRY_MS = 1000
@@ -67,11 +66,12 @@ class Events(Following):
         """Send every change until the reader goes away, or takes nothing more."""
         since = await self._since()
         news = self.desk.news
-        if news.streams >= MOST_STREAMS:
+        most = self.desk.most_streams
+        if news.streams >= most:
             raise Refusal(
                 503,
                 "TooManyStreams",
-                f"{MOST_STREAMS} streams are open; close a page, or poll changes",
+                f"{most} streams are open; close a page, or poll changes",
                 headers={"Retry-After": "5"},
             )
         self._bell = bell = asyncio.Event()
@@ -110,15 +110,17 @@ class Events(Following):
                 since = page.rev
                 self.write(f"id: {page.rev}\ndata: {page.text}\n\n")
                 await self._flush()
-            if page.is_last and not await self._rung(since):
+            if page.is_last and not await self._rung():
                 self.write(": still here\n\n")
                 await self._flush()
 
-    async def _rung(self, since: int) -> bool:
-        """Wait for news or for the end; False where neither came in time."""
+    async def _rung(self) -> bool:
+        """Wait for news or for the end; False where neither came in time.
+
+        The bell may have been rung since the page was asked for; it is never looked
+        for news here, so that the rounds alone say how often a stream is written to.
+        """
         assert self._bell is not None  # hung up before the first look
-        if self.desk.news.rev > since:
-            return True
         try:
             async with asyncio.timeout(HEARTBEAT_S):
                 await self._bell.wait()

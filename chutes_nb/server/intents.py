@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import time
+import functools
 from typing import Any, ClassVar
 
+from ..orders import queue_again
 from ..states import State
-from ..store import Store, intake
+from ..store import Store
 from . import shapes
 from .base import ChutesHandler
-from .hosting import see_to
+from .submit import idempotency_key
 
 BY = "an HTTP request"
 SMALL_BODY_BYTES = 64 << 10
@@ -61,7 +62,11 @@ class Retry(Wish):
         """Queue a new job with the code and the input of an ended one."""
         body: Any = self.json_body()
         wanted = shapes.Again.model_validate({} if body is None else body)
-        new = await self.of_job(scope, job, run_again, wanted.resume)
+        key = idempotency_key(self.request.headers.get("Idempotency-Key"))
+        again = functools.partial(
+            queue_again, resume=wanted.resume, key=key, code=wanted.code
+        )
+        new = await self.of_job(scope, job, again)
         self.accepted(new)
 
     def accepted(self, job: str) -> None:
@@ -69,17 +74,3 @@ class Retry(Wish):
         place = f"{self.base_url}chutes/jobs/{job}/status"
         self.set_header("Location", place)
         self.answer({"job_id": job, "status": State.QUEUED}, 202)
-
-
-def run_again(store: Store, job: str, resume: bool) -> str:
-    """Queue a job again; returns the new id.
-
-    Raises
-    ------
-    JobNotFound, MoveRefused
-    """
-    with store.writing() as tx:
-        queued = intake.queue_again(tx, job, store.leases, time.time(), resume)
-    store.feed.nudge()
-    see_to(store, queued)
-    return queued.job

@@ -16,8 +16,10 @@ from .files import File, Files, Zip
 from .intents import Cancel, Extend, Retry
 from .jobs import Job, Jobs, Logs, Status
 from .metrics import Metrics, Schema
-from .results import Results
+from .results import Partial, Results
+from .rows import Rows
 from .submit import Submit
+from .trace import Trace
 from .uploading import KnownUpload, NewUpload
 
 JSON = "application/json"
@@ -60,6 +62,8 @@ class Route:
     is_of_chute: bool = True
 
 
+ANY = "[^/]+"
+VALUES = {"n": "[0-9]{1,9}"}  # what a part of a path may be, where not anything
 JOB = (400, 404)
 JSON_OBJECT: dict[str, Any] = {"description": "The arguments, or the one open value."}
 FORM: dict[str, Any] = {
@@ -67,6 +71,7 @@ FORM: dict[str, Any] = {
     "description": "A field for each argument; files as files.",
     "additionalProperties": True,
 }
+NAMED = {"Idempotency-Key": ("Names this request; it is queued once.", False)}
 TUS = {"Tus-Resumable": ("1.0.0", True)}
 QUEUED = {202: Answer("Queued; Location has its status.", shapes.Accepted)}
 ASKED = {202: Answer("Asked, and whether it still could be.", shapes.Intent)}
@@ -91,14 +96,15 @@ ROUTES = [
             "post": Operation(
                 "Submit a job by its name",
                 QUEUED,
+                query=shapes.SubmitQuery,
                 bodies={JSON: JSON_OBJECT, "multipart/form-data": FORM},
-                headers={"Idempotency-Key": ("Names this request.", False)},
+                headers=NAMED,
                 errors=(400, 404, 409, 413, 415, 422, 507),
             ),
             "get": Operation(
                 "Everything about a job except its log",
                 {200: Answer("The job.", shapes.Detail)},
-                query=shapes.WaitQuery,
+                query=shapes.DetailQuery,
                 errors=JOB,
             ),
             "delete": Operation(
@@ -132,6 +138,40 @@ ROUTES = [
                 },
                 query=shapes.WaitQuery,
                 errors=JOB,
+            )
+        },
+    ),
+    Route(
+        "jobs/{job}/results/rows",
+        Rows,
+        {
+            "get": Operation(
+                "A page of a table that a job returned",
+                {200: Answer("Rows.", shapes.RowsAnswer)},
+                query=shapes.RowsQuery,
+                errors=(*JOB, 410, 422),
+            )
+        },
+    ),
+    Route(
+        "jobs/{job}/partial",
+        Partial,
+        {
+            "get": Operation(
+                "What a job has emitted so far",
+                {200: Answer("Its partial results.", shapes.Partials)},
+                errors=(404,),
+            )
+        },
+    ),
+    Route(
+        "jobs/{job}/trace",
+        Trace,
+        {
+            "get": Operation(
+                "The life of a job as OpenTelemetry's spans",
+                {200: Answer("OTLP as JSON.", shapes.Trace)},
+                errors=(404,),
             )
         },
     ),
@@ -199,7 +239,8 @@ ROUTES = [
                 "Run an ended job again",
                 QUEUED,
                 body=shapes.Again,
-                errors=(400, 404, 409, 413, 415),
+                headers=NAMED,
+                errors=(400, 404, 409, 413, 415, 422),
             )
         },
     ),
@@ -315,10 +356,11 @@ ROUTES = [
 
 def patterns(route: Route) -> list[str]:
     """Give the regular expressions of a route below ``chutes/``."""
-    path = re.sub(r"\{n\}", "{n:number}", re.escape(route.path).replace("\\{", "{"))
-    path = path.replace("\\}", "}").replace("{n:number}", r"(?P<n>\d+)")
-    path = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path)
+    steps = re.split(r"\{(\w+)\}", route.path)  # text and names, by turns
+    steps[0::2] = map(re.escape, steps[0::2])
+    steps[1::2] = [f"(?P<{name}>{VALUES.get(name, ANY)})" for name in steps[1::2]]
+    path = "".join(steps)
     found = [f"/{path}"]
     if route.is_of_chute:
-        found.append(f"/(?P<scope>[^/]+)/{path}")
+        found.append(f"/(?P<scope>{ANY})/{path}")
     return found

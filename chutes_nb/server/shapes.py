@@ -31,7 +31,10 @@ class JobsQuery(BaseModel):
     status: State | None = None
     name: Text | None = None
     tag: Text | None = None
+    notebook: Text | None = None
     q: Text | None = None
+    order: Literal["newest", "oldest", "name", "longest"] = "newest"
+    attempts: bool = False
 
 
 class WaitQuery(BaseModel):
@@ -39,6 +42,12 @@ class WaitQuery(BaseModel):
 
     wait: Wait = 0.0
     since: Revision | None = None
+
+
+class DetailQuery(WaitQuery):
+    """As for a status, and how many points of each metric are wanted at most."""
+
+    points: Annotated[int, Field(ge=2, le=1_000_000)] | None = None
 
 
 class LogQuery(BaseModel):
@@ -49,6 +58,19 @@ class LogQuery(BaseModel):
     limit: Annotated[int, Field(ge=4, le=1 << 20)] = 1 << 16
     tail: Annotated[int, Field(ge=0, le=100_000)] | None = None
     download: bool = False
+
+
+class RowsQuery(BaseModel):
+    """Which rows of a table are wanted: all, or those that hold a text, in an order.
+
+    ``sort`` is the number of a column, ``down`` its order; empty cells come last.
+    """
+
+    offset: Annotated[int, Field(ge=0, le=MOST_SQL_INTEGER)] = 0
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+    q: Text | None = None
+    sort: Annotated[int, Field(ge=0, le=1000)] | None = None
+    down: bool = False
 
 
 class ChangesQuery(BaseModel):
@@ -62,6 +84,13 @@ class EventsQuery(BaseModel):
     """From which revision on; from now on where nothing is said."""
 
     since: Revision | None = None
+
+
+class SubmitQuery(BaseModel):
+    """Which job may be given back instead of a new one."""
+
+    reuse: bool | None = None
+    key: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
 
 
 class Extension(BaseModel):
@@ -78,6 +107,7 @@ class Again(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     resume: bool = True
+    code: Literal["same", "current"] = "same"
 
 
 # -- what is answered ----------------------------------------------------------
@@ -118,12 +148,25 @@ class Intent(BaseModel):
     accepted: bool
 
 
+class Span(BaseModel):
+    """When an attempt ran."""
+
+    number: int
+    started_at: float
+    finished_at: float | None
+    status: State
+
+
 class Page(BaseModel):
-    """Jobs, the cursor of the next page, and how many there are of each state."""
+    """Jobs, the cursor of the next page, and how many there are of each state.
+
+    ``attempts`` is there where it was asked for: when those of each job ran.
+    """
 
     jobs: list[StatusInfo]
     next: int | None
     counts: dict[str, int]
+    attempts: dict[str, list[Span]] | None = None
 
 
 class Move(BaseModel):
@@ -176,6 +219,22 @@ class Files(BaseModel):
     files: list[FileAnswer]
 
 
+class StageAnswer(BaseModel):
+    """A stage that a job came to."""
+
+    attempt: int
+    name: str
+    at: float
+
+
+class CheckpointAnswer(BaseModel):
+    """Which attempt and step a job's newest checkpoint is of."""
+
+    attempt: int
+    step: float | None
+    at: float
+
+
 class ResultView(BaseModel):
     """What a result looks like: a MIME bundle."""
 
@@ -195,6 +254,8 @@ class Detail(BaseModel):
     source_first_line: int
     state: dict[str, Any]
     metrics: dict[str, list[tuple[float | None, float | None]]]
+    stages: list[StageAnswer]
+    checkpoint: CheckpointAnswer | None
     files: list[FileAnswer]
     result: ResultView | None
 
@@ -208,6 +269,24 @@ class EndError(BaseModel):
     reason: str | None
 
 
+class Column(BaseModel):
+    """A column of a table."""
+
+    name: str
+    type: Literal["number", "boolean", "time", "text"]
+
+
+class RowsAnswer(BaseModel):
+    """Rows of a table; how many were found, are kept, and were there in all."""
+
+    columns: list[Column]
+    rows: list[list[Any]]
+    offset: int
+    found_rows: int
+    kept_rows: int
+    total_rows: int
+
+
 class Results(BaseModel):
     """What a job returned; ``exact`` where the JSON says all there is to say."""
 
@@ -218,6 +297,25 @@ class Results(BaseModel):
     type: str | None
     view: dict[str, Any] | None
     error: EndError | None
+
+
+class PartialResult(BaseModel):
+    """One partial result; its value is JSON, or null where that could not say it."""
+
+    value: Any
+    exact: bool
+
+
+class Partials(BaseModel):
+    """What a job has emitted, in order."""
+
+    partial: list[PartialResult]
+
+
+class Trace(BaseModel):
+    """Spans as OTLP has them in JSON."""
+
+    resourceSpans: list[dict[str, Any]]  # noqa: N815 - the name that OTLP gives it
 
 
 class Unfinished(BaseModel):

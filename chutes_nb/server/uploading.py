@@ -86,7 +86,7 @@ class NewUpload(Tus):
         said = metadata(self.request.headers.get("Upload-Metadata", ""))
         name = said.get("filename") or said.get("name") or "file"
         kind = said.get("filetype") or said.get("type") or ""
-        uploads = await self.desk.ask(self.desk.uploads)
+        uploads = await self.desk.ask(self.desk.swept_uploads)
         upload = await self.desk.ask(uploads.create, length, name, kind[:200])
         at = await self.desk.ask(uploads.expires_at, upload)
         self.say_expiry(upload, at)

@@ -21,16 +21,18 @@ from ..states import ENDED
 from . import (
     checks,
     disk,
+    finding,
     holding,
     jobs,
+    large,
+    listing,
     logs,
     mending,
     pruning,
     readonly,
-    runs,
     wire,
 )
-from .db import Database, Transaction
+from .db import WAL_LIMIT_BYTES, Database, Transaction
 from .feed import Feed
 from .gate import Gate
 from .journal import Journal
@@ -40,7 +42,7 @@ __all__ = ["Pruned", "Store", "Transaction"]
 
 log = logging.getLogger(__name__)
 
-STORE_MIGRATIONS = ["store_1.sql", "store_2.sql"]
+STORE_MIGRATIONS = [f"store_{number}.sql" for number in range(1, 6)]
 LOG_MIGRATIONS = ["logs_1.sql"]
 
 
@@ -94,11 +96,12 @@ class Store:
         self.home = home.absolute()
         refusal = readonly.refusal(self.home)
         if refusal is None:
-            private_dir(self.home)
+            readonly.make(self.home)
             disk.refuse_network(self.home, file_system(self.home))
         self.runtime = runtime_dir(self.home)
         self.leases = self.home / "leases"
         self.blobs, self.runs = self.home / "blobs", self.home / "runs"
+        self.large = large.Large(self.home / "kept")
         self.journal = Journal(self.home / "outcomes", durability == "full")
         self.ballast = disk.Ballast(self.home / "ballast")
         place = self.home
@@ -147,12 +150,6 @@ class Store:
         self._logs.close()
         self.journal.close()
 
-    def leave_thread(self) -> None:
-        """Close what this thread has opened; for a thread that ends."""
-        for database in (self._db, self._logs):
-            with contextlib.suppress(StoreError):  # the gate is stuck: it stays open
-                database.leave_thread()
-
     # -- the two ways in ---------------------------------------------------------
     def writing(self, *, entered: bool = False) -> AbstractContextManager[Transaction]:
         """Open the only way to write; see :meth:`Database.writing`."""
@@ -184,8 +181,10 @@ class Store:
 
     def checkpoint(self, limit_bytes: int | None = None) -> bool:
         """Fold write-ahead logs that have grown into their files."""
-        limits = () if limit_bytes is None else (limit_bytes,)
-        return bool(self._db.checkpoint(*limits) | self._logs.checkpoint(*limits))
+        limit = WAL_LIMIT_BYTES if limit_bytes is None else limit_bytes
+        # A flood of output is never idle, and fills nothing but its log.
+        of_logs = min(limit, WAL_LIMIT_BYTES)
+        return bool(self._db.checkpoint(limit) | self._logs.checkpoint(of_logs))
 
     def keep_ready(self) -> None:
         """Take the ballast again, write what the journal lacks, find a new file."""
@@ -213,7 +212,8 @@ class Store:
         ------
         StoreError
         """
-        mended = mending.rebuild(self._db, self.journal)
+        is_known = mending.is_wrong(self._db, self.journal)
+        mended = mending.rebuild(self._db, self.journal, is_known=is_known)
         mended = mended or mending.refill(self._db, self.journal)
         logs_mended = mending.rebuild(self._logs, None)
         self.feed.nudge()
@@ -234,7 +234,8 @@ class Store:
         # What the store has lost must not lose its only witness as well.
         mending.refill(self._db, self.journal)
         both = (self._db, self._logs)
-        pruned = pruning.prune(both, self.journal, self.home, older_than_s, keep_bytes)
+        place = (self.home, self.large)
+        pruned = pruning.prune(both, self.journal, place, older_than_s, keep_bytes)
         self.feed.nudge()
         return pruned
 
@@ -264,17 +265,17 @@ class Store:
         """StatusInfo of a job as JSON; raises JobNotFound."""
         return wire.status(self.reader, job)
 
-    def detail(self, job: str) -> dict[str, Any]:
+    def detail(self, job: str, most_points: int | None = None) -> dict[str, Any]:
         """Everything a card shows of a job except its log; raises JobNotFound."""
-        return wire.detail(self.reader, job)
+        return wire.detail(self.reader, job, most_points)
 
     def changes(self, since: int, limit: int = 1000) -> dict[str, Any]:
         """Return jobs and moves newer than a revision."""
         return wire.changes(self.reader, since, limit)
 
     def jobs(self, **filters: Any) -> tuple[list[dict[str, Any]], int | None]:
-        """Page of jobs, newest first, and the next cursor; see ``wire.listed``."""
-        return wire.listed(self.reader, **filters)
+        """Page of jobs, newest first, and the next cursor; see ``listing``."""
+        return listing.listed(self.reader, **filters)
 
     def counts(self) -> dict[str, int]:
         """How many jobs are in each state."""
@@ -303,7 +304,7 @@ class Store:
 
     def find(self, hint: str) -> str:
         """Return the id that an id, its beginning or its ending stands for."""
-        return jobs.find(self.reader, hint)
+        return finding.find(self.reader, hint)
 
     def newest(self) -> str | None:
         """Id of the job submitted last, whoever submitted it."""
@@ -324,14 +325,11 @@ class Store:
         self, job: str, attempt: int, step: float | None, kind: str, body: bytes
     ) -> None:
         """Keep the newest checkpoint of a job; durable when it returns."""
-        with self.writing() as tx:
-            runs.set_checkpoint(tx, job, attempt, step, kind, body, time.time())
-            failpoints.hit("checkpoint.before_commit")
-        failpoints.hit("checkpoint.after_commit")
+        large.save_checkpoint(self._db, self.large, job, attempt, step, kind, body)
 
     def load_checkpoint(self, job: str) -> tuple[str, bytes] | None:
         """Return the newest checkpoint of a job, encoded."""
-        return runs.checkpoint(self.reader, job)
+        return large.load_checkpoint(self.reader, self.large, job)
 
     # -- intents -----------------------------------------------------------------
     def request_cancel(self, job: str, by: str) -> bool:
@@ -340,7 +338,7 @@ class Store:
             asked = jobs.request_cancel(tx, job, by, time.time())
             failpoints.hit("ask.before_commit")
         failpoints.hit("ask.after_commit")
-        self.feed.nudge([job] if self.has_ended(job) else [])
+        self.feed.nudge([job, *tx.ended_too] if self.has_ended(job) else [])
         return asked
 
     def request_extend(self, job: str, seconds: float) -> bool:
@@ -387,6 +385,7 @@ class Store:
         failpoints.hit("delete.between")
         with self.writing_logs() as tx:
             logs.delete(tx, job)
+        self.large.forget(self.reader, job)
         self.feed.nudge()
 
     def data_version(self) -> int:
@@ -397,4 +396,5 @@ class Store:
     def sqlite_notes(self) -> list[str]:
         """Return the SQLite of this process and of each executor, with what to know."""
         own = checks.sqlite_note(sqlite3.sqlite_version)
-        return [own, *(one for one in checks.sqlite_notes(self._db) if one != own)]
+        others = checks.sqlite_notes(self._db)
+        return [own, *(one for one in others if one != own)]

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..processes import Identity
-from . import fleet, jobs, runs
+from . import fleet, jobs
 from .db import Row, Transaction
 from .holding import MAY_START
 from .journal import ATTEMPT
@@ -19,11 +19,11 @@ UPDATE jobs
    SET state = 'running', attempt = attempt + 1, worker = :worker,
        started_at = coalesce(started_at, :now), changed_at = :now,
        progress = NULL, stage = NULL, log_end = 0, reason = NULL, error = NULL,
-       rev = :rev
+       quiet_since = NULL, rev = :rev
  WHERE seq = (SELECT seq FROM jobs
                WHERE executor = :executor AND state IN ('queued', 'retrying')
                  AND lane = 'dask'
-                 AND not_before <= :now AND attempt < max_attempts
+                 AND waits = 0 AND not_before <= :now AND attempt < max_attempts
                  AND (deadline_at IS NULL OR deadline_at > :now)
                  AND (SELECT json_extract(options, '$.address') FROM definitions
                        WHERE key = jobs.definition)
@@ -59,7 +59,7 @@ SELECT max(at)
         SELECT max(at) FROM states WHERE job = :job AND attempt = :attempt)
 """
 SET_ATTEMPT = "UPDATE jobs SET attempt = :attempt WHERE id = :job"
-CHECKPOINT = "SELECT step, kind, body, at FROM checkpoints WHERE job = :job"
+CHECKPOINT_AT = "SELECT at FROM checkpoints WHERE job = :job"
 
 
 def claim(
@@ -104,9 +104,10 @@ def last_told(tx: Transaction, job: str, attempt: int) -> float:
     return 0.0 if row is None or row[0] is None else float(row[0])
 
 
-def checkpoint(tx: Transaction, job: str) -> Row | None:
-    """Return the newest checkpoint with its time, encoded."""
-    return tx.one(CHECKPOINT, {"job": job})
+def checkpoint_at(tx: Transaction, job: str) -> float:
+    """Return when the newest checkpoint was kept; 0 without one."""
+    row = tx.one(CHECKPOINT_AT, {"job": job})
+    return 0.0 if row is None else float(row[0])
 
 
 def settle_in(
@@ -145,10 +146,3 @@ def settle_in(
     row = jobs.claim(tx, job.executor, worker, output, now)
     assert row is not None  # there is but one job, and nothing holds it back
     jobs.request_cancel(tx, job.id, "the end of its dask worker", now)
-
-
-def seed_checkpoint(
-    tx: Transaction, job: str, step: float | None, kind: str, body: bytes
-) -> None:
-    """Put a checkpoint where the next attempt finds it."""
-    runs.set_checkpoint(tx, job, 0, step, kind, body, time.time())

@@ -41,6 +41,7 @@ PRAGMA foreign_keys = ON;
 PRAGMA temp_store = MEMORY;
 """
 VERSION = "PRAGMA user_version"
+VALUE_ERRORS = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError)
 
 
 class Database:
@@ -251,7 +252,7 @@ class Database:
                 raise
             if record and self.journal is not None:
                 self.journal.append(record)
-        except sqlite3.IntegrityError:
+        except VALUE_ERRORS:  # about what was to be written, not about the store
             raise
         except sqlite3.DatabaseError as error:
             raise self._explain(error) from error
@@ -390,11 +391,3 @@ class Database:
         self._local = threading.local()
         for seat in seats:
             seat.close()
-
-    def leave_thread(self) -> None:
-        """Close what this thread has opened: it ends, and the process does not."""
-        seat: Seat | None = getattr(self._local, "seat", None)
-        if seat is not None and self.is_ours:
-            seat.close()
-            self._local.seat = None
-            self._seats.remove(seat)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -59,6 +60,11 @@ def explain(path: Path, error: sqlite3.DatabaseError) -> StoreError:
             f"{path} is damaged ({error}); %chute_doctor --mend moves it aside and "
             "rebuilds the jobs from the journal beside it"
         )
+    if name.startswith("SQLITE_CANTOPEN") and not has_room(path.parent):
+        return StoreFull(
+            f"the disk of {path} has no room for one more file ({error}): remove some "
+            "and try again"
+        )
     if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN")):
         return StoreReadOnly(
             f"{path} cannot be written ({error}); make its folder writable "
@@ -67,6 +73,16 @@ def explain(path: Path, error: sqlite3.DatabaseError) -> StoreError:
     if is_busy(error):
         return StoreBusy(f"{path} is locked by another process ({error})")
     return StoreError(f"{path}: {name} {error}")
+
+
+def has_room(folder: Path) -> bool:
+    """Whether a disk can take one more file, as far as it says."""
+    try:
+        found = os.statvfs(folder)
+    except OSError:
+        return True
+    # A file system that counts no files (Btrfs) says 0 of 0.
+    return found.f_bavail > 0 and (found.f_favail > 0 or not found.f_files)
 
 
 def too_new(path: Path, found: int, known: int) -> StoreTooNew:

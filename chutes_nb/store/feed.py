@@ -7,10 +7,13 @@ store by revision, so nudges may be lost or doubled.
 from __future__ import annotations
 
 import contextlib
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
+
+from ..errors import ChutesError
 
 # Changes of other processes are found by asking this often (3 us each time).
 FOREIGN_POLL_S = 0.1
@@ -62,6 +65,9 @@ class Feed:
         """Say that this process runs nothing any more; others may end its jobs."""
         with self._changed:
             self._live.clear()
+            is_waited_for = bool(self._waiting)
+        if is_waited_for:
+            self._follow()
 
     def wait(self, since: int, timeout_s: float) -> int:
         """Block until the revision passes ``since``, at most so many seconds.
@@ -107,17 +113,24 @@ class Feed:
         What this process ends is told by :meth:`nudge`, so a slow look is enough
         here, and it costs the same however many jobs are waited for.
         """
-        rev = max(self._revision() - 1, 0)
-        with self._changed:
-            early = list(self._waiting)
-        self.nudge([job for job in early if self._has_ended(job)])
+        rev = None
         while True:
-            time.sleep(FOREIGN_POLL_S)
-            newest = self._revision()
-            if newest > rev:
-                self.nudge(self._ended_since(rev))
-                rev = newest
+            # A store that cannot be read now is mended by somebody, or freed.
+            with contextlib.suppress(ChutesError, sqlite3.Error, OSError):
+                rev = self._tell_ends(rev)
             with self._changed:
                 if not self._waiting:
                     self._follower = None
                     return
+            time.sleep(FOREIGN_POLL_S)
+
+    def _tell_ends(self, since: int | None) -> int:
+        """Tell the ends newer than a revision, all at first; gives the newest."""
+        newest = self._revision()  # first: more may end meanwhile
+        if since is None:
+            with self._changed:
+                early = list(self._waiting)
+            self.nudge([job for job in early if self._has_ended(job)])
+        elif newest > since:
+            self.nudge(self._ended_since(since))
+        return newest

@@ -34,6 +34,19 @@ ON CONFLICT (chute) DO UPDATE
    SET is_paused = excluded.is_paused, by = excluded.by, at = excluded.at,
        rev = excluded.rev
 """
+# Two statements, since each state has an index of its own.
+MOVE_WAITING = """
+UPDATE jobs
+   SET not_before = iif(not_before > 0, not_before + :by_s, 0),
+       deadline_at = deadline_at + :by_s, rev = :rev
+ WHERE executor = :executor AND state IN ('queued', 'retrying')
+   AND (not_before > 0 OR deadline_at IS NOT NULL)
+"""
+MOVE_RUNNING = """
+UPDATE jobs
+   SET deadline_at = deadline_at + :by_s, rev = :rev
+ WHERE executor = :executor AND state = 'running' AND deadline_at IS NOT NULL
+"""
 GET_PAUSE = "SELECT is_paused FROM pauses WHERE chute = :chute"
 CHANGED = "SELECT 1 FROM pauses WHERE rev > :since LIMIT 1"
 
@@ -47,6 +60,13 @@ def set_pause(tx: Transaction, chute: str, is_paused: bool, by: str, at: float) 
     tx.run(SET_PAUSE, facts | {"rev": tx.rev})
     tx.facts.append((PAUSE, *facts.values()))
     return True
+
+
+def move_times(tx: Transaction, executor: str, by_s: float) -> None:
+    """Let what an executor's jobs wait for move along with a clock that was set."""
+    place = {"executor": executor, "by_s": by_s, "rev": tx.rev}
+    tx.run(MOVE_WAITING, place)
+    tx.run(MOVE_RUNNING, place)
 
 
 def is_paused(tx: Transaction, chute: str) -> bool:

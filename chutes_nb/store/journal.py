@@ -24,7 +24,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from .. import failpoints
 from ..paths import PRIVATE_FILE
+from .ids import new_id
 
 Fact = tuple[Any, ...]
 
@@ -34,6 +36,7 @@ PARTIAL, FILE = "pf"
 EXECUTOR, EXECUTOR_GONE, EXECUTOR_REOPENED, INHERITED = "Enoh"
 WORKER, BORN, WORKER_GONE = "Wbk"
 PAUSE = "P"
+RELEASED = "r"
 
 SEGMENT_BYTES = 8 << 20
 # What a loss of power may cost; a kill costs nothing.
@@ -88,9 +91,11 @@ class Journal:
         A disk without room keeps nobody from going on, since the commit is there:
         the record stays in memory until it can be written.
         """
+        failpoints.hit("journal.before_append")
         self._unwritten.append(record)
         with contextlib.suppress(OSError):
             self.flush()
+        failpoints.hit("journal.after_append")
 
     def flush(self) -> None:
         """Write what could not be written before.
@@ -177,8 +182,8 @@ class Journal:
         appends to the others.
         """
         path = self.path(number)
-        aside = path.with_suffix(".new")
-        fd = os.open(aside, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, PRIVATE_FILE)
+        aside = path.with_suffix(f".{new_id()}.new")  # two may do so at once
+        fd = os.open(aside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, PRIVATE_FILE)
         with os.fdopen(fd, "wb") as file:
             rev = 0
             for rev, facts in parsed(path.read_bytes()):
@@ -187,6 +192,7 @@ class Journal:
             file.write(packed(rev, []))  # the newest revision stays known
             file.flush()
             os.fsync(fd)
+        failpoints.hit("journal.before_replace")
         os.replace(aside, path)
         sync_folder(self.folder)
 
@@ -202,9 +208,11 @@ class Journal:
         while self._dirty.wait(SYNC_IDLE_S):
             time.sleep(SYNC_INTERVAL_S)  # whatever comes meanwhile goes along
             self._dirty.clear()
-            with self._lock:
+            fd = -1
+            with self._lock, contextlib.suppress(OSError):  # no descriptor is left
                 fd = os.dup(self._fd) if self._fd >= 0 else -1
             if fd >= 0:
+                failpoints.hit("journal.before_sync")
                 with contextlib.suppress(OSError):
                     os.fdatasync(fd)
                 os.close(fd)

@@ -24,11 +24,11 @@ UPDATE jobs
    SET state = 'running', attempt = attempt + 1, worker = :worker,
        started_at = coalesce(started_at, :now), changed_at = :now,
        progress = NULL, stage = NULL, log_end = 0, reason = NULL, error = NULL,
-       rev = :rev
+       quiet_since = NULL, rev = :rev
  WHERE seq = (SELECT seq FROM jobs
                WHERE executor = :executor AND state IN ('queued', 'retrying')
                  AND lane = 'kernel'
-                 AND not_before <= :now AND attempt < max_attempts
+                 AND waits = 0 AND not_before <= :now AND attempt < max_attempts
                  AND (deadline_at IS NULL OR deadline_at > :now)
                  AND (definition IN (SELECT value FROM json_each(:keys))
                       OR input_kind = '{PAYLOAD}'

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from ..folding import fold
 from .db import Row, Transaction
 
 HEAD_BYTES = 8 << 20
@@ -157,21 +158,36 @@ def whole_characters(body: bytes) -> bytes:
 
 
 def last(tx: Transaction, job: str, attempt: int, lines: int) -> list[str]:
-    """Return the last lines of an attempt's log, without their line ends."""
-    body, before = b"", 1 << 62
-    while body.count(b"\n") <= lines:
+    """Return the last lines of an attempt's log, redraws folded, without line ends."""
+    parts: list[bytes] = []
+    before, size = 1 << 62, 0
+    while size < TAIL_BYTES and not _has_lines(parts, lines):
         place = {"job": job, "attempt": attempt, "before": before}
         row = tx.one(BACKWARDS, place)
-        if row is None or (body and row["stop"] != before):
+        if row is None or (parts and row["stop"] != before):
             break
-        body, before = row["body"] + body, row["start"]
-    text = body.decode("utf-8", "replace")
-    folded = [
-        line.rsplit("\r", 1)[-1] for line in text.replace("\r\n", "\n").split("\n")
-    ]
-    if folded and not folded[-1]:
-        folded.pop()
-    return folded[-lines:] if lines else []
+        parts.append(row["body"])
+        before, size = row["start"], size + len(row["body"])
+    found = _lines_of(parts)
+    return found[-lines:] if lines else []
+
+
+def _has_lines(parts: list[bytes], wanted: int) -> bool:
+    """Whether the end of a log is certain to have more lines than are wanted."""
+    if sum(part.count(b"\n") for part in parts) <= wanted:
+        return False
+    # Nested bars go down by line ends and climb again: these make no lines.
+    has_climbs = any(b"\x1b[A" in part for part in parts)
+    return not has_climbs or len(_lines_of(parts)) > wanted
+
+
+def _lines_of(parts: list[bytes]) -> list[str]:
+    """Fold the end of a log, whose last part comes first, into lines."""
+    text = b"".join(reversed(parts)).decode("utf-8", "replace")
+    found = fold(text).split("\n")
+    if found and not found[-1]:
+        found.pop()
+    return found
 
 
 def last_attempt(tx: Transaction, job: str) -> int:

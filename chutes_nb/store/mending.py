@@ -10,7 +10,8 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from . import witness
+from .. import failpoints
+from . import contents, witness
 from .db import Database
 from .faults import decoded
 from .gate import Gate
@@ -70,7 +71,18 @@ def damage(path: Path) -> str | None:
     return None if row[0] == "ok" else str(row[0])
 
 
-def rebuild(database: Database, journal: Journal | None) -> Mended | None:
+def is_wrong(database: Database, journal: Journal) -> bool:
+    """Whether the values in a file's rows are not those that the journal has."""
+    records = list(journal.records())  # before the store, which may only be ahead
+    try:
+        return any(True for _ in contents.differences(database.reader, records))
+    except contents.UNREADABLE:
+        return True
+
+
+def rebuild(
+    database: Database, journal: Journal | None, *, is_known: bool = False
+) -> Mended | None:
     """Put a damaged file aside and make a new one; None where it was sound.
 
     Other processes that have it open turn to the new file at their next write.
@@ -79,20 +91,25 @@ def rebuild(database: Database, journal: Journal | None) -> Mended | None:
     ----------
     journal : Journal or None
         None for a file without a second witness: it begins anew, empty.
+    is_known : bool
+        The file is known to be damaged where SQLite finds nothing to say.
     """
     path = database.path
     gate = Gate(path.with_name(path.name + ".gate"))
     gate.enter()
     try:
-        if not path.exists() or damage(path) is None:
+        if not path.exists() or (damage(path) is None and not is_known):
             _unmark(database)
             return None
         fresh = path.with_name(path.name + ".new")
         for suffix in (*SUFFIXES, ".gate"):
             fresh.with_name(fresh.name + suffix).unlink(missing_ok=True)
         changed = _fill(database.sibling(fresh), journal)
+        failpoints.hit("mend.before_aside")
         aside = _put_aside(path)
+        failpoints.hit("mend.between")
         os.replace(fresh, path)
+        failpoints.hit("mend.after_replace")
         fresh.with_name(fresh.name + ".gate").unlink(missing_ok=True)
         sync_folder(path.parent)
         _unmark(database)

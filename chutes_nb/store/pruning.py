@@ -7,14 +7,17 @@ import os
 import re
 import shutil
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from .. import failpoints
 from . import jobs, logs, witness
 from .blobs import blob_path
 from .db import Database, Transaction
 from .journal import Journal
+from .large import Large
 
 BATCH = 200
 # A content is there a moment before the row that refers to it.
@@ -35,18 +38,24 @@ SELECT j.id, j.finished_at IS NOT NULL AS is_ended,
        + coalesce((SELECT length(body) FROM checkpoints WHERE job = j.id), 0)
        + (SELECT coalesce(sum(length(body)), 0) FROM partials WHERE job = j.id)
        + (SELECT coalesce(sum(size), 0) FROM files WHERE job = j.id) AS bytes,
-       (SELECT blob FROM results WHERE job = j.id) AS blob
+       (SELECT blob FROM results WHERE job = j.id) AS blob, j.input, j.definition
   FROM jobs j
  ORDER BY coalesce(j.finished_at, 9e99)
 """
+CODES = "SELECT key, code FROM definitions WHERE key IN (SELECT definition FROM jobs)"
 LOG_WEIGHTS = "SELECT job, sum(length(body)) FROM chunks GROUP BY job"
-# Whatever an executor that lives has written, it believes to be there.
+# While a kernel lives that may have made it, the newest of a name can be submitted
+# by that name; one that was superseded only costs its arrays on the disk.
 UNUSED_DEFINITIONS = """
 DELETE FROM definitions
  WHERE key NOT IN (SELECT definition FROM jobs)
-   AND created_at < (SELECT coalesce(min(started_at), :now)
-                       FROM executors WHERE ended_at IS NULL)
    AND created_at < :now - :young
+   AND (created_at < (SELECT coalesce(min(started_at), :now)
+                        FROM executors WHERE ended_at IS NULL)
+        OR EXISTS (SELECT 1 FROM definitions later
+                    WHERE later.chute = definitions.chute
+                      AND later.name = definitions.name
+                      AND later.created_at > definitions.created_at))
 """
 LIVE_WORKERS = """
 SELECT id FROM workers WHERE ended_at IS NULL
@@ -57,6 +66,7 @@ UNION ALL SELECT setup FROM definitions
 UNION ALL SELECT input FROM jobs
 UNION ALL SELECT blob FROM results WHERE blob IS NOT NULL
 UNION ALL SELECT body FROM results WHERE body IS NOT NULL
+UNION ALL SELECT view FROM results WHERE view IS NOT NULL
 UNION ALL SELECT sha256 FROM files
 UNION ALL SELECT body FROM partials
 UNION ALL SELECT body FROM checkpoints
@@ -88,24 +98,48 @@ def old_jobs(tx: Transaction, before: float) -> list[str]:
 
 
 def heavy_jobs(
-    tx: Transaction, log_tx: Transaction, blobs: Path, keep_bytes: int
+    readers: tuple[Transaction, Transaction],
+    blobs: Path,
+    large: Large,
+    keep_bytes: int,
 ) -> list[str]:
-    """Ended jobs, oldest first, without which the others take at most so many bytes."""
+    """Ended jobs, oldest first, without which the others take at most so many bytes.
+
+    Arrays and frames that several jobs were given weigh once, and go with the last.
+
+    Parameters
+    ----------
+    readers : tuple
+        Of the jobs and of the logs.
+    """
+    tx, log_tx = readers
     written = {row[0]: row[1] for row in log_tx.each(LOG_WEIGHTS)}
-    weights: list[tuple[str, int]] = []
+    carried = {row["key"]: _named(row["code"]) for row in tx.each(CODES)}
+    users: Counter[str] = Counter()
+    ended: list[tuple[str, int, set[str]]] = []
     total = 0
     for row in tx.each(WEIGHTS):
         weight = row["bytes"] + written.get(row["id"], 0) + _size(blobs, row["blob"])
+        weight += large.weight(row["id"])
         total += weight
+        given = _named(row["input"]) | carried[row["definition"]]
+        users.update(given)
         if row["is_ended"]:
-            weights.append((row["id"], weight))
+            ended.append((row["id"], weight, given))
+    total += sum(_size(blobs, name) for name in users)
     found = []
-    for job, weight in weights:
+    for job, weight, given in ended:
         if total <= keep_bytes:
             break
-        total -= weight
+        users.subtract(given)
+        total -= weight + sum(_size(blobs, name) for name in given if not users[name])
         found.append(job)
     return found
+
+
+def _named(body: bytes) -> set[str]:
+    """Hashes that occur in something: the contents it needs are among them."""
+    return {name.decode() for name in NAME.findall(body)}
 
 
 def _size(blobs: Path, sha256: str | None) -> int:
@@ -124,6 +158,7 @@ def forget(database: Database, log_database: Database, ids: list[str]) -> int:
         batch = ids[at : at + BATCH]
         with database.writing() as tx:
             batch = [job for job in batch if jobs.delete(tx, job)]
+        failpoints.hit("prune.between")
         with log_database.writing() as tx:
             for job in batch:
                 logs.delete(tx, job)
@@ -146,7 +181,7 @@ def mentioned(tx: Transaction) -> set[str]:
     found: set[str] = set()
     for row in tx.each(MENTIONS):
         body = row[0].encode() if isinstance(row[0], str) else row[0]
-        found.update(name.decode() for name in NAME.findall(body))
+        found |= _named(body)
     return found
 
 
@@ -225,7 +260,7 @@ def folder_bytes(home: Path) -> int:
 def prune(
     databases: tuple[Database, Database],
     journal: Journal,
-    home: Path,
+    place: tuple[Path, Large],
     older_than_s: float | None,
     keep_bytes: int | None,
 ) -> Pruned:
@@ -235,7 +270,10 @@ def prune(
     ----------
     databases : tuple
         That of the jobs and that of the logs.
+    place : tuple
+        The store's folder, and its large files.
     """
+    home, large = place
     main, log_database = databases
     before = folder_bytes(home)
     blobs, runs = home / "blobs", home / "runs"
@@ -244,11 +282,16 @@ def prune(
         ids = old_jobs(main.reader, time.time() - older_than_s)
     gone = forget(main, log_database, ids)
     if keep_bytes is not None:
-        heavy = heavy_jobs(main.reader, log_database.reader, blobs, keep_bytes)
+        readers = (main.reader, log_database.reader)
+        heavy = heavy_jobs(readers, blobs, large, keep_bytes)
         gone += forget(main, log_database, heavy)
     forget_definitions(main)
     files = remove(orphaned_blobs(main.reader, blobs))
+    files += remove(large.orphans(main.reader))
     files += remove(orphaned_runs(main.reader, runs))
+    young = time.time() - YOUNG_S
+    remove(one for one in journal.folder.glob("*.new") if _is_older(one, young))
+    failpoints.hit("prune.before_compact")
     if gone:
         compact(journal, main)
     for database in databases:

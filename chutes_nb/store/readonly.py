@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import sqlite3
 import tempfile
 from pathlib import Path
 
-from ..errors import StoreReadOnly
+from ..errors import StoreFull, StoreReadOnly
 from ..paths import private_dir
 from .gate import Gate
 
@@ -26,6 +27,24 @@ def refusal(home: Path) -> StoreReadOnly | None:
     if not (home / "store.db").exists():
         raise error
     return error
+
+
+def make(home: Path) -> None:
+    """Make a store's folder where it is missing.
+
+    Raises
+    ------
+    StoreError
+        If that cannot be, or the folder is not one's own.
+    """
+    try:
+        private_dir(home)
+    except OSError as error:
+        kind = StoreFull if error.errno == errno.ENOSPC else StoreReadOnly
+        raise kind(
+            f"the store's folder {home} cannot be made ({error.strerror}); set "
+            "CHUTES_NB_HOME to a folder that can be"
+        ) from error
 
 
 def readable(home: Path, runtime: Path) -> Path:

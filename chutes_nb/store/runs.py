@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
+from .blobs import blob_path
 from .db import Row, Transaction
 from .journal import FILE, PARTIAL
 
@@ -13,18 +15,32 @@ from .journal import FILE, PARTIAL
 NOTE = """
 UPDATE jobs
    SET progress = coalesce(:progress, progress), stage = coalesce(:stage, stage),
-       log_end = max(log_end, :log_end), rev = :rev
+       log_end = max(log_end, :log_end), rev = :rev,
+       quiet_since = CASE WHEN :quiet_since IS NOT NULL THEN :quiet_since
+                          WHEN :progress IS NOT NULL OR :log_end > log_end THEN NULL
+                          ELSE quiet_since END
  WHERE id = :job AND attempt = :attempt
 """
+# The same stage told twice in a row is one.
+ADD_STAGE = """
+INSERT INTO stages (job, attempt, name, at)
+SELECT :job, :attempt, :name, :at
+ WHERE :name IS NOT (SELECT name FROM stages
+                      WHERE job = :job AND attempt = :attempt
+                      ORDER BY seq DESC LIMIT 1)
+   AND (SELECT count(*) FROM stages WHERE job = :job) < 1000
+"""
+GET_STAGES = "SELECT attempt, name, at FROM stages WHERE job = :job ORDER BY seq"
 ADD_METRIC = """
 INSERT INTO metrics (job, attempt, name, step, value, at)
 VALUES (:job, :attempt, :name, :step, :value, :at)
 """
 SET_STATE = """
-INSERT INTO states (job, attempt, body, exact, at)
-VALUES (:job, :attempt, :body, :exact, :at)
+INSERT INTO states (job, attempt, body, exact, file, at)
+VALUES (:job, :attempt, :body, :exact, :file, :at)
 ON CONFLICT (job, attempt) DO UPDATE
-   SET body = excluded.body, exact = excluded.exact, at = excluded.at
+   SET body = excluded.body, exact = excluded.exact, file = excluded.file,
+       at = excluded.at
 """
 GET_STATE = "SELECT * FROM states WHERE job = :job ORDER BY attempt DESC LIMIT 1"
 GET_METRICS = """
@@ -34,22 +50,25 @@ SELECT name, step, value
    AND attempt = (SELECT max(attempt) FROM metrics WHERE job = :job)
  ORDER BY seq
 """
+# A kind that ends so: the body is the hash of the content, which lies in a file.
+IN_FILE = "@"
 ADD_PARTIAL = """
 INSERT INTO partials (job, attempt, kind, body, at)
 VALUES (:job, :attempt, :kind, :body, :at)
 """
 GET_PARTIALS = "SELECT kind, body FROM partials WHERE job = :job ORDER BY seq"
 SET_CHECKPOINT = """
-INSERT INTO checkpoints (job, attempt, step, kind, body, at)
-VALUES (:job, :attempt, :step, :kind, :body, :at)
+INSERT INTO checkpoints (job, attempt, step, kind, body, file, at)
+VALUES (:job, :attempt, :step, :kind, :body, :file, :at)
 ON CONFLICT (job) DO UPDATE
    SET attempt = excluded.attempt, step = excluded.step, kind = excluded.kind,
-       body = excluded.body, at = excluded.at
+       body = excluded.body, file = excluded.file, at = excluded.at
 """
 GET_CHECKPOINT = "SELECT * FROM checkpoints WHERE job = :job"
+CHECKPOINT_FACTS = ("attempt", "step", "at")
 COPY_CHECKPOINT = """
-INSERT INTO checkpoints (job, attempt, step, kind, body, at)
-SELECT :job, 0, step, kind, body, at FROM checkpoints WHERE job = :source
+INSERT INTO checkpoints (job, attempt, step, kind, body, file, at)
+SELECT :job, 0, step, kind, body, file, at FROM checkpoints WHERE job = :source
 """
 ADD_FILE = """
 INSERT INTO files (job, attempt, n, name, origin, size, type, sha256)
@@ -57,6 +76,13 @@ VALUES (:job, :attempt,
         (SELECT coalesce(max(n), 0) + 1 FROM files WHERE job = :job),
         :name, :origin, :size, :type, :sha256)
 """
+# What is shown anew takes the place of what was shown.
+REPLACE_FILE = """
+UPDATE files
+   SET size = :size, type = :type, sha256 = :sha256
+ WHERE job = :job AND attempt = :attempt AND origin = :origin AND name = :name
+"""
+SHOWN = "shown:"
 GET_FILES = "SELECT * FROM files WHERE job = :job ORDER BY n"
 
 
@@ -90,11 +116,30 @@ def note(
     progress: Mapping[str, Any] | None = None,
     stage: str | None = None,
     log_end: int = 0,
+    quiet_since: float | None = None,
 ) -> None:
-    """Write how far a job is; what is None stays as it was."""
+    """Write how far a job is; what is None stays as it was.
+
+    Parameters
+    ----------
+    quiet_since : float, optional
+        Since when the attempt is silent for longer than is usual for it, in seconds
+        since 1970; the next output or progress clears it.
+    """
     told = None if progress is None else json.dumps(progress)
-    place = {"job": job, "attempt": attempt, "rev": tx.rev}
+    place = {"job": job, "attempt": attempt, "rev": tx.rev, "quiet_since": quiet_since}
     tx.run(NOTE, place | {"progress": told, "stage": stage, "log_end": log_end})
+
+
+def add_stage(tx: Transaction, job: str, attempt: int, name: str, at: float) -> None:
+    """Write that an attempt has come to a stage."""
+    note(tx, job, attempt, stage=name)
+    tx.run(ADD_STAGE, {"job": job, "attempt": attempt, "name": name, "at": at})
+
+
+def stages(tx: Transaction, job: str) -> list[Row]:
+    """Every stage that a job came to, oldest first: attempt, name, at."""
+    return tx.all(GET_STAGES, {"job": job})
 
 
 def add_metrics(
@@ -120,10 +165,22 @@ def metrics(tx: Transaction, job: str) -> dict[str, list[tuple[float | None, flo
 
 
 def set_state(
-    tx: Transaction, job: str, attempt: int, body: str, exact: bytes | None, at: float
+    tx: Transaction,
+    job: str,
+    attempt: int,
+    body: str,
+    exact: bytes | None,
+    at: float,
+    file: str | None = None,
 ) -> None:
-    """Keep the run's state: a JSON preview, and the exact values where they pickle."""
-    place = {"job": job, "attempt": attempt, "body": body}
+    """Keep the run's state: a JSON preview, and the exact values where they pickle.
+
+    Parameters
+    ----------
+    file : str, optional
+        Where the exact values are, if they are too many for a row.
+    """
+    place = {"job": job, "attempt": attempt, "body": body, "file": file}
     tx.run(SET_STATE, place | {"exact": exact, "at": at})
 
 
@@ -141,9 +198,15 @@ def add_partial(
     tx.facts.append((PARTIAL, *place.values()))
 
 
-def partials(tx: Transaction, job: str) -> list[tuple[str, bytes]]:
+def partials(tx: Transaction, job: str, blobs: Path) -> list[tuple[str, bytes]]:
     """Every partial result, in order, encoded."""
-    return [(kind, body) for kind, body in tx.all(GET_PARTIALS, {"job": job})]
+    found = []
+    for kind, body in tx.all(GET_PARTIALS, {"job": job}):
+        if kind.endswith(IN_FILE):
+            kind = kind.removesuffix(IN_FILE)
+            body = blob_path(blobs, body.decode()).read_bytes()
+        found.append((kind, body))
+    return found
 
 
 def set_checkpoint(
@@ -154,16 +217,22 @@ def set_checkpoint(
     kind: str,
     body: bytes,
     at: float,
+    file: str | None = None,
 ) -> None:
-    """Keep the newest checkpoint of a job."""
+    """Keep the newest checkpoint of a job, in its row or as a file."""
     place = {"job": job, "attempt": attempt, "step": step, "kind": kind}
-    tx.run(SET_CHECKPOINT, place | {"body": body, "at": at})
+    tx.run(SET_CHECKPOINT, place | {"body": body, "file": file, "at": at})
 
 
-def checkpoint(tx: Transaction, job: str) -> tuple[str, bytes] | None:
-    """Return the newest checkpoint, encoded."""
+def checkpoint(tx: Transaction, job: str) -> Row | None:
+    """Return the newest checkpoint: kind, and body or file."""
+    return tx.one(GET_CHECKPOINT, {"job": job})
+
+
+def checkpoint_facts(tx: Transaction, job: str) -> dict[str, Any] | None:
+    """Say of which attempt and step the newest checkpoint is; None without one."""
     row = tx.one(GET_CHECKPOINT, {"job": job})
-    return None if row is None else (row["kind"], row["body"])
+    return None if row is None else {name: row[name] for name in CHECKPOINT_FACTS}
 
 
 def copy_checkpoint(tx: Transaction, source: str, job: str) -> None:
@@ -176,7 +245,9 @@ def add_files(
 ) -> None:
     """Keep files with a job."""
     for file in files:
-        tx.run(ADD_FILE, file._asdict() | {"job": job, "attempt": attempt})
+        place = file._asdict() | {"job": job, "attempt": attempt}
+        if not (file.origin.startswith(SHOWN) and tx.run(REPLACE_FILE, place)):
+            tx.run(ADD_FILE, place)
         tx.facts.append((FILE, job, attempt, *file))
 
 

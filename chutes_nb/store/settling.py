@@ -36,14 +36,12 @@ def write_tellings(
         if kind == "metric":
             points.append(value)
         elif kind == "stage":
-            runs.note(tx, job, attempt, stage=value)
+            runs.add_stage(tx, job, attempt, value, at)
         elif kind == "state":
-            runs.set_state(tx, job, attempt, value[0], value[1], at)
+            body, exact, file = value
+            runs.set_state(tx, job, attempt, body, exact, at, file)
         elif kind == "partial":
             runs.add_partial(tx, job, attempt, value[0], value[1], at)
-        elif kind == "checkpoint":
-            step, how, body = value
-            runs.set_checkpoint(tx, job, attempt, step, how, body, at)
         elif kind == "file":
             runs.add_files(tx, job, attempt, [runs.KeptFile(*value)])
     runs.add_metrics(tx, job, attempt, points, at)
@@ -92,6 +90,18 @@ def finish_attempt(
         write_tellings(tx, job, attempt, told, now)
     runs.add_files(tx, job, attempt, files)
     return verdict.state
+
+
+def bare(ending: Ending, error: Exception) -> Ending:
+    """Return the end of an attempt whose own end no store can take.
+
+    A job has to end; what it left (too large, no text) is told in the reason.
+    """
+    is_good = ending.state is State.COMPLETED
+    state = State.FAILED if is_good else ending.state
+    reason = f"what it left cannot be stored: {error}"
+    told = {"type": "ResultNotStorable", "message": reason, "traceback": ""}
+    return Ending(state, reason, told, may_retry=False)
 
 
 def _as_asked(tx: Transaction, job: str, ending: Ending, policy: RetryPolicy) -> Ending:

@@ -4,6 +4,16 @@ from __future__ import annotations
 
 from .bundle import LIMIT_BYTES, TABLE_MIME, view
 from .jsonable import preview
+from .pages import Pages, packed, wanted
 from .text import safe_repr
 
-__all__ = ["LIMIT_BYTES", "TABLE_MIME", "preview", "safe_repr", "view"]
+__all__ = [
+    "LIMIT_BYTES",
+    "TABLE_MIME",
+    "Pages",
+    "packed",
+    "preview",
+    "safe_repr",
+    "view",
+    "wanted",
+]

@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .images import png_of
+from .images import png_of, type_of
 from .jsonable import preview
 from .tables import of_dicts, of_frame
 from .text import clean, safe_repr, type_name
@@ -65,6 +65,9 @@ def _show_table(value: Any) -> dict[str, Any]:
 
 
 def _show_image(value: Any) -> dict[str, Any]:
+    if isinstance(value, bytes):
+        mime = type_of(value)
+        return {mime: base64.b64encode(value).decode("ascii")} if mime else {}
     png = png_of(value)
     return {"image/png": base64.b64encode(png).decode("ascii")} if png else {}
 
@@ -72,7 +75,9 @@ def _show_image(value: Any) -> dict[str, Any]:
 def _show_json(value: Any) -> dict[str, Any]:
     is_record = dataclasses.is_dataclass(value) and not isinstance(value, type)
     is_model = hasattr(type(value), "model_fields") and not isinstance(value, type)
-    is_scalar = type(value).__module__ == "numpy" and hasattr(value, "tolist")
+    is_scalar = type(value).__module__ in ("numpy", "torch") and hasattr(
+        value, "tolist"
+    )
     if isinstance(value, _JSON_TYPES) or is_record or is_model or is_scalar:
         return {"application/json": preview(value)}
     return {}

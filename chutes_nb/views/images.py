@@ -25,6 +25,24 @@ def png_of(value: Any) -> bytes | None:
     return None
 
 
+# How files begin that a page can show.
+BEGINNINGS = {
+    b"\x89PNG\r\n\x1a\n": "image/png",
+    b"\xff\xd8\xff": "image/jpeg",
+    b"GIF87a": "image/gif",
+    b"GIF89a": "image/gif",
+    b"%PDF-": "application/pdf",
+}
+
+
+def type_of(body: bytes) -> str | None:
+    """Tell the media type of a picture or document from its first bytes."""
+    for beginning, mime in BEGINNINGS.items():
+        if body.startswith(beginning):
+            return mime
+    return None
+
+
 def _figure(value: Any) -> Any:
     module = sys.modules.get("matplotlib.figure")
     if module is None:

@@ -11,24 +11,55 @@ from .text import clean, safe_repr
 ROWS = 1_000
 COLUMNS = 200
 CELL = 500  # characters of one cell
-SAMPLE = 50  # dicts looked at before a list is called a table
+INT_LIMIT = 1 << 63
+
+
+Rows = list[list[Any]]
+Columns = list[dict[str, str]]
 
 
 def of_frame(value: Any) -> dict[str, Any] | None:
     """Make a table of a pandas or polars frame or series; None for others."""
+    found = _frame(value)
+    if found is None:
+        return None
+    frame, pandas = found
+    if pandas is not None:
+        columns, rows = _of_pandas(frame, pandas, 0, ROWS)
+        return _table(columns, rows, len(frame), is_cut=frame.shape[1] > COLUMNS)
+    columns, rows = _of_polars(frame, 0, ROWS)
+    return _table(columns, rows, frame.height, is_cut=frame.width > COLUMNS)
+
+
+def rows_of(value: Any, start: int, count: int) -> Rows:
+    """Give so many rows of a frame or a list of dicts; none where it is no table."""
+    found = _frame(value)
+    if found is not None:
+        frame, pandas = found
+        if pandas is not None:
+            return _of_pandas(frame, pandas, start, count)[1]
+        return _of_polars(frame, start, count)[1]
+    names = _names(value)
+    if names is None:
+        return []
+    return _rows_of_dicts(value[start : start + count], names)
+
+
+def _frame(value: Any) -> tuple[Any, Any] | None:
+    """Give a frame, and pandas where it is one of pandas; None for what is none."""
     pandas, polars = sys.modules.get("pandas"), sys.modules.get("polars")
     if pandas is not None:
         series, frame = _classes(pandas)
         if isinstance(value, series):
             value = value.to_frame(name=value.name if value.name is not None else 0)
         if isinstance(value, frame):
-            return _of_pandas(value, pandas)
+            return value, pandas
     if polars is not None:
         series, frame = _classes(polars)
         if isinstance(value, series):
             value = value.to_frame()
         if isinstance(value, frame):
-            return _of_polars(value)
+            return value, None
     return None
 
 
@@ -39,6 +70,19 @@ def _classes(module: Any) -> tuple[Any, Any]:
 
 def of_dicts(value: Any) -> dict[str, Any] | None:
     """Make a table of a non-empty list of dicts with text keys; None for others."""
+    names = _names(value)
+    if names is None:
+        return None
+    rows = _rows_of_dicts(value[:ROWS], names)
+    columns = [
+        {"name": clean(name, CELL), "type": _kind([row[i] for row in rows])}
+        for i, name in enumerate(names)
+    ]
+    return _table(columns, rows, len(value), is_cut=False)
+
+
+def _names(value: Any) -> list[str] | None:
+    """Name the columns of a list of dicts, as its first rows have them."""
     if type(value) is not list or not value:
         return None
     names: dict[str, None] = {}
@@ -48,49 +92,52 @@ def of_dicts(value: Any) -> dict[str, Any] | None:
         names.update(dict.fromkeys(row))
         if len(names) > COLUMNS:
             return None
-    if not names:
-        return None
-    rows = [[_cell(row.get(name)) for name in names] for row in value[:ROWS]]
-    columns = [
-        {"name": clean(name, CELL), "type": _kind([row[i] for row in rows])}
-        for i, name in enumerate(names)
+    return list(names) or None
+
+
+def _rows_of_dicts(items: list[Any], names: list[str]) -> Rows:
+    """Give the cells of dicts; what is none, behind the first rows, is empty."""
+    return [
+        [_cell(row.get(name)) if isinstance(row, dict) else None for name in names]
+        for row in items
     ]
-    return _table(columns, rows, len(value), is_cut=False)
 
 
-def _of_pandas(frame: Any, pandas: Any) -> dict[str, Any]:
-    head = frame.iloc[:ROWS, :COLUMNS]
+def _of_pandas(frame: Any, pandas: Any, start: int, count: int) -> tuple[Columns, Rows]:
+    part = frame.iloc[start : start + count, :COLUMNS]
     columns = [
         {"name": _label(name), "type": _dtype(dtype)}
-        for name, dtype in zip(head.columns, head.dtypes, strict=True)
+        for name, dtype in zip(part.columns, part.dtypes, strict=True)
     ]
-    series = [head.iloc[:, i].tolist() for i in range(head.shape[1])]
+    series = [_filled(part.iloc[:, i]) for i in range(part.shape[1])]
     is_plain = isinstance(frame.index, pandas.RangeIndex)
     if not is_plain:  # else the index only counts the rows
         name = " / ".join(_label(n) for n in frame.index.names if n is not None)
         columns.insert(0, {"name": name or "index", "type": _dtype(frame.index.dtype)})
-        series.insert(0, head.index.tolist())
-    missing = pandas.isna
-    rows = [
-        [None if _is_missing(item, missing) else _cell(item) for item in row]
-        for row in zip(*series, strict=True)
+        series.insert(0, part.index.tolist())
+    rows = [[_cell(item) for item in row] for row in zip(*series, strict=True)]
+    return columns, rows
+
+
+def _filled(series: Any) -> list[Any]:
+    """Give the values of a pandas series, None for each that is missing."""
+    items, missing = series.tolist(), series.isna().tolist()
+    return [
+        None if is_missing else item
+        for item, is_missing in zip(items, missing, strict=True)
     ]
-    return _table(columns, rows, len(frame), is_cut=frame.shape[1] > COLUMNS)
 
 
-def _of_polars(frame: Any) -> dict[str, Any]:
-    head = frame[:ROWS, :COLUMNS]
+def _of_polars(frame: Any, start: int, count: int) -> tuple[Columns, Rows]:
+    part = frame[start : start + count, :COLUMNS]
     columns = [
         {"name": _label(name), "type": _dtype(dtype)}
-        for name, dtype in zip(head.columns, head.dtypes, strict=True)
+        for name, dtype in zip(part.columns, part.dtypes, strict=True)
     ]
-    rows = [[_cell(item) for item in row] for row in head.rows()]
-    return _table(columns, rows, frame.height, is_cut=frame.width > COLUMNS)
+    return columns, [[_cell(item) for item in row] for row in part.rows()]
 
 
-def _table(
-    columns: list[dict[str, str]], rows: list[list[Any]], total: int, *, is_cut: bool
-) -> dict[str, Any]:
+def _table(columns: Columns, rows: Rows, total: int, *, is_cut: bool) -> dict[str, Any]:
     return {
         "columns": columns,
         "rows": rows,
@@ -100,20 +147,14 @@ def _table(
 
 
 def _cell(value: Any) -> Any:
+    kind = type(value)
+    if value is None or kind is bool or (kind is float and value - value == 0):
+        return value
+    if kind is int and -INT_LIMIT < value < INT_LIMIT:
+        return value
+    if kind is str and len(value) <= CELL and value.isascii():
+        return value
     return preview(value, CELL)
-
-
-def _is_missing(value: Any, isna: Any) -> bool:
-    return value is None or (
-        not isinstance(value, (str, list, dict)) and _na(value, isna)
-    )
-
-
-def _na(value: Any, isna: Any) -> bool:
-    try:
-        return bool(isna(value))
-    except (TypeError, ValueError):
-        return False  # an array in a cell
 
 
 def _label(name: Any) -> str:

@@ -11,7 +11,8 @@ from ..errors import MoveRefused, StoreBusy, StoreDamaged, StoreFull
 from ..policy import Ending
 from ..states import State
 from ..store import Store, Transaction, fleet, logs, runs, settling
-from ..store.db import Row
+from ..store.db import VALUE_ERRORS, Row
+from ..store.earlier import Earlier
 from .asking import read_note
 from .capture import Capture, Look
 from .endings import ending_of, result_of
@@ -34,7 +35,13 @@ class Alone:
     def __init__(self, store: Store, worker: str, task: Task) -> None:
         self._store, self._worker, self._task = store, worker, task
         offset = logs.end(store.log_reader, task.job, task.attempt)
-        self._capture = Capture(task.output, offset)
+        row = self.row()
+        if row is None:
+            self._capture = Capture(task.output, offset)
+            return
+        usual_s = Earlier().usual_s(store.reader, row["chute"], row["name"])
+        began_at = time.monotonic() - max(0.0, time.time() - row["started_at"])
+        self._capture = Capture(task.output, offset, usual_s, began_at)
 
     def look(self) -> bool:
         """Bring new output into the store; False where there was none."""
@@ -42,6 +49,7 @@ class Alone:
         if found is None:
             return False
         record(self._store, self._task.job, self._task.attempt, self._capture, found)
+        self._capture.kept(found.start + len(found.body))
         return True
 
     def tell(self, tellings: list[Telling]) -> None:
@@ -85,6 +93,7 @@ class Alone:
 
     def finish(self, outcome: Outcome, asked: Ending | None) -> None:
         """Bring the rest of the output in and record the end."""
+        self._capture.end()
         while self.look():
             pass
         rest = self._capture.rest(time.monotonic())
@@ -93,7 +102,12 @@ class Alone:
         self._capture.close()
         self.tell([one for one in outcome.told if one.kind == "progress"])
         ending = ending_of(outcome, asked or self.asked(self.row()))
-        persist(self._store, lambda: self._finish(outcome, ending))
+        try:
+            persist(self._store, lambda: self._finish(outcome, ending))
+        except (*VALUE_ERRORS, ValueError, OverflowError) as error:
+            cut = Outcome(outcome.job, outcome.attempt, outcome.end)
+            end = settling.bare(ending, error)
+            persist(self._store, lambda: self._finish(cut, end))
         self._store.feed.nudge([outcome.job])
 
     def _finish(self, outcome: Outcome, ending: Ending) -> None:
@@ -143,5 +157,13 @@ def _record(store: Store, job: str, attempt: int, look: Look) -> None:
     with store.writing_logs() as tx:
         end = logs.add(tx, job, attempt, look.start, look.body)
     with store.writing() as tx:
-        runs.note(tx, job, attempt, progress=look.progress, log_end=end)
+        quiet_since = None if look.quiet_s is None else time.time() - look.quiet_s
+        runs.note(
+            tx,
+            job,
+            attempt,
+            progress=look.progress,
+            log_end=end,
+            quiet_since=quiet_since,
+        )
         runs.add_metrics(tx, job, attempt, look.points, time.time())

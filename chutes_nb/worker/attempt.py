@@ -15,7 +15,7 @@ from time import monotonic
 from typing import Any
 
 from .. import failpoints
-from ..codec import Encoded, decode, encode
+from ..codec import decode, encode
 from ..errors import BindingError, ValidationFailed
 from ..files_in import hand_out
 from ..loading import bound_arguments, load, load_value, show_sources
@@ -23,21 +23,22 @@ from ..payloads import PAYLOAD
 from ..policy import Ending
 from ..states import State
 from ..store import Store
-from ..views import view
+from ..store.runs import SHOWN
+from . import returned, showing
 from .body import JobStopped, Stopper, TooSlow, at_most
 from .context import RunContext, RunFacts, enter
 from .errors import Sources, describe
 from .frames import Outcome, Task, Telling
 from .guard import Guard, seed
-from .keeping import Keeper
+from .keeping import Keeper, file_time, kept_body, slimmed
 from .memory import shortage
-from .outcomes import may_retry, packed, shows_itself
+from .outcomes import may_retry
 from .payload import bound_payload
 from .place import Place
-from .tellings import state_of
+from .returned import SHOW_S
+from .tellings import StateWatch
 
 SHORT_S, TRUSTED_AFTER, LOOKED_AT_EACH = 0.001, 20, 16
-SHOW_S = 5.0  # for a repr; one that takes longer is not worth the wait
 
 
 class ChuteProxy:
@@ -58,23 +59,27 @@ class Loaded:
         }
         self._code, self._setup, self._chutes = code, setup, chutes
         self._function: Any = None
+        self.is_ready = False  # whether it has been loaded once
         self.setup: dict[str, Any] = {}
         self.chute: ChuteProxy | None = None
         self.runs = 0
 
-    @property
-    def is_ready(self) -> bool:
-        """Whether the function has been loaded."""
-        return self._function is not None
-
     def function(self, store: Store) -> Any:
-        """Give the function; loads it and runs the chute's hooks the first time."""
-        if self._function is None:
+        """Give the function; loads it where needed, the first time with its chute."""
+        if not self.is_ready:
             show_sources(self.sources)
             self.setup = load_value(self._setup, ChuteProxy({}), store.blobs)
-            self.chute = chute = self._chute(store)
-            self._function = load(self._code, chute, store.blobs)
+            sys.path[:] = self.setup["path"]  # hooks import from it as bodies do
+            self.chute = self._chute(store)
+        if self._function is None:
+            self._function = load(self._code, self.chute, store.blobs)
+        self.is_ready = True
         return self._function
+
+    def let_go(self) -> None:
+        """Let go of values that the run may have changed: the next has its own."""
+        if self.setup.get("has_mutable"):
+            self._function = None
 
     def _chute(self, store: Store) -> ChuteProxy:
         """Give the chute with its values as submitted and what its hooks set."""
@@ -122,8 +127,9 @@ class Attempt:
         self.facts = RunFacts(
             task.job, task.attempt, task.max_attempts, place.output_dir, task.timeout_s
         )
-        self.keeper = Keeper(store.blobs, place, time.time())
+        self.keeper = Keeper(store.blobs, place, file_time(guard.trace_fd))
         self.context: RunContext | None = None
+        self.state: StateWatch | None = None
 
     def run(self) -> Outcome:
         """Set the place up, call the body, and put its end into an outcome."""
@@ -133,30 +139,33 @@ class Attempt:
             value = self._call()
             if self.stopper.has_stopped:  # swallowed, yet it was the end
                 raise JobStopped("the body was asked to stop, and returned")
-            encoded, shown = self._encoded(value)
-            self.stopper.end()
-            outcome.result = packed(value, encoded, shown, self.store.blobs)
-            outcome.files = [tuple(kept) for kept in self.keeper.collect(value)]
+            outcome.result = self._returned(value)
+            outcome.files = self._files(value)
         except BaseException as error:  # whatever a body can raise is its end
             self.stopper.end()
             self._fail(outcome, error)
         finally:
             enter(None)
+            self.loaded.let_go()
         if outcome.end != "ok":
             outcome.files = self._files_of_failed()
-        if self.context is not None and self.context._state:
+        if self.state is not None:
             with contextlib.suppress(Exception, TooSlow), at_most(SHOW_S):
-                outcome.told.extend(state_of(self.context))
+                outcome.told.extend(self.state.look())
         outcome.output_bytes = self.place.leave()
         outcome.worn = self._worn or self.place.harm
         outcome.has_children = has_children()
         outcome.has_threads = has_threads()
         return outcome
 
+    def _files(self, value: object) -> list[tuple[Any, ...]]:
+        is_alone = not has_children() and not has_threads()
+        return [tuple(kept) for kept in self.keeper.collect(value, moves=is_alone)]
+
     def _files_of_failed(self) -> list[tuple[Any, ...]]:
         """Keep what a failed attempt left, as far as that can be."""
         try:
-            return [tuple(kept) for kept in self.keeper.collect(None)]
+            return self._files(None)
         except OSError as error:
             print(f"files of this attempt are lost: {error}", file=sys.stderr)
             return []
@@ -164,12 +173,12 @@ class Attempt:
     def _call(self) -> Any:
         task, store = self.task, self.store
         if not self.loaded.is_ready:  # what loading prints belongs to this log too
-            self.place.enter(task.job, task.output, "", [])
+            self.place.enter(task, "", [])
             self.loaded.function(store)
             self.guard.renew()
         function = self.loaded.function(store)
         setup = self.loaded.setup
-        self.place.enter(task.job, task.output, setup["folder"], setup["path"])
+        self.place.enter(task, setup["folder"], setup["path"])
         arguments = self._arguments(function, setup)
         for name, kind in setup["uploads"].items():
             if name in arguments:
@@ -178,25 +187,30 @@ class Attempt:
         if setup["wants_output_dir"]:
             arguments["output_dir"] = self.facts.output_dir
         self.context = RunContext(self.facts, self, self.loaded.chute)
+        self.state = StateWatch(self.context, self._put_state)
         first, named = bound_arguments(function, arguments)
         if setup["takes_self"]:
             first = [self.context, *first]
         enter(self.context)
+        showing.begin()
         self.stopper.begin(self.facts)
         self.facts.began_at = time.monotonic()
         self._on_begin(self.facts)
         failpoints.hit("body.before")
         try:
-            return self.stopper.call(lambda: function(*first, **named))
+            value = self.stopper.call(lambda: function(*first, **named))
+            showing.finish(value)
+            return value
         finally:
             self._clean_up()
             failpoints.hit("body.after")
 
     def _arguments(self, function: Any, setup: dict[str, Any]) -> dict[str, Any]:
         task = self.task
+        if task.input_kind == "pickle":  # it may have buffers in files
+            return dict(load_value(task.input, self.loaded.chute, self.store.blobs))
         if task.input_kind != PAYLOAD:
-            arguments: dict[str, Any] = decode(task.input_kind, task.input)
-            return arguments
+            return dict(decode(task.input_kind, task.input))
         try:
             return bound_payload(task.input, function, setup, self.store.blobs)
         except (BindingError, ValidationFailed):
@@ -231,24 +245,18 @@ class Attempt:
         is_short = began_at is not None and monotonic() - began_at < SHORT_S
         return not is_short or runs < TRUSTED_AFTER or runs % LOOKED_AT_EACH == 0
 
-    def _encoded(self, value: Any) -> tuple[Encoded, str | None]:
+    def _returned(self, value: Any) -> dict[str, Any]:
         """Put a result into bytes, and what is shown of it.
 
         Both call code of the user's (``__reduce__``, ``__repr__``), so it still is
         part of the attempt: it can be asked to stop, and is cleaned up behind.
         """
         encoded = encode(value)
-        if shows_itself(encoded):
-            return encoded, None
-        try:
-            with at_most(SHOW_S):
-                shown = view(value)
-        except TooSlow:
-            text = f"<{encoded.type}; its repr takes longer than {SHOW_S:g} s>"
-            shown = {"text/plain": text}
+        shown = returned.shown(value, encoded, self.store.blobs)
         if encoded.kind != "json":
             self._clean_up()
-        return encoded, json.dumps(shown, allow_nan=False)
+        self.stopper.end()
+        return returned.stored(value, encoded, shown, self.store.blobs)
 
     def _fail(self, outcome: Outcome, error: BaseException) -> None:
         outcome.end = "stopped" if self.stopper.has_stopped else "error"
@@ -269,10 +277,17 @@ class Attempt:
         retry_on = self.loaded.setup.get("retry_on", Exception)
         return not self._is_refused and may_retry(error, retry_on)
 
+    def _put_state(self, body: bytes) -> str:
+        """Keep a state that is too large for a row; the one before may be read now."""
+        large, task = self.store.large, self.task
+        file = large.put(task.job, f"state-{task.attempt}", body)
+        large.drop_older(file, keep=2)
+        return file
+
     # -- what the context asks for (see context.Outlet) --------------------------
     def tell(self, telling: Telling) -> None:
         """Send a telling on its way."""
-        self._tell(telling)
+        self._tell(slimmed(telling, self.store.blobs))
 
     def save_checkpoint(self, step: float | None, kind: str, body: bytes) -> None:
         """Keep a checkpoint; durable when it returns."""
@@ -285,7 +300,13 @@ class Attempt:
 
     def keep_file(self, path: Any, name: str | None) -> None:
         """Keep a file's content with the job."""
-        self._tell(Telling("file", tuple(self.keeper.keep(path, name))))
+        for one in self.keeper.keep(path, name):
+            self._tell(Telling("file", tuple(one)))
+
+    def keep_body(self, body: bytes, name: str) -> None:
+        """Keep a content with the job that is no file yet."""
+        one = kept_body(body, name, f"{SHOWN}{name}", self.store.blobs)
+        self._tell(Telling("file", tuple(one)))
 
 
 def own_threads() -> int:

@@ -11,31 +11,52 @@ import contextlib
 import ctypes
 import os
 import sys
+import time
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from ..reading import Metric, Pace, ProgressRead, Reader, Reading
+from ..reading import (
+    Metric,
+    Pace,
+    ProgressRead,
+    Reader,
+    Reading,
+    Silence,
+    Thinner,
+)
 from ..store.logs import HEAD_BYTES, TAIL_BYTES
 
 LOOK_BYTES = 1 << 20
+# Of a flood the head is kept and the tail; less is taken of what lies between.
+FLOOD_BYTES = 256 << 10
+FREE_BYTES = 1 << 20
 POLL_S = 0.05
+WORTH_TELLING_S = 1.0  # nobody waits for what is over by then
 
 
 @dataclass(slots=True)
 class Look:
-    """What one look found: bytes from ``start`` on, and what they tell."""
+    """What one look found: bytes from ``start`` on, and what they tell.
+
+    Attributes
+    ----------
+    quiet_s : float or None
+        For how many seconds the attempt has been silent, where that is unusual; told
+        once for each silence.
+    """
 
     start: int
     body: bytes
     progress: dict[str, Any] | None = None
     metrics: list[Metric] = field(default_factory=list)
     has_more: bool = False
+    quiet_s: float | None = None
 
     @property
     def tells(self) -> bool:
-        """Whether something was read from the bytes."""
-        return bool(self.metrics) or self.progress is not None
+        """Whether there is something to write beside the bytes."""
+        return bool(self.metrics or self.progress is not None or self.quiet_s)
 
     @property
     def points(self) -> list[tuple[str, float | None, float]]:
@@ -54,19 +75,37 @@ class Capture:
         Bytes that are in the log store already.
     prior_s : float or None
         How long earlier runs of this job took, for the time left.
+    began_at : float, optional
+        When the attempt began, in monotonic seconds; now by default.
     """
 
     def __init__(
-        self, path: str, offset: int = 0, prior_s: float | None = None
+        self,
+        path: str,
+        offset: int = 0,
+        prior_s: float | None = None,
+        began_at: float | None = None,
     ) -> None:
         self.path = path
         self.offset = offset
         self.last_output_at: float | None = None
         self._prior_s = prior_s
+        self._began_at = time.monotonic() if began_at is None else began_at
+        # Who has seen it through before has told what there was to tell.
+        self._is_new = (
+            offset == 0 and prior_s is not None and prior_s >= WORTH_TELLING_S
+        )
         self._read: ProgressRead | None = None
         self._is_told = False
         self._is_at_rest = True
+        self._silence = Silence()
         self._fd: int | None = None
+        self._is_last = False
+        self._kept = self._let_go = self._freed = 0
+
+    @cached_property
+    def _thinner(self) -> Thinner:
+        return Thinner()
 
     @cached_property
     def _reader(self) -> Reader:
@@ -74,7 +113,9 @@ class Capture:
 
     @cached_property
     def _pace(self) -> Pace:  # most short jobs say nothing, and never need the two
-        return Pace(self._prior_s)
+        pace = Pace(self._prior_s)
+        pace.update(self._began_at)
+        return pace
 
     def look(self, now: float) -> Look | None:
         """Read on; None where nothing is new.
@@ -86,32 +127,49 @@ class Capture:
         """
         body, size = self._next()
         if not body and self._is_at_rest:
-            return None
+            if self._is_new:
+                return self._foretold(now)
+            quiet_s = self._silence.noticed(now)
+            return None if quiet_s is None else Look(self.offset, b"", quiet_s=quiet_s)
         self._is_at_rest = not body
         start = self.offset
         self.offset += len(body)
         if body:
             self.last_output_at = now
+            self._silence.broken(now)
         look = Look(start, body, has_more=self.offset < size)
         # Nothing new says as well that the last line is whole as it stands.
         self._read_into(look, self._reader.feed(body), now)
         return look if body or look.tells else None
 
+    def _foretold(self, now: float) -> Look:
+        """Tell the time that earlier runs took, before this one has said anything."""
+        self._is_new = False
+        return Look(self.offset, b"", self._with_pace(now))
+
     def rest(self, now: float) -> Look | None:
         """Read what a last line without its end tells; the attempt is over."""
         look = Look(self.offset, b"")
         self._read_into(look, self._reader.finish(), now)
+        look.metrics += [Metric(*point) for point in self._thinner.finish()]
         return look if look.tells else None
 
     def _read_into(self, look: Look, reading: Reading, now: float) -> None:
-        look.metrics = reading.metrics
+        look.metrics = self._thinned(reading.metrics)
+        if self._is_new:
+            look.progress = self._foretold(now).progress
         if reading.progress is not None and not self._is_told:
             self._read = reading.progress
             look.progress = self._with_pace(now)
 
+    def _thinned(self, metrics: list[Metric]) -> list[Metric]:
+        take = self._thinner.take
+        return [one for one in metrics if take((one.name, one.step, one.value))]
+
     def told(self, now: float, value: dict[str, Any]) -> dict[str, Any]:
         """Take progress that the job tells by itself; text is not asked any more."""
-        self._is_told = True
+        self._is_told, self._is_new = True, False
+        self._silence.broken(now)
         done, total = value.get("done"), value.get("total")
         fraction = None
         if done is not None and total:
@@ -121,9 +179,9 @@ class Capture:
         return self._with_pace(now)
 
     def _with_pace(self, now: float) -> dict[str, Any]:
-        read = self._read
-        assert read is not None  # only called once there is one
-        rate, eta_s = self._pace.update(now, read)
+        self._is_new = False
+        rate, eta_s = self._pace.update(now, self._read)
+        read = self._read or ProgressRead()
         return {
             "done": read.done,
             "total": read.total,
@@ -132,6 +190,7 @@ class Capture:
             "unit": read.unit,
             "rate": rate,
             "eta_s": eta_s,
+            "at": time.time(),
         }
 
     def _next(self) -> tuple[bytes, int]:
@@ -143,11 +202,35 @@ class Capture:
         size = os.fstat(self._fd).st_size
         if size <= self.offset:
             return b"", size
-        if size - self.offset > TAIL_BYTES and self.offset >= HEAD_BYTES:
-            self.offset = size - TAIL_BYTES  # a flood: the middle is let go unread
-        if self.offset > HEAD_BYTES:
-            _free(self._fd, HEAD_BYTES, self.offset - HEAD_BYTES)
-        return os.pread(self._fd, LOOK_BYTES, self.offset), size
+        bite = LOOK_BYTES
+        if self.offset >= HEAD_BYTES:
+            if size - self.offset > TAIL_BYTES:  # the middle is let go unread
+                self.offset = self._let_go = size - TAIL_BYTES
+                self._reader.skip()
+            if not self._is_last and size - self.offset > FLOOD_BYTES:
+                bite = FLOOD_BYTES  # most of it would be written for nothing
+        self._free()
+        return os.pread(self._fd, bite, self.offset), size
+
+    def kept(self, end: int) -> None:
+        """Take note that the log store has the output up to here: it was committed."""
+        self._kept = max(self._kept, end)
+
+    def end(self) -> None:
+        """Take note that the attempt is over: what is left is read in large pieces."""
+        self._is_last = True
+
+    def _free(self) -> None:
+        """Give the disk back what is in the log store, or is let go."""
+        upto = max(self._kept, self._let_go)
+        if self._fd is not None and upto - self._freed >= FREE_BYTES:
+            _punch(self._fd, self._freed, upto - self._freed)
+            self._freed = upto
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the file has been found."""
+        return self._fd is not None
 
     def close(self) -> None:
         """Let go of the file."""
@@ -160,8 +243,8 @@ _FALLOC_FL_KEEP_SIZE = 0x01
 _FALLOC_FL_PUNCH_HOLE = 0x02
 
 
-def _free(fd: int, start: int, length: int) -> None:
-    """Give the disk back what is in the log store, without moving what follows.
+def _punch(fd: int, start: int, length: int) -> None:
+    """Give the disk back a part of a file, without moving what follows.
 
     Punches a hole (fallocate(2), Linux); elsewhere the file keeps its size until
     the attempt ends.

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import math
+import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from ..codec import decode, encode
+from ..views.text import clean
 from .frames import Telling
+from .offspring import OffspringOutlet, Origin
+from .place import (
+    ATTEMPT_VARIABLE,
+    ATTEMPTS_VARIABLE,
+    JOB_VARIABLE,
+    OUTPUT_VARIABLE,
+    TOLD_VARIABLE,
+)
 
 T = TypeVar("T")
 
@@ -29,6 +40,9 @@ class Outlet(Protocol):
 
     def keep_file(self, path: Path, name: str | None) -> None:
         """Keep a file's content with the job."""
+
+    def keep_body(self, body: bytes, name: str) -> None:
+        """Keep a content with the job that is no file yet."""
 
 
 class RunFacts:
@@ -122,8 +136,9 @@ class RunContext:
         """
         if total is None and isinstance(done, float) and 0 <= done <= 1:
             done, total = done * 100, 100
-        value = {"done": float(done), "total": None if total is None else float(total)}
-        self._outlet.tell(Telling("progress", value | {"message": message}))
+        value: dict[str, Any] = {"done": _finite(done), "total": _finite(total)}
+        value["message"] = None if message is None else clean(str(message))
+        self._outlet.tell(Telling("progress", value))
 
     def track(self, items: Iterable[T], total: int | None = None) -> Iterator[T]:
         """Go through items and tell the progress on the way.
@@ -148,20 +163,16 @@ class RunContext:
         Raises
         ------
         TypeError
-            If a value is not a number.
+            If the step or a value is not a number.
         """
+        at = None if step is None else _number("step", step)
         for name, value in metrics.items():
-            try:
-                number = float(value)
-            except (TypeError, ValueError) as error:
-                raise TypeError(
-                    f"log() takes numbers; {name} is a {type(value).__name__}"
-                ) from error
-            self._outlet.tell(Telling("metric", (name, step, number)))
+            point = (clean(name), at, _number(name, value))
+            self._outlet.tell(Telling("metric", point))
 
     def stage(self, name: str) -> None:
         """Say which part of the work begins."""
-        self._outlet.tell(Telling("stage", str(name)))
+        self._outlet.tell(Telling("stage", clean(str(name))))
 
     def emit(self, partial: object) -> None:
         """Give a partial result: readable at once, and kept however the run ends.
@@ -183,7 +194,8 @@ class RunContext:
         ResultNotStorable
         """
         encoded = encode(obj)
-        self._outlet.save_checkpoint(step, encoded.kind, encoded.body)
+        at = None if step is None else float(step)
+        self._outlet.save_checkpoint(at, encoded.kind, encoded.body)
 
     def restore(self, default: Any = None) -> Any:
         """Return the newest checkpoint of this job, or ``default``."""
@@ -225,9 +237,28 @@ class RunContext:
                 f"neither the run nor its chute has {name!r}; self.{name} = ... sets it"
             ) from None
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # For the processes that a body starts: the same run, told of from there.
+        return (current, ())
+
     def __repr__(self) -> str:
         facts = self._facts
         return f"<run of job {facts.job_id}, attempt {facts.attempt}>"
+
+
+def _finite(value: float | None) -> float | None:
+    """Leave out what no JSON can say: NaN and infinities."""
+    number = None if value is None else float(value)
+    return number if number is not None and math.isfinite(number) else None
+
+
+def _number(name: str, value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise TypeError(
+            f"log() takes numbers; {name} is a {type(value).__name__}: {error}"
+        ) from error
 
 
 class InlineOutlet:
@@ -237,14 +268,14 @@ class InlineOutlet:
     not, since it is only that of a part.
     """
 
-    def __init__(self, outer: Outlet | None = None) -> None:
+    def __init__(self, outer: RunContext | None = None) -> None:
         self._outer = outer
         self._checkpoint: tuple[str, bytes] | None = None
 
     def tell(self, telling: Telling) -> None:
         """Pass a telling on, or let it go."""
         if self._outer is not None and telling.kind in ("metric", "partial", "file"):
-            self._outer.tell(telling)
+            self._outer._outlet.tell(telling)
 
     def save_checkpoint(self, step: float | None, kind: str, body: bytes) -> None:
         """Keep a checkpoint for as long as the call lasts."""
@@ -258,14 +289,19 @@ class InlineOutlet:
         """Keep a file with the job around this call; without one only check it."""
         path.stat()
         if self._outer is not None:
-            self._outer.keep_file(path, name)
+            self._outer._outlet.keep_file(path, name)
+
+    def keep_body(self, body: bytes, name: str) -> None:
+        """Keep a content with the job around this call, if there is one."""
+        if self._outer is not None:
+            self._outer._outlet.keep_body(body, name)
 
 
 def inline_context(chute: object) -> RunContext:
     """Make a ``self`` for a job function that is called directly."""
     outer = current()
     if outer is not None:
-        return RunContext(outer._facts, InlineOutlet(outer._outlet), chute)
+        return RunContext(outer._facts, InlineOutlet(outer), chute)
     return RunContext(RunFacts("inline", 1, 1, Path.cwd(), None), InlineOutlet(), chute)
 
 
@@ -288,55 +324,37 @@ def enter_here(context: RunContext | None) -> None:
 
 
 def current() -> RunContext | None:
-    """Return the run that this is in: of this context, else of the whole process."""
-    return _here.get() or _running
+    """Return the run that this is in: of this context, else of the whole process.
+
+    It may be that of a job which has started this process.
+    """
+    if (here := _here.get()) is not None:
+        return here
+    if _running is None and TOLD_VARIABLE in os.environ:
+        enter(_run_of_parent(os.environ))
+    return _running
 
 
-def progress(
-    done: float, total: float | None = None, message: str | None = None
-) -> None:
-    """Tell how far the run is; does nothing outside a job. See ``RunContext``."""
-    if (run := current()) is not None:
-        run.progress(done, total, message)
+def _run_of_parent(environ: Mapping[str, str]) -> RunContext | None:
+    """Find the run of the job that started this process, by its environment."""
+    names = (JOB_VARIABLE, ATTEMPT_VARIABLE, ATTEMPTS_VARIABLE, OUTPUT_VARIABLE)
+    job, attempt, attempts, output = (environ.get(name, "") for name in names)
+    if not (job and attempt.isdigit() and attempts.isdigit()):
+        return None
+    facts = RunFacts(job, int(attempt), int(attempts), Path(output), None)
+    return RunContext(facts, _offspring_outlet(facts, environ), object())
 
 
-def track(items: Iterable[T], total: int | None = None) -> Iterator[T]:
-    """Go through items and tell the progress; outside a job just go through them."""
-    run = current()
-    return iter(items) if run is None else run.track(items, total)
+def _offspring_outlet(facts: RunFacts, environ: Mapping[str, str]) -> OffspringOutlet:
+    path = Path(environ[TOLD_VARIABLE])
+    return OffspringOutlet(
+        str(path), Origin(facts.job_id, facts.attempt), path.parents[2]
+    )
 
 
-def log(step: float | None = None, **metrics: float) -> None:
-    """Add a point to metric curves; does nothing outside a job."""
-    if (run := current()) is not None:
-        run.log(step, **metrics)
-
-
-def stage(name: str) -> None:
-    """Say which part of the work begins; does nothing outside a job."""
-    if (run := current()) is not None:
-        run.stage(name)
-
-
-def emit(partial: object) -> None:
-    """Give a partial result; does nothing outside a job."""
-    if (run := current()) is not None:
-        run.emit(partial)
-
-
-def checkpoint(obj: object, step: float | None = None) -> None:
-    """Keep where the work stands; does nothing outside a job."""
-    if (run := current()) is not None:
-        run.checkpoint(obj, step)
-
-
-def restore(default: Any = None) -> Any:
-    """Return the newest checkpoint of the job, or ``default``."""
-    run = current()
-    return default if run is None else run.restore(default)
-
-
-def save_file(path: str | Path, name: str | None = None) -> None:
-    """Keep a file with the job; does nothing outside a job."""
-    if (run := current()) is not None:
-        run.save_file(path, name)
+def after_fork() -> None:
+    """Let a forked child of a job tell from where it is: the pulse is its parent's."""
+    run = _running
+    if run is not None and TOLD_VARIABLE in os.environ:
+        outlet = _offspring_outlet(run._facts, os.environ)
+        object.__setattr__(run, "_outlet", outlet)

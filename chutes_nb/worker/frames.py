@@ -25,7 +25,10 @@ from typing import Any, NamedTuple
 
 # Counted on when a frame changes its meaning: an executor of another version
 # lets the worker finish what it has and then retires it.
-PROTOCOL = 2
+PROTOCOL = 3
+# What a worker that is called has: job, attempt, and seconds since the first line of
+# its body by a clock that nobody sets (None before that line).
+Busy = tuple[str, int, float | None]
 # Begins each message: what a body writes into the line by mistake is told from it.
 MARK = b"chut"
 HEADER = struct.Struct("<4sQ")

@@ -91,7 +91,7 @@ class Guard:
     """
 
     def __init__(self, trace_fd: int, lease: Path, fds: list[int]) -> None:
-        self._trace_fd, self._lease, self._fds = trace_fd, str(lease), fds
+        self.trace_fd, self._lease, self._fds = trace_fd, str(lease), fds
         self._input = identity(0)
         self._trace = identity(trace_fd)
         self._umask = os.umask(0o077)
@@ -132,7 +132,7 @@ class Guard:
                 _is_inherited(fd)
         except OSError:
             return True
-        return identity(self._trace_fd) != self._trace
+        return identity(self.trace_fd) != self._trace
 
     def is_harmed(self) -> bool:
         """Whether, at this moment, a body has changed what all code stands on."""
@@ -228,7 +228,7 @@ class Guard:
                 faulthandler.unregister(number)
         if pthread_sigmask(signal.SIG_BLOCK, ()) != self._mask:
             signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
-        listen(self._trace_fd)
+        listen(self.trace_fd)
 
     def _mend_limits(self) -> str | None:
         for which, was in zip(LIMITS, self._limits, strict=True):

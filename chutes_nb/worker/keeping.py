@@ -2,20 +2,144 @@
 
 from __future__ import annotations
 
+import dataclasses
+import io
 import mimetypes
 import os
 import stat
-from collections.abc import Iterator
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from ..files_in import clean_name
-from ..store.blobs import keep_file
-from ..store.runs import KeptFile
+from ..errors import FileTooLarge
+from ..files_in import clean_path
+from ..sizes import shown_size
+from ..store.blobs import Blob, keep, keep_file, take_over
+from ..store.large import LARGE_BYTES
+from ..store.runs import IN_FILE, KeptFile
+from .frames import Telling
 
+LIMIT_VARIABLE = "CHUTES_NB_FILE_LIMIT"
+LIMIT_BYTES = 10 << 30
 LOOKED_AT = 10_000  # strings of a result that are asked whether they name a file
 MAX_FILES = 1_000
 _DEEPEST = 8
+# Files that are none: they have no size, and no end.
+_NO_FILES = ("/proc/", "/sys/", "/dev/")
+
+
+def limit_bytes() -> int:
+    """Most bytes of one kept file that has to be copied; 10 GiB by default.
+
+    What a job leaves in its own folder is moved, and has no limit.
+    """
+    text = os.environ.get(LIMIT_VARIABLE, "")
+    return int(text) if text.isdigit() else LIMIT_BYTES
+
+
+def file_time(fd: int) -> int:
+    """Return the time, in ns, that file systems stamp what is written from now on with.
+
+    They stamp with the last tick of the clock, which is some milliseconds old. A file
+    that is changed again within a tick after its time was asked for gets a finer one
+    (multigrain timestamps, Linux 6.13), and no file gets an earlier one after that.
+
+    Parameters
+    ----------
+    fd : int
+        A file that may be touched.
+    """
+    try:
+        os.utime(fd)
+        os.fstat(fd)
+        os.utime(fd)
+        return os.fstat(fd).st_ctime_ns
+    except OSError:  # the last body has closed it
+        return time.time_ns() - 20_000_000
+
+
+def kept(path: Path, name: str, blobs: Path, *, moves: bool = False) -> KeptFile:
+    """Put a file's content into the store.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        A file that can be read.
+    name : str
+        Label, perhaps with folders.
+    moves : bool
+        Whether the file may go: nobody else has it.
+
+    Raises
+    ------
+    FileNotFoundError
+    ValueError
+        If it is a pipe, a device or the like.
+    FileTooLarge
+    """
+    if moves:
+        blob = take_over(path, blobs)
+    else:
+        found, most = os.stat(path), limit_bytes()
+        if not stat.S_ISREG(found.st_mode):
+            raise ValueError(f"{path} is no file whose content could be kept")
+        if found.st_size > most:
+            raise FileTooLarge(
+                f"{path} has {shown_size(found.st_size)}, and files above "
+                f"{shown_size(most)} are not copied into the store ({LIMIT_VARIABLE} "
+                "sets the limit in bytes); what is in self.output_dir is moved, "
+                "whatever its size"
+            )
+        blob = keep_file(path, blobs)
+    return _entry(name, str(path), blob)
+
+
+def kept_body(body: bytes, name: str, origin: str, blobs: Path) -> KeptFile:
+    """Put a content that is no file yet into the store."""
+    return _entry(name, origin, keep(io.BytesIO(body), blobs))
+
+
+def slimmed(telling: Telling, blobs: Path) -> Telling:
+    """Put a large partial result into a file of the store; it travels by its name."""
+    if telling.kind != "partial":
+        return telling
+    kind, body = telling.value
+    if len(body) <= LARGE_BYTES:
+        return telling
+    blob = keep(io.BytesIO(body), blobs)
+    return Telling("partial", (kind + IN_FILE, blob.sha256.encode()))
+
+
+def _entry(name: str, origin: str, blob: Blob) -> KeptFile:
+    label = clean_path(name)
+    kind = mimetypes.guess_type(label)[0] or "application/octet-stream"
+    # A name on the disk is bytes, and need not be text.
+    place = os.fsencode(origin).decode("utf-8", "replace")
+    return KeptFile(label, place, blob.size, kind, blob.sha256)
+
+
+def files_of(path: Path, name: str | None, blobs: Path) -> list[KeptFile]:
+    """Put a file, or all files of a folder, into the store; raises as :func:`kept`."""
+    label = name or path.name
+    if not path.is_dir():
+        return [kept(path, label, blobs)]
+    return [
+        kept(one, f"{label}/{within}", blobs)
+        for one, within in files_below(path)
+        if stat.S_ISREG(one.lstat().st_mode)
+    ]
+
+
+def files_below(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Give each file of a tree with its place in it; links to folders are not gone."""
+    for place, folders, names in os.walk(folder):
+        folders.sort()
+        for name in sorted(names):
+            path = Path(place, name)
+            yield path, str(path.relative_to(folder))
 
 
 class Folder(Protocol):
@@ -41,34 +165,45 @@ class Keeper:
     blobs : pathlib.Path
         The store's folder of contents.
     place : Folder
-    began_at : float
-        When the attempt began, in seconds since 1970: a file that the result
-        names counts as the job's where it was made or changed after that.
+    began_ns : int
+        When the attempt began, as file systems know it (:func:`file_time`): a file
+        that the result names counts as the job's where it was made or changed since.
+    note : callable, optional
+        Says in the job's log what becomes of its files.
     """
 
-    def __init__(self, blobs: Path, place: Folder, began_at: float) -> None:
-        self._blobs = blobs
+    def __init__(
+        self,
+        blobs: Path,
+        place: Folder,
+        began_ns: int,
+        note: Callable[[str], None] | None = None,
+    ) -> None:
+        self._blobs, self._note = blobs, note or _note
         self._place, self._cwd = place, place.cwd
-        # File systems stamp with the time of the last clock tick, so a file can
-        # look up to 10 ms older than it is.
-        self._began_at = began_at - 0.02
+        self._began_ns = began_ns
         self._seen: set[str] = set()
+        self._kept: list[KeptFile] = []
+        self._left_out = 0
 
-    def keep(self, path: Path, name: str | None = None) -> KeptFile:
-        """Keep one file.
+    def keep(self, path: Path, name: str | None = None) -> list[KeptFile]:
+        """Keep a file that the job names, or all files of a folder.
 
         Raises
         ------
-        FileNotFoundError, IsADirectoryError
+        FileNotFoundError
+        FileTooLarge
         """
         self._seen.add(os.path.realpath(path))
-        blob = keep_file(path, self._blobs)
-        label = clean_name(name or path.name)
-        kind = mimetypes.guess_type(label)[0] or "application/octet-stream"
-        return KeptFile(label, str(path), blob.size, kind, blob.sha256)
+        return files_of(path, name, self._blobs)
 
-    def collect(self, result: Any) -> list[KeptFile]:
+    def collect(self, result: Any, *, moves: bool = False) -> list[KeptFile]:
         """Keep what the attempt left in its folder and what its result names.
+
+        Parameters
+        ----------
+        moves : bool
+            Whether nobody is left who could write to the attempt's files.
 
         Raises
         ------
@@ -76,37 +211,85 @@ class Keeper:
             If a file cannot be copied into the store: its disk is full, perhaps.
             The attempt's folder goes, so the file would be lost without a word.
         """
-        kept: list[KeptFile] = []
-        for path in () if self._place.is_clean() else self._left():
-            self._try(path, str(path.relative_to(self._cwd)), kept)
+        self._kept, self._left_out = [], 0
+        if not self._place.is_clean():
+            for path, within in files_below(self._cwd):
+                if not within.startswith("tmp/"):
+                    self._try(path, within.removeprefix("output/"), moves=moves)
         for text in _texts(result):
-            self._try(Path(text), None, kept, only_new=True)
-        return kept
+            self._try_named(text)
+        if self._left_out:
+            self._note(
+                f"{self._left_out:,} files are not kept: a job keeps {MAX_FILES:,}"
+            )
+        return self._kept
 
-    def _try(
-        self, path: Path, name: str | None, kept: list[KeptFile], only_new: bool = False
-    ) -> None:
-        if len(kept) >= MAX_FILES:
+    def _try_named(self, text: str) -> None:
+        """Keep the file, or the tree, that a text of the result names."""
+        path = Path(os.path.expanduser(text))
+        if os.path.abspath(path).startswith(_NO_FILES):
             return
         try:
             found = path.stat()
         except (OSError, ValueError):  # no such file, after all
             return
-        is_file = stat.S_ISREG(found.st_mode) and os.access(path, os.R_OK)
-        is_new = found.st_mtime >= self._began_at
-        if not is_file or (only_new and not is_new):
-            return
-        if os.path.realpath(path) not in self._seen:
-            label = None if name is None else name.removeprefix("output/")
-            kept.append(self.keep(path, label and label.replace("/", "-")))
+        if stat.S_ISREG(found.st_mode):
+            self._try(path, path.name, only_new=True)
+        elif stat.S_ISDIR(found.st_mode) and self._is_own_tree(path):
+            for one, within in files_below(path):
+                self._try(one, f"{path.resolve().name}/{within}", only_new=True)
 
-    def _left(self) -> Iterator[Path]:
-        for folder, folders, names in os.walk(self._cwd):
-            if Path(folder) == self._cwd and "tmp" in folders:
-                folders.remove("tmp")
-            folders.sort()
-            for name in sorted(names):
-                yield Path(folder, name)
+    def _is_own_tree(self, folder: Path) -> bool:
+        """Whether a folder is the job's work: nothing in it is older than the run.
+
+        A folder that many use, or that was there before, holds what others made.
+        """
+        place = os.path.realpath(folder)
+        shared = (tempfile.gettempdir(), str(Path.home()), "/tmp", "/var/tmp")
+        if os.path.ismount(place) or place in [os.path.realpath(one) for one in shared]:
+            return False
+        if Path(place) in (self._cwd, *self._cwd.parents):
+            return False
+        with os.scandir(place) as entries:
+            return all(self._is_new(one.stat(follow_symlinks=False)) for one in entries)
+
+    def _is_new(self, found: os.stat_result) -> bool:
+        """Whether a file was made, changed or moved there during the run.
+
+        A copy can bring an old time of change along; the time of its entry cannot be
+        set. Of two things within one tick of the clock nobody knows which was first:
+        what may be the job's work is kept.
+        """
+        return found.st_mtime_ns >= self._began_ns or found.st_ctime_ns > self._began_ns
+
+    def _try(
+        self, path: Path, name: str, *, only_new: bool = False, moves: bool = False
+    ) -> None:
+        try:
+            found, entry = path.stat(), path.lstat()
+        except (OSError, ValueError):  # a link that leads nowhere
+            return
+        if not stat.S_ISREG(found.st_mode) or not os.access(path, os.R_OK):
+            return
+        is_link = stat.S_ISLNK(entry.st_mode)
+        if (only_new or is_link) and not self._is_new(found):
+            return  # a file of others, which the job has read or pointed to
+        if os.path.realpath(path) in self._seen:
+            return
+        if len(self._kept) >= MAX_FILES:
+            self._left_out += 1
+            return
+        self._seen.add(os.path.realpath(path))
+        moves = moves and not is_link and found.st_nlink == 1
+        try:
+            self._kept.append(kept(path, name, self._blobs, moves=moves))
+        except FileTooLarge as error:
+            self._note(str(error))
+
+
+def _note(text: str) -> None:
+    """Say in the job's own log what becomes of its files."""
+    print(f"chutes_nb: {text}", file=sys.__stderr__, flush=True)
 
 
 def _texts(result: Any) -> Iterator[str]:
@@ -121,7 +304,21 @@ def _texts(result: Any) -> Iterator[str]:
         elif isinstance(value, str):
             if 0 < len(value) < 4096 and os.sep in value and "\0" not in value:
                 yield value
-        elif depth < _DEEPEST and isinstance(value, dict):
-            stack.extend((item, depth + 1) for item in reversed(list(value.values())))
-        elif depth < _DEEPEST and isinstance(value, list | tuple):
-            stack.extend((item, depth + 1) for item in reversed(value))
+        elif depth < _DEEPEST:
+            stack.extend((part, depth + 1) for part in reversed(_parts(value)))
+
+
+def _parts(value: Any) -> list[Any]:
+    """Give what a container, a record or a model holds."""
+    if isinstance(value, Mapping):
+        return list(value.values())
+    if isinstance(value, list | tuple | set | frozenset):
+        return list(value)
+    if isinstance(value, type):
+        return []
+    if dataclasses.is_dataclass(value):
+        return [getattr(value, one.name, None) for one in dataclasses.fields(value)]
+    fields = getattr(type(value), "model_fields", None)  # of pydantic
+    if not isinstance(fields, Mapping):
+        return []
+    return [getattr(value, name, None) for name in fields]

@@ -27,11 +27,12 @@ from ..store import Store
 from ..waking import wake_host
 from .attempt import Attempt, ChuteProxy, Loaded
 from .body import Stopper
-from .context import RunFacts
+from .context import RunFacts, after_fork
 from .frames import PROTOCOL, Line, Outcome, Task
 from .guard import Guard, listen, open_fds
 from .place import KIND, STREAMS, Place
 from .pulse import Pulse
+from .showing import install
 
 ADOPTION_S = 60.0
 # A kernel that is restarted is back in a moment; a host would only be in its way.
@@ -100,9 +101,7 @@ class Worker:
 
     def hello(self) -> None:
         """Say who this is and what it has: a running attempt, or none."""
-        task = self.pulse.task
-        busy = None if task is None else (task.job, task.attempt)
-        self.send(("hello", PROTOCOL, os.getpid(), busy))
+        self.send(("hello", PROTOCOL, os.getpid(), self.pulse.busy()))
 
     def send(self, message: tuple[object, ...]) -> bool:
         """Send to the executor; False where there is none."""
@@ -265,8 +264,10 @@ def main(arguments: list[str]) -> None:
     os.umask(mask)
     listener.listen(1)
     line = Line(socket.socket(fileno=connection))
+    install()
     worker = Worker(Path(home), worker_id, Path(folder), line, listener)
     os.register_at_fork(after_in_child=worker.leave_child)
+    os.register_at_fork(after_in_child=after_fork)
     try:
         worker.serve()
     finally:

@@ -1,45 +1,24 @@
-"""What is handed over of an attempt: its result, and whether to try again."""
+"""Whether another attempt may follow what a body has raised."""
 
 from __future__ import annotations
 
 import contextlib
-import io
 import sys
-from pathlib import Path
 from typing import Any
 
-from ..codec import Encoded
-from ..errors import PermanentError, ResultNotStorable, TemporaryError
-from ..store.blobs import keep
+from ..errors import (
+    PermanentError,
+    ResultNotStorable,
+    StoreDamaged,
+    TemporaryError,
+)
 
-INLINE_BYTES = 1_000_000  # larger results are files of the store
-SMALL_JSON_BYTES = 2_000  # below it the result is shown from its own JSON
-
-
-def shows_itself(encoded: Encoded) -> bool:
-    """Whether a result is shown from its own JSON, so that it needs no view."""
-    return encoded.kind == "json" and len(encoded.body) <= SMALL_JSON_BYTES
-
-
-def packed(
-    value: Any, encoded: Encoded, shown: str | None, blobs: Path
-) -> dict[str, Any]:
-    """Return a result as ``Outcome.result`` has it; a large one goes into a file."""
-    is_large = len(encoded.body) > INLINE_BYTES
-    blob = keep(io.BytesIO(encoded.body), blobs) if is_large else None
-    return {
-        "kind": encoded.kind,
-        "body": None if blob else encoded.body,
-        "blob": blob.sha256 if blob else None,
-        "type": encoded.type,
-        "view": shown,
-        "reported_failure": isinstance(value, dict) and value.get("success") is False,
-    }
+NEVER_AGAIN = (PermanentError, ResultNotStorable, StoreDamaged)
 
 
 def may_retry(error: BaseException, retry_on: Any) -> bool:
     """Whether the job's ``retry_on`` and the exception allow another attempt."""
-    if isinstance(error, PermanentError | ResultNotStorable):
+    if isinstance(error, NEVER_AGAIN):
         return False
     if isinstance(error, TemporaryError):
         return True

@@ -14,8 +14,13 @@ from ..paths import PRIVATE_FILE, private_dir
 from ..policy import Ending
 from .asking import leave_note
 from .frames import Task
+from .imports import LocalImports
 
 JOB_VARIABLE = "CHUTES_JOB"
+ATTEMPT_VARIABLE = "CHUTES_ATTEMPT"
+ATTEMPTS_VARIABLE = "CHUTES_MAX_ATTEMPTS"
+OUTPUT_VARIABLE = "CHUTES_OUTPUT_DIR"
+TOLD_VARIABLE = "CHUTES_TOLD"  # where a job's children tell; see offspring.py
 NOTEBOOK_VARIABLE = "CHUTES_NOTEBOOK_DIR"
 EMPTY_NS = 1_000_000_007  # a time that no file has by chance
 STREAMS = {"stdin": (0, "r"), "stdout": (1, "w"), "stderr": (2, "w")}
@@ -35,12 +40,14 @@ class Place:
 
     def __init__(self, folder: Path) -> None:
         self._folder = private_dir(folder)
+        self.told = str(folder / "told")
         self._count = 0
         self._output: str | None = None
         self._environ = dict(os.environ)
         self._entered: dict[bytes, bytes] = {}
         self._streams = {name: getattr(sys, name) for name in STREAMS}
         self.harm: str | None = None  # why no other attempt should run here
+        self._imports = LocalImports()
         self._make()
 
     @property
@@ -64,18 +71,20 @@ class Place:
         for folder in self._folders:
             os.utime(folder, ns=(EMPTY_NS, EMPTY_NS))
 
-    def enter(self, job: str, output: str, notebook_dir: str, path: list[str]) -> None:
+    def enter(self, task: Task, notebook_dir: str, path: list[str]) -> None:
         """Set the process up for an attempt.
 
         Parameters
         ----------
-        output : str
-            File that takes everything written to descriptors 1 and 2.
+        task : Task
+            Everything written to descriptors 1 and 2 goes to its ``output``.
         notebook_dir : str
             Where the notebook lies, told to the job in its environment.
         path : list of str
             ``sys.path`` of the kernel that defined the job.
         """
+        self._imports.forget()
+        output = task.output
         if output != self._output:
             fd = os.open(output, os.O_CREAT | os.O_APPEND | os.O_WRONLY, PRIVATE_FILE)
             for standard in (1, 2):
@@ -87,7 +96,11 @@ class Place:
                 os.close(fd)
             self._output = output
         self._mend_streams()
-        _set(JOB_VARIABLE, job)
+        _set(JOB_VARIABLE, task.job)
+        _set(ATTEMPT_VARIABLE, str(task.attempt))
+        _set(ATTEMPTS_VARIABLE, str(task.max_attempts))
+        _set(TOLD_VARIABLE, self.told)
+        _set(OUTPUT_VARIABLE, self._folders[1])
         _set(NOTEBOOK_VARIABLE, notebook_dir)
         _set("TMPDIR", self._folders[2])
         self._entered = dict(_raw_environ())
@@ -95,6 +108,7 @@ class Place:
         os.chdir(self._folders[0])
         if path:
             sys.path[:] = path
+        self._imports.begin(notebook_dir)
 
     def _restore_environ(self) -> None:
         if _raw_environ() == self._entered:
@@ -154,8 +168,9 @@ class Place:
     def _output_bytes(self) -> int:
         """Size of the output; it is opened anew where the body closed it."""
         written = 0
+        if self._output is None:  # the disk had no room for a file of that name
+            return written
         try:
-            assert self._output is not None  # entered before it is left
             found = os.stat(self._output)
             written = found.st_size
             is_open = all(os.path.samestat(found, os.fstat(fd)) for fd in (1, 2))

@@ -10,26 +10,33 @@ import contextlib
 import os
 import select
 import signal
+import sqlite3
 import threading
+from pathlib import Path
 from time import monotonic, sleep  # a body may put others into the module
 from typing import Any, Protocol
 
 from .. import failpoints
+from ..errors import ChutesError
 from ..policy import Ending
 from ..processes import kill_marked, signal_group
+from ..reading import Thinner
 from ..states import State
 from ..store import Store
 from .alone import Alone
 from .attempt import Attempt
-from .frames import Line, Outcome, Task, Telling
+from .frames import Busy, Line, Outcome, Task, Telling
 from .guard import Guard
-from .tellings import state_of
+from .offspring import Origin, TellingFile
+from .place import Place
 
 BEAT_S = 0.05
 # State is looked at this often, and less where a look takes long: at most a
 # twentieth of the time.
 STATE_S = 0.1
 STATE_SHARE = 20
+SLOW_LOOK_S = 0.05  # so long a look holds up the body: a hundredth of the time then
+SLOW_STATE_SHARE = 100
 IDLE_AFTER_S = 1.0
 
 
@@ -39,6 +46,7 @@ class Owner(Protocol):
     id: str
     store: Store
     guard: Guard
+    place: Place
     line: Line | None
 
     def send(self, message: tuple[object, ...]) -> bool:
@@ -63,9 +71,10 @@ class Pulse:
         self._wake = threading.Event()
         self._told: list[Telling] = []
         self._progress: Telling | None = None
+        self._curves = Thinner()
+        self._file = TellingFile(Path(worker.place.told))
         self._attempt: Attempt | None = None
         self._alone: Alone | None = None
-        self._last_state: tuple[str, bytes | None] | None = None
         self._state_due = 0.0
         self._kill_at: float | None = None
         self._last_task: Task | None = None
@@ -82,10 +91,12 @@ class Pulse:
         with self._lock:
             self.task, self._attempt = task, attempt
             self._last_task = task
-            self.asked = self._kill_at = self._alone = self._last_state = None
+            self.asked = self._kill_at = self._alone = None
             self._state_due = 0.0
             self._told.clear()
             self._progress = None
+            self._curves = Thinner()
+            self._file.begin()
         if not self._wake.is_set():
             self._wake.set()
 
@@ -94,14 +105,26 @@ class Pulse:
         with self._lock:
             if telling.kind == "progress":
                 self._progress = telling
-            else:
+            elif telling.kind != "metric" or self._curves.take(telling.value):
                 self._told.append(telling)
 
     def end(self, outcome: Outcome) -> None:
         """Stop beating; what was not sent yet goes with the outcome."""
         with self._lock:
+            self._hear_offspring()
+            self._told += [Telling("metric", one) for one in self._curves.finish()]
             outcome.told[:0] = self._take()
             self.task = self._attempt = None
+
+    def busy(self) -> Busy | None:
+        """Return the running attempt, with the seconds since its first line."""
+        with self._lock:
+            task, attempt = self.task, self._attempt
+            if task is None or attempt is None:
+                return None
+            began_at = attempt.facts.began_at
+            gone_s = None if began_at is None else monotonic() - began_at
+            return (task.job, task.attempt, gone_s)
 
     def alone(self) -> Alone:
         """Return who writes to the store for an attempt that has ended."""
@@ -129,6 +152,8 @@ class Pulse:
     def _try_beat(self) -> None:
         try:
             self._beat()
+        except (ChutesError, sqlite3.Error, OSError):
+            pass  # a store that cannot be used now: the next beat looks again
         except Exception:  # where the body broke what a beat needs (builtins, fds)
             if not self._worker.guard.is_harmed():
                 raise
@@ -136,6 +161,7 @@ class Pulse:
     def _beat(self) -> None:
         failpoints.hit("body.mid")
         self._listen()
+        self._hear_offspring()
         self._look_at_state()
         tellings = self._take()
         task = self.task
@@ -148,6 +174,14 @@ class Pulse:
                 return
         self._be_alone(task, tellings)
 
+    def _hear_offspring(self) -> None:
+        """Take what processes that the job started have told."""
+        task = self.task
+        if task is None:
+            return
+        for telling in self._file.read(Origin(task.job, task.attempt)):
+            self.tell(telling)
+
     def _take(self) -> list[Telling]:
         told, self._told = self._told, []
         if self._progress is not None:
@@ -158,17 +192,16 @@ class Pulse:
     def _look_at_state(self) -> None:
         now = monotonic()
         attempt = self._attempt
-        if now < self._state_due or attempt is None or attempt.context is None:
+        if now < self._state_due or attempt is None or attempt.state is None:
             return
         try:
-            found = state_of(attempt.context)
+            self._told += attempt.state.look()
         except BaseException:  # the job changed it meanwhile, or has a hostile value
             return
-        took = monotonic() - now
-        self._state_due = now + max(STATE_S, took * STATE_SHARE)
-        if found and found[0].value != self._last_state:
-            self._last_state = found[0].value
-            self._told.append(found[0])
+        finally:
+            took = monotonic() - now
+            share = STATE_SHARE if took < SLOW_LOOK_S else SLOW_STATE_SHARE
+            self._state_due = now + max(STATE_S, took * share)
 
     # -- the executor, or its absence ------------------------------------------
     def _listen(self) -> None:
@@ -206,8 +239,12 @@ class Pulse:
         """Do what the executor would: follow the output, watch time and cancels."""
         if self._alone is None:
             self._alone = Alone(self._worker.store, self._worker.id, task)
-        if tellings:
-            self._alone.tell(tellings)
+        try:
+            if tellings:
+                self._alone.tell(tellings)
+        except Exception:
+            self._told[:0] = tellings
+            raise
         self._alone.look()
         now = monotonic()
         if self._kill_at is not None:

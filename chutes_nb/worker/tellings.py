@@ -3,27 +3,60 @@
 from __future__ import annotations
 
 import json
+import pickle
+import threading
+import zlib
+from collections.abc import Callable
 from typing import Any
 
 from ..codec import Encoded, decode, encode
 from ..errors import ResultNotStorable
+from ..sizes import approximate_size
 from ..views import preview
 from .context import RunContext
 from .frames import Telling
 
 STATE_JSON_BYTES = 1_000_000
-STATE_EXACT_BYTES = 16_000_000
+STATE_ROW_BYTES = 1_000_000  # more is kept as a file
+STATE_EXACT_BYTES = 1_000_000_000  # a value above it is shown by its preview alone
+
+Frozen = tuple[str, bytes | None]
 
 
-def state_of(context: RunContext) -> list[Telling]:
-    """Return the run's state, put so that it can be sent; empty where it has none."""
-    state = context._state
-    if not state:
-        return []
-    return [Telling("state", freeze_state(state))]
+class StateWatch:
+    """Looks at the state of one run, and tells what has changed since the last look.
+
+    Parameters
+    ----------
+    context : RunContext
+    put : callable
+        Keeps values that are too large for a row as a file; gives the file's name.
+    """
+
+    def __init__(self, context: RunContext, put: Callable[[bytes], str]) -> None:
+        self._context, self._put = context, put
+        self._last: tuple[str, int, int] | None = None
+        self._lock = threading.Lock()  # the pulse looks, and the job at its end
+
+    def look(self) -> list[Telling]:
+        """Return the state where it has changed, put so that it can be sent."""
+        state = self._context._state
+        with self._lock:
+            if not state and self._last is None:
+                return []
+            body, exact = freeze_state(state)
+            size = 0 if exact is None else len(exact)
+            mark = (body, size, zlib.crc32(exact or b""))
+            if mark == self._last:
+                return []
+            file = None
+            if exact is not None and size > STATE_ROW_BYTES:
+                file, exact = self._put(exact), None
+            self._last = mark
+            return [Telling("state", (body, exact, file))]
 
 
-def freeze_state(state: dict[str, Any]) -> tuple[str, bytes | None]:
+def freeze_state(state: dict[str, Any]) -> Frozen:
     """Turn state into a JSON preview, and a pickle where JSON does not say it all.
 
     What cannot be kept exactly (an open file, a model of 2 GB) is shown by its
@@ -32,6 +65,8 @@ def freeze_state(state: dict[str, Any]) -> tuple[str, bytes | None]:
     exact: dict[str, Encoded] = {}
     for name, value in list(state.items()):
         try:
+            if approximate_size(value) > STATE_EXACT_BYTES:
+                continue
             encoded = encode(value)
         except (ResultNotStorable, RuntimeError):  # changed while it was looked at
             continue
@@ -44,8 +79,8 @@ def freeze_state(state: dict[str, Any]) -> tuple[str, bytes | None]:
         parts = (f"{json.dumps(name)}:{e.body.decode()}" for name, e in exact.items())
         return "{" + ",".join(parts) + "}", None
     body = json.dumps(preview(state), allow_nan=False)
-    packed = encode({name: (e.kind, e.body) for name, e in exact.items()}).body
-    return body, packed
+    packed = {name: (e.kind, e.body) for name, e in exact.items()}
+    return body, pickle.dumps(packed, protocol=5)
 
 
 def thaw_state(body: str, exact: bytes | None) -> dict[str, Any]:

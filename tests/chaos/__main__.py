@@ -52,13 +52,19 @@ def report(tally: Tally) -> bool:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos")
     parser.add_argument("--minutes", type=float, default=10.0)
-    parser.add_argument("--mutants", action="store_true", help="only plant bugs")
+    only = parser.add_mutually_exclusive_group()
+    only.add_argument("--storms", action="store_true", help="plant no bugs")
+    only.add_argument("--mutants", nargs="*", metavar="WORD", help="only plant bugs")
     parser.add_argument("--seed", type=int, default=int(time.time()))
     choice = parser.parse_args()
     print(f"seed {choice.seed}", flush=True)
-    is_good = choice.mutants or report(storms(choice.minutes, choice.seed))
-    print(f"\n{len(MUTANTS)} planted bugs", flush=True)
-    if not (mutation.run(choice.seed) and is_good):
+    is_good = choice.mutants is not None or report(storms(choice.minutes, choice.seed))
+    if not choice.storms:
+        words = choice.mutants or [""]
+        chosen = [one for one in MUTANTS if any(word in one.name for word in words)]
+        print(f"\n{len(chosen)} planted bugs", flush=True)
+        is_good = mutation.run(choice.seed, chosen) and is_good
+    if not is_good:
         sys.exit(1)
 
 

@@ -16,7 +16,15 @@ from pathlib import Path
 from typing import Any
 
 from .invariants import INVARIANTS
-from .kinds import ALONE, ALWAYS_POSSIBLE, KINDS, big_value, expected, line
+from .kinds import (
+    ALONE,
+    ALWAYS_POSSIBLE,
+    KINDS,
+    big_value,
+    expected,
+    line,
+    uploaded,
+)
 
 MOST_SHOWN = 5
 OUTSIDE = """
@@ -57,6 +65,7 @@ class Checker:
         self._load_logs()
         self._load_results()
         self._load_files()
+        self._load_uploads()
 
     def _lines(self, name: str) -> list[list[str]]:
         path = self.folder / name
@@ -165,6 +174,13 @@ class Checker:
             body = path.read_bytes()
             if len(body) != size or hashlib.sha256(body).hexdigest() != sha:
                 self._fill("wrong_file", [(job, f"{sha[:8]} is not what it was")])
+
+    def _load_uploads(self) -> None:
+        for _, uid in (one for one in self._lines("acks") if one[0] == "uploaded"):
+            sha = hashlib.sha256(uploaded(uid)).hexdigest()
+            path = self.home / "blobs" / sha[:2] / sha
+            if not path.exists() or path.read_bytes() != uploaded(uid):
+                self._fill("wrong_file", [(uid, "an upload that was finished")])
 
     def violations(self) -> list[str]:
         found = []

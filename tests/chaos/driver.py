@@ -17,28 +17,32 @@ from typing import Any
 
 from chutes_nb import Chute, errors, runtime
 from chutes_nb.job_function import JobFunction
+from chutes_nb.states import ENDED
+from chutes_nb.uploads import Upload, UploadError, Uploads
 
 from . import bodies
-from .kinds import KINDS
+from .kinds import KINDS, UPLOAD_BYTES, uploaded
 
 FOREVER_S = 0.6
+PRUNED_AFTER_S = 5.0
 
 
 def write(*words: object) -> None:
     os.write(1, (" ".join(str(word) for word in words) + "\n").encode())
 
 
-def functions(chute: Chute) -> dict[str, JobFunction]:
+def functions(chute: Chute, ledger: str) -> dict[str, JobFunction]:
     """A job function a kind; each body gets its run's context and tells the ledger."""
     return {
-        name: chute.job(**kind.options)(wrapped(name)) for name, kind in KINDS.items()
+        name: chute.job(**kind.options)(wrapped(name, ledger))
+        for name, kind in KINDS.items()
     }
 
 
-def wrapped(name: str) -> Any:
+def wrapped(name: str, ledger: str) -> Any:
     body = getattr(bodies, name)
 
-    def run(self: Any, ledger: str, n: int) -> Any:
+    def run(self: Any, n: int) -> Any:
         bodies.note(self, ledger, "start", name)
         try:
             value = body(self, ledger, n)
@@ -66,9 +70,10 @@ class Driver:
     def __init__(self, config: dict[str, Any]) -> None:
         self.config = config
         self.dice = random.Random(config["seed"])
-        self.functions = functions(Chute(username="me", name="storm"))
+        self.functions = functions(Chute(username="me", name="storm"), config["ledger"])
         self.n = config["first"]
         self.known: list[str] = []
+        self.is_quiet = False
         self.store = runtime.store()
         write("driver", os.getpid(), runtime.executor().id)
 
@@ -78,7 +83,14 @@ class Driver:
         while time.monotonic() < end:
             time.sleep(self.dice.random() * 0.02)
             with contextlib.suppress(errors.StoreError):
-                self.step()
+                if self.is_quiet:
+                    self.cancel_forevers()
+                else:
+                    self.step()
+
+    def be_quiet(self, *_: object) -> None:
+        """Submit no more, and run on what there is."""
+        self.is_quiet = True
 
     def step(self) -> None:
         room = self.config["most"] - self.active()
@@ -90,15 +102,24 @@ class Driver:
             self.store.checkpoint(0)
         if self.dice.random() < 0.02:
             self.forget()
+        if self.dice.random() < 0.002:
+            self.prune()
+        if self.dice.random() < 0.02:
+            self.upload()
         self.cancel_forevers()
 
     def submit(self) -> None:
         kinds = self.config["kinds"]
         (name,) = self.dice.choices(list(kinds), list(kinds.values()))
         self.n += 1
-        job = self.functions[name].submit(ledger=self.config["ledger"], n=self.n)
+        job = self.functions[name].submit(n=self.n)
         write("ack", job.id, name, self.n)
         self.known.append(job.id)
+        if name == "leads":
+            with contextlib.suppress(errors.JobNotFound):  # it may be forgotten
+                after = job.then(self.functions["follows"])
+                write("ack", after.id, "follows", self.n)
+                self.known.append(after.id)
 
     def cancel(self, job: str) -> None:
         write("cancel", job, self.store.request_cancel(job, by="the storm"))
@@ -113,6 +134,39 @@ class Driver:
             write("forget", job)
             with contextlib.suppress(errors.JobNotFound):
                 self.store.delete(job)
+
+    def prune(self) -> None:
+        """Let go of what ended a while ago; said before, as for one job."""
+        before = time.time() - PRUNED_AFTER_S
+        for state in ENDED:
+            for row in self.store.jobs(status=state, limit=500)[0]:
+                if row["finished_at"] < before + PRUNED_AFTER_S / 2:
+                    write("forget", row["job_id"])
+        self.store.prune(older_than_s=PRUNED_AFTER_S)
+
+    def upload(self) -> None:
+        """Send a piece of a file, or a whole one; said once it is finished."""
+        uploads = Uploads(self.store.home / "uploads", self.store.blobs)
+        for uid in {path.stem for path in (self.store.home / "uploads").glob("*.part")}:
+            with contextlib.suppress(UploadError):  # another driver is at it
+                self.send(uploads, uploads.get(uid))
+                return
+        self.send(uploads, uploads.create(UPLOAD_BYTES, "storm.bin"))
+
+    def send(self, uploads: Uploads, upload: Upload) -> None:
+        at = uploads.offset(upload)
+        writer = uploads.writer(upload, at)
+        try:
+            while at < UPLOAD_BYTES:
+                piece = uploaded(upload.uid)[at : at + UPLOAD_BYTES // 8]
+                writer.write(piece)
+                at += len(piece)
+                if self.dice.random() < 0.1:
+                    return
+        finally:
+            writer.close(is_whole=True)
+        if uploads.finish(upload).sha256 is not None:
+            write("uploaded", upload.uid)
 
     def cancel_forevers(self) -> None:
         """End what only a cancel ends, whoever submitted it."""
@@ -153,6 +207,7 @@ def main() -> None:
     config = json.loads(sys.argv[1])
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     driver = Driver(config)
+    signal.signal(signal.SIGTERM, driver.be_quiet)
     if config.get("drain_s"):
         driver.drain(config["drain_s"])
     else:

@@ -53,6 +53,8 @@ KINDS = {
     "late": kind("completed timeout", 3, deadline=0.8, retry=1),
     "slow_hang": kind("timeout", 0, timeout=4.0),
     "slow_once": kind("completed failed", 0, retry=1),
+    "leads": kind("completed failed", 4, retry=1),
+    "follows": kind("completed failed", 0, retry=1),
     "lonely": kind("completed", 3, concurrency=1, retry=1),
     "holds_token": kind("completed", 3, resources={"gpu": 1}, retry=1),
 }
@@ -61,12 +63,22 @@ ALONE = ("lonely", "holds_token")  # never two of the kind at once
 
 def expected(name: str, n: int) -> Any:
     """What a completed job of this kind has returned, as JSON has it."""
+    if name == "leads":
+        return {"n": n}
     return {"kind": name, "n": n, "double": 2 * n}
 
 
 def big_value(n: int) -> bytes:
     """A result that is too large for a row."""
     return hashlib.sha256(str(n).encode()).digest() * 40_000
+
+
+UPLOAD_BYTES = 1 << 18
+
+
+def uploaded(uid: str) -> bytes:
+    """Content of an upload."""
+    return hashlib.sha256(uid.encode()).digest() * (UPLOAD_BYTES // 32)
 
 
 def line(job: str, attempt: int, k: int) -> str:

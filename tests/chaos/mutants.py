@@ -13,7 +13,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from .scenarios import Scenario, calm, redelivery, stale_end, struck
+from .scenarios import (
+    Scenario,
+    calm,
+    dead_at_the_gate,
+    redelivery,
+    stale_end,
+    struck,
+)
 from .world import SOURCE
 
 
@@ -217,7 +224,7 @@ MUTANTS = [
         calm("hung_parent", most=4),
         (
             "lanes/process.py",
-            "        await anyio.to_thread.run_sync(kill_marked, handle.id)\n",
+            "        await in_thread(kill_marked, handle.id)\n",
             "",
         ),
     ),
@@ -235,15 +242,15 @@ MUTANTS = [
         "the living are inherited from",
         "I",
         struck("ticks once", drivers=2, driver=2.0),
-        ("adopting.py", 'if not is_held(Path(row["lease"]))', "if row"),
+        ("inheriting.py", 'if not is_held(Path(row["lease"]))', "if row"),
     ),
     mutant(
         "nobody inherits",
         "I2",
         ONLY_DRIVERS,
         (
-            "adopting.py",
-            "                await self._adopt_the_dead(is_registered)\n",
+            "inheriting.py",
+            "                await self._inherit()\n",
             "                pass\n",
         ),
     ),
@@ -268,6 +275,26 @@ MUTANTS = [
             "store/blobs.py",
             "        os.replace(aside, final)\n",
             "        aside.unlink()\n",
+        ),
+    ),
+    mutant(
+        "the followers of a job are forgotten",
+        "I21",
+        calm("leads"),
+        (
+            "store/jobs.py",
+            "    if verdict.state.is_ended:\n        _settle_followers(tx, job, now)\n",
+            "",
+        ),
+    ),
+    mutant(
+        "a follower does not wait",
+        "I21",
+        calm("leads"),
+        (
+            "store/jobs.py",
+            "                 AND waits = 0 AND not_before",
+            "AND not_before",
         ),
     ),
     mutant(
@@ -339,7 +366,7 @@ MUTANTS = [
         struck("slow_hang", driver=2.0, seconds=7.0),
         (
             "settler.py",
-            'self.lane.begun(handle, time.time() - row["started_at"])',
+            "self.lane.begun(handle, gone_s)",
             "self.lane.begun(handle, 99.0)",
         ),
     ),
@@ -347,7 +374,11 @@ MUTANTS = [
         "an adopted log begins anew",
         "I8",
         struck("prints", driver=1.5, seconds=7.0),
-        ("settler.py", 'handle.capture = Capture(task["output"], offset)', "pass"),
+        (
+            "settler.py",
+            'Capture(task["output"], offset, usual_s, handle.given_at)',
+            "handle.capture",
+        ),
         ("store/logs.py", "    if start < known:\n", "    if False:\n"),
     ),
     mutant(
@@ -393,7 +424,8 @@ MUTANTS = [
         (
             "store/runs.py",
             "   SET attempt = excluded.attempt, step = excluded.step, "
-            "kind = excluded.kind,\n       body = excluded.body, at = excluded.at\n",
+            "kind = excluded.kind,\n       body = excluded.body, file = excluded.file, "
+            "at = excluded.at\n",
             "   SET attempt = excluded.attempt\n",
         ),
     ),
@@ -402,5 +434,38 @@ MUTANTS = [
         "I9",
         calm("keeps_file"),
         ("store/settling.py", "    runs.add_files(tx, job, attempt, files)\n", ""),
+    ),
+    mutant(
+        "a worker that hung up is given a job",
+        "I2",
+        dead_at_the_gate,
+        (
+            "lanes/handle.py",
+            "        if self.transport is None or self.transport.is_closing():\n"
+            "            return False\n",
+            "",
+        ),
+        (
+            "rounds.py",
+            "            and handle.transport is not None  # it may have died since it "
+            "told its end\n",
+            "",
+        ),
+    ),
+    mutant(
+        "the content of an upload is let go",
+        "I9",
+        calm("quick"),
+        (
+            "uploads.py",
+            "            take_over(part, self._blobs, upload.sha256)\n",
+            "            part.unlink()\n",
+        ),
+    ),
+    mutant(
+        "an upload is gone on with at its beginning",
+        "I9",
+        calm("quick", seconds=3.0),
+        ("uploads.py", "os.lseek(fd, there, os.SEEK_SET)", "os.lseek(fd, 0, 0)"),
     ),
 ]

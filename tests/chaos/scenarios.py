@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -41,6 +42,7 @@ def struck(
     cancel: float = 0.0,
     seconds: float = FULL_S,
     most: int = 8,
+    spares: bool = False,
 ) -> Scenario:
     """Drivers come again as they die.
 
@@ -48,9 +50,12 @@ def struck(
     ----------
     worker, driver : float
         Seconds between two kills of one; 0 for none.
+    spares : bool
+        Whether the last drivers live on afterwards.
     """
 
     def run(world: World) -> None:
+        world.spares = spares
         begun = time.monotonic()
         due = {"worker": begun + worker, "driver": begun + driver}
         while (now := time.monotonic()) < begun + seconds:
@@ -105,6 +110,25 @@ def stale_end(world: World) -> None:
     wait(lambda: (job, "2") in starts(ledger))
     world.kill(worker, "worker")
     time.sleep(1.0)  # for what must not happen
+
+
+def dead_at_the_gate(world: World) -> None:
+    """Workers die behind their outcomes, which wait at a gate that somebody holds.
+
+    The drivers live on: whoever came after one of them would find what it has lost.
+    """
+    world.spares = True
+    kinds = shares("quick ticks prints")
+    world.launch("outcome.after_send=0.2", kinds=kinds, most=6, cancel=0)
+    gate = world.home / "store.db.gate"
+    wait(gate.exists)
+    end = time.monotonic() + FULL_S
+    with gate.open("r+b") as held:
+        while time.monotonic() < end:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            time.sleep(0.1)
+            fcntl.flock(held, fcntl.LOCK_UN)
+            time.sleep(0.05)
 
 
 def starts(ledger: Path) -> Sequence[tuple[str, str]]:

@@ -18,6 +18,11 @@ HOT = frozenset(
         "body.before",
         "body.mid",
         "claim.after_commit",
+        "commit.before_begin",
+        "journal.after_append",
+        "journal.before_append",
+        "journal.before_sync",
+        "output.before_unlink",
         "claim.before_commit",
         "commit.before",
         "done.before_commit",
@@ -30,7 +35,14 @@ HOT = frozenset(
         "submit.before_commit",
     ]
 )
-FAILING = ("blob.",)  # points at which an OSError is a thing that happens
+# Points at which an error is a thing that happens, and which.
+FAILING = {
+    "blob.": ("ENOSPC", "EIO"),
+    "commit.before": ("BUSY", "FULL"),
+    "log.before_commit": ("BUSY", "FULL"),
+    "adopt.before_commit": ("BUSY", "FULL"),
+    "alone.before_commit": ("BUSY", "FULL"),
+}
 ROUND_S = 40.0
 
 
@@ -113,8 +125,9 @@ class Storm:
     def _rule(self, name: str) -> str:
         share = 0.03 if name in HOT else 0.5 if name.startswith("cancel.") else 0.25
         action = self.dice.choices(("kill", "stop"), (6, 1))[0]
-        if name.startswith(FAILING) and self.dice.random() < 0.3:
-            action = self.dice.choice(("ENOSPC", "EIO"))
+        errors = [found for begin, found in FAILING.items() if name.startswith(begin)]
+        if errors and self.dice.random() < 0.3:
+            action = self.dice.choice(errors[0])
         return f"{name}={share}:{action}"
 
     def _strike(self) -> None:
@@ -155,5 +168,6 @@ def blow(
     """One whole storm: a new home, blows, peace, and the verdict."""
     world = World(seed)
     Storm(world, points, so_far).run(seconds)
+    world.spares = seed % 2 == 0
     world.drain()
     return world, world.check()

@@ -11,7 +11,6 @@ import pytest
 from chutes_nb import processes, runtime
 from hostile import ends, traces, values  # noqa: F401  (they enter their kinds)
 from hostile.kinds import KINDS
-from hostile.timeouts import survivors
 from living import living_in
 from rows import until
 
@@ -154,8 +153,3 @@ def test_there_are_many_kinds():
     names = [kind.body.__name__ for kind in KINDS]
     assert len(set(names)) == len(names) >= 45
     assert all(re.fullmatch(r"[a-z0-9_]+", name) for name in names)
-
-
-def test_nothing_is_left_of_timed_out_jobs_and_their_daemons(chute, tmp_path):
-    timed_out, started, left = survivors(chute, tmp_path, 10)
-    assert (timed_out, started, left) == (10, 20, [])

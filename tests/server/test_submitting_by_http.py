@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from chutes_nb.states import State
-from rows import bring
+from chutes_nb.store import jobs
+from filled import OPTIONS, WORK
+from rows import DEFINITION, NOW, bring
 
 
 def post(server, path="jobs/work", status=202, **how):
@@ -172,6 +175,27 @@ def test_an_ended_job_runs_again_with_its_code_and_input(server, ids):
     assert server.client.post(f"jobs/{ids['running']}/retry").status_code == 409
 
 
+def test_an_ended_job_runs_again_with_the_code_of_now(server, ids):
+    edited = replace(
+        DEFINITION,
+        key="d1-edited",
+        created_at=NOW + 9,
+        source="edited\n",
+        options='{"timeout_s": 7.0}',
+    )
+    old = server.store().detail(ids["failed"])
+    with server.store().writing() as tx:
+        jobs.add_definition(tx, edited)
+    path = f"jobs/{ids['failed']}/retry"
+    new = server.client.post(path, json={"code": "current"}).json()["job_id"]
+    again = server.json(f"jobs/{new}")
+    assert again["source"] == "edited\n"
+    assert again["status"]["retry_of"] == ids["failed"]
+    assert again["status"]["timeout_s"] == 7
+    assert again["inputs"] == old["inputs"]
+    assert server.client.post(path, json={"code": "other"}).status_code == 400
+
+
 def test_more_time_is_for_running_jobs_with_a_limit(server, ids):
     store = server.store()
     path = f"jobs/{ids['running']}/extend"
@@ -193,3 +217,45 @@ def test_only_ended_jobs_are_deleted(server, ids):
     assert answer.status_code == 202
     assert json.loads(answer.text)["status"] == "cancelled"
     assert server.client.get(f"jobs/{job}/status").status_code == 404
+
+
+def test_a_key_gives_back_the_job_that_there_is_whatever_it_is_given(server, ids):
+    first = post(server, "jobs/work?key=weekly", json={"count": 1}).json()["job_id"]
+    again = post(server, "jobs/work?key=weekly", json={"count": 2}).json()
+    assert again == {"job_id": first, "status": "queued"}
+    other = post(server, "jobs/work?key=daily", json={"count": 1}).json()["job_id"]
+    assert other != first
+
+
+def test_the_same_code_and_input_give_back_their_job_where_asked_for(server, ids):
+    def ask(query, count):
+        return post(server, f"jobs/work{query}", json={"count": count}).json()["job_id"]
+
+    first = ask("?reuse=true", 71)
+    assert ask("?reuse=1", 71) == first
+    assert ask("?reuse=true", 72) != first
+    assert ask("", 71) != first
+    assert ask("?reuse=false", 71) != first
+
+
+def test_what_a_definition_says_of_reuse_counts(server, ids):
+    store = server.store()
+    options = json.dumps(OPTIONS | {"reuse": True})
+    row = replace(WORK, key="d-reuse", name="reusing", options=options)
+    with store.writing() as tx:
+        jobs.add_definition(tx, row)
+    one, two, three = (
+        post(server, f"jobs/reusing{query}", json={"count": 1}).json()["job_id"]
+        for query in ("", "", "?reuse=false")
+    )
+    assert one == two != three
+
+
+def test_a_job_is_run_again_once_for_each_key(server, ids):
+    path, named = f"jobs/{ids['failed']}/retry", {"Idempotency-Key": "again-1"}
+    one, two = (post(server, path, headers=named).json()["job_id"] for _ in range(2))
+    assert one == two
+    assert post(server, path).json()["job_id"] != one
+    other = f"jobs/{ids['cancelled']}/retry"
+    answer = post(server, other, 422, headers=named)
+    assert answer.json()["error"]["type"] == "IdempotencyKeyUsed"

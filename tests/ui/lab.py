@@ -73,12 +73,21 @@ class Lab:
     theme : str
     app : {"lab", "notebook"}
         JupyterLab, or Notebook 7.
+    has_routes, has_extension : bool
+        Whether the server has the routes of the jobs, and the page our extension.
     """
 
     def __init__(
-        self, folder: Path, theme: str = "JupyterLab Light", app: str = "lab"
+        self,
+        folder: Path,
+        theme: str = "JupyterLab Light",
+        app: str = "lab",
+        *,
+        has_routes: bool = True,
+        has_extension: bool = True,
     ) -> None:
         self.folder, self.theme, self.app = folder, theme, app
+        self.has_routes, self.has_extension = has_routes, has_extension
         self.work = folder / "work"
         self.token, self.port = secrets.token_hex(16), free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -113,6 +122,11 @@ class Lab:
         extensions = self.folder / "data" / "labextensions"
         extensions.mkdir(parents=True)
         (extensions / "chutes-nb").symlink_to(EXTENSION)
+        if not self.has_extension:
+            pages = self.folder / "config" / "labconfig"
+            pages.mkdir(parents=True)
+            disabled = {"disabledExtensions": {"chutes-nb": True}}
+            (pages / "page_config.json").write_text(json.dumps(disabled))
         config = self.folder / "config" / "jupyter_server_config.d"
         config.mkdir(parents=True)
         (config / "chutes_nb.json").symlink_to(ROOT / "jupyter-config/chutes_nb.json")
@@ -131,6 +145,7 @@ class Lab:
             f"--ServerApp.root_dir={self.work}",
             "--LabApp.news_url=",
             "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+            f"--ServerApp.jpserver_extensions={ {'chutes_nb': self.has_routes} }",
         ]
 
     def _environment(self) -> dict[str, str]:
@@ -148,6 +163,12 @@ class Lab:
         # The kernels import the package that is being tested, installed or not.
         rest = {"PYTHONPATH": str(ROOT), "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
         return os.environ | folders | rest
+
+    @property
+    def pid(self) -> int:
+        """The server's process."""
+        assert self._process is not None  # it was started
+        return self._process.pid
 
     def _answers(self) -> bool:
         try:

@@ -1,6 +1,8 @@
 /** The server's routes below `chutes/`, asked with Jupyter's own authentication. */
 import { URLExt } from "@jupyterlab/coreutils";
 import { ServerConnection } from "@jupyterlab/services";
+import { type Fault, Refused } from "../core/form";
+import { credentials, TusLine } from "../core/upload-tus";
 
 /** The server answered that there is no such thing. */
 export class NotFound extends Error {}
@@ -20,6 +22,11 @@ export interface Answer<T> {
 export class Http {
   constructor(private readonly settings: ServerConnection.ISettings) {}
 
+  /** Address of a route, as a browser opens it with the page's own cookie. */
+  url(path: string): string {
+    return `${URLExt.join(this.settings.baseUrl, "chutes")}/${path}`;
+  }
+
   get<T>(path: string, signal?: AbortSignal): Promise<Answer<T>> {
     return this.#ask<T>(path, { method: "GET", signal });
   }
@@ -32,15 +39,33 @@ export class Http {
     });
   }
 
-  async #ask<T>(path: string, init: RequestInit): Promise<Answer<T>> {
-    const url = `${URLExt.join(this.settings.baseUrl, "chutes")}/${path}`;
-    let response: Response;
+  delete<T>(path: string): Promise<Answer<T>> {
+    return this.#ask<T>(path, { method: "DELETE" });
+  }
+
+  /** A way for files. */
+  line(): TusLine {
+    return new TusLine(this.url(""), () => credentials(this.settings.token));
+  }
+
+  /** What a route sends as bytes. */
+  async blob(path: string): Promise<Blob> {
+    const response = await this.#send(path, { method: "GET" });
+    if (response.ok) return response.blob();
+    throw problemOf(response.status, await response.json().catch(() => null));
+  }
+
+  async #send(path: string, init: RequestInit): Promise<Response> {
     try {
-      response = await ServerConnection.makeRequest(url, init, this.settings);
+      return await ServerConnection.makeRequest(this.url(path), init, this.settings);
     } catch (error) {
       if (init.signal?.aborted) throw error;
       throw new NoAnswer("The server does not answer.");
     }
+  }
+
+  async #ask<T>(path: string, init: RequestInit): Promise<Answer<T>> {
+    const response = await this.#send(path, init);
     const said = await response.json().catch(() => null);
     if (response.ok && said !== null) {
       return { value: said as T, now: serverNow(response) };
@@ -55,6 +80,10 @@ function problemOf(status: number, said: unknown): Error {
     typeof error === "object" && error !== null && "message" in error
       ? String(error.message)
       : "";
+  if (status === 422) {
+    const { details } = error as { details?: Fault[] };
+    return new Refused(message, details ?? []);
+  }
   // A 404 in Jupyter's own shape comes from nobody of ours.
   if (status === 404)
     return message ? new NotFound(message) : new NoRoutes("no routes");

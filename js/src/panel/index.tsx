@@ -3,9 +3,11 @@ import type { AnyModel } from "@anywidget/types";
 import { render as mount } from "preact";
 import { JobsList } from "../core/list";
 import { JobSource } from "../core/source";
+import { RunForm } from "../ui/form/RunForm";
 import { JobsPanel } from "../ui/JobsPanel";
 import { LiveCard } from "../ui/LiveCard";
 import { CommTransport, type Traits } from "./comm";
+import { CommDoor } from "./form";
 
 type Model = AnyModel<Traits>;
 
@@ -16,6 +18,7 @@ type Model = AnyModel<Traits>;
 export default () => {
   let source: JobSource;
   let list: JobsList;
+  let door: CommDoor;
   return {
     initialize({ model }: { model: Model }) {
       const transport = new CommTransport(model);
@@ -24,6 +27,8 @@ export default () => {
       if (model.get("kind") === "panel") {
         list = new JobsList(transport);
         stops.push(list.start());
+      } else if (model.get("kind") === "form") {
+        door = new CommDoor(transport, (jobId) => transport.attach(jobId, null, null));
       } else {
         const seed = () => source.seed(model.get("job"), model.get("tail"));
         seed();
@@ -37,15 +42,18 @@ export default () => {
     },
     render({ model, el }: { model: Model; el: HTMLElement }) {
       const commands = model.get("commands");
+      const card = (jobId: string) => (
+        <LiveCard source={source} jobId={jobId} commands={commands} />
+      );
+      if (model.get("kind") === "form") {
+        mount(<RunForm document={model.get("form")} door={door} card={card} />, el);
+        return () => mount(null, el);
+      }
       mount(
         model.get("kind") === "panel" ? (
           <JobsPanel list={list} source={source} commands={commands} />
         ) : (
-          <LiveCard
-            source={source}
-            jobId={model.get("job").job_id}
-            commands={commands}
-          />
+          card(model.get("job").job_id)
         ),
         el,
       );

@@ -1,0 +1,282 @@
+"""A job on a server, as its user holds it: the names and errors of the local one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future
+from typing import Any
+
+from ..errors import JobEnded, NotAvailable
+from ..job_parts import AttemptInfo
+from ..model import ErrorInfo, Progress, StatusInfo
+from ..panel.static import TAIL_LINES, one_line, static_card
+from ..states import State
+from .files import RemoteFile
+from .following import follower
+from .intents import JSON, again, body_of, forget
+from .link import Link
+from .logs import followed, whole_log
+from .results import RemoteResult, Unfinished, plain, ready, results
+
+
+class RemoteJob:
+    """A job by its id, on a server.
+
+    Everything is asked of the server when it is wanted. It follows the protocol of
+    :class:`concurrent.futures.Future` and can be awaited.
+    """
+
+    def __init__(
+        self, link: Link, job_id: str, seen: dict[str, Any] | None = None
+    ) -> None:
+        self.id = job_id
+        self._link, self._seen = link, seen
+
+    def _ask(self, what: str = "", **query: Any) -> Any:
+        path = f"jobs/{self.id}{what}"
+        return self._link.run(self._link.json("GET", path, query=query))
+
+    def told(self) -> dict[str, Any]:
+        """Return the job's status as JSON, as it was when it was listed."""
+        if self._seen is None:
+            return self._status()
+        return self._seen
+
+    def _status(self) -> dict[str, Any]:
+        return dict(self._ask("/status"))
+
+    # -- what it is ------------------------------------------------------------
+    @property
+    def info(self) -> StatusInfo:
+        """The job as it stands now."""
+        return StatusInfo(**self._status())
+
+    @property
+    def status(self) -> State:
+        """The state now; compares equal to its word."""
+        return State(self._status()["status"])
+
+    @property
+    def name(self) -> str:
+        """Name of the job function."""
+        return str(self._status()["name"])
+
+    @property
+    def progress(self) -> Progress | None:
+        """How far the newest attempt is, or None before it told."""
+        return self.info.progress
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What the run set on ``self``; of what JSON cannot say, a preview."""
+        return dict(self._ask()["state"])
+
+    @property
+    def metrics(self) -> dict[str, list[tuple[float | None, float]]]:
+        """Metric curves: name to list of (step, value)."""
+        found = self._ask()["metrics"]
+        return {k: [(step, value) for step, value in v] for k, v in found.items()}
+
+    @property
+    def partial(self) -> list[Any]:
+        """What the run has emitted, in order; None for what JSON cannot say."""
+        return [one["value"] for one in self._ask("/partial")["partial"]]
+
+    @property
+    def files(self) -> list[RemoteFile]:
+        """Files that stay with the job."""
+        told = self._ask("/files")["files"]
+        return [RemoteFile(self._link, self.id, one) for one in told]
+
+    @property
+    def inputs(self) -> Any:
+        """What the job was given, as a JSON preview."""
+        return self._ask()["inputs"]
+
+    @property
+    def source(self) -> str:
+        """Code of the function as it was submitted."""
+        return str(self._ask()["source"])
+
+    @property
+    def attempts(self) -> list[AttemptInfo]:
+        """Each attempt with its end."""
+        return [AttemptInfo(one) for one in self._ask()["attempts"]]
+
+    @property
+    def error(self) -> ErrorInfo | None:
+        """What the last attempt died of."""
+        return self.info.error
+
+    @property
+    def reason(self) -> str | None:
+        """Why the job is in its state, in one line."""
+        return self.info.reason
+
+    # -- the future ------------------------------------------------------------
+    def done(self) -> bool:
+        """Whether the job has ended, in whatever way."""
+        return self.status.is_ended
+
+    def running(self) -> bool:
+        """Whether an attempt is running."""
+        return self.status is State.RUNNING
+
+    def cancelled(self) -> bool:
+        """Whether the job ended by being cancelled."""
+        return self.status is State.CANCELLED
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait for the end, whatever it is; says whether it came within the seconds."""
+        found = self._link.run(results(self._link, self.id, timeout))
+        return not isinstance(found, Unfinished)
+
+    def result(self, timeout: float | None = None) -> Any:
+        """Wait for the end and return what the job returned.
+
+        What JSON cannot say comes as its preview, with an :class:`InexactResult`
+        warning; :meth:`answer` gives both.
+
+        Raises
+        ------
+        TimeoutError
+            If ``timeout`` seconds pass first; the job goes on.
+        JobFailed, JobTimeout, JobCancelled, JobInterrupted
+            If it ended badly.
+        """
+        found = self._link.run(results(self._link, self.id, timeout))
+        if isinstance(found, Unfinished):
+            raise TimeoutError(
+                f"job {self.id} is still {found.state} after {timeout:g} s of waiting; "
+                "it goes on"
+            )
+        return plain(self.id, found)
+
+    def result_now(self) -> Any:
+        """Return what the job returned, without waiting.
+
+        Raises
+        ------
+        JobNotReady
+            If it has not ended.
+        JobFailed, JobTimeout, JobCancelled, JobInterrupted
+        """
+        return plain(self.id, self.answer())
+
+    def answer(self) -> RemoteResult:
+        """Return the result with all that HTTP says of it, without waiting.
+
+        Raises
+        ------
+        JobNotReady, JobFailed, JobTimeout, JobCancelled, JobInterrupted
+        """
+        found = self._link.run(results(self._link, self.id, 0.0))
+        return ready(self.id, found)
+
+    def exception(self, timeout: float | None = None) -> JobEnded | None:
+        """Wait for the end; return the exception that :meth:`result` would raise."""
+        found = self._link.run(results(self._link, self.id, timeout))
+        if isinstance(found, Unfinished):
+            raise TimeoutError(f"job {self.id} is still {found.state}")
+        return found if isinstance(found, JobEnded) else None
+
+    def when_ended(self) -> Future[None]:
+        """Return a future that is done once the job has ended."""
+        return follower(self._link).when_ended(self._link, self.id)
+
+    def add_done_callback(self, call: Callable[[RemoteJob], object]) -> None:
+        """Call ``call(job)`` once the job has ended, on another thread."""
+        self.when_ended().add_done_callback(lambda _: call(self))
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        return self._awaited().__await__()
+
+    async def _awaited(self) -> Any:
+        found = await self._link.run_async(results(self._link, self.id, None))
+        return plain(self.id, found)
+
+    # -- what one can do -------------------------------------------------------
+    def cancel(self) -> bool:
+        """Cancel the job; False if it had ended."""
+        flow = self._link.json("POST", f"jobs/{self.id}/cancel")
+        return bool(self._link.run(flow)["accepted"])
+
+    def extend(self, seconds: float) -> bool:
+        """Give a running attempt more time; False if it has no timeout or is over."""
+        flow = self._link.json(
+            "POST",
+            f"jobs/{self.id}/extend",
+            content=body_of({"seconds": seconds}),
+            headers=JSON,
+            is_safe=False,
+        )
+        return bool(self._link.run(flow)["accepted"])
+
+    def retry(self, code: str = "same", resume: bool = True) -> RemoteJob:
+        """Make a new job of an ended one, with the code that it ran.
+
+        Raises
+        ------
+        MoveRefused
+            If the job has not ended.
+        NotAvailable
+            For ``code="current"``: only a kernel knows what code there is now.
+        """
+        if code != "same":
+            raise NotAvailable(
+                f"retry(code={code!r}) is for a notebook, which has the code; by HTTP "
+                "a job runs again with its own, or submit_job takes the newest"
+            )
+        new = self._link.run(again(self._link, self.id, resume))
+        return RemoteJob(self._link, new)
+
+    def delete(self) -> None:
+        """Forget the job with its log, result and files.
+
+        Raises
+        ------
+        MoveRefused
+            If it has not ended.
+        """
+        self._link.run(forget(self._link, self.id))
+
+    def logs(
+        self, tail: int | None = None, follow: bool = False, attempt: int | None = None
+    ) -> str | Iterator[str]:
+        """Return what the newest attempt wrote.
+
+        Parameters
+        ----------
+        tail : int, optional
+            Only so many last lines.
+        follow : bool
+            Give an iterator of lines instead, which ends with the job.
+        attempt : int, optional
+            An earlier attempt's log.
+        """
+        if follow:
+            return followed(self._link, self.id, attempt)
+        if tail is not None:
+            text = str(self._ask("/logs", tail=tail, attempt=attempt)["text"])
+            return text.removesuffix("\n")
+        return whole_log(self._link, self.id, attempt)
+
+    def show(self) -> None:
+        """Show the job here as it stands."""
+        from IPython.display import display  # only there in a notebook
+
+        display(self)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Any:
+        status = self._status()
+        tail = str(self.logs(tail=TAIL_LINES)).splitlines()
+        return {"text/html": static_card(status, tail), "text/plain": one_line(status)}
+
+    def __repr__(self) -> str:
+        return f"<RemoteJob {one_line(self._status())}>"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RemoteJob) and other.id == self.id
+
+    def __hash__(self) -> int:
+        return hash(self.id)

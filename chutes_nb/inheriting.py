@@ -1,0 +1,83 @@
+"""Takes over what executors left that died: their jobs and their workers."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sqlite3
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import anyio
+
+from . import failpoints, live
+from .errors import StoreError
+from .lanes.kernel import NEVER_RAN
+from .processes import is_held
+from .rounds import Entry, Kick
+from .settler import Settler
+from .store import Store, fleet, kernel
+
+log = logging.getLogger(__name__)
+
+LOOK_S = 0.25
+GATE_POLL_S = 0.005
+
+
+class Heir:
+    """An executor as the heir of those of its interpreter that are dead.
+
+    Parameters
+    ----------
+    executor : str
+        Its id.
+    is_registered : callable
+        Whether its own row is in the store, which what it inherits refers to.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        settler: Settler,
+        put: Callable[[Entry], None],
+        executor: str,
+        is_registered: Callable[[], bool],
+    ) -> None:
+        self._store, self._settler, self._put = store, settler, put
+        self._executor, self._is_registered = executor, is_registered
+
+    async def run(self) -> None:
+        """Look for the dead, for ever."""
+        while True:
+            try:
+                await self._inherit()
+            except (StoreError, sqlite3.Error, OSError) as error:
+                log.info("will look for dead executors again: %s", error)
+            await anyio.sleep(LOOK_S)
+
+    async def _inherit(self) -> None:
+        rows = fleet.unended_executors(self._store.reader, sys.executable)
+        others = [row for row in rows if row["id"] != self._executor]
+        dead = [row for row in others if not is_held(Path(row["lease"]))]
+        ended: list[str] = []
+        for row in dead:
+            while not (self._is_registered() and self._store.gate().try_enter()):
+                await anyio.sleep(GATE_POLL_S)
+            with self._store.writing(entered=True) as tx:
+                now = time.time()
+                _, workers = fleet.inherit(tx, row["id"], self._executor, now)
+                tasks = {one["id"]: fleet.running_on(tx, one["id"]) for one in workers}
+                ended += kernel.end_orphans(
+                    tx, self._executor, live.keys(), NEVER_RAN, now
+                )
+                failpoints.hit("adopt.before_commit")
+            failpoints.hit("adopt.after_commit")
+            with contextlib.suppress(FileNotFoundError):
+                Path(row["lease"]).unlink()
+            for worker in workers:
+                self._settler.adopt(worker, tasks[worker["id"]])
+        if dead:
+            self._put(Kick(clock=True, asks=True))
+            self._store.feed.nudge(ended)

@@ -1,0 +1,77 @@
+"""What a job wrote, as its user reads it: whole, its end, followed, or searched."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+
+from .answers import LogReader
+from .folding import Screen, fold, uncoloured
+from .store import Store, logs
+
+Search = str | re.Pattern[str]
+
+
+def whole(store: Store, job: str, attempt: int | None) -> str:
+    """Give all that is kept of a log, redraws folded, gaps told."""
+    parts, offset = [], 0
+    while True:
+        found = store.log(job, attempt, offset, logs.HEAD_BYTES)
+        if found["skipped"] and offset:
+            parts.append(f"\n[{found['skipped']} bytes not kept]\n")
+        parts.append(found["text"])
+        if found["next_offset"] <= offset:
+            return fold("".join(parts))
+        offset = found["next_offset"]
+
+
+def followed(store: Store, job: str, attempt: int | None) -> Iterator[str]:
+    """Give lines as they are written, until the job has ended.
+
+    A bar is one line, given once it is not drawn again.
+    """
+    screen, number = Screen(), attempt
+    for piece in LogReader(store, job, attempt).follow():
+        if piece["attempt"] != number:  # a log of its own
+            yield from _rest(screen)
+            screen, number = Screen(), piece["attempt"]
+        if piece["skipped"] and piece["offset"] > piece["skipped"]:
+            yield from screen.feed(f"\n[{piece['skipped']} bytes not kept]\n")
+        yield from screen.feed(piece["text"])
+    yield from _rest(screen)
+
+
+def _rest(screen: Screen) -> Iterator[str]:
+    *lines, last = screen.finish()
+    yield from lines
+    if last:
+        yield last
+
+
+def matcher(search: Search) -> Callable[[str], bool]:
+    """Make the question whether a line holds what is searched for.
+
+    Parameters
+    ----------
+    search : str or re.Pattern
+        A text, of which upper and lower case are the same, or a pattern.
+
+    Raises
+    ------
+    TypeError
+        If it is neither.
+    """
+    if isinstance(search, re.Pattern):
+        found = search.search
+        return lambda line: found(uncoloured(line)) is not None
+    if isinstance(search, str):
+        wanted = search.casefold()
+        return lambda line: wanted in uncoloured(line).casefold()
+    raise TypeError(
+        f"search={search!r}: a text is wanted, or a pattern made by re.compile"
+    )
+
+
+def matching(lines: Iterable[str], search: Search) -> Iterator[str]:
+    """Give the lines that hold what is searched for."""
+    return filter(matcher(search), lines)

@@ -1,0 +1,356 @@
+"""Uploads in pieces: chunks onto one file each, resumable across restarts.
+
+An upload is two files: ``UID.json`` says what it is, ``UID.part`` holds what has
+come, so its size is the offset. A third one, ``UID.unsure``, is there while a piece
+with a checksum comes in: it says where that piece began.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import re
+import shutil
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .. import failpoints
+from ..errors import ChutesError, StoreFull
+from ..files_in import clean_name
+from ..paths import PRIVATE_FILE, private_dir
+from ..sizes import shown_size
+from ..store.blobs import blob_path, take_over
+from ..store.ids import new_id
+from .faults import (
+    ChecksumWrong,
+    UploadBusy,
+    UploadConflict,
+    UploadError,
+    UploadNotFound,
+    UploadTooLarge,
+)
+from .writer import Writer
+
+if TYPE_CHECKING:
+    from hashlib import _Hash as Hash
+
+__all__ = [
+    "ChecksumWrong",
+    "Upload",
+    "UploadBusy",
+    "UploadConflict",
+    "UploadError",
+    "UploadNotFound",
+    "UploadTooLarge",
+    "Uploads",
+    "Writer",
+    "set_upload_limit",
+    "upload_limit",
+]
+
+HALF_LIVES_S = 24 * 3600.0
+WHOLE_LIVES_S = 30 * 24 * 3600.0
+LIMIT_BYTES = 8 << 30
+UPLOADS = "uploads"  # their folder in the store's home
+LIMIT_FILE = "limit"
+MOST_DIGESTS = 64  # uploads whose digest goes on from piece to piece
+SPARE_BYTES = 64 << 20  # what an upload leaves free on the disk
+
+_UID = re.compile(r"[0-9a-z]{16}")
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """What is known of an upload.
+
+    Attributes
+    ----------
+    uid : str
+    name, type : str
+        File name for show, and media type.
+    length : int
+        Bytes it will have.
+    created_at : float
+        Seconds since 1970.
+    sha256 : str or None
+        Of the whole content; None until all is there.
+    """
+
+    uid: str
+    name: str
+    type: str
+    length: int
+    created_at: float
+    sha256: str | None = None
+
+    def ref(self) -> dict[str, object]:
+        """Return the file as a payload names it."""
+        names = ("name", "type", "sha256")
+        return {name: getattr(self, name) for name in names} | {"size": self.length}
+
+
+def upload_limit(folder: Path) -> int:
+    """Most bytes of one upload.
+
+    What was configured for the store last, else ``CHUTES_NB_UPLOAD_LIMIT``, else 8 GiB.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The store's folder of uploads, which need not be there.
+
+    Raises
+    ------
+    ChutesError
+        If the variable is no whole number.
+    """
+    with contextlib.suppress(FileNotFoundError, ValueError):
+        return int((folder / LIMIT_FILE).read_text())
+    text = os.environ.get("CHUTES_NB_UPLOAD_LIMIT", "")
+    if text and not text.isdigit():
+        raise ChutesError(
+            f"CHUTES_NB_UPLOAD_LIMIT={text!r} must be a whole number of bytes"
+        )
+    return int(text) if text else LIMIT_BYTES
+
+
+def set_upload_limit(folder: Path, limit: int) -> None:
+    """Set the most bytes of one upload, for every kernel and server of the store."""
+    _write_private(private_dir(folder) / LIMIT_FILE, str(limit))
+
+
+class Uploads:
+    """The uploads of one store.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Theirs alone, on the file system of ``blobs``.
+    blobs : pathlib.Path
+        The store's folder of contents.
+    """
+
+    def __init__(self, folder: Path, blobs: Path) -> None:
+        self._folder, self._blobs = private_dir(folder), blobs
+        # By upload: an offset, and the digest of the bytes before it. Those never
+        # change any more, whoever writes the next.
+        self._digests: dict[str, tuple[int, Hash]] = {}
+
+    @property
+    def limit(self) -> int:
+        """Most bytes of one upload, as it is set now."""
+        return upload_limit(self._folder)
+
+    def create(self, length: int, name: str = "", kind: str = "") -> Upload:
+        """Begin an upload.
+
+        Raises
+        ------
+        UploadTooLarge
+            If it is larger than may be.
+        StoreFull
+            If the disk has no room for it.
+        """
+        limit = self.limit
+        if length > limit:
+            raise UploadTooLarge(
+                f"the file has {shown_size(length)}, and an upload may have "
+                f"{shown_size(limit)}; chutes_nb.configure(upload_limit=...) or "
+                "CHUTES_NB_UPLOAD_LIMIT sets this limit"
+            )
+        free = shutil.disk_usage(self._folder).free
+        if length + SPARE_BYTES > free:
+            raise StoreFull(
+                f"the file has {shown_size(length)}, and the store's disk has "
+                f"{shown_size(free)} left; nothing was kept"
+            )
+        name = clean_name(name)
+        kind = kind or "application/octet-stream"
+        upload = Upload(new_id(), name, kind, length, time.time())
+        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY
+        os.close(os.open(self._part(upload.uid), flags, PRIVATE_FILE))
+        self._write(upload)
+        return upload if length else self.finish(upload)
+
+    def get(self, uid: str) -> Upload:
+        """Return what is known of an upload.
+
+        Raises
+        ------
+        UploadNotFound
+        """
+        try:
+            if not _UID.fullmatch(uid):
+                raise FileNotFoundError(uid)
+            found = Upload(**json.loads(self._about(uid).read_bytes()))
+        except (FileNotFoundError, ValueError, TypeError) as error:
+            raise UploadNotFound(
+                f"there is no upload {uid[:40]!r}; one that is not finished is "
+                f"forgotten after {HALF_LIVES_S / 3600:g} hours"
+            ) from error
+        if found.sha256 is None and not self._part(uid).exists():
+            raise UploadNotFound(f"upload {uid} has lost its content: begin it again")
+        return found
+
+    def finished(self, uid: str) -> Upload:
+        """Return an upload that is all there.
+
+        Raises
+        ------
+        UploadNotFound
+            If it is not.
+        """
+        found = self.get(uid)
+        if found.sha256 is None:
+            has = shown_size(self.offset(found))
+            raise UploadNotFound(
+                f"upload {uid} is not finished: it has {has} of "
+                f"{shown_size(found.length)}"
+            )
+        return found if self._is_moved(found) else self.finish(found)
+
+    def offset(self, upload: Upload) -> int:
+        """Bytes of an upload that are there for good."""
+        if upload.sha256 is not None:
+            return upload.length
+        try:
+            return int(self._unsure(upload.uid).read_text())
+        except (FileNotFoundError, ValueError):
+            return self._part(upload.uid).stat().st_size
+
+    def writer(
+        self, upload: Upload, offset: int, checksum: bytes | None = None
+    ) -> Writer:
+        """Open an upload for its next piece.
+
+        Parameters
+        ----------
+        checksum : bytes, optional
+            SHA-256 of the piece.
+
+        Raises
+        ------
+        UploadBusy, UploadConflict
+        """
+        fd = os.open(self._part(upload.uid), os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            there = self.offset(upload)
+            if offset != there:
+                raise UploadConflict(
+                    f"the piece begins at byte {offset}, and upload {upload.uid} has "
+                    f"{there} bytes; ask where to go on with HEAD"
+                )
+            os.ftruncate(fd, there)  # a piece whose checksum was never compared
+            os.lseek(fd, there, os.SEEK_SET)
+            unsure = self._unsure(upload.uid)
+            unsure.unlink(missing_ok=True)
+            if checksum is not None:
+                unsure.write_text(str(there))
+        except BlockingIOError as error:
+            os.close(fd)
+            raise UploadBusy(
+                f"another request writes to upload {upload.uid}"
+            ) from error
+        except BaseException:
+            os.close(fd)
+            raise
+        return Writer(
+            fd,
+            (there, upload.length),
+            checksum,
+            unsure,
+            before=self._seen(upload.uid, there),
+            keep=lambda at, digest: self._keep(upload.uid, at, digest),
+        )
+
+    def _keep(self, uid: str, offset: int, digest: Hash) -> None:
+        self._digests[uid] = (offset, digest)
+        for oldest in list(self._digests)[:-MOST_DIGESTS]:
+            self._digests.pop(oldest, None)
+
+    def _seen(self, uid: str, offset: int) -> Hash | None:
+        """Give the digest of the bytes up to an offset, where this process saw all."""
+        at, digest = self._digests.pop(uid, (0, None))
+        if offset == 0:
+            return hashlib.sha256()
+        return digest if at == offset else None
+
+    def finish(self, upload: Upload) -> Upload:
+        """Move what has come in whole to where the store keeps contents."""
+        part = self._part(upload.uid)
+        if upload.sha256 is None:
+            digest = self._seen(upload.uid, upload.length)
+            if digest is None:  # pieces came to another process, or before a restart
+                with part.open("rb") as source:
+                    digest = hashlib.file_digest(source, "sha256")
+            upload = replace(upload, sha256=digest.hexdigest())
+            failpoints.hit("upload.before_finish")
+            self._write(upload)  # first: a server that dies here finds it and goes on
+        if part.exists():
+            take_over(part, self._blobs, upload.sha256)
+        failpoints.hit("upload.after_finish")
+        return upload
+
+    def delete(self, uid: str) -> None:
+        """Forget an upload; jobs that were given a finished one keep its content."""
+        self.get(uid)
+        self._remove(uid)
+
+    def sweep(self, now: float) -> int:
+        """Forget uploads that nobody goes on with; returns how many."""
+        gone = 0
+        for about in self._folder.glob("*.json"):
+            uid, part = about.stem, self._part(about.stem)
+            try:
+                is_half = part.exists()
+                last = max(one.stat().st_mtime for one in (about, part) if one.exists())
+            except (FileNotFoundError, ValueError):  # another server was faster
+                continue
+            if now - last > (HALF_LIVES_S if is_half else WHOLE_LIVES_S):
+                self._remove(uid)
+                gone += 1
+        return gone
+
+    def expires_at(self, upload: Upload) -> float:
+        """When an upload is forgotten if nothing more comes; seconds since 1970."""
+        part = self._part(upload.uid)
+        return (part.stat().st_mtime if part.exists() else time.time()) + HALF_LIVES_S
+
+    def count(self) -> int:
+        """How many uploads have begun and are not finished."""
+        return sum(1 for _ in self._folder.glob("*.part"))
+
+    def _remove(self, uid: str) -> None:
+        for path in (self._about(uid), self._part(uid), self._unsure(uid)):
+            path.unlink(missing_ok=True)
+
+    def _is_moved(self, upload: Upload) -> bool:
+        return blob_path(self._blobs, upload.sha256 or "").is_file()
+
+    def _write(self, upload: Upload) -> None:
+        _write_private(self._about(upload.uid), json.dumps(asdict(upload)))
+
+    def _about(self, uid: str) -> Path:
+        return self._folder / f"{uid}.json"
+
+    def _part(self, uid: str) -> Path:
+        return self._folder / f"{uid}.part"
+
+    def _unsure(self, uid: str) -> Path:
+        return self._folder / f"{uid}.unsure"
+
+
+def _write_private(path: Path, text: str) -> None:
+    aside = path.with_suffix(".new")
+    fd = os.open(aside, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, PRIVATE_FILE)
+    with os.fdopen(fd, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(fd)
+    os.replace(aside, path)

@@ -1,0 +1,67 @@
+/** A run form in a tab of its own, with no notebook and no kernel. */
+import type { JupyterFrontEnd } from "@jupyterlab/application";
+import { InputDialog, MainAreaWidget } from "@jupyterlab/apputils";
+import type { FormDocument } from "../core/form";
+import type { Doors } from "./doors";
+import { formWith } from "./form";
+import { icon } from "./icon";
+import { View } from "./view";
+
+/** Asks which job, among those that have run; any other name can be typed. */
+export async function askAndRun(app: JupyterFrontEnd, doors: Doors): Promise<void> {
+  const { button, value } = await InputDialog.getItem({
+    title: "Run which job?",
+    items: [...doors.list.names].sort(),
+    editable: true,
+    okLabel: "Open its form",
+  });
+  const name = value?.trim();
+  if (button.accept && name) openForm(app, doors, name, null);
+}
+
+/** @param chute Null: the only one that has a job of this name. */
+export function openForm(
+  app: JupyterFrontEnd,
+  doors: Doors,
+  name: string,
+  chute: string | null,
+): void {
+  const id = `chutes-run-${chute ?? ""}-${name}`;
+  const places = ["main", "right"].flatMap((area) => [...app.shell.widgets(area)]);
+  if (!places.some((widget) => widget.id === id)) {
+    const tab = formTab(doors, name, chute, id);
+    app.shell.add(tab, "main");
+    // Notebook 7 has room for one document in its main area.
+    if (!tab.isAttached) app.shell.add(tab, "right");
+  }
+  app.shell.activateById(id);
+}
+
+function formTab(doors: Doors, name: string, chute: string | null, id: string) {
+  const door = doors.runDoor();
+  let about: FormDocument | null = null;
+  let note = "Looking for the job …";
+  const content = new View(() =>
+    about ? formWith(about, door, null) : <p class="chutes chutes-empty">{note}</p>,
+  );
+  content.addClass("chutes-job-tab");
+  content.node.tabIndex = -1;
+  const stop = door.source.start();
+  content.disposed.connect(stop);
+  door
+    .find({ name, chute })
+    .then((found) => {
+      about = found;
+    })
+    .catch((error: unknown) => {
+      note = error instanceof Error ? error.message : String(error);
+    })
+    .finally(() => content.redraw());
+  const main = new MainAreaWidget({ content });
+  main.toolbar.hide();
+  main.id = id;
+  main.title.label = `Run ${name}`;
+  main.title.icon = icon;
+  main.title.closable = true;
+  return main;
+}

@@ -1,0 +1,295 @@
+"""A chute on a server has the names and the errors of a local one."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import threading
+from datetime import date
+
+import pytest
+
+from chutes_nb import (
+    BindingError,
+    Chute,
+    ChutesError,
+    InexactResult,
+    Job,
+    JobCancelled,
+    JobFailed,
+    JobNotFound,
+    JobNotReady,
+    JobTimeout,
+    MoveRefused,
+    NotAvailable,
+    RemoteChute,
+    RemoteJob,
+    State,
+    StatusInfo,
+    ValidationFailed,
+)
+
+pytestmark = pytest.mark.kernel
+
+
+def test_the_documents_three_calls_by_the_client(chute):
+    async def three():
+        job_id = await chute.submit_job("process_data", {"input": "data"})
+        results = await chute.get_job_results(job_id, wait=True)
+        return results, await chute.get_job_status(job_id)
+
+    results, status = asyncio.run(three())
+    assert results == {"status": "completed", "result": "data"}
+    assert isinstance(status, StatusInfo)
+    assert status == "completed" == status.status == status["status"]
+
+
+def test_a_remote_job_tells_all_that_a_local_one_does(chute):
+    job = chute.function("process_data").submit(data={"input": "x"})
+    assert job.result(30) == {"status": "completed", "result": "x"}
+    assert job.status is State.COMPLETED
+    assert job.name == "process_data"
+    assert job.progress.fraction == 0.5
+    assert job.state == {"training_state": {"epoch": 3}}
+    assert job.metrics == {"loss": [(1.0, 0.5)]}
+    assert job.partial == [{"half": 1}]
+    assert job.inputs == {"data": {"input": "x"}}
+    assert "async def process_data" in job.source
+    assert [one.status for one in job.attempts] == ["completed"]
+    assert job.error is job.reason is None
+    assert job.logs() == "Progress: 50.0% (1/2)\n"
+    assert job.logs(tail=5) == "Progress: 50.0% (1/2)"
+    assert job.done()
+    assert not job.running()
+    assert not job.cancelled()
+    assert job.exception(5) is None
+    assert chute.get_job(job.id) == job
+    assert chute.get_job(job.id[-8:]) == job
+
+
+def test_a_remote_chute_and_job_have_the_names_of_the_local_ones():
+    def names(kind):
+        return {name for name in vars(kind) if not name.startswith("_")}
+
+    only_here = {"job", "on_startup", "panel", "pause", "resume", "is_paused"}
+    assert names(Chute) - names(RemoteChute) == only_here | {
+        "connect",
+        # What the chute itself holds.
+    }
+    assert names(Job) <= names(RemoteJob)
+    for name in names(Job):
+        mine, theirs = (getattr(kind, name) for kind in (RemoteJob, Job))
+        if inspect.isfunction(theirs):
+            assert inspect.signature(mine).parameters.keys() == (
+                inspect.signature(theirs).parameters.keys()
+            ), name
+
+
+def test_files_of_a_job_are_read_and_saved(chute, tmp_path):
+    job = chute.function("process_data").submit(data={"input": "x"})
+    job.wait(30)
+    (file,) = job.files
+    assert (file.name, file.size, file.type) == ("out.txt", 5, "text/plain")
+    assert file.read() == b"hello"
+    with file.open() as stream:
+        assert stream.read(2) == b"he"
+    assert file.save(tmp_path).read_text() == "hello"
+    assert file.save(tmp_path / "mine.txt") == tmp_path / "mine.txt"
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["mine.txt", "out.txt"]
+
+
+def test_a_log_is_followed_line_by_line_to_the_end(chute, tmp_path):
+    gate = tmp_path / "gate"
+    job = chute.function("wait_for").submit(path=str(gate))
+    lines = job.logs(follow=True)
+    assert next(lines) == "waiting"
+    assert not job.wait(0.1)
+    gate.touch()
+    assert list(lines) == []
+    assert job.result(30) == "there"
+
+
+def test_the_logs_of_both_attempts_are_followed(chute):
+    job = chute.function("fail").submit()
+    assert list(job.logs(follow=True)) == ["attempt 1", "attempt 2"]
+    assert job.logs(attempt=1) == "attempt 1\n"
+
+
+def test_bad_ends_raise_what_they_raise_in_a_notebook(chute, tmp_path):
+    job = chute.function("fail").submit()
+    with pytest.raises(JobFailed, match="no luck") as failed:
+        job.result(30)
+    assert failed.value.error["type"] == "ValueError"
+    assert "raise ValueError" in failed.value.error["traceback"]
+    assert len(job.attempts) == 2
+    job = chute.function("hang").submit()
+    with pytest.raises(JobTimeout, match=r"timed out after 0\.2 s"):
+        job.result(30)
+    job = chute.function("wait_for").submit(path=str(tmp_path / "never"))
+    next(job.logs(follow=True))
+    with pytest.raises(JobNotReady):
+        job.result_now()
+    with pytest.raises(TimeoutError, match="it goes on") as waited:
+        job.result(0.1)
+    assert not isinstance(waited.value, JobTimeout)
+    with pytest.raises(MoveRefused, match="is running"):
+        job.retry()
+    with pytest.raises(MoveRefused, match="deleted"):
+        job.delete()
+    assert job.extend(5) is False  # it has no timeout
+    assert job.cancel() is True
+    assert isinstance(job.exception(30), JobCancelled)
+    assert job.cancelled()
+    assert job.cancel() is False
+
+
+def test_a_job_is_run_again_and_deleted(chute):
+    job = chute.function("count").submit(n=2)
+    assert job.result(30) == 2
+    again = job.retry()
+    assert again.result(30) == 2
+    assert again.info.retry_of == job.id
+    with pytest.raises(NotAvailable, match="current"):
+        job.retry(code="current")
+    again.delete()
+    with pytest.raises(JobNotFound):
+        again.info  # noqa: B018
+
+
+def test_a_running_job_gets_more_time(chute, tmp_path):
+    job = chute.function("count").submit(n=1000, pause=0.05)
+    next(job.logs(follow=True))
+    assert job.extend(50) is True
+    assert job.info.timeout_s == 150.0
+    job.cancel()
+    job.wait(30)
+
+
+def test_a_result_that_json_cannot_say_warns_and_gives_its_preview(chute):
+    job = chute.function("pair").submit()
+    with pytest.warns(InexactResult, match="tuple") as warned:
+        assert job.result(30) == [1, 2]
+    assert warned[0].filename == __file__
+    answer = job.answer()
+    assert (answer.value, answer.exact, answer.type) == ([1, 2], False, "tuple")
+    assert answer.view["text/plain"] == "(1, 2)"
+
+
+def test_a_remote_job_is_awaited_and_called_back(chute):
+    async def awaited():
+        return await chute.function("count").submit(n=1)
+
+    assert asyncio.run(awaited()) == 1
+    called = threading.Event()
+    chute.function("count").submit(n=1).add_done_callback(lambda job: called.set())
+    assert called.wait(30)
+
+
+def test_many_jobs_are_mapped_listed_and_waited_for(chute):
+    group = chute.function("count").map([{"n": 1}, {"n": 2}, {"n": 3}])
+    assert sorted(job.result_now() for job in group.as_completed()) == [1, 2, 3]
+    assert group.results(30) == [1, 2, 3]
+    listed = chute.jobs(limit=2)
+    assert [job.id for job in listed] == [group[2].id, group[1].id]
+    assert "completed" in repr(listed)
+    assert listed._repr_html_().count("<tr>") == 3
+    assert all(job.name == "process_data" for job in chute.jobs(tag="t", limit=3))
+    assert chute.jobs(status="completed", name="count")[0] == group[2]
+    with pytest.raises(ValueError, match="none of queued"):
+        chute.jobs(status="dead")
+
+
+def test_a_payload_that_does_not_fit_raises_and_queues_nothing(chute):
+    before = len(chute.jobs(limit=1000))
+    with pytest.raises(ValidationFailed) as refused:
+        chute.function("train").submit({"config": {"epochs": "many"}})
+    assert refused.value.details[0]["loc"] == ["config", "epochs"]
+    with pytest.raises(BindingError, match="Field required"):
+        chute.function("train").submit(rate=0.1)
+    with pytest.raises(BindingError, match="did you mean 'rate'"):
+        chute.function("train").submit(config={"epochs": 1}, rat=0.1)
+    with pytest.raises(ValidationFailed, match="object"):
+        chute.function("train").submit(config=object())
+    with pytest.raises(ChutesError, match="run its cell"):
+        asyncio.run(chute.submit_job("nobody", {}))
+    assert len(chute.jobs(limit=1000)) == before
+
+
+def test_models_and_dates_travel_as_json(chute):
+    async def submitted():
+        return await chute.submit_job("process_data", {"input": date(2026, 1, 2)})
+
+    job = chute.get_job(asyncio.run(submitted()))
+    assert job.result(30)["result"] == "2026-01-02"
+
+
+def test_a_key_and_reuse_give_back_the_job_there_is(both, chute):
+    async def twice(**how):
+        return [await chute.submit_job("count", {"n": 1}, **how) for _ in range(2)]
+
+    one, two = asyncio.run(twice(key="report"))
+    assert one == two
+    one, two = asyncio.run(twice(reuse=True))
+    assert one == two
+    one, two = asyncio.run(twice())
+    assert one != two
+    _, kernel = both
+    same = 'await chute.submit_job("count", {"n": 5}, key="report")'
+    assert kernel.value(f"({same}) == {asyncio.run(twice(key='report'))[0]!r}")
+
+
+def test_files_of_every_kind_are_sent_along(chute, tmp_path):
+    path = tmp_path / "data.csv"
+    path.write_bytes(b"1\n2\n")
+    seen = []
+
+    async def sent(payload):
+        job_id = await chute.submit_job(
+            "sizes", payload, on_progress=lambda *at: seen.append(at)
+        )
+        return await chute.get_job_results(job_id, wait=True)
+
+    for value in (path, str(path), b"1\n2\n", bytearray(b"1\n2\n")):
+        assert asyncio.run(sent({"file": value}))[0] == 4
+    with path.open("rb") as stream:
+        stream.read(1)
+        assert asyncio.run(sent({"file": stream}))[0] == 3
+    assert asyncio.run(sent(path))[0] == 4
+    extra = {"file": b"x", "extra": [path, b"zz"], "label": "two"}
+    assert asyncio.run(sent(extra)) == [1, [["data.csv", 4], ["extra", 2]], "two"]
+    assert seen[:2] == [(0, 4), (4, 4)]
+    missing = tmp_path / "nowhere.csv"
+    with pytest.raises(ValidationFailed, match="cannot be read here"):
+        asyncio.run(sent({"file": missing}))
+
+
+def test_an_upload_is_sent_once_and_given_to_many_jobs(chute):
+    content = bytes(range(256)) * 40_000
+    upload = asyncio.run(chute.upload(content, "big.bin"))
+    assert (upload.name, upload.size) == ("big.bin", len(content))
+    jobs = chute.function("sizes").map([{"file": upload}, {"file": upload}])
+    assert [found[0] for found in jobs.results(30)] == [len(content)] * 2
+
+
+def test_a_large_file_of_a_job_arrives_whole(chute, tmp_path):
+    job = chute.function("big").submit(size=10 << 20)
+    job.wait(30)
+    assert job.files[0].save(tmp_path).stat().st_size == 10 << 20
+
+
+def test_what_is_only_for_notebooks_says_so(chute):
+    for name in ("pause", "job", "panel"):
+        with pytest.raises(AttributeError, match="for a notebook on the server"):
+            getattr(chute, name)
+    assert not hasattr(chute, "_ipython_display_")
+
+
+def test_a_remote_job_is_shown_without_a_kernel_there(chute):
+    job = chute.function("count").submit(n=1)
+    job.wait(30)
+    bundle = job._repr_mimebundle_()
+    assert 'aria-label="Job count"' in bundle["text/html"]
+    assert "line 0" in bundle["text/html"]
+    assert bundle["text/plain"].startswith("Job count")
+    assert repr(job).startswith("<RemoteJob Job count")
+    assert "my-chute" in repr(chute)

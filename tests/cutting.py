@@ -1,0 +1,98 @@
+"""A line between a client and a server that breaks after so many bytes."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections.abc import Iterable
+from typing import Self
+
+PIECE_BYTES = 64 << 10
+HEARD = -1
+
+
+class Line:
+    """Passes bytes on between a port of its own and a server's.
+
+    Parameters
+    ----------
+    port : int
+        The server's.
+    limits : iterable of int
+        After how many bytes from the client each connection is cut, one after the
+        other; the connections after these hold. ``HEARD`` cuts one when it has passed
+        something on, before anything comes back.
+
+    Attributes
+    ----------
+    cuts : int
+        How many were cut so far.
+    """
+
+    def __init__(self, port: int, limits: Iterable[int] = ()) -> None:
+        self._server, self._limits = port, iter(limits)
+        self._ears = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._ears.getsockname()[1])
+        self.cuts = 0
+        self._lock = threading.Lock()
+        self._links: set[socket.socket] = set()
+        self._thread = threading.Thread(target=self._listen, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ears.close()
+        self.cut()
+
+    def cut(self) -> None:
+        """Cut all connections that there are now."""
+        with self._lock:
+            links, self._links = self._links, set()
+        for link in links:
+            _end(link)
+
+    def _listen(self) -> None:
+        while True:
+            try:
+                near, _ = self._ears.accept()
+            except OSError:  # closed
+                return
+            limit = next(self._limits, None)
+            try:
+                far = socket.create_connection(("127.0.0.1", self._server), 10)
+            except OSError:  # the server is away
+                _end(near)
+                continue
+            far.settimeout(None)
+            with self._lock:
+                self._links |= {near, far}
+            for source, target, most in ((near, far, limit), (far, near, None)):
+                threading.Thread(
+                    target=self._pass_on, args=(source, target, most), daemon=True
+                ).start()
+
+    def _pass_on(
+        self, source: socket.socket, target: socket.socket, most: int | None
+    ) -> None:
+        passed = 0
+        with contextlib.suppress(OSError):
+            while piece := source.recv(PIECE_BYTES):
+                if most is not None and passed + len(piece) >= most:
+                    target.sendall(piece if most == HEARD else piece[: most - passed])
+                    self.cuts += 1
+                    break
+                target.sendall(piece)
+                passed += len(piece)
+        with self._lock:
+            self._links -= {source, target}
+        _end(source)
+        _end(target)
+
+
+def _end(link: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        link.shutdown(socket.SHUT_RDWR)
+    link.close()

@@ -1,0 +1,103 @@
+"""A clock that is set changes nothing of how long things take or wait."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chutes_nb import runtime
+from chutes_nb.states import State
+from rows import until
+
+S = 20
+YEAR_S = 365 * 86_400.0
+JUMPS = pytest.mark.parametrize("jump_s", [-YEAR_S, YEAR_S], ids=["back", "on"])
+
+
+class Clock:
+    """The clock on the wall, as this process sees it."""
+
+    def __init__(self) -> None:
+        self._real, self.offset_s = time.time, 0.0
+
+    def __call__(self) -> float:
+        return self._real() + self.offset_s
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
+    found = Clock()
+    monkeypatch.setattr(time, "time", found)
+    yield found
+    found.offset_s = 0.0
+
+
+def waiting(chute):
+    """A job that runs until its flag is there."""
+
+    @chute.job(timeout=60, deadline=300)
+    def wait_for(flag: str):
+        while not os.path.exists(flag):
+            time.sleep(0.005)
+        return 1
+
+    return wait_for
+
+
+@JUMPS
+def test_a_running_job_keeps_its_timeout_and_its_deadline(
+    own_chute, clock, tmp_path: Path, jump_s
+):
+    work, flag = waiting(own_chute), tmp_path / "flag"
+    job = work.submit(flag=str(flag))
+    until(lambda: job.status is State.RUNNING)
+    clock.offset_s = jump_s
+    assert work.submit(flag=str(flag)).id != job.id  # so that something is committed
+    flag.touch()
+    assert job.result(S) == 1
+    assert [one.status for one in job.attempts] == ["completed"]
+    repr(job)
+
+
+@JUMPS
+def test_a_retry_comes_after_its_delay(own_chute, clock, jump_s):
+    @own_chute.job(retry=1, retry_delay=1)
+    def second(self):
+        if self.attempt == 1:
+            raise ValueError("the first attempt fails")
+        return 2
+
+    job = second.submit()
+    until(lambda: job.status is State.RETRYING)
+    ended, clock.offset_s = time.monotonic(), jump_s
+    assert job.result(S) == 2
+    assert time.monotonic() - ended > 0.8
+
+
+@JUMPS
+def test_a_waiting_job_has_its_deadline_when_its_span_is_over(
+    lone_chute, clock, tmp_path: Path, jump_s
+):
+    @lone_chute.job(deadline=2)
+    def early():
+        return "never"
+
+    @lone_chute.job(deadline=60)
+    def late():
+        return "in time"
+
+    flag = tmp_path / "flag"
+    first = waiting(lone_chute).submit(flag=str(flag))
+    until(lambda: first.status is State.RUNNING)
+    one, two = early.submit(), late.submit()
+    began, clock.offset_s = time.monotonic(), jump_s
+    runtime.executor().look()
+    assert one.wait(S)
+    assert one.status is State.TIMEOUT
+    assert time.monotonic() - began > 1.5
+    flag.touch()
+    assert two.result(S) == "in time"

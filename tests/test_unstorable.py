@@ -1,0 +1,126 @@
+"""What no store can take ends its own job in words, and holds up nobody else."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+
+import pytest
+
+from chutes_nb import runtime
+from chutes_nb.errors import ChutesError, JobFailed
+
+S = 30
+
+
+def huge_step(self):
+    self.log(step=10**30, loss=1.0)
+    return 1
+
+
+def progress_that_no_json_can_say(self):
+    self.progress(float("nan"), float("inf"), message=self.output_dir)
+    return 1
+
+
+def message_of_half_a_character(self):
+    self.progress(1, 2, message="\ud800")
+    return 1
+
+
+def numpy_step(self):
+    import numpy as np
+
+    self.log(step=np.int64(3), loss=1.0)
+    return 1
+
+
+def half_a_character_as_stage(self):
+    self.stage("\ud800")
+    return 1
+
+
+def half_a_character_as_metric(self):
+    self.log(**{"\ud800": 1.0})
+    return 1
+
+
+def file_name_that_is_no_text(self):
+    name = os.fsencode(self.output_dir) + b"/\xff\xfe.txt"
+    os.close(os.open(name, os.O_CREAT | os.O_WRONLY))
+    return 1
+
+
+def saved_under_a_name_that_is_no_text(self):
+    path = self.output_dir / "a.txt"
+    path.write_text("x")
+    self.save_file(path, "\ud800.txt")
+    return 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        huge_step,
+        progress_that_no_json_can_say,
+        message_of_half_a_character,
+        numpy_step,
+        half_a_character_as_stage,
+        half_a_character_as_metric,
+        file_name_that_is_no_text,
+        saved_under_a_name_that_is_no_text,
+    ],
+    ids=lambda body: body.__name__,
+)
+def test_what_is_odd_and_can_be_put_into_words_is_kept(chute, body):
+    job = chute.job(timeout=S)(body).submit()
+    assert job.result(S) == 1
+    assert not job.metrics or len(next(iter(job.metrics.values()))) == 1
+    assert all(one.name.encode() for one in job.files)
+
+
+@pytest.mark.parametrize("step", ["first", object(), 10**400], ids=["text", "", "int"])
+def test_a_step_that_is_no_number_is_refused_where_it_is_told(chute, step):
+    @chute.job(timeout=S)
+    def tell(self, step):
+        self.log(step=step, loss=1.0)
+
+    with pytest.raises(JobFailed, match="step"):
+        tell.submit(step=step).result(S)
+
+
+def test_an_end_that_cannot_be_stored_is_a_failure_with_its_cause(own_chute):
+    @own_chute.job(retry=2)
+    def give(size: int):
+        return "x" * size
+
+    assert give.submit(size=1).result(S) == "x"
+    executor = runtime.executor()
+    connection = executor.call(lambda: executor.store.reader.connection).result(S)
+    executor.call(
+        lambda: connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 100_000)
+    ).result(S)
+    large = give.submit(size=200_000)
+    small = [give.submit(size=n) for n in range(5)]
+    with pytest.raises(JobFailed, match="cannot be stored"):
+        large.result(S)
+    assert [one.result(S) for one in small] == ["x" * n for n in range(5)]
+    assert len(large.attempts) == 1
+    assert executor.is_running
+
+
+async def test_a_submit_that_cannot_be_stored_raises_and_takes_no_other_along(
+    own_chute,
+):
+    @own_chute.job
+    def give(n: int):
+        return n
+
+    executor = runtime.executor()
+    assert give.submit(n=0).result(S) == 0
+    with pytest.raises(ChutesError, match="priority"):
+        give.options(priority=10**30).submit(n=1)
+    with pytest.raises(ChutesError, match="cannot be stored"):
+        await own_chute.submit_job("give", {"n": 1}, key="\ud800")
+    assert give.submit(n=2).result(S) == 2
+    assert executor.is_running
