@@ -20,9 +20,9 @@ UPDATE jobs
        started_at = coalesce(started_at, :now), changed_at = :now,
        progress = NULL, stage = NULL, log_end = 0, reason = NULL, error = NULL,
        quiet_since = NULL, rev = :rev
- WHERE seq = (SELECT seq FROM jobs
+ WHERE seq = (SELECT seq FROM jobs INDEXED BY jobs_beside
                WHERE executor = :executor AND state IN ('queued', 'retrying')
-                 AND lane = 'dask'
+                 AND lane <> 'process' AND lane = 'dask'
                  AND waits = 0 AND not_before <= :now AND attempt < max_attempts
                  AND (deadline_at IS NULL OR deadline_at > :now)
                  AND (SELECT json_extract(options, '$.address') FROM definitions
@@ -39,12 +39,13 @@ WAITING = """
 SELECT DISTINCT json_extract(d.options, '$.address')
   FROM jobs j JOIN definitions d ON d.key = j.definition
  WHERE j.executor = :executor AND j.state IN ('queued', 'retrying')
-   AND j.lane = 'dask' AND j.not_before <= :now
+   AND j.lane <> 'process' AND j.lane = 'dask' AND j.not_before <= :now
 """
 SAY_WHY = """
 UPDATE jobs
    SET reason = :reason, rev = :rev
- WHERE executor = :executor AND state IN ('queued', 'retrying') AND lane = 'dask'
+ WHERE executor = :executor AND state IN ('queued', 'retrying')
+   AND lane <> 'process' AND lane = 'dask'
    AND reason IS NOT :reason
    AND :address = (SELECT json_extract(options, '$.address') FROM definitions
                     WHERE key = jobs.definition)

@@ -25,9 +25,9 @@ UPDATE jobs
        started_at = coalesce(started_at, :now), changed_at = :now,
        progress = NULL, stage = NULL, log_end = 0, reason = NULL, error = NULL,
        quiet_since = NULL, rev = :rev
- WHERE seq = (SELECT seq FROM jobs
+ WHERE seq = (SELECT seq FROM jobs INDEXED BY jobs_beside
                WHERE executor = :executor AND state IN ('queued', 'retrying')
-                 AND lane = 'kernel'
+                 AND lane <> 'process' AND lane = 'kernel'
                  AND waits = 0 AND not_before <= :now AND attempt < max_attempts
                  AND (deadline_at IS NULL OR deadline_at > :now)
                  AND (definition IN (SELECT value FROM json_each(:keys))
@@ -45,7 +45,8 @@ SET_DEFINITION = "UPDATE jobs SET definition = :definition WHERE id = :job"
 WAITING = """
 SELECT id, name, input_kind, definition
   FROM jobs
- WHERE executor = :executor AND state IN ('queued', 'retrying') AND lane = 'kernel'
+ WHERE executor = :executor AND state IN ('queued', 'retrying')
+   AND lane <> 'process' AND lane = 'kernel'
 """
 SAY_WHY = """
 UPDATE jobs
