@@ -9,13 +9,12 @@ from collections.abc import Callable, Mapping
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, overload
 
-from . import forms, live, publishing, registry, runtime
+from . import forms, notebook_end, publishing, registry, runtime
 from .chute_facts import ChuteFacts
 from .errors import ChutesError, DefinitionError
 from .group import JobGroup
 from .job import CardActions, Job
 from .job_function import JobFunction
-from .live import LiveChute
 from .model import StatusInfo
 from .options import JobOptions, PlatformOptionNote, parse
 from .panel import JobsPanel
@@ -89,6 +88,7 @@ class Chute:
         own = object.__setattr__
         own(self, "_facts", ChuteFacts(name, values, executor, address))
         own(self, "_functions", {})
+        notebook_end.watch()
         _last_chute = self
 
     _facts: ChuteFacts
@@ -97,16 +97,13 @@ class Chute:
     name: str
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(LiveChute(object.__getattribute__(self, "_facts")), name)
+        return object.__getattribute__(self, "_facts").get(name)
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Set a value that jobs submitted from now on read as ``self.NAME``."""
         if hasattr(type(self), name) or name in ("_facts", "_functions"):
             raise AttributeError(f"chute.{name} cannot be replaced")
-        if live.starting.get() is self._facts:  # a startup hook, in this kernel
-            self._facts.started[name] = value
-        else:
-            self._facts.values[name] = value
+        self._facts.set(name, value)
 
     # -- defining --------------------------------------------------------------
     @overload

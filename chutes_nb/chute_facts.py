@@ -6,6 +6,7 @@ import threading
 from types import FunctionType
 from typing import Any
 
+from . import live
 from .options import parse
 
 
@@ -45,3 +46,17 @@ class ChuteFacts:
         self.started: dict[str, Any] = {}
         self.started_by: tuple[FunctionType, ...] = ()
         self.starting = threading.Lock()
+
+    def get(self, name: str) -> Any:
+        """Return a value of the chute, or what a hook has set in this kernel.
+
+        Raises
+        ------
+        AttributeError
+        """
+        return getattr(live.LiveChute(self), name)
+
+    def set(self, name: str, value: Any) -> None:
+        """Set a value; by a startup hook that runs in this kernel, for it alone."""
+        place = self.started if live.starting.get() is self else self.values
+        place[name] = value

@@ -42,6 +42,7 @@ from .worker.frames import Busy, Outcome, Telling
 
 log = logging.getLogger(__name__)
 
+TRIMS_A_LOOK = 10
 LOOKS_A_SECOND = round(1 / POLL_S)
 OUTPUT_TRIES = 60 * LOOKS_A_SECOND  # for an output that cannot be opened
 
@@ -189,7 +190,7 @@ class Settler:
         rounds = 0
         lanes: list[Lane[Any]] = [self.lane, *self.berths]
         while True:
-            await anyio.sleep(POLL_S)
+            await self._pause()
             rounds += 1
             if rounds % LOOKS_A_SECOND == 0:
                 self.lane.notice_the_dead()
@@ -200,6 +201,23 @@ class Settler:
                 memory = handle.memory
                 if handle.task is not None and memory and (is_due or not memory.peak):
                     memory.look()
+
+    async def _pause(self) -> None:
+        """Wait for the next look; trim floods meanwhile, lest they fill the disk."""
+        floods = [
+            capture
+            for lane in (self.lane, *self.berths)
+            for handle in lane.handles.values()
+            if (capture := handle.capture) is not None and capture.is_flooded
+        ]
+        if not floods:
+            await anyio.sleep(POLL_S)
+            return
+        for _ in range(TRIMS_A_LOOK):
+            await anyio.sleep(POLL_S / TRIMS_A_LOOK)
+            for capture in floods:
+                with contextlib.suppress(OSError):
+                    capture.trim()
 
     def _look(self, handle: Holder) -> bool:
         """Put one look at an attempt's output; False when there is nothing new.

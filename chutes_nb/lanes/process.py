@@ -18,7 +18,9 @@ from .. import failpoints
 from ..policy import Ending
 from ..processes import (
     Identity,
+    forget_own,
     identify,
+    keep_from_children,
     kill_marked,
     take_lease,
 )
@@ -86,6 +88,7 @@ class ProcessLane(Lane[Handle]):
         lease = -1
         try:
             lease = take_lease(handle.lease)
+            keep_from_children(lease)
             handle.process = start_process(
                 handle.id,
                 handle.folder,
@@ -98,6 +101,7 @@ class ProcessLane(Lane[Handle]):
         finally:
             theirs.close()
             if lease >= 0:
+                forget_own(lease)
                 os.close(lease)
         failpoints.hit("spawn.after_fork")
         _children[handle.id] = handle.process
