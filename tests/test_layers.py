@@ -43,7 +43,7 @@ HEIGHT = {
             "client",
             "job_function",
             "chute",
-            "platform_import host",
+            "platform_import host magic_lines",
             "cell_magic",
             "magics cli",
             "extension",

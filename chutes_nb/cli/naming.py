@@ -55,7 +55,7 @@ def the_only_active(store: Store) -> str:
 def _completed(typed: str, states: frozenset[State]) -> list[tuple[str, str]]:
     try:
         store = Store.open()
-        page, _ = store.jobs(limit=MOST_COMPLETIONS)
+        page, _ = store.jobs(limit=MOST_COMPLETIONS, text=typed or None)
         fits = [one for one in page if one["status"] in states]
         return [
             (one["job_id"], f"{foreign(one['name'])}, {one['status']}")

@@ -100,8 +100,9 @@ class Capture:
         self._is_at_rest = True
         self._silence = Silence()
         self._fd: int | None = None
-        self._is_last = False
-        self._kept = self._let_go = self._freed = 0
+        self.is_flooded = self._is_last = False
+        self._kept = self._freed = 0
+        self._let_go = self._middle = HEAD_BYTES
 
     @cached_property
     def _thinner(self) -> Thinner:
@@ -202,15 +203,29 @@ class Capture:
         size = os.fstat(self._fd).st_size
         if size <= self.offset:
             return b"", size
+        self._let_middle_go(size)
         bite = LOOK_BYTES
-        if self.offset >= HEAD_BYTES:
-            if size - self.offset > TAIL_BYTES:  # the middle is let go unread
-                self.offset = self._let_go = size - TAIL_BYTES
-                self._reader.skip()
-            if not self._is_last and size - self.offset > FLOOD_BYTES:
-                bite = FLOOD_BYTES  # most of it would be written for nothing
+        if self.offset < HEAD_BYTES:
+            bite = min(bite, HEAD_BYTES - self.offset)  # what follows may be a hole
+        elif not self._is_last and size - self.offset > FLOOD_BYTES:
+            bite = FLOOD_BYTES  # most of it would be written for nothing
         self._free()
         return os.pread(self._fd, bite, self.offset), size
+
+    def _let_middle_go(self, size: int) -> None:
+        """Pass over what is neither head nor tail, unread."""
+        self.is_flooded = size - max(self.offset, HEAD_BYTES) > TAIL_BYTES
+        if self.is_flooded:
+            self._let_go = size - TAIL_BYTES
+        if self._let_go > self.offset >= HEAD_BYTES:
+            self.offset = self._let_go
+            self._reader.skip()
+
+    def trim(self) -> None:
+        """Give the disk back what a flood has brought since the last look."""
+        if self._fd is not None and self.is_flooded:
+            self._let_middle_go(os.fstat(self._fd).st_size)
+            self._free()
 
     def kept(self, end: int) -> None:
         """Take note that the log store has the output up to here: it was committed."""
@@ -221,11 +236,15 @@ class Capture:
         self._is_last = True
 
     def _free(self) -> None:
-        """Give the disk back what is in the log store, or is let go."""
-        upto = max(self._kept, self._let_go)
-        if self._fd is not None and upto - self._freed >= FREE_BYTES:
-            _punch(self._fd, self._freed, upto - self._freed)
-            self._freed = upto
+        """Give the disk back what is in the log store, and what is let go."""
+        self._freed = self._freed_between(self._freed, self._kept)
+        self._middle = self._freed_between(self._middle, self._let_go)
+
+    def _freed_between(self, start: int, stop: int) -> int:
+        if self._fd is None or stop - start < FREE_BYTES:
+            return start
+        _punch(self._fd, start, stop - start)
+        return stop
 
     @property
     def is_open(self) -> bool:
