@@ -4,6 +4,7 @@
 # make lint    ruff, mypy, biome, tsc
 # make build   wheel and sdist in dist/
 # make bench   how long the common steps take on this machine, beside other tools
+# make load    what the HTTP API stands: rates, readers, a large upload, wrong requests
 # make screenshots   the pictures of the README, from a real JupyterLab
 # make bench-panel   from a print to a pixel, floods and long lists, in figures
 # make chaos   ten minutes of kills, then every planted bug (CHAOS='--minutes 1')
@@ -17,9 +18,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := test
-.PHONY: test demo lab lint build bench bench-panel screenshots chaos proofs clean chromium \
-	pytest \
-	notebooks panel-test
+.PHONY: test demo lab lint build bench bench-panel load screenshots chaos proofs clean \
+	chromium pytest notebooks panel-test
 
 PYTHON ?= python3.11
 BIN := .venv/bin
@@ -138,6 +138,11 @@ bench: .venv/.installed-bench $(PANEL)
 
 bench-panel: .venv/.installed .venv/.linked $(PANEL) chromium
 	cd tests && PYTHONPATH=. ../$(BIN)/python -m ui.measure
+
+load: .venv/.installed
+	@command -v wrk >/dev/null || { \
+	  echo 'wrk is needed; on Debian: apt-get install wrk' >&2; exit 1; }
+	cd tests && PYTHONPATH=. ../$(BIN)/python -m load $(LOAD)
 
 screenshots: .venv/.installed .venv/.linked $(PANEL) chromium
 	cd tests && PYTHONPATH=. ../$(BIN)/python -m ui.screenshots

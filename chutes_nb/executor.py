@@ -27,7 +27,13 @@ from .errors import ChutesError, StoreBusy, StoreDamaged, StoreError, StoreFull
 from .inheriting import Heir
 from .lanes.handle import Handle
 from .lanes.process import ProcessLane
-from .processes import WORKER_MARK, identify, take_lease
+from .processes import (
+    WORKER_MARK,
+    forget_own,
+    identify,
+    keep_from_children,
+    take_lease,
+)
 from .rounds import Entry, Kick, Round, Submit
 from .settler import Settler
 from .store import Store, Transaction, fleet, holding, jobs
@@ -84,6 +90,7 @@ class Executor:
             If the store cannot be used.
         """
         self._lease = take_lease(self._lease_path)
+        keep_from_children(self._lease)
         self._thread = threading.Thread(
             target=self._run, name="chutes-executor", daemon=True
         )
@@ -173,6 +180,7 @@ class Executor:
                 log.exception("the executor has stopped")
         finally:
             failpoints.hit("exit.before_unlock")
+            forget_own(self._lease)
             os.close(self._lease)
             self._leave_to_host()
             self._is_over = True

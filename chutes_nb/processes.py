@@ -69,6 +69,41 @@ def is_same(found: Identity) -> bool:
     )
 
 
+_own: dict[int, tuple[int, int]] = {}  # descriptors, and which file each one is
+
+
+def keep_from_children(fd: int) -> None:
+    """Close a descriptor in every child that this process forks.
+
+    A lock belongs to the open file, and a line has two ends: a child that inherits
+    them (``multiprocessing`` forks without an exec) would keep a dead process alive
+    for others.
+    """
+    _own[fd] = _file_of(fd)
+
+
+def forget_own(fd: int) -> None:
+    """Say that a descriptor is about to be closed."""
+    _own.pop(fd, None)
+
+
+def _file_of(fd: int) -> tuple[int, int]:
+    found = os.fstat(fd)
+    return found.st_dev, found.st_ino
+
+
+def _close_own() -> None:
+    for fd, file in _own.items():
+        with contextlib.suppress(OSError):  # closed meanwhile, and perhaps another's
+            if _file_of(fd) == file:
+                os.close(fd)
+    _own.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_close_own)
+
+
 def take_lease(path: Path) -> int:
     """Lock a lease file; whoever holds the descriptor lives.
 

@@ -19,7 +19,7 @@ from .policy import Ending
 from .states import ENDED, State
 from .store import Store, Transaction, fleet, jobs, logs, runs, settling
 from .store.db import Row
-from .worker.capture import Look
+from .worker.capture import Capture, Look
 
 WORN_AFTER_RUNS = 20_000
 
@@ -119,6 +119,7 @@ class Told(Entry):
     tellings: list[tuple[str, Any]] = field(default_factory=list)
     progress: dict[str, Any] | None = None
     look: Look | None = None
+    capture: Capture | None = None
 
     def apply(self, tx: Transaction, round_: Round) -> None:
         """Write it."""
@@ -136,6 +137,11 @@ class Told(Entry):
                 quiet_since = round_.now - self.look.quiet_s
         place = (tx, self.job, self.attempt)
         runs.note(*place, progress=progress, log_end=end, quiet_since=quiet_since)
+
+    def succeed(self) -> None:
+        """Let the output go that the log has now."""
+        if self.capture is not None and self.look is not None:
+            self.capture.kept(self.look.start + len(self.look.body))
 
 
 @dataclass

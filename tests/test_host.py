@@ -384,3 +384,43 @@ def test_a_thousand_waiting_jobs_are_right_within_two_seconds(store, tmp_path):
             jobs.request_cancel(tx, row[0], "the test", time.time())
     (tmp_path / "gate").touch()
     until(lambda: completed(store) == 10, S)
+
+
+# -- what a kernel has forked ------------------------------------------------
+FORKING = """
+    import os, sys, time
+    from chutes_nb import Chute, runtime
+    chute = Chute(name="tests")
+
+    @chute.job
+    def work(flag: str):
+        while not os.path.exists(flag):
+            time.sleep(0.02)
+        return 1
+
+    job = work.submit(flag=sys.argv[1])
+    while not job.running():
+        time.sleep(0.01)
+    child = os.fork()  # as multiprocessing does it
+    if child == 0:
+        time.sleep(600)
+    print(child, flush=True)
+    time.sleep(600)
+"""
+
+
+def test_a_child_that_a_killed_kernel_has_forked_does_not_keep_its_jobs(
+    store, tmp_path
+):
+    flag = tmp_path / "flag"
+    code = [PYTHON, "-c", textwrap.dedent(FORKING), str(flag)]
+    with subprocess.Popen(code, stdout=subprocess.PIPE, text=True) as kernel:
+        child = int(kernel.stdout.readline())
+        kernel.kill()
+    try:
+        mine = runtime.executor()
+        until(lambda: owners(store) == {mine.id})
+        flag.touch()
+        until(lambda: completed(store) == 1, S)
+    finally:
+        os.kill(child, signal.SIGKILL)

@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import signal
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -312,3 +313,27 @@ def test_two_who_tidy_the_journal_at_once_lose_nothing(tmp_path):
         one.join()
     assert [one.rev for one in journal.records()] == list(range(1, 2001))
     assert [path.name for path in tmp_path.iterdir()] == ["00000000.journal"]
+
+
+@pytest.mark.parametrize(
+    ("statement", "what"),
+    [
+        ("UPDATE jobs SET input = x'00' WHERE id = :job", "what it was given"),
+        ("UPDATE results SET view = '1' WHERE job = :job", "its result"),
+        ("UPDATE definitions SET code = x'00'", "its code"),
+        ("UPDATE attempts SET worker = 'w' WHERE job = :job", "attempt 1"),
+        ("UPDATE jobs SET reason = 'why' WHERE id = :job", "its end"),
+    ],
+)
+def test_a_value_that_was_changed_is_noticed_and_comes_back(store, statement, what):
+    job, _ = fill(store)
+    before = everything(store)
+    connection = sqlite3.connect(store.home / "store.db")  # as if by bad memory
+    connection.execute("PRAGMA foreign_keys = OFF")
+    with connection:
+        connection.execute(statement, {"job": job} if ":job" in statement else {})
+    connection.close()
+    assert what in "\n".join(store.problems())
+    assert store.mend() is not None
+    assert everything(store) == before
+    assert [one for one in store.problems() if "put aside" not in one] == []

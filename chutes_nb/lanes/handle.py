@@ -22,10 +22,12 @@ from ..policy import Ending
 from ..processes import (
     Identity,
     descendants,
+    forget_own,
     identify,
     is_held,
     is_same,
     is_zombie,
+    keep_from_children,
     marked,
     signal_group,
 )
@@ -54,11 +56,14 @@ class Wire(asyncio.Protocol):
     def __init__(self, handle: Handle, deliver: Deliver, hang_up: HangUp) -> None:
         self._handle, self._deliver, self._hang_up = handle, deliver, hang_up
         self._unpacker = Unpacker()
+        self._fd = -1
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the way back."""
         assert isinstance(transport, asyncio.WriteTransport)
         self._handle.transport = transport
+        self._fd = transport.get_extra_info("socket").fileno()
+        keep_from_children(self._fd)
 
     def data_received(self, data: bytes) -> None:
         """Pass on each message that is whole; hang up on what is none."""
@@ -73,6 +78,7 @@ class Wire(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Say that the worker hung up."""
+        forget_own(self._fd)
         self._handle.transport = None
         self._hang_up(self._handle)
 

@@ -19,7 +19,9 @@ from .. import failpoints
 from ..policy import Ending
 from ..processes import (
     Identity,
+    forget_own,
     identify,
+    keep_from_children,
     kill_marked,
     take_lease,
 )
@@ -103,6 +105,7 @@ class ProcessLane:
         lease = -1
         try:
             lease = take_lease(handle.lease)
+            keep_from_children(lease)
             handle.process = start_process(
                 handle.id,
                 handle.folder,
@@ -115,6 +118,7 @@ class ProcessLane:
         finally:
             theirs.close()
             if lease >= 0:
+                forget_own(lease)
                 os.close(lease)
         failpoints.hit("spawn.after_fork")
         _children[handle.id] = handle.process

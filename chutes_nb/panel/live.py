@@ -71,17 +71,12 @@ class LiveWidget(anywidget.AnyWidget):
         self, message: dict[str, Any], buffers: list[bytes] | None = None
     ) -> dict[str, Any]:
         """Answer a question of a page; bytes of files go into ``buffers``."""
-        kept = [] if buffers is None else buffers
-        return answer_of(lambda: self._value(message, kept))
-
-    def _value(self, message: dict[str, Any], buffers: list[bytes]) -> Any:
-        if message.get("type") == "ping":
-            return True
-        if message.get("type") == "file":
-            body, said = self._piece(message)
-            buffers.append(body)
-            return said
-        return self._obey(message)
+        kind = message.get("type")
+        if kind == "ping":
+            return {"ok": True, "value": True}
+        if kind == "file":
+            return answer_of(lambda: self._piece(message, buffers))
+        return answer_of(lambda: self._obey(message))
 
     def _obey(self, message: dict[str, Any]) -> Any:
         """Do what a page asks for; returns what it is told.
@@ -99,7 +94,9 @@ class LiveWidget(anywidget.AnyWidget):
             self._moved(value)
         return value if isinstance(value, (str, bool)) else None
 
-    def _piece(self, message: dict[str, Any]) -> tuple[bytes, dict[str, Any]]:
+    def _piece(
+        self, message: dict[str, Any], buffers: list[bytes] | None
+    ) -> dict[str, Any]:
         """Read the next piece of a job's file for a page that no server serves.
 
         Raises
@@ -119,7 +116,9 @@ class LiveWidget(anywidget.AnyWidget):
             raise ChutesError(
                 f"the content of {row['name']} is not in the store any more"
             ) from error
-        return body, {"size": row["size"], "type": row["type"]}
+        if buffers is not None:
+            buffers.append(body)
+        return {"size": row["size"], "type": row["type"]}
 
     def _moved(self, job_id: str) -> None:
         """Take note of a new job that stands in an old one's place."""

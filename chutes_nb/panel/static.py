@@ -26,6 +26,7 @@ TONES = {
 }
 LINE = "1px solid rgba(128,128,128,.35)"
 CARD = f"border:{LINE};border-radius:6px;max-width:1000px;color:inherit"
+BOARD = f"{CARD};box-sizing:border-box"
 ROW = "padding:7px 12px;font:13px/1.5 system-ui,sans-serif"
 SOFT = "opacity:.72;font-size:12px"
 PRE = (
@@ -82,7 +83,7 @@ def static_list(found: list[dict[str, Any]], counts: dict[str, int]) -> str:
     ]
     body = "".join(rows) or f"<tr><td {cell}>No jobs yet.</td></tr>"
     return (
-        f'<div role="region" aria-label="Chutes jobs" style="{CARD};{ROW}">'
+        f'<div role="region" aria-label="Chutes jobs" style="{BOARD};{ROW}">'
         f'<div style="{SOFT}">{escape(" · ".join(said))}</div>'
         f'<table style="border-collapse:collapse;font:inherit">{body}</table></div>'
     )

@@ -95,6 +95,10 @@ class Reader:
             progress = self._read(segment, kind, metrics) or progress
         return Reading(self._peek(len(data)) or progress, metrics)
 
+    def skip(self) -> None:
+        """Forget the unterminated last line: what follows it was left out."""
+        self._lines.clear()
+
     def finish(self) -> Reading:
         """Read the unterminated last line as if it had ended."""
         rest = self._lines.rest

@@ -32,7 +32,7 @@ from . import (
     readonly,
     wire,
 )
-from .db import Database, Transaction
+from .db import WAL_LIMIT_BYTES, Database, Transaction
 from .feed import Feed
 from .gate import Gate
 from .journal import Journal
@@ -181,8 +181,10 @@ class Store:
 
     def checkpoint(self, limit_bytes: int | None = None) -> bool:
         """Fold write-ahead logs that have grown into their files."""
-        limits = () if limit_bytes is None else (limit_bytes,)
-        return bool(self._db.checkpoint(*limits) | self._logs.checkpoint(*limits))
+        limit = WAL_LIMIT_BYTES if limit_bytes is None else limit_bytes
+        # A flood of output is never idle, and fills nothing but its log.
+        of_logs = min(limit, WAL_LIMIT_BYTES)
+        return bool(self._db.checkpoint(limit) | self._logs.checkpoint(of_logs))
 
     def keep_ready(self) -> None:
         """Take the ballast again, write what the journal lacks, find a new file."""
@@ -210,7 +212,8 @@ class Store:
         ------
         StoreError
         """
-        mended = mending.rebuild(self._db, self.journal)
+        is_known = mending.is_wrong(self._db, self.journal)
+        mended = mending.rebuild(self._db, self.journal, is_known=is_known)
         mended = mended or mending.refill(self._db, self.journal)
         logs_mended = mending.rebuild(self._logs, None)
         self.feed.nudge()

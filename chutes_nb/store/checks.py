@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from . import pruning, witness
+from . import contents, pruning, witness
 from .blobs import blob_path
 from .db import Database
 from .journal import Journal
@@ -96,7 +95,9 @@ def problems(database: Database, logs: Database, journal: Journal) -> Iterator[s
         missing = witness.missing(database.reader, records)
         for job, what in missing.items():
             yield f"job {job}: the journal has {what}, which the store has lost"
-    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+        for name, what in contents.differences(database.reader, records):
+            yield f"{name}: {what} is not what the journal has: the file is damaged"
+    except contents.UNREADABLE as error:
         yield f"the store cannot be read: {error}"
         return
     if journal.is_behind:
@@ -120,7 +121,7 @@ def _of_rows(database: Database) -> Iterator[str]:
         if len(found) > SHOWN:
             yield f"{found[0][0]}: {len(found) - SHOWN} more"
     for row in database.reader.each(CHECKSUMS):
-        if hashlib.sha256(row["body"]).hexdigest() != row["sha256"]:
+        if hashlib.sha256(bytes(row["body"])).hexdigest() != row["sha256"]:
             yield f"a result whose checksum is wrong: {row['job']}"
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..errors import StoreBusy
 from ..paths import PRIVATE_FILE
+from ..processes import forget_own, keep_from_children
 
 GATE_TIMEOUT_S = 30.0
 
@@ -28,6 +29,8 @@ class Gate:
         # A descriptor of its own for each user: flock belongs to the open file,
         # so two threads with two descriptors exclude each other as well.
         self._fd = _opened(path)
+        if self._fd >= 0:
+            keep_from_children(self._fd)
 
     def try_enter(self) -> bool:
         """Take the gate if it is free."""
@@ -66,6 +69,7 @@ class Gate:
     def close(self) -> None:
         """Let go of the lock file."""
         if self._fd >= 0:
+            forget_own(self._fd)
             os.close(self._fd)
             self._fd = -1
 

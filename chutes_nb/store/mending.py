@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .. import failpoints
-from . import witness
+from . import contents, witness
 from .db import Database
 from .faults import decoded
 from .gate import Gate
@@ -71,7 +71,18 @@ def damage(path: Path) -> str | None:
     return None if row[0] == "ok" else str(row[0])
 
 
-def rebuild(database: Database, journal: Journal | None) -> Mended | None:
+def is_wrong(database: Database, journal: Journal) -> bool:
+    """Whether the values in a file's rows are not those that the journal has."""
+    records = list(journal.records())  # before the store, which may only be ahead
+    try:
+        return any(True for _ in contents.differences(database.reader, records))
+    except contents.UNREADABLE:
+        return True
+
+
+def rebuild(
+    database: Database, journal: Journal | None, *, is_known: bool = False
+) -> Mended | None:
     """Put a damaged file aside and make a new one; None where it was sound.
 
     Other processes that have it open turn to the new file at their next write.
@@ -80,12 +91,14 @@ def rebuild(database: Database, journal: Journal | None) -> Mended | None:
     ----------
     journal : Journal or None
         None for a file without a second witness: it begins anew, empty.
+    is_known : bool
+        The file is known to be damaged where SQLite finds nothing to say.
     """
     path = database.path
     gate = Gate(path.with_name(path.name + ".gate"))
     gate.enter()
     try:
-        if not path.exists() or damage(path) is None:
+        if not path.exists() or (damage(path) is None and not is_known):
             _unmark(database)
             return None
         fresh = path.with_name(path.name + ".new")

@@ -193,12 +193,12 @@ def _attempt(tx: Transaction, values: Sequence[Any]) -> bool:
     return True
 
 
-_END = ("job", "attempt", "worker", "state", "not_before", "now", "reason", "error")
+ENDING = ("job", "attempt", "worker", "state", "not_before", "now", "reason", "error")
 
 
 def _end(tx: Transaction, values: Sequence[Any]) -> bool:
-    place = dict(zip((*_END, "reported_failure"), values, strict=False))
-    own_end, result = values[len(_END) + 1 :]
+    place = dict(zip((*ENDING, "reported_failure"), values, strict=False))
+    own_end, result = values[len(ENDING) + 1 :]
     ended = State(place["state"]).is_ended
     row = tx.one(jobs.FINISH, place | {"ended": ended, "rev": tx.rev})
     if row is None:

@@ -49,6 +49,7 @@ class Alone:
         if found is None:
             return False
         record(self._store, self._task.job, self._task.attempt, self._capture, found)
+        self._capture.kept(found.start + len(found.body))
         return True
 
     def tell(self, tellings: list[Telling]) -> None:
@@ -92,6 +93,7 @@ class Alone:
 
     def finish(self, outcome: Outcome, asked: Ending | None) -> None:
         """Bring the rest of the output in and record the end."""
+        self._capture.end()
         while self.look():
             pass
         rest = self._capture.rest(time.monotonic())

@@ -28,6 +28,9 @@ from ..reading import (
 from ..store.logs import HEAD_BYTES, TAIL_BYTES
 
 LOOK_BYTES = 1 << 20
+# Of a flood the head is kept and the tail; less is taken of what lies between.
+FLOOD_BYTES = 256 << 10
+FREE_BYTES = 1 << 20
 POLL_S = 0.05
 WORTH_TELLING_S = 1.0  # nobody waits for what is over by then
 
@@ -97,6 +100,9 @@ class Capture:
         self._is_at_rest = True
         self._silence = Silence()
         self._fd: int | None = None
+        self.is_flooded = self._is_last = False
+        self._kept = self._freed = 0
+        self._let_go = self._middle = HEAD_BYTES
 
     @cached_property
     def _thinner(self) -> Thinner:
@@ -197,11 +203,48 @@ class Capture:
         size = os.fstat(self._fd).st_size
         if size <= self.offset:
             return b"", size
-        if size - self.offset > TAIL_BYTES and self.offset >= HEAD_BYTES:
-            self.offset = size - TAIL_BYTES  # a flood: the middle is let go unread
-        if self.offset > HEAD_BYTES:
-            _free(self._fd, HEAD_BYTES, self.offset - HEAD_BYTES)
-        return os.pread(self._fd, LOOK_BYTES, self.offset), size
+        self._let_middle_go(size)
+        bite = LOOK_BYTES
+        if self.offset < HEAD_BYTES:
+            bite = min(bite, HEAD_BYTES - self.offset)  # what follows may be a hole
+        elif not self._is_last and size - self.offset > FLOOD_BYTES:
+            bite = FLOOD_BYTES  # most of it would be written for nothing
+        self._free()
+        return os.pread(self._fd, bite, self.offset), size
+
+    def _let_middle_go(self, size: int) -> None:
+        """Pass over what is neither head nor tail, unread."""
+        self.is_flooded = size - max(self.offset, HEAD_BYTES) > TAIL_BYTES
+        if self.is_flooded:
+            self._let_go = size - TAIL_BYTES
+        if self._let_go > self.offset >= HEAD_BYTES:
+            self.offset = self._let_go
+            self._reader.skip()
+
+    def trim(self) -> None:
+        """Give the disk back what a flood has brought since the last look."""
+        if self._fd is not None and self.is_flooded:
+            self._let_middle_go(os.fstat(self._fd).st_size)
+            self._free()
+
+    def kept(self, end: int) -> None:
+        """Take note that the log store has the output up to here: it was committed."""
+        self._kept = max(self._kept, end)
+
+    def end(self) -> None:
+        """Take note that the attempt is over: what is left is read in large pieces."""
+        self._is_last = True
+
+    def _free(self) -> None:
+        """Give the disk back what is in the log store, and what is let go."""
+        self._freed = self._freed_between(self._freed, self._kept)
+        self._middle = self._freed_between(self._middle, self._let_go)
+
+    def _freed_between(self, start: int, stop: int) -> int:
+        if self._fd is None or stop - start < FREE_BYTES:
+            return start
+        _punch(self._fd, start, stop - start)
+        return stop
 
     @property
     def is_open(self) -> bool:
@@ -219,8 +262,8 @@ _FALLOC_FL_KEEP_SIZE = 0x01
 _FALLOC_FL_PUNCH_HOLE = 0x02
 
 
-def _free(fd: int, start: int, length: int) -> None:
-    """Give the disk back what is in the log store, without moving what follows.
+def _punch(fd: int, start: int, length: int) -> None:
+    """Give the disk back a part of a file, without moving what follows.
 
     Punches a hole (fallocate(2), Linux); elsewhere the file keeps its size until
     the attempt ends.

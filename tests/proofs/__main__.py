@@ -13,7 +13,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))  # as pytest has it
 os.environ["XDG_RUNTIME_DIR"] = tempfile.mkdtemp(prefix="chutes-")
 
-from proofs import full_disk, killing, timeouts, tokens, wal_reset
+from proofs import damage, full_disk, killing, timeouts, tokens, wal_reset
 from proofs.verdict import Verdict
 
 # What is proved, and how often where nobody says otherwise.
@@ -22,6 +22,7 @@ PROOFS: dict[str, tuple[Callable[[int], Verdict], int]] = {
     "full_disk": (full_disk.prove, 200),
     "tokens": (tokens.prove, 100),
     "killing": (killing.prove, 5),
+    "damage": (damage.prove, 200),
     "wal_reset": (wal_reset.prove, 200),
 }
 

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from . import full_disk, killing, stepping, timeouts, tokens, wal_reset
+from . import damage, full_disk, killing, stepping, timeouts, tokens, wal_reset
 
 NEEDS_TRACE = pytest.mark.skipif(
     not stepping.is_possible(), reason="needs ptrace(2) on x86-64 Linux"
@@ -51,4 +51,9 @@ def test_one_new_kernel_is_enough_when_kernel_and_host_were_killed_together():
 @pytest.mark.skipif(os.getuid() != 0, reason="needs root, to mount a small tmpfs")
 def test_a_disk_that_fills_up_at_any_write_loses_no_job():
     verdict = full_disk.prove(8)
+    assert verdict.holds, verdict.words
+
+
+def test_a_damaged_store_is_never_silently_wrong():
+    verdict = damage.prove(20)
     assert verdict.holds, verdict.words

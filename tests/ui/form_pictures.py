@@ -79,7 +79,7 @@ def take(lab: Lab, browser: Browser, suffix: str, file: Path) -> None:
     )
     form.get_by_label("dataset_file").set_input_files(file)
     page.wait_for_function(
-        "() => document.querySelector('.chutes-file [role=progressbar]')"
+        "() => document.querySelector('.chutes-upload [role=progressbar]')"
         "?.getAttribute('aria-valuenow') >= 60",
         timeout=SOON,
     )

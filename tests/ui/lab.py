@@ -231,7 +231,8 @@ class Lab:
     def show_lab(self, page: Page, workspace: str) -> None:
         """Open JupyterLab with no notebook and no kernel."""
         page.goto(f"{self.url}/lab/workspaces/{workspace}?token={self.token}&reset")
-        page.locator("#jp-main-dock-panel").wait_for(timeout=60_000)
+        # The launcher comes last: before it, what takes the focus may lose it again.
+        page.locator(".jp-LauncherCard").first.wait_for(timeout=60_000)
 
     def idle(self, page: Page, name: str) -> None:
         """Wait until the notebook's kernel is there and idle."""

@@ -59,6 +59,14 @@ def job_tab(lab: Lab, page: Page, workspace: str, name: str) -> Locator:
     return card
 
 
+def command(page: Page, label: str) -> None:
+    """Choose a command of the palette by its label."""
+    page.keyboard.press("Control+Shift+c")
+    palette = page.locator("#modal-command-palette")
+    palette.locator("input").fill(label)
+    palette.locator("li", has_text=label).first.click()
+
+
 def serious_findings(page: Page, where: str = ".chutes") -> list[Any]:
     """What axe finds in a part of the page that keeps somebody out."""
     if not page.evaluate("typeof axe !== 'undefined'"):

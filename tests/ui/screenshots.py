@@ -19,7 +19,7 @@ from chutes_nb.store import Store
 from living import end_workers
 
 from .lab import CHROMIUM_FLAGS, Lab
-from .places import fill, sidebar
+from .places import command, fill, sidebar
 
 ROOT = Path(__file__).parents[2]
 IMAGES = ROOT / "notebooks" / "images"
@@ -153,10 +153,7 @@ def take_without_kernel(lab: Lab, browser: Browser, suffix: str) -> None:
         card.get_by_role("tab", name=tab).click(timeout=SOON)
         card.screenshot(path=IMAGES / f"{picture}{suffix}.png")
     region.get_by_label("State").select_option("")
-    page.keyboard.press("Control+Shift+c")
-    palette = page.locator("#modal-command-palette")
-    palette.locator("input").fill("chutes panel")
-    palette.locator("li", has_text="Open Chutes Panel").click()
+    command(page, "Open Chutes Panel")
     panel = page.locator(".chutes-panel-tab")
     panel.locator(".chutes-row").first.wait_for(timeout=SOON)
     panel.screenshot(path=IMAGES / f"panel{suffix}.png")

@@ -15,7 +15,7 @@ from chutes_nb.store import Store, jobs
 
 from .conftest import OUT
 from .lab import Lab
-from .places import SOON, serious_findings, sidebar
+from .places import SOON, command, serious_findings, sidebar
 
 pytestmark = pytest.mark.ui
 
@@ -80,10 +80,7 @@ def panel(crowded: Lab, store: Store, page: Page) -> Locator:
     """The panel in a tab, with all its rows."""
     region = sidebar(crowded, page, "crowd")
     expect(region.locator(".chutes-row").first).to_be_visible(timeout=SOON)
-    page.keyboard.press("Control+Shift+c")
-    palette = page.locator("#modal-command-palette")
-    palette.locator("input").fill("chutes panel")
-    palette.locator("li", has_text="Open Chutes Panel").click()
+    command(page, "Open Chutes Panel")
     panel = page.locator(".chutes-panel-tab")
     expect(panel.locator(".chutes-row").first).to_be_visible(timeout=SOON)
     return panel

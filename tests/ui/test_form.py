@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from .conftest import running
 from .lab import Lab, notebook_of
 
 pytestmark = pytest.mark.ui
@@ -287,6 +288,19 @@ def test_a_form_that_nobody_knows_stands_as_a_picture(lab: Lab, page: Page) -> N
     expect(form.get_by_role("button", name="Run")).to_be_disabled()
     assert via(lab.cell(page, 0)) == "snapshot"
     assert page.get_by_text("model not found").count() == 0
+
+
+def test_notebook_7_shows_the_form(tmp_path: Path, page: Page) -> None:
+    with running(Lab(tmp_path, app="notebook")) as notebook:
+        notebook.write("seven.ipynb", [TRAIN])
+        page.goto(f"{notebook.url}/notebooks/seven.ipynb?token={notebook.token}")
+        page.locator(".jp-NotebookPanel:visible .jp-Notebook").wait_for(timeout=60_000)
+        notebook.idle(page, "seven.ipynb")
+        cell = notebook.run(page, 0)
+        form = form_of(cell, "train")
+        form.get_by_label("epochs").fill("5")
+        run(form)
+        expect(result_of(card_of(cell, "train"))).to_contain_text("epochs: 5")
 
 
 def test_a_job_is_run_from_the_palette_with_no_kernel(lab: Lab, page: Page) -> None:

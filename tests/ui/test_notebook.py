@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from .conftest import OUT
 from .lab import Lab, notebook_of
-from .places import SOON
+from .places import SOON, command
 
 pytestmark = pytest.mark.ui
 
@@ -72,10 +72,7 @@ def test_a_job_leads_to_its_cell_and_the_cell_to_its_job(lab: Lab, page: Page) -
     expect(active).to_contain_text("divides.submit(n=0)")
     expect(active).to_be_in_viewport()
 
-    page.keyboard.press("Control+Shift+c")
-    palette = page.locator("#modal-command-palette")
-    palette.locator("input").fill("cell's job")
-    palette.locator("li", has_text="Open the Cell's Job").click()
+    command(page, "Open the Cell's Job")
     expect(in_tab).to_be_visible(timeout=SOON)
 
 

@@ -180,7 +180,7 @@ def test_an_upload_is_paused_and_goes_on(
     slowed(page, 4 * MB)
     data, sha256 = file_of("data.bin", 30 * MB)
     form.get_by_label("file").set_input_files(data)
-    expect(form.locator(".chutes-file-state")).to_contain_text("left", timeout=SOON)
+    expect(form.locator(".chutes-upload-state")).to_contain_text("left", timeout=SOON)
     form.get_by_role("button", name="Pause data.bin").click()
     expect(form).to_contain_text("paused at")
     slowed(page, -1)
@@ -198,7 +198,7 @@ def test_an_upload_that_is_cancelled_leaves_nothing_behind(
     slowed(page, 2 * MB)
     data, _ = file_of("data.bin", 30 * MB)
     form.get_by_label("file").set_input_files(data)
-    expect(form.locator(".chutes-file-state")).to_contain_text("left", timeout=SOON)
+    expect(form.locator(".chutes-upload-state")).to_contain_text("left", timeout=SOON)
     assert len(halves(lab)) == 1
     gone = lambda one: one.request.method == "DELETE" and one.status == 204  # noqa: E731
     with page.expect_response(gone):

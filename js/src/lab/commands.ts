@@ -10,21 +10,21 @@ export const COMMAND = {
   show: "chutes:show",
   open: "chutes:open",
   runCell: "chutes:run-cell",
-  runForm: "chutes:run-form",
   ofCell: "chutes:open-job-of-cell",
   jump: "chutes:jump-to-cell",
   openPanel: "chutes:open-panel",
+  runForm: "chutes:run-form",
 };
 const MAGIC = "%%chute_job";
 
 export interface Deeds {
   show: () => void;
   open: (jobId: string, name: string) => void;
-  /** Opens the run form of a job; asks which where none is named. */
-  run: (name: string | null, chute: string | null) => void;
   openPanel: () => void;
   /** A job by its id, where it is known. */
   find: (jobId: string) => Promise<StatusInfo | null>;
+  /** Opens the run form of a job; asks which where none is named. */
+  run: (name: string | null, chute: string | null) => void;
 }
 
 export function addCommands(

@@ -25,11 +25,6 @@ export class Doors {
     this.list = new JobsList(new RestList(this.#http, this.feed));
   }
 
-  /** A way to run a job with what a form was filled with. */
-  runDoor(): RunDoor {
-    return new RunDoor(this.#http, this.transport());
-  }
-
   /** Whether the server answers, once that is known. */
   link(): Promise<Link> {
     return new Promise((resolve) => {
@@ -67,6 +62,11 @@ export class Doors {
   /** A list of its own: with its own filter and its own place. */
   newList(): JobsList {
     return new JobsList(new RestList(this.#http, this.feed));
+  }
+
+  /** A way to run a job with what a form was filled with. */
+  runDoor(): RunDoor {
+    return new RunDoor(this.#http, this.transport());
   }
 
   /** A way to the jobs for one card. */

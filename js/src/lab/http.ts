@@ -39,13 +39,14 @@ export class Http {
     });
   }
 
-  delete<T>(path: string): Promise<Answer<T>> {
-    return this.#ask<T>(path, { method: "DELETE" });
-  }
-
   /** A way for files. */
   line(): TusLine {
-    return new TusLine(this.url(""), () => credentials(this.settings.token));
+    const { baseUrl, token } = this.settings;
+    return new TusLine(`${URLExt.join(baseUrl, "chutes")}/`, () => credentials(token));
+  }
+
+  delete<T>(path: string): Promise<Answer<T>> {
+    return this.#ask<T>(path, { method: "DELETE" });
   }
 
   /** What a route sends as bytes. */

@@ -48,32 +48,23 @@ const plugin: JupyterFrontEndPlugin<void> = {
     registry: ISettingRegistry | null,
   ) => {
     const doors = new Doors(app.serviceManager.serverSettings);
-    const addFactories = (
-      registry: IRenderMimeRegistry,
-      context: ISessionContext | null,
-    ) => {
-      addJobFactory(registry, doors);
-      addBoardFactory(registry, doors);
-      addFormFactory(registry, doors, context);
-    };
-    addFactories(rendermime, null);
+    addFactories(rendermime, doors, null);
     // jupyter-widgets puts its own factory into each notebook's copy of the registry.
     tracker?.widgetAdded.connect((_, panel) =>
-      addFactories(panel.content.rendermime, panel.sessionContext),
+      addFactories(panel.content.rendermime, doors, panel.sessionContext),
     );
 
     const show = () => app.shell.activateById(SIDEBAR_ID);
     const open = (jobId: string, name: string) => openJob(app, doors, jobId, name);
-    const run = (name: string | null, chute: string | null) => {
-      if (name === null) void askAndRun(app, doors);
-      else openForm(app, doors, name, chute);
-    };
     addCommands(app, tracker, {
       show,
       open,
-      run,
       openPanel: () => openPanel(app, doors),
       find: (jobId) => doors.find(jobId),
+      run: (name, chute) => {
+        if (name === null) void askAndRun(app, doors);
+        else openForm(app, doors, name, chute);
+      },
     });
     doors.open = (job) => open(job.job_id, job.name);
     doors.jump = (job) =>
@@ -85,8 +76,8 @@ const plugin: JupyterFrontEndPlugin<void> = {
       COMMAND.show,
       COMMAND.openPanel,
       COMMAND.runCell,
-      COMMAND.runForm,
       COMMAND.ofCell,
+      COMMAND.runForm,
     ]) {
       palette?.addItem({ command, category: CATEGORY });
     }
@@ -106,6 +97,17 @@ const plugin: JupyterFrontEndPlugin<void> = {
     doors.list.start();
   },
 };
+
+/** Shows jobs, the panel and run forms in everything that a registry renders. */
+function addFactories(
+  registry: IRenderMimeRegistry,
+  doors: Doors,
+  session: ISessionContext | null,
+): void {
+  addJobFactory(registry, doors);
+  addBoardFactory(registry, doors);
+  addFormFactory(registry, doors, session);
+}
 
 /** The user's settings, and what they become when they are changed. */
 function toastSettings(registry: ISettingRegistry | null): ToastSettings {

@@ -139,7 +139,7 @@ export class CommTransport implements Transport, ListTransport {
   ask(
     question: object,
     buffers: ArrayBuffer[] = [],
-    answered: DataView[] = [],
+    received: DataView[] = [],
   ): Promise<Json> {
     const id = `${this.#page}-${++this.#sent}`;
     return new Promise((resolve, reject) => {
@@ -154,7 +154,7 @@ export class CommTransport implements Transport, ListTransport {
       const listen = (message: Message | Answer, extra: DataView[] = []) => {
         if (message.type !== "answer" || message.id !== id) return;
         end();
-        answered.push(...extra);
+        received.push(...extra);
         if (message.ok) resolve(message.value);
         else reject(new Denied(message.message, message.kind ?? "", message.details));
       };
