@@ -4,7 +4,9 @@
 # make lint    ruff, mypy, biome, tsc
 # make build   wheel and sdist in dist/
 # make bench   how long the common steps take on this machine, beside other tools
+# make load    what the HTTP API stands: rates, readers, a large upload, wrong requests
 # make screenshots   the pictures of the README, from a real JupyterLab
+# make bench-panel   from a print to a pixel, floods and long lists, in figures
 # make chaos   ten minutes of kills, then every planted bug (CHAOS='--minutes 1')
 # make proofs  each promise at length, a line for each (PROOFS='tokens --count 20')
 # make clean   remove what the targets above have made
@@ -16,8 +18,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := test
-.PHONY: test demo lab lint build bench screenshots chaos proofs clean chromium pytest \
-	notebooks panel-test
+.PHONY: test demo lab lint build bench bench-panel load screenshots chaos proofs clean \
+	chromium pytest notebooks panel-test
 
 PYTHON ?= python3.11
 BIN := .venv/bin
@@ -134,8 +136,17 @@ build: .venv/.installed $(PANEL) $(LABEXTENSION)
 bench: .venv/.installed-bench $(PANEL)
 	$(BIN)/python -m tests.benchmarks
 
+bench-panel: .venv/.installed .venv/.linked $(PANEL) chromium
+	cd tests && PYTHONPATH=. ../$(BIN)/python -m ui.measure
+
+load: .venv/.installed
+	@command -v wrk >/dev/null || { \
+	  echo 'wrk is needed; on Debian: apt-get install wrk' >&2; exit 1; }
+	cd tests && PYTHONPATH=. ../$(BIN)/python -m load $(LOAD)
+
 screenshots: .venv/.installed .venv/.linked $(PANEL) chromium
 	cd tests && PYTHONPATH=. ../$(BIN)/python -m ui.screenshots
+	cd tests && PYTHONPATH=. ../$(BIN)/python -m ui.form_pictures
 
 chaos: .venv/.installed $(PANEL)
 	$(BIN)/python -m tests.chaos $(CHAOS)

@@ -66,6 +66,9 @@ class Captures:
     is_stable : bool
         Whether a pickle may be used again while ``still_hold()``: no classes, no
         values that can change in place.
+    has_mutable : bool
+        Whether one of the values can change in place, so that each run of the
+        function has to have its own.
     functions : tuple of function
         Those that travel by value, the function itself first.
     modules : tuple of module
@@ -83,6 +86,7 @@ class Captures:
     items: tuple[Capture, ...]
     missing: tuple[str, ...]
     is_stable: bool
+    has_mutable: bool
     functions: tuple[FunctionType, ...]
     modules: tuple[ModuleType, ...]
     values: Mapping[str, Any]
@@ -134,6 +138,7 @@ class _Walk:
         self.missing: dict[str, None] = {}
         self.stored: set[str] = set()
         self.is_stable = True
+        self.has_mutable = False
         self.functions: list[FunctionType] = []
         self.modules: dict[int, ModuleType] = {}
         self.class_names: dict[str, Any] = {}
@@ -150,6 +155,7 @@ class _Walk:
             items=tuple(items),
             missing=tuple(name for name in self.missing if name not in self.stored),
             is_stable=self.is_stable,
+            has_mutable=self.has_mutable,
             functions=tuple(self.functions),
             modules=tuple(self.modules.values()),
             values=self.values,
@@ -256,9 +262,10 @@ class _Walk:
         self.note(name, "value", value, approximate_size(value))
         if type(value) is tuple or type(value) is frozenset:
             if len(value) > MOST_ITEMS or not all(isinstance(v, _ATOMS) for v in value):
-                self.is_stable = False
+                self.has_mutable = True
         elif not isinstance(value, _FIXED) and not isinstance(value, Enum):
-            self.is_stable = self.is_stable and _is_typing(value)
+            self.has_mutable = self.has_mutable or not _is_typing(value)
+        self.is_stable = self.is_stable and not self.has_mutable
         for part in _parts(value):
             self.enter(part)
 

@@ -6,14 +6,12 @@ import argparse
 import inspect
 import os
 import queue
-import shlex
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
-from IPython.core.magic_arguments import MagicArgumentParser
 from IPython.display import display
 
 from .captures import captures
@@ -23,12 +21,15 @@ from .errors import DefinitionError
 from .files_in import UploadedFile
 from .job import Job
 from .job_function import JobFunction
+from .magic_lines import LineParser
 from .states import State
 
 UPLOAD = "upload"  # the variable through which a cell gets its file
 
 
 def _names(text: str) -> list[str]:
+    if text.endswith(","):
+        raise UsageError(f"write the names without blanks: {text}NAME, not {text} NAME")
     names = [name.strip() for name in text.split(",") if name.strip()]
     for name in names:
         if not name.isidentifier():
@@ -36,8 +37,8 @@ def _names(text: str) -> list[str]:
     return names
 
 
-def _parser() -> MagicArgumentParser:
-    parser = MagicArgumentParser(prog="%%chute_job", add_help=False)
+def _parser() -> LineParser:
+    parser = LineParser("%%chute_job")
     add = parser.add_argument
     add("name", nargs="?", help="name of the job")
     add("--timeout", help="limit of one attempt: 90, 45s, 90m, 2h")
@@ -69,7 +70,7 @@ class CellMagic:
         %%chute_job [NAME] [--timeout 2h] [--retry 2] [--upload FILE] [--in a,b]
         [--out x,y] [-o VAR] [--chute C] [--executor kernel] [--reuse] [--wait]
         """
-        given = PARSER.parse_args(shlex.split(line))
+        given = PARSER.parse_line(line)
         text = _transformed(self.shell, cell)
         filename = _remembered(self.shell, f"%%chute_job {line}\n{text}")
         tree = parse_cell(text, filename)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, overload
 
-from . import forms, publishing, registry, runtime
+from . import forms, notebook_end, publishing, registry, runtime
 from .errors import ChutesError, DefinitionError
 from .group import JobGroup
 from .job import CardActions, Job
@@ -37,6 +37,9 @@ PLATFORM_ARGUMENTS = frozenset(
         "scaling_threshold",
         "allow_external_egress",
         "tee",
+        "encrypted_fs",
+        "passthrough_headers",
+        "lock_modules",
     }
 )
 _last_chute: Chute | None = None
@@ -77,6 +80,7 @@ class Chute:
         own = object.__setattr__
         own(self, "_facts", ChuteFacts(name, values))
         own(self, "_functions", {})
+        notebook_end.watch()
         _last_chute = self
 
     _facts: ChuteFacts

@@ -87,6 +87,11 @@ def decode(kind: str, body: bytes) -> Any:
     raise ValueError(f"a value of kind {kind!r} was met; 'json' or 'pickle' was wanted")
 
 
+def is_plain(value: object) -> bool:
+    """Tell whether JSON keeps every type in a value (NaN and infinity aside)."""
+    return _is_tree(value)
+
+
 def type_name(value: object) -> str:
     """Name the type of a value as its user knows it: ``pandas.DataFrame``."""
     kind = type(value)

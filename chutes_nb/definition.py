@@ -16,14 +16,16 @@ from types import CodeType, FunctionType
 from typing import Any
 
 from .binding import binder
+from .buffers import Hashes
 from .captures import Capture, Captures, captures
 from .codec import safe_repr
 from .files_in import UploadKind
-from .pickling import add_to_digest, dump
+from .pickling import digest_of, dump
 from .signatures import Signature, inspect_function
 
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 _SIMPLE = (str, int, float, bool, bytes, complex, type(None))
+Marks = tuple[tuple[str, str, str], ...]
 MOST_KEPT = 256  # definitions that are remembered for their next submit
 
 
@@ -43,6 +45,8 @@ class Definition:
         For ``loading.load``.
     buffers : tuple of str
         SHA-256 of the contents that ``code`` needs in the store.
+    buffer_bytes : int
+        What of them is this function's.
     source : str
         Text of the function; empty where it is not known.
     first_line : int
@@ -55,6 +59,12 @@ class Definition:
         What travels, biggest first.
     missing : tuple of str
         Names that the function uses and nothing defines.
+    marks : tuple of (str, str, str)
+        Name, kind and mark of all it reaches; see ``marked``.
+    modules : tuple of str
+        Local modules, which travel by value.
+    has_mutable : bool
+        Whether a value that travels can change in place.
     takes_self, is_async, wants_output_dir : bool
     upload_parameters : mapping of parameter name to upload kind
     """
@@ -64,12 +74,16 @@ class Definition:
     name: str
     code: bytes
     buffers: tuple[str, ...]
+    buffer_bytes: int
     source: str
     first_line: int
     sources: Mapping[str, tuple[int | None, str]]
     schema: Mapping[str, Any]
     captured: tuple[Capture, ...]
     missing: tuple[str, ...]
+    marks: Marks
+    modules: tuple[str, ...]
+    has_mutable: bool
     takes_self: bool
     is_async: bool
     wants_output_dir: bool
@@ -141,22 +155,27 @@ def _made(
     blobs: Path | None,
 ) -> Definition:
     done = dump(function, extras, blobs=blobs, reached=reached)
+    marks = marked(reached, done.hashes, extras)
     inner = _innermost(function)
     source, first_line = _source(inner.__code__)
     schema = binder(signature).validator.schema_once
     mark = f"{sys.version_info[:2]}|{name}|{signature.upload_parameters}|".encode()
     return Definition(
         key=hashlib.sha256(mark + done.body).hexdigest()[:32],
-        fingerprint=_fingerprint(mark, reached, extras),
+        fingerprint=_fingerprint(mark, reached, marks),
         name=name,
         code=done.body,
         buffers=done.buffers,
+        buffer_bytes=done.buffer_bytes,
         source=source,
         first_line=first_line,
         sources=_sources(reached),
         schema=schema if schema["title"] == name else {**schema, "title": name},
         captured=reached.items,
         missing=tuple(n for n in reached.missing if n not in extras),
+        marks=marks,
+        modules=tuple(module.__name__ for module in reached.modules),
+        has_mutable=reached.has_mutable,
         takes_self=signature.takes_self,
         is_async=signature.is_async,
         wants_output_dir=signature.wants_output_dir,
@@ -208,19 +227,42 @@ def cell_number(file_name: str) -> int | None:
     return number if isinstance(number, int) else None
 
 
-def _fingerprint(mark: bytes, reached: Captures, extras: Mapping[str, Any]) -> str:
+def _fingerprint(mark: bytes, reached: Captures, marks: Marks) -> str:
     digest = hashlib.sha256(mark)
     for said in (*map(_said_function, reached.functions), *_said_classes(reached)):
         digest.update(said.encode("utf-8", "replace"))
-    named = [(name, "value", extras[name]) for name in sorted(extras)]
-    for name, kind, value in (*reached.said, *named):
-        digest.update(f"{name}={kind}:{type(value).__qualname__}".encode())
-        if type(value) in _SIMPLE:
-            digest.update(repr(value).encode("utf-8", "replace"))
-        elif kind == "value":
-            with contextlib.suppress(Exception):  # it went all the same: by its type
-                add_to_digest(value, digest)
+    for name, kind, value_mark in marks:
+        digest.update(f"{name}={kind}:{value_mark}".encode())
     return digest.hexdigest()[:32]
+
+
+def marked(
+    reached: Captures, hashes: Hashes, extras: Mapping[str, Any] | None = None
+) -> Marks:
+    """Give name, kind and a mark of all that a function reaches, in order.
+
+    A mark stays the same while a value does; of code it is the type alone.
+    """
+    named = [(name, "value", value) for name, value in sorted((extras or {}).items())]
+    return tuple(
+        (name, kind, _mark(kind, value, hashes))
+        for name, kind, value in (*reached.said, *named)
+    )
+
+
+def _mark(kind: str, value: Any, hashes: Hashes) -> str:
+    mark = type(value).__qualname__
+    if type(value) in _SIMPLE:
+        return f"{mark} {sha256(repr(value))}"
+    if kind == "value":
+        with contextlib.suppress(Exception):  # it went all the same: by its type
+            return f"{mark} {digest_of(value, hashes)}"
+    return mark
+
+
+def sha256(text: str) -> str:
+    """Hash a text; as hexadecimal digits."""
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
 def _said_function(function: FunctionType) -> str:

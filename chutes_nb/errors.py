@@ -57,6 +57,14 @@ class JobNotFound(ChutesError, LookupError):
     """No job, or more than one, answers to the id that was given."""
 
 
+class UnknownName(ChutesError, LookupError):
+    """No notebook has defined a job of the name that was given."""
+
+
+class AmbiguousName(ChutesError, LookupError):
+    """More than one chute defines a job of the name that was given."""
+
+
 class JobNotReady(ChutesError):
     """A result was asked for before the job ended.
 

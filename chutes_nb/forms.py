@@ -62,7 +62,7 @@ class DefinedRunner:
         definition = definer.definition()
         new = new_job(definer, definition, arguments)
         (job_id,) = submit(definition, [new]).result()
-        registry.remember_job(job_id)
+        registry.remember_jobs([job_id])
         return job_id
 
     def _checked(self, payload: dict[str, Any]) -> dict[str, Any]:

@@ -137,6 +137,8 @@ def main(arguments: list[str]) -> None:
     signal.signal(signal.SIGTERM, lambda *_: told_to_end.set())
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     store = Store.open(home)
+    if store.refusal is not None:
+        sys.exit(f"a host can do nothing here: {store.refusal}")
     try:
         lock: int | None = (
             int(arguments[1])

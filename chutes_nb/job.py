@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
-from . import job_logs, runtime, submitting
+from . import chaining, comparing, job_logs, registry, runtime, showing, submitting
 from .codec import decode
 from .errors import (
     JobCancelled,
@@ -21,13 +21,14 @@ from .errors import (
 from .job_files import JobFile, JobFiles
 from .job_parts import AttemptInfo
 from .model import ErrorInfo, Progress, StatusInfo
-from .panel.card import card_bundle
+from .panel.card import card_bundle, static_bundle
 from .panel.static import one_line
 from .states import State
 from .store import Store, jobs, runs
 from .store.blobs import blob_path
 from .worker.tellings import thaw_state
 
+LOOKED_AT_BYTES = 4_000_000  # of variables that a repr compares with the submit
 ENDS: dict[State, type[JobEnded]] = {
     State.FAILED: JobFailed,
     State.TIMEOUT: JobTimeout,
@@ -119,6 +120,15 @@ class Job:
         return self._store.detail(self.id)["inputs"]
 
     @property
+    def changed(self) -> list[str] | None:
+        """Captured variables that are not any more what this job was given.
+
+        They are read again as a whole, about a gigabyte a second. None where the
+        job was not submitted by this kernel, or long ago.
+        """
+        return comparing.changed_since(self._definition)
+
+    @property
     def source(self) -> str:
         """Code of the function as it was submitted."""
         return str(self._store.detail(self.id)["source"])
@@ -202,24 +212,29 @@ class Job:
         found = self._store.reader.one(jobs.RESULT, {"job": self.id})
         if found is None:  # a job has a result if and only if it completed
             state = self.status
-            raise (
-                self._bad_end(state) if state.is_ended else JobNotReady(self.id, state)
-            )
+            if not state.is_ended:
+                raise JobNotReady(self.id, state)
+            registry.answer_for(self.id)
+            raise self.bad_end()
         body = found["body"]
         if body is None:
             body = blob_path(self._store.blobs, found["blob"]).read_bytes()
         return decode(found["kind"], body)
 
-    def _bad_end(self, state: State) -> JobEnded:
+    def bad_end(self) -> JobEnded:
+        """Make the exception that :meth:`result` raises; it has to have ended badly."""
         info = self._store.status(self.id)
+        state = State(info["status"])
         return ENDS[state](self.id, state.value, info["reason"], info["error"])
 
     def exception(self, timeout: float | None = None) -> JobEnded | None:
         """Wait for the end; return the exception that :meth:`result` would raise."""
         if not self.wait(timeout):
             raise TimeoutError(f"job {self.id} is still {self.status}")
-        state = self.status
-        return None if state is State.COMPLETED else self._bad_end(state)
+        if self.status is State.COMPLETED:
+            return None
+        registry.answer_for(self.id)
+        return self.bad_end()
 
     def when_ended(self) -> concurrent.futures.Future[None]:
         """Return a future that is done once the job has ended, whatever its end."""
@@ -277,6 +292,30 @@ class Job:
         """
         return Job(submitting.resubmit(self._store, self.id, code, resume), self._store)
 
+    def then(self, function: object) -> Job:
+        """Queue a job that takes this one's result as its payload.
+
+        The link is kept in the store: the next job starts when this one completes,
+        also after this kernel has ended. If this one ends otherwise, the next is
+        cancelled, with the reason.
+
+        Parameters
+        ----------
+        function : JobFunction
+
+        Raises
+        ------
+        TypeError
+            If it is no job function.
+        """
+        return Job(chaining.follow(self._store, self.id, function), self._store)
+
+    @property
+    def after(self) -> Job | None:
+        """The job whose result this one takes, where it follows one."""
+        before = jobs.get(self._store.reader, self.id)["after"]
+        return None if before is None else Job(before, self._store)
+
     def logs(
         self,
         tail: int | None = None,
@@ -297,20 +336,7 @@ class Job:
         search : str or re.Pattern, optional
             Only lines that hold this text, whatever its case, or this pattern.
         """
-        if tail is not None and (isinstance(tail, bool) or tail < 0):
-            raise ValueError(f"tail={tail!r}: a number of lines is wanted")
-        if follow:
-            lines = job_logs.followed(self._store, self.id, attempt)
-            return lines if search is None else job_logs.matching(lines, search)
-        if tail is not None and search is None:
-            return "\n".join(self._store.tail(self.id, tail, attempt))
-        text = job_logs.whole(self._store, self.id, attempt)
-        if search is None:
-            return text
-        found = list(job_logs.matching(text.split("\n"), search))
-        if tail is not None:
-            found = found[-tail:] if tail else []
-        return "\n".join(found)
+        return job_logs.asked_for(self._store, self.id, tail, follow, attempt, search)
 
     def show(self) -> None:
         """Show the live card here."""
@@ -318,11 +344,23 @@ class Job:
 
         display(self)
 
+    def _ipython_display_(self) -> None:
+        """Show a card without a widget where no front end would draw one."""
+        if not showing.is_headless():
+            raise NotImplementedError  # IPython goes on with the MIME bundle
+        showing.show(lambda: static_bundle(self._store, self.id))
+
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Any:
         return card_bundle(self._store, self.id, CardActions())
 
     def __repr__(self) -> str:
-        return f"<Job {one_line(self._store.status(self.id))}>"
+        names = comparing.changed_since(self._definition, LOOKED_AT_BYTES)
+        said = f"; changed since the submit: {', '.join(names)}" if names else ""
+        return f"<Job {one_line(self._store.status(self.id))}{said}>"
+
+    @property
+    def _definition(self) -> str:
+        return str(jobs.get(self._store.reader, self.id)["definition"])
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Job) and other.id == self.id
@@ -338,10 +376,19 @@ class CardActions:
         """Cancel a job."""
         return Job(job_id).cancel()
 
-    def retry(self, job_id: str) -> str:
+    def retry(self, job_id: str, resume: bool = True) -> str:
         """Make a new job of an ended one; returns its id."""
-        return Job(job_id).retry().id
+        return Job(job_id).retry(resume=resume).id
+
+    def retry_current(self, job_id: str, resume: bool = True) -> str:
+        """Make a new job of an ended one with the code of now; returns its id."""
+        return Job(job_id).retry("current", resume).id
 
     def extend(self, job_id: str, seconds: float) -> bool:
         """Give a running attempt more time."""
         return Job(job_id).extend(seconds)
+
+    def delete(self, job_id: str) -> bool:
+        """Forget an ended job."""
+        runtime.store().delete(job_id)
+        return True

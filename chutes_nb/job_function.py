@@ -9,13 +9,15 @@ from types import FunctionType
 from typing import Any
 
 from . import forms, registry, runtime
-from .captures import Capture
+from .arguments import packed
+from .definition import Definition
 from .group import JobGroup
 from .job import CardActions, Job
 from .options import JobOptions
 from .panel import RunForm
 from .remarks import Remarks
 from .signatures import Signature, inspect_function
+from .sizes import approximate_size, shown_size
 from .submitting import ChuteFacts, Definer, bound_input, new_job, submit
 from .worker.inline import InlineJob, call_inline
 
@@ -27,33 +29,38 @@ class CheckReport:
     ----------
     arguments : dict
     captured : tuple of Capture
-        ``name``, ``kind``, ``type`` and ``size_bytes`` of each.
+        ``name``, ``kind``, ``type`` and ``size_bytes`` of each, biggest first.
+    modules : tuple of str
+        Local modules whose code travels by value.
     missing : tuple of str
         Names that the code uses and nothing defines yet.
     code_bytes : int
-        Size of the pickled function.
+        Size of the pickled function, without what is in files.
+    file_bytes : int
+        Size of the arrays and frames that are files, which workers map.
     """
 
-    def __init__(
-        self,
-        arguments: dict[str, Any],
-        captured: Iterable[Capture],
-        missing: Iterable[str],
-        code_bytes: int,
-    ) -> None:
+    def __init__(self, arguments: dict[str, Any], found: Definition) -> None:
         self.arguments = arguments
-        self.captured = tuple(captured)
-        self.missing = tuple(missing)
-        self.code_bytes = code_bytes
+        self.captured = tuple(sorted(found.captured, key=lambda one: -one.size_bytes))
+        self.modules, self.missing = found.modules, found.missing
+        self.code_bytes, self.file_bytes = len(found.code), found.buffer_bytes
 
     def __repr__(self) -> str:
-        lines = [f"arguments: {', '.join(self.arguments) or 'none'}"]
-        for one in sorted(self.captured, key=lambda found: -found.size_bytes):
-            size = f", {one.size_bytes:,} bytes" if one.size_bytes else ""
+        given = [
+            f"{name} ({type(value).__name__}, {shown_size(approximate_size(value))})"
+            for name, value in self.arguments.items()
+        ]
+        lines = [f"arguments: {', '.join(given) or 'none'}"]
+        for one in self.captured:
+            size = f", {shown_size(one.size_bytes)}" if one.size_bytes else ""
             lines.append(f"takes along: {one.name} ({one.kind}, {one.type}{size})")
+        lines += [f"takes along: module {name}, with its code" for name in self.modules]
         if self.missing:
             lines.append(f"not defined yet: {', '.join(self.missing)}")
-        lines.append(f"code: {self.code_bytes:,} bytes")
+        files = shown_size(self.file_bytes)
+        mapped = f", and {files} in files, which workers map" if self.file_bytes else ""
+        lines.append(f"code: {shown_size(self.code_bytes)}{mapped}")
         return "\n".join(lines)
 
 
@@ -122,7 +129,7 @@ class JobFunction:
         new = new_job(self.definer, definition, payload, key=key, reuse=reuse)
         self._remarks.make(stacklevel=3)
         (job_id,) = submit(definition, [new]).result()
-        registry.remember_job(job_id)
+        registry.remember_jobs([job_id])
         return Job(job_id, runtime.store())
 
     async def submit_async(
@@ -133,7 +140,7 @@ class JobFunction:
         new = new_job(self.definer, definition, payload, key=key, reuse=reuse)
         self._remarks.make(stacklevel=3)
         (job_id,) = await asyncio.wrap_future(submit(definition, [new]))
-        registry.remember_job(job_id)
+        registry.remember_jobs([job_id])
         return job_id
 
     def map(self, items: Iterable[Any]) -> JobGroup:
@@ -148,6 +155,7 @@ class JobFunction:
         new = [new_job(self.definer, definition, item) for item in items]
         self._remarks.make(stacklevel=2)
         ids = submit(definition, new).result() if new else []
+        registry.remember_jobs(ids)
         return JobGroup([Job(job_id, runtime.store()) for job_id in ids])
 
     def options(self, **overrides: Any) -> JobFunction:
@@ -164,9 +172,11 @@ class JobFunction:
             As the submit would.
         """
         payload = kwargs if payload is None else payload
-        arguments = bound_input(self._signature, payload, runtime.store())
+        place = runtime.store()
+        arguments = bound_input(self._signature, payload, place)
+        packed(arguments, self.name, place.blobs)
         found = self.definer.define()
-        return CheckReport(arguments, found.captured, found.missing, len(found.code))
+        return CheckReport(arguments, found)
 
     def form(self) -> RunForm:
         """Return the run form, as the last line of a cell shows it.

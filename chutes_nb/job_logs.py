@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 
+from .answers import LogReader
 from .folding import Screen, fold, uncoloured
 from .store import Store, logs
-
-POLL_S = 0.05
 
 Search = str | re.Pattern[str]
 
@@ -31,23 +30,14 @@ def followed(store: Store, job: str, attempt: int | None) -> Iterator[str]:
 
     A bar is one line, given once it is not drawn again.
     """
-    offset, screen, number = 0, Screen(), attempt
-    while True:
-        rev = store.rev()
-        found = store.log(job, number, offset)
-        number = found["attempt"] if found["text"] else number
-        if found["skipped"] and offset:
-            yield from screen.feed(f"\n[{found['skipped']} bytes not kept]\n")
-        yield from screen.feed(found["text"])
-        if found["end"] and not found["text"]:
-            if store.has_ended(job) or attempt is not None:
-                break
+    screen, number = Screen(), attempt
+    for piece in LogReader(store, job, attempt).follow():
+        if piece["attempt"] != number:  # a log of its own
             yield from _rest(screen)
-            number, offset, screen = None, 0, Screen()  # a log of its own
-        elif found["text"]:
-            offset = found["next_offset"]
-            continue
-        store.wait(rev, POLL_S)
+            screen, number = Screen(), piece["attempt"]
+        if piece["skipped"] and piece["offset"] > piece["skipped"]:
+            yield from screen.feed(f"\n[{piece['skipped']} bytes not kept]\n")
+        yield from screen.feed(piece["text"])
     yield from _rest(screen)
 
 
@@ -85,3 +75,34 @@ def matcher(search: Search) -> Callable[[str], bool]:
 def matching(lines: Iterable[str], search: Search) -> Iterator[str]:
     """Give the lines that hold what is searched for."""
     return filter(matcher(search), lines)
+
+
+def asked_for(
+    store: Store,
+    job: str,
+    tail: int | None,
+    follow: bool,
+    attempt: int | None,
+    search: Search | None,
+) -> str | Iterator[str]:
+    """Give what a job's log says, in whole or in part; see ``Job.logs``.
+
+    Raises
+    ------
+    ValueError
+        If ``tail`` is no number of lines.
+    """
+    if tail is not None and (isinstance(tail, bool) or tail < 0):
+        raise ValueError(f"tail={tail!r}: a number of lines is wanted")
+    if follow:
+        lines = followed(store, job, attempt)
+        return lines if search is None else matching(lines, search)
+    if tail is not None and search is None:
+        return "\n".join(store.tail(job, tail, attempt))
+    text = whole(store, job, attempt)
+    if search is None:
+        return text
+    found = list(matching(text.split("\n"), search))
+    if tail is not None:
+        found = found[-tail:] if tail else []
+    return "\n".join(found)

@@ -12,10 +12,13 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 from types import FunctionType
-from typing import Any
+from typing import Any, BinaryIO
 
-# A pickle of protocol 5 begins with b"\x80"; this one has buffers in files.
+# A pickle of protocol 5 begins with b"\x80"; this one has buffers in files, whose
+# places follow as one line of JSON: [[sha256, offset, size], ...].
 BUFFERED = b"buffers:"
+# What follows is the name of the content that has the pickle itself.
+SPILLED = b"content:"
 
 _place = threading.local()
 
@@ -35,7 +38,7 @@ def load(code: bytes, chute_proxy: object, blobs: Path | None = None) -> Functio
     Raises
     ------
     LookupError
-        If a buffer that the definition needs is not in ``blobs``.
+        If a content that the definition needs is not in ``blobs``.
     """
     function, extras = load_value(code, chute_proxy, blobs)
     function.__globals__.update(extras)
@@ -44,10 +47,12 @@ def load(code: bytes, chute_proxy: object, blobs: Path | None = None) -> Functio
 
 def load_value(code: bytes, chute_proxy: object, blobs: Path | None = None) -> Any:
     """Read what ``pickling.pickled`` wrote; see ``load`` for the parameters."""
-    buffers: list[mmap.mmap] = []
+    buffers: list[memoryview] = []
+    if code.startswith(SPILLED):
+        code = _read(code[len(SPILLED) :].decode(), blobs)
     if code.startswith(BUFFERED):
         line, _, code = code[len(BUFFERED) :].partition(b"\n")
-        buffers = [_mapped(digest, blobs) for digest in json.loads(line)]
+        buffers = _mapped(json.loads(line), blobs)
     before = getattr(_place, "chute", None)
     _place.chute = (chute_proxy,)
     try:
@@ -108,15 +113,36 @@ def show_sources(sources: Mapping[str, tuple[int | None, str]]) -> None:
         linecache.cache[name] = (len(text), None, text.splitlines(True), name)
 
 
-def _mapped(digest: str, blobs: Path | None) -> mmap.mmap:
+def _mapped(places: list[list[Any]], blobs: Path | None) -> list[memoryview]:
+    """Map the buffers at (content, offset, size); those of one content together."""
+    files = {name: _map_file(name, blobs) for name, _, _ in places}
+    found = []
+    for name, offset, size in places:
+        piece = memoryview(files[name])[offset : offset + size]
+        if piece.nbytes != size:
+            raise LookupError(f"a buffer is cut short in the store: {name}")
+        found.append(piece)
+    return found
+
+
+def _map_file(name: str, blobs: Path | None) -> mmap.mmap:
+    with _content(name, blobs) as file:
+        # Copy on write: the job may change its array, the file never changes.
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+
+
+def _read(name: str, blobs: Path | None) -> bytes:
+    with _content(name, blobs) as file:
+        return file.read()
+
+
+def _content(name: str, blobs: Path | None) -> BinaryIO:
     if blobs is None:
-        raise LookupError("the definition has buffers in files, but no directory came")
-    path = blobs / digest[:2] / digest
+        raise LookupError("the pickle has parts in files, but no directory came")
+    path = blobs / name[:2] / name
     try:
-        with path.open("rb") as file:
-            # Copy on write: the job may change its array, the file never changes.
-            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+        return path.open("rb")
     except FileNotFoundError as error:
         raise LookupError(
-            f"a captured buffer is gone from the store: {path}"
+            f"what this job was given is gone from the store: {path}; submit it again"
         ) from error

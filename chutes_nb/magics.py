@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import platform
-import shlex
-import sqlite3
-import sys
 from collections.abc import Callable
-from importlib.metadata import version
 from typing import Any
 
 from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
-from IPython.core.magic_arguments import MagicArgumentParser
 
 from . import chute, registry
 from .cell_magic import CellMagic
 from .chute import list_jobs
+from .doctor import examine
 from .errors import JobNotFound
 from .job import Job
+from .magic_lines import LineParser
 from .panel.board import JobsPanel
 from .runtime import store
-from .upkeep import soundness
 
 LINE_MAGICS = ("status", "logs", "result", "cancel", "retry")
 MOST_COMPLETIONS = 50
@@ -39,9 +33,8 @@ def register(shell: InteractiveShell) -> None:
     for name, magic in _line_magics().items():
         known.register_function(magic, "line", name)
     for name in LINE_MAGICS:
-        shell.set_hook(
-            "complete_command", complete_ids, re_key=rf"%?chute_{name}(\s|$)"
-        )
+        key = rf"(\s*%?|.*=\s*%)chute_{name}\s"  # also behind an assignment
+        shell.set_hook("complete_command", complete_ids, re_key=key)
     shell.events.register("pre_run_cell", cell.bring_back)
     _registered[id(shell)] = cell
 
@@ -73,15 +66,15 @@ def _line_magics() -> dict[str, Magic]:
     }
 
 
-def _parser(name: str, about: str, *, takes_job: bool = True) -> MagicArgumentParser:
-    parser = MagicArgumentParser(prog=f"%{name}", description=about, add_help=False)
+def _parser(name: str, about: str, *, takes_job: bool = True) -> LineParser:
+    parser = LineParser(f"%{name}", about)
     if takes_job:
         parser.add_argument("job", nargs="?", help="id, its beginning or its ending")
     return parser
 
 
-def _parsed(parser: MagicArgumentParser, line: str) -> argparse.Namespace:
-    return parser.parse_args(shlex.split(line))
+def _parsed(parser: LineParser, line: str) -> argparse.Namespace:
+    return parser.parse_line(line)
 
 
 def named_job(hint: str | None) -> Job:
@@ -116,7 +109,7 @@ def named_job(hint: str | None) -> Job:
 def complete_ids(_shell: object, event: Any) -> list[str]:
     """Complete the ids of jobs after a magic, newest first."""
     typed = event.symbol
-    page, _ = store().jobs(limit=MOST_COMPLETIONS)
+    page, _ = store().jobs(limit=MOST_COMPLETIONS, text=typed or None)
     return [one["job_id"] for one in page if one["job_id"].startswith(typed)]
 
 
@@ -212,17 +205,7 @@ def doctor(line: str) -> None:
     aside and rebuilds it, and adds the jobs that it has lost.
     """
     given = _parsed(_DOCTOR, line)
-    place = store()
-    lines = [
-        ("chutes_nb", version("chutes-nb")),
-        ("python", f"{platform.python_version()} ({sys.executable})"),
-    ]
-    found = soundness(given.mend)
-    with contextlib.suppress(sqlite3.DatabaseError):  # named among what was found
-        lines += [("sqlite", note) for note in place.sqlite_notes()]
-        lines += [("store", f"{place.home} (revision {place.rev()})")]
-        counts = ", ".join(f"{n} {state}" for state, n in place.counts().items() if n)
-        lines += [("jobs", counts or "none yet")]
-    lines += [("problem", one) for one in found] or [("sound", "no problem was found")]
-    for name, text in lines:
-        print(f"{name:<10} {text}")
+    for one in examine(given.mend):
+        print(f"{one.area:<10} {one.text}")
+        if one.fix:
+            print(f"{'':<10} -> {one.fix}")

@@ -98,6 +98,8 @@ class StatusInfo(BaseModel):
         Seconds an attempt may take.
     reported_failure : bool
         The job completed but returned ``{"success": False, ...}``.
+    quiet_since : float or None
+        Set while the job runs and is silent for far longer than is usual for it.
     log_end : int
         Bytes of the newest attempt's log in the store.
     rev : int
@@ -131,6 +133,7 @@ class StatusInfo(BaseModel):
     retry_of: str | None = None
     cancel_requested: bool = False
     reported_failure: bool = False
+    quiet_since: float | None = None
     log_end: int = 0
     rev: int = 0
 

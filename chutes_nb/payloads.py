@@ -6,8 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from .codec import decode
 from .files_in import FileRef
 from .store.blobs import blob_path
+from .store.following import RESULT_MARK
 
 PAYLOAD = "payload"  # the kind of such an input
 
@@ -25,11 +27,22 @@ def body(arguments: dict[str, Any], files: dict[str, Any]) -> bytes:
     return json.dumps({"arguments": arguments, "files": files}).encode()
 
 
-def read(text: bytes, blobs: Path) -> dict[str, Any]:
-    """Read what ``body`` wrote: values and ``FileRef`` by parameter."""
+def read(text: bytes, blobs: Path) -> Any:
+    """Read what ``body`` wrote, values and ``FileRef`` by parameter; or a result."""
+    if text.startswith(RESULT_MARK):
+        return _result(text[len(RESULT_MARK) :], blobs)
     found = json.loads(text)
     files = {name: _refs(said, blobs) for name, said in found["files"].items()}
     return dict(found["arguments"] | files)
+
+
+def _result(text: bytes, blobs: Path) -> Any:
+    """Read another job's result, as ``store.following.payload`` wrote it."""
+    line, _, value = text.partition(b"\n")
+    told = json.loads(line)
+    if told["blob"] is not None:
+        value = blob_path(blobs, told["blob"]).read_bytes()
+    return decode(told["kind"], value)
 
 
 def _refs(said: Any, blobs: Path) -> FileRef | list[FileRef]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import pickle
+import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -15,23 +16,23 @@ from typing import Any, NamedTuple
 
 import cloudpickle
 
+from .arrays import reduced_array
+from .buffers import FILE_BYTES, Aside, Hashes
 from .captures import CACHED, Captures, captures
 from .errors import CaptureTooLarge, DefinitionError
 from .loading import BUFFERED, cached_again, current_chute
 from .locality import travels_by_reference
 from .sizes import approximate_size, shown_size
-from .store.blobs import blob_path, keep
 
 WARN_BYTES = 1_000_000
 MOST_BYTES = 64_000_000
-FILE_BYTES = 256 * 1024  # buffers from here on go into files that workers map
 
 # cloudpickle keeps its by-value modules in one place for the whole process.
 _by_value = threading.RLock()
 
 
 class CaptureWarning(UserWarning):
-    """A job carries much of the notebook with it."""
+    """A job carries much of the notebook with it, or will not find what it uses."""
 
 
 class Pickled(NamedTuple):
@@ -44,11 +45,14 @@ class Pickled(NamedTuple):
         SHA-256 of each, as files in the store's folder of contents.
     buffer_bytes : int
         Size of all buffers together.
+    hashes : Hashes
+        Of the buffers, for who hashes the same value again at once.
     """
 
     body: bytes
     buffers: tuple[str, ...]
     buffer_bytes: int
+    hashes: Hashes
 
 
 class _Full(Exception):
@@ -97,15 +101,7 @@ def dump(
         raise CaptureTooLarge(_too_large(function.__name__, named)) from None
     except Exception as error:  # a captured object's __reduce__ may raise anything
         raise DefinitionError(_unpicklable(function.__name__, named, error)) from error
-    size = len(done.body) + done.buffer_bytes
-    if size > WARN_BYTES:
-        note = "; workers map it from one copy on disk" if done.buffers else ""
-        warnings.warn(
-            f"job {function.__name__} carries {shown_size(size)} of the notebook: "
-            f"{_biggest(named)}{note}",
-            CaptureWarning,
-            stacklevel=3,
-        )
+    _tell(function.__name__, done, named, reached)
     return done
 
 
@@ -133,21 +129,30 @@ def pickled(
         ) from None
 
 
-def add_to_digest(value: object, digest: hashlib._Hash) -> None:
-    """Feed a value's pickle to a digest, large buffers without a copy.
+def digest_of(value: object, hashes: Hashes) -> str:
+    """Hash a value's pickle, large buffers without a copy; as hexadecimal digits.
+
+    Parameters
+    ----------
+    hashes : Hashes
+        Of large buffers that have been hashed already.
 
     Raises
     ------
     Exception
         Whatever the value's own pickling raises.
     """
+    digest = hashlib.sha256()
     sink = _Sink(1 << 62, digest.update)
 
     def feed(buffer: pickle.PickleBuffer) -> bool:
-        digest.update(buffer.raw())
+        raw = buffer.raw()
+        is_large = raw.nbytes >= FILE_BYTES
+        digest.update(hashes.of(raw).encode() if is_large else raw)
         return False
 
     _Pickler(sink, protocol=5, buffer_callback=feed).dump(value)
+    return digest.hexdigest()
 
 
 class _Sink:
@@ -174,52 +179,32 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         if isinstance(thing, CACHED) and not travels_by_reference(thing):
             # By itself it would be looked up by name, in a notebook not there.
             return cached_again, (thing.__wrapped__, thing.cache_parameters())
+        if (reduced := reduced_array(thing)) is not None:
+            return reduced
         return super().reducer_override(thing)
 
 
 def _pickled(value: object, blobs: Path | None, most_bytes: int) -> Pickled:
     parts: list[bytes] = []
     sink = _Sink(most_bytes, parts.append)
-    digests: list[str] = []
-    in_files = 0
+    aside = None if blobs is None else Aside(blobs)
 
-    def place(buffer: pickle.PickleBuffer) -> bool:
-        nonlocal in_files
-        raw = buffer.raw()
-        if blobs is None or raw.nbytes < FILE_BYTES:
-            # Looked at before the pickler makes a copy of it.
-            if raw.nbytes > sink.left:
-                raise _Full
-            return True
-        digests.append(_kept(raw, blobs))
-        in_files += raw.nbytes
-        return False
+    def stays(buffer: pickle.PickleBuffer) -> bool:
+        if aside is not None and aside.take(buffer):
+            return False
+        # Looked at before the pickler makes a copy of it.
+        if buffer.raw().nbytes > sink.left:
+            raise _Full
+        return True
 
-    _Pickler(sink, protocol=5, buffer_callback=place).dump(value)
+    _Pickler(sink, protocol=5, buffer_callback=stays).dump(value)
     body = b"".join(parts)
-    if digests:
-        body = BUFFERED + json.dumps(digests).encode() + b"\n" + body
-    return Pickled(body, tuple(digests), in_files)
-
-
-def _kept(raw: memoryview, blobs: Path) -> str:
-    # Most submits carry the array that the last one did: then nothing is written.
-    sha256 = hashlib.sha256(raw).hexdigest()
-    if not blob_path(blobs, sha256).exists():
-        keep(_Reader(raw), blobs)  # type: ignore[arg-type]
-    return sha256
-
-
-class _Reader:
-    """Reads a buffer in pieces without copying the whole of it first."""
-
-    def __init__(self, raw: memoryview) -> None:
-        self.raw, self.at = raw, 0
-
-    def read(self, count: int) -> memoryview:
-        piece = self.raw[self.at : self.at + count]
-        self.at += piece.nbytes
-        return piece
+    if aside is None or not aside.size_bytes:
+        return Pickled(body, (), 0, Hashes())
+    places = aside.place()
+    body = BUFFERED + json.dumps(places).encode() + b"\n" + body
+    contents = tuple(dict.fromkeys(place.sha256 for place in places))
+    return Pickled(body, contents, aside.size_bytes, aside.hashes)
 
 
 def _with_modules(
@@ -249,7 +234,35 @@ def _travelling(modules: tuple[ModuleType, ...]) -> Iterator[None]:
                 cloudpickle.unregister_pickle_by_value(module)
 
 
-def _biggest(named: Mapping[str, Any]) -> str:
+def _tell(
+    function: str, done: Pickled, named: Mapping[str, Any], reached: Captures
+) -> None:
+    """Warn of what a job carries, where it is much."""
+    size = len(done.body) + done.buffer_bytes
+    if size > WARN_BYTES:
+        note = "; workers map it from one copy on disk" if done.buffers else ""
+        if reached.modules:
+            names = ", ".join(module.__name__ for module in reached.modules)
+            note += f"; also the code of {names}"
+        warn_user(
+            f"job {function} carries {shown_size(size)} of the notebook: "
+            f"{biggest(named)}{note}"
+        )
+
+
+def warn_user(message: str) -> None:
+    """Warn at the line outside this package that asked for it."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and frame.f_globals.get("__package__") == _PACKAGE:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, CaptureWarning, stacklevel=level)
+
+
+_PACKAGE = __name__.rpartition(".")[0]
+
+
+def biggest(named: Mapping[str, Any]) -> str:
+    """Name the biggest of some values, with type and size."""
     sizes = {name: approximate_size(value) for name, value in named.items()}
     ranked = sorted(sizes.items(), key=lambda one: -one[1])
     kept = [one for one in ranked[:3] if one[1] * 10 >= ranked[0][1]]
@@ -260,11 +273,25 @@ def _biggest(named: Mapping[str, Any]) -> str:
 
 
 def _too_large(function: str, named: Mapping[str, Any]) -> str:
+    columns = [one for value in named.values() for one in _columns_of_objects(value)]
+    advice = "make it an array or a frame"
+    if columns:
+        advice = (
+            f"make its columns of Python objects ({', '.join(columns[:3])}) text or "
+            'categories: df.astype("category")'
+        )
     return (
         f"job {function} would carry more than {shown_size(MOST_BYTES)} of the "
-        f"notebook with it: {_biggest(named)}; pass a path and load it inside the "
-        "job, give it as a file with upload=True, or make it an array or a frame"
+        f"notebook with it: {biggest(named)}; pass a path and load it inside the "
+        f"job, give it as a file with upload=True, or {advice}"
     )
+
+
+def _columns_of_objects(value: object) -> list[str]:
+    pandas = sys.modules.get("pandas")
+    if pandas is None or not isinstance(value, pandas.DataFrame):
+        return []
+    return [str(name) for name in value.select_dtypes("object")]
 
 
 def _unpicklable(function: str, named: Mapping[str, Any], error: Exception) -> str:

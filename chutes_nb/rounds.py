@@ -19,7 +19,7 @@ from .policy import Ending
 from .states import ENDED, State
 from .store import Store, Transaction, fleet, jobs, logs, runs, settling
 from .store.db import Row
-from .worker.capture import Look
+from .worker.capture import Capture, Look
 
 WORN_AFTER_RUNS = 20_000
 
@@ -57,14 +57,15 @@ class Submit(Entry):
 
     def apply(self, tx: Transaction, round_: Round) -> None:
         """Write the definition once, and each job."""
-        if self.definition.key not in round_.lane.written:
+        key = self.definition.key
+        if key not in round_.lane.written or not jobs.has_definition(tx, key):
             jobs.add_definition(tx, self.definition)
-            round_.new_keys.append(self.definition.key)
+            round_.new_keys.append(key)
         self.ids = [jobs.add(tx, job) for job in self.new]
         for job, job_id in zip(self.new, self.ids, strict=True):
             if job.id == job_id:
                 round_.queued.append(job_id)
-                round_.expect_ready(1)
+                round_.expect_ready(not job.waits)
                 if self.resume_from is not None:
                     runs.copy_checkpoint(tx, self.resume_from, job_id)
             round_.has_times |= job.deadline_at is not None
@@ -118,6 +119,7 @@ class Told(Entry):
     tellings: list[tuple[str, Any]] = field(default_factory=list)
     progress: dict[str, Any] | None = None
     look: Look | None = None
+    capture: Capture | None = None
 
     def apply(self, tx: Transaction, round_: Round) -> None:
         """Write it."""
@@ -126,11 +128,20 @@ class Told(Entry):
                 tx, self.job, self.attempt, self.tellings, round_.now
             )
         end, progress = 0, self.progress
+        quiet_since: float | None = None
         if self.look is not None:
             end = self.look.start + len(self.look.body)
             progress = progress or self.look.progress
             runs.add_metrics(tx, self.job, self.attempt, self.look.points, round_.now)
-        runs.note(tx, self.job, self.attempt, progress=progress, log_end=end)
+            if self.look.quiet_s is not None:
+                quiet_since = round_.now - self.look.quiet_s
+        place = (tx, self.job, self.attempt)
+        runs.note(*place, progress=progress, log_end=end, quiet_since=quiet_since)
+
+    def succeed(self) -> None:
+        """Let the output go that the log has now."""
+        if self.capture is not None and self.look is not None:
+            self.capture.kept(self.look.start + len(self.look.body))
 
 
 @dataclass
@@ -257,6 +268,9 @@ class Round:
         """Write every entry."""
         for entry in batch:
             entry.apply(tx, self)
+        self.ended += tx.ended_too
+        if tx.has_released:
+            self.backlog = None
 
     def claim(self, tx: Transaction) -> None:
         """Give ready jobs to idle workers, and ask for more workers where short."""

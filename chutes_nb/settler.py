@@ -39,6 +39,7 @@ from .worker.frames import Busy, Outcome, Telling
 
 log = logging.getLogger(__name__)
 
+TRIMS_A_LOOK = 10
 LOOKS_A_SECOND = round(1 / POLL_S)
 OUTPUT_TRIES = 60 * LOOKS_A_SECOND  # for an output that cannot be opened
 
@@ -134,7 +135,7 @@ class Settler:
         """Bring the output of live attempts into the store, 20 times a second."""
         rounds = 0
         while True:
-            await anyio.sleep(POLL_S)
+            await self._pause()
             rounds += 1
             if rounds % LOOKS_A_SECOND == 0:
                 self.lane.notice_the_dead()
@@ -144,6 +145,22 @@ class Settler:
                 memory = handle.memory
                 if handle.task is not None and memory and (is_due or not memory.peak):
                     memory.look()
+
+    async def _pause(self) -> None:
+        """Wait for the next look; trim floods meanwhile, lest they fill the disk."""
+        floods = [
+            capture
+            for handle in self.lane.handles.values()
+            if (capture := handle.capture) is not None and capture.is_flooded
+        ]
+        if not floods:
+            await anyio.sleep(POLL_S)
+            return
+        for _ in range(TRIMS_A_LOOK):
+            await anyio.sleep(POLL_S / TRIMS_A_LOOK)
+            for capture in floods:
+                with contextlib.suppress(OSError):
+                    capture.trim()
 
     def _look(self, handle: Handle) -> bool:
         """Put one look at an attempt's output; False when there is nothing new.
@@ -160,7 +177,7 @@ class Settler:
             return not isinstance(error, FileNotFoundError)
         if look is None:
             return False
-        self._put(Told(task["id"], task["attempt"], look=look))
+        self._put(Told(task["id"], task["attempt"], look=look, capture=capture))
         return look.has_more
 
     # -- ends ------------------------------------------------------------------
@@ -195,6 +212,8 @@ class Settler:
     ) -> None:
         """Bring in the rest of the output, then settle: the log is whole by then."""
         tries = 0
+        if handle.capture is not None:
+            handle.capture.end()
         while self._look(handle) and tries < OUTPUT_TRIES:
             is_open = handle.capture is not None and handle.capture.is_open
             tries += not is_open

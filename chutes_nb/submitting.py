@@ -13,18 +13,20 @@ from functools import lru_cache
 from types import FunctionType
 from typing import Any
 
-from . import payloads, registry, runtime
+from . import comparing, payloads, registry, runtime
+from .arguments import packed
 from .binding import bind
 from .captures import Capture, captures
-from .codec import decode, encode
+from .codec import decode
 from .definition import Definition, define
 from .errors import ChutesError, DefinitionError, MoveRefused
 from .files_in import take_in
+from .loading import load_value
 from .options import JobOptions
-from .pickling import dump, pickled
+from .pickling import dump, pickled, warn_user
 from .signatures import Signature
 from .states import ENDED, State
-from .store import Store, jobs
+from .store import Store, following, jobs
 from .store.ids import new_id
 from .views import preview
 
@@ -71,8 +73,25 @@ class Definer:
         return define(self.function, self.name, signature=self.signature, blobs=blobs)
 
     def definition(self) -> jobs.NewDefinition:
-        """Return the definition row of the code as it is now."""
+        """Return the definition row of the code as it is now.
+
+        Warns
+        -----
+        CaptureWarning
+            For names that nothing defines; see also ``pickling.dump``.
+        """
         found = self.define()
+        if found.missing:
+            warn_user(
+                f"job {self.name} uses {', '.join(found.missing)}, which nothing "
+                "defines, and raises NameError where it does; define it and submit "
+                "again"
+            )
+        row = self._definition(found)
+        comparing.remember(row.key, self.function, found.marks)
+        return row
+
+    def _definition(self, found: Definition) -> jobs.NewDefinition:
         values = self.chute.values
         surroundings = (
             found.key,
@@ -108,10 +127,10 @@ class Definer:
         given = (
             payloads.read(job.input, runtime.store().blobs)
             if job.input_kind == payloads.PAYLOAD
-            else decode(job.input_kind, job.input)
+            else arguments_of(job.input_kind, job.input)
         )
-        arguments = bind(self.signature, given)
-        encoded = encode(arguments)
+        bound = bind(self.signature, given)
+        encoded = packed(bound, self.name, runtime.store().blobs)
         return replace(
             job,
             definition=self.definition().key,
@@ -165,6 +184,7 @@ class Definer:
                     "chute": self.chute.values,
                     "hooks": hooks,
                     "retry_on": retry_on,
+                    "has_mutable": found.has_mutable,
                     "path": [os.path.abspath(one) for one in sys.path],
                     "folder": os.getcwd(),
                     "uploads": dict(found.upload_parameters),
@@ -180,6 +200,13 @@ class Definer:
                 f"{', '.join(self.chute.values)}, or retry_on) cannot travel: {error}; "
                 "set it in a @chute.on_startup() hook"
             ) from error
+
+
+def arguments_of(kind: str, body: bytes) -> Any:
+    """Read what a job was given, as its row has it."""
+    if kind == "pickle":
+        return load_value(body, None, runtime.store().blobs)
+    return decode(kind, body)
 
 
 def bound_input(signature: Signature, payload: Any, store: Store) -> dict[str, Any]:
@@ -210,7 +237,7 @@ def new_job(
     """
     store, options = runtime.store(), definer.options
     arguments = bound_input(definer.signature, payload, store)
-    encoded = encode(arguments)
+    encoded = packed(arguments, definer.name, store.blobs)
     is_small = encoded.kind == "json" and len(encoded.body) <= SMALL_INPUT_BYTES
     now = time.time()
     reuse_key = None
@@ -285,6 +312,7 @@ def resubmit(store: Store, job_id: str, code: str, resume: bool) -> str:
     row = jobs.get(store.reader, job_id)
     if State(row["state"]) not in ENDED:
         raise MoveRefused(job_id, to="queued again", found=row["state"])
+    following.refuse_without_input(row)
     now = time.time()
     names = jobs.NewJob.__dataclass_fields__.keys() & set(row.keys())
     old = jobs.NewJob(**{name: row[name] for name in names})
@@ -313,6 +341,7 @@ def resubmit(store: Store, job_id: str, code: str, resume: bool) -> str:
         definition = jobs.NewDefinition(**dict(found))
     source = job_id if resume else None
     (new_job_id,) = executor.submit(definition, [new], resume_from=source).result()
+    registry.remember_jobs([new_job_id])
     return new_job_id
 
 

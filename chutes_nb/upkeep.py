@@ -8,7 +8,7 @@ from pathlib import Path
 from . import runtime
 from .errors import StoreError
 from .options import Span, seconds
-from .store import Pruned
+from .store import Pruned, Store
 
 UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?", re.IGNORECASE)
@@ -78,14 +78,10 @@ def export_db(path: str | Path) -> Path:
     return target
 
 
-def soundness(mend: bool = False) -> list[str]:
-    """Look whether the store is sound, and mend it where asked; a line each."""
-    store = runtime.store()
-    lines = []
-    if mend:
-        try:
-            mended = store.mend()
-            lines.append(str(mended) if mended else "there was nothing to mend")
-        except StoreError as error:
-            lines.append(f"cannot be mended: {error}")
-    return lines + store.problems()
+def mended(store: Store) -> str:
+    """Mend a store that is damaged or has lost jobs; says what was done."""
+    try:
+        done = store.mend()
+    except StoreError as error:
+        return f"cannot be mended: {error}"
+    return str(done) if done else "there was nothing to mend"

@@ -67,8 +67,8 @@ def claim_host(store: Store, python: str) -> int | None:
     int or None
         The locked descriptor; None where somebody else has it, or nobody is needed.
     """
-    if not is_needed(store, python):
-        return None
+    if store.refusal is not None or not is_needed(store, python):
+        return None  # a host that may not write could run nothing
     try:
         lock = take_lease(host_lock(store, python))
     except BlockingIOError:

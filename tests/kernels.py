@@ -104,7 +104,7 @@ class Kernel:
             elif kind == "status" and content["execution_state"] == "idle":
                 break
         # Usage errors are printed; only the reply says that the cell failed.
-        reply = self.client.get_shell_msg(timeout=ANSWER_S)["content"]
+        reply = self._reply(request)
         if reply["status"] != "ok":
             name, value, lines = (reply[k] for k in ("ename", "evalue", "traceback"))
             raise CellFailed(name, value, "\n".join(lines))
@@ -121,8 +121,11 @@ class Kernel:
 
     def complete(self, code: str) -> list[str]:
         """Press Tab at the end of a line."""
-        request = self.client.complete(code)
+        return list(self._reply(self.client.complete(code))["matches"])
+
+    def _reply(self, request: str) -> dict[str, Any]:
+        """The answer to a request; a start that took long leaves others before it."""
         while True:
             reply = self.client.get_shell_msg(timeout=ANSWER_S)
-            if reply["parent_header"]["msg_id"] == request:
-                return list(reply["content"]["matches"])
+            if reply["parent_header"].get("msg_id") == request:
+                return dict(reply["content"])

@@ -51,6 +51,16 @@ def test_a_wheel_has_the_extension_once_where_jupyter_looks(tmp_path):
     assert "chutes_nb/static/panel.js" in names
 
 
+@pytest.mark.parametrize(
+    ("place", "most_bytes"), [("static", 150_000), ("labextension/static", 250_000)]
+)
+def test_the_front_end_is_light(place, most_bytes):
+    built = list((ROOT / "chutes_nb" / place).glob("*.js"))
+    if not built:
+        pytest.skip("the front end is not built; make test builds it first")
+    assert sum(file.stat().st_size for file in built) <= most_bytes
+
+
 def test_an_editable_install_needs_no_front_end(hook):
     hook.initialize("editable", {})
 

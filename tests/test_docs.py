@@ -10,6 +10,7 @@ import pytest
 
 import chutes_nb
 from chutes_nb import magics
+from chutes_nb.server.routes import ROUTES
 from kernels import Kernel
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -84,3 +85,14 @@ def test_the_map_of_the_code_names_every_room():
 def test_files_that_are_told_of_exist():
     for name in re.findall(r"`((?:notebooks|tests)/[\w/.]+\.\w+)`", README):
         assert (ROOT / name).exists(), name
+
+
+def test_every_route_is_told_of():
+    text = (ROOT / "chutes_nb/server/API.md").read_text()
+    missing = [
+        f"{method} {route.path}"
+        for route in ROUTES
+        for method in (one.upper() for one in route.operations)
+        if f"`{method} {route.path}`" not in text
+    ]
+    assert missing == ["HEAD jobs/{job}/files/{n}"]  # told as "ranges"

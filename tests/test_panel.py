@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html.parser
+import io
 import json
 import threading
 import time
@@ -15,11 +16,13 @@ import pytest
 from chutes_nb.errors import JobNotFound
 from chutes_nb.panel import JobCard, JobsPanel, card_bundle, static, static_card
 from chutes_nb.panel.feeder import Feeder
-from chutes_nb.panel.stream import BATCH_BYTES, Stream, thinned
+from chutes_nb.panel.stream import BATCH_BYTES, Stream
 from chutes_nb.policy import Ending, Verdict
 from chutes_nb.processes import Identity
 from chutes_nb.states import State
 from chutes_nb.store import Store, fleet, jobs, logs, runs
+from chutes_nb.store.blobs import keep
+from chutes_nb.store.wire import thinned
 from rows import until
 
 WORKER = "worker-1"
@@ -252,7 +255,7 @@ def test_thinning_keeps_both_ends() -> None:
     kept = thinned(points, 600)
     assert len(kept) == 600
     assert (kept[0], kept[-1]) == (points[0], points[-1])
-    assert thinned(points[:5]) == points[:5]
+    assert thinned(points[:5], 600) == thinned(points[:5], None) == points[:5]
 
 
 # -- commands ---------------------------------------------------------------------
@@ -367,4 +370,65 @@ def test_the_panel_answers_pages_and_tells_every_change(
     until(lambda: sent)
     news = [move["to"] for one in sent for move in one["changes"]["moves"]]
     assert news == ["cancelled"]
-    assert "train" in panel._repr_mimebundle_()[0]["text/html"]
+    bundle = panel._repr_mimebundle_()[0]
+    assert "train" in bundle["text/html"]
+    kept = bundle[static.JOBS_MIME]
+    assert [job["job_id"] for job in kept["jobs"]] == [first]
+    assert kept["counts"]["cancelled"] == 1
+
+
+def test_the_static_list_escapes_everything(store: Store) -> None:
+    queue(store)
+    found = store.jobs()[0]
+    found[0] |= {"name": "<script>alert(1)</script>", "job_id": "<b>'\""}
+    drawn = static.static_list(found, {"queued": 1, "failed": 0})
+    assert "<script" not in drawn
+    assert "<b>'" not in drawn
+    assert "1 queued" in drawn
+    assert "No jobs yet." in static.static_list([], {})
+
+
+def test_the_panel_finds_jobs_as_the_filters_say_and_when_they_ran(
+    store: Store,
+) -> None:
+    job = queue(store)
+    start(store)
+    panel = JobsPanel(store)
+    asked = {"type": "page", "before": None, "limit": 10, "order": "oldest"}
+    page = panel._answer(asked | {"tag": "none", "attempts": True})["value"]
+    assert (page["jobs"], page["attempts"]) == ([], {})
+    page = panel._answer(asked | {"text": "TRA", "attempts": True})["value"]
+    assert page["attempts"][job][0]["status"] == "running"
+
+
+def test_a_page_without_a_server_gets_a_file_in_pieces(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = queue(store)
+    body = bytes(range(256)) * 5000
+    blob = keep(io.BytesIO(body), store.blobs)
+    file = runs.KeptFile("a.bin", "a.bin", len(body), "x/y", blob.sha256)
+    with store.writing() as tx:
+        runs.add_files(tx, job, 1, [file])
+    card = JobCard(store, job)
+    sent: list[tuple[dict[str, Any], list[bytes]]] = []
+    monkeypatch.setattr(card, "send", lambda *one: sent.append(one))
+    got = b""
+    while len(got) < len(body):
+        ask = {"type": "file", "id": "1", "job_id": job, "n": 1, "offset": len(got)}
+        card._take(None, ask, None)
+        got += b"".join(sent[-1][1])
+    assert got == body
+    assert sent[-1][0]["value"] == {"size": len(body), "type": "x/y"}
+    card._take(None, ask | {"n": 2}, None)
+    assert sent[-1][0]["message"] == f"job {job} has no file number 2"
+
+
+def test_a_card_deletes_an_ended_job_alone(store: Store) -> None:
+    job = queue(store)
+    card = JobCard(store, job)
+    assert not answered(card, name="delete", job_id=job)["ok"]
+    store.request_cancel(job, by="a test")
+    assert answered(card, name="delete", job_id=job)["ok"]
+    with pytest.raises(JobNotFound):
+        store.status(job)

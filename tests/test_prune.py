@@ -192,3 +192,33 @@ def test_a_copy_is_a_file_of_its_own_for_its_owner_alone(own_chute, tmp_path):
     copy.close()
     with pytest.raises(FileExistsError):
         chutes_nb.export_db(target)
+
+
+def test_a_definition_that_was_superseded_goes_while_its_kernel_lives(store):
+    """Each submit of a changed frame is a definition with a copy of the frame."""
+    named = {name: getattr(DEFINITION, name) for name in DEFINITION.__slots__}
+    first, first_path = content(store, b"first")
+    second, second_path = content(store, b"second")
+    with store.writing() as tx:
+        for key, code, at in (("d2", first, NOW + 1), ("d3", second, NOW + 2)):
+            facts = {"key": key, "code": code.encode(), "created_at": at}
+            jobs.add_definition(tx, jobs.NewDefinition(**named | facts))
+
+    store.prune()
+
+    assert store.reader.one(jobs.GET_DEFINITION, {"key": "d2"}) is None
+    assert not first_path.exists()
+    assert second_path.exists()
+
+
+def test_a_frame_that_two_jobs_share_weighs_once_and_goes_with_the_last(store):
+    shared, path = content(store, b"x" * 50_000)
+    body = b"buffers:" + shared.encode()
+    two = [ended(store, input=body, input_kind="pickle") for _ in range(2)]
+    last = ended(store)
+
+    assert store.prune(keep_bytes=60_000).jobs == 0
+    assert store.prune(keep_bytes=49_000).jobs == 2
+    assert [job["job_id"] for job in store.jobs()[0]] == [last]
+    assert two
+    assert not path.exists()

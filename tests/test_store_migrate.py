@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 import stat
+import subprocess
+import sys
 
 import pytest
 
+from chutes_nb import waking
 from chutes_nb.errors import StoreError, StoreTooNew
 from chutes_nb.store import STORE_MIGRATIONS, Store, _scripts
 from chutes_nb.store.db import Database
@@ -75,3 +78,18 @@ def test_a_newer_store_is_read_and_not_changed(store):
     assert "upgrade" in older.problems()[0]
     older.close()
     assert (store.home / "store.db").read_bytes() == before
+
+
+def test_nobody_is_host_to_a_store_that_he_may_not_write(store):
+    job = queue(store)
+    store.close()
+    migrated(store).close()
+    known = Store(store.home)
+    assert known.status(job)["status"] == "queued"
+    assert waking.claim_host(known, sys.executable) is None
+    known.close()
+    command = [sys.executable, "-m", "chutes_nb.host", str(store.home)]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 1
+    assert f"schema {KNOWN + 1}" in run.stderr
+    assert "Traceback" not in run.stderr

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from chutes_nb.errors import JobNotFound
 from chutes_nb.states import ENDED, State
-from chutes_nb.store import Store, jobs, runs, wire
+from chutes_nb.store import Store, jobs, listing, runs
 from rows import DEFINITION, EXECUTOR, NOW, WORKER, add_crew, claim, finish, queue
 
 
@@ -64,9 +64,9 @@ def test_pages_of_jobs_lose_and_double_nothing(store):
     ],
 )
 def test_a_page_looks_only_at_jobs_of_its_name_or_state(store, asked, index):
-    wanted = dict.fromkeys(wire.FILTERS) | asked
+    wanted = dict.fromkeys(listing.FILTERS) | asked
     params = wanted | {"before": 9, "limit": 3}
-    plan = store.reader.all("EXPLAIN QUERY PLAN " + wire.page(wanted), params)
+    plan = store.reader.all("EXPLAIN QUERY PLAN " + listing.page(wanted), params)
     looks = [row["detail"] for row in plan if "SEARCH jobs " in row["detail"]]
     assert [look.endswith(index) for look in looks] == [True]
 
@@ -80,7 +80,8 @@ def test_jobs_are_listed_by_state_name_tag_and_text(store):
         return [job["job_id"] for job in store.jobs(**wanted)[0]]
 
     assert ids(status="running") == [plain]
-    assert ids(name="Train") == ids(tag="night") == ids(text="TRAI") == [tagged]
+    for wanted in ({"name": "Train"}, {"tag": "night"}, {"text": "TRAI"}):
+        assert ids(**wanted) == ids(text="nig") == [tagged]
     assert ids(tag="nigh") == ids(text="%") == []
 
 
@@ -201,3 +202,84 @@ def test_revisions_grow_with_every_commit_that_moves_something(store):
         queue(store)
         revs.append(store.rev())
     assert revs == sorted(set(revs))
+
+
+def test_each_order_gives_every_job_once_page_by_page(store):
+    for n in range(7):
+        queue(store, name=f"job{n % 3}")
+    claimed = claim(store)
+    finish(store, claimed, State.COMPLETED)
+    everyone = {job["job_id"] for job in store.jobs()[0]}
+    for order in listing.ORDERS:
+        seen, cursor = [], None
+        while True:
+            page, cursor = store.jobs(order=order, limit=2, before=cursor)
+            seen += page
+            if cursor is None:
+                break
+        assert {job["job_id"] for job in seen} == everyone
+        assert len(seen) == 7
+    assert store.jobs(order="longest", limit=1)[0][0]["job_id"] == claimed
+    assert [job["name"] for job in store.jobs(order="name")[0]] == sorted(
+        job["name"] for job in store.jobs()[0]
+    )
+    newest = [job["job_id"] for job in store.jobs()[0]]
+    assert [job["job_id"] for job in store.jobs(order="oldest")[0]] == newest[::-1]
+
+
+def test_jobs_are_listed_by_their_notebook(store):
+    here = queue(store, notebook="train.ipynb")
+    queue(store, notebook="other.ipynb")
+    found, _ = store.jobs(notebook="train.ipynb")
+    assert [job["job_id"] for job in found] == [here]
+
+
+def test_spans_say_when_the_attempts_of_jobs_ran(store):
+    waiting, job = queue(store, priority=-1), queue(store)
+    assert claim(store, now=NOW + 5) == job
+    finish(store, job, State.RETRYING)
+    found = listing.spans(store.reader, [waiting, job])
+    assert set(found) == {job}
+    assert found[job] == [
+        {
+            "number": 1,
+            "started_at": NOW + 5,
+            "finished_at": NOW + 1,
+            "status": "failed",
+        }
+    ]
+
+
+def test_the_detail_has_the_stages_in_order_and_the_newest_checkpoint(store):
+    job = queue(store)
+    claim(store)
+    assert store.detail(job)["checkpoint"] is None
+    with store.writing() as tx:
+        for at, name in enumerate(["load", "load", "fit", "load"]):
+            runs.add_stage(tx, job, 1, name, NOW + at)
+        runs.set_checkpoint(tx, job, 1, 30.0, "json", b"{}", NOW + 9)
+    detail = store.detail(job)
+    assert [one["name"] for one in detail["stages"]] == ["load", "fit", "load"]
+    assert detail["stages"][1] == {"attempt": 1, "name": "fit", "at": NOW + 2}
+    assert detail["checkpoint"] == {"attempt": 1, "step": 30.0, "at": NOW + 9}
+    assert detail["status"]["stage"] == "load"
+
+
+def test_a_run_is_quiet_until_it_says_something(store):
+    job = queue(store)
+    claim(store)
+
+    def quiet_after(**told):
+        with store.writing() as tx:
+            runs.note(tx, job, 1, **told)
+        return store.status(job)["quiet_since"]
+
+    assert quiet_after(log_end=10) is None
+    assert quiet_after(quiet_since=NOW) == NOW
+    assert quiet_after(log_end=10) == NOW
+    assert quiet_after(log_end=11) is None
+    assert quiet_after(quiet_since=NOW) == NOW
+    assert quiet_after(progress={"done": 1}) is None
+    quiet_after(quiet_since=NOW)
+    finish(store, job, State.COMPLETED)
+    assert store.status(job)["quiet_since"] is None

@@ -7,15 +7,15 @@ from typing import Any
 from ..store import Store
 
 # Name of a command on the wire, and of the method that answers it.
-COMMANDS = ("cancel", "retry", "retry_current", "extend")
+COMMANDS = ("cancel", "retry", "retry_current", "extend", "delete")
 
 
 class Actions:
     """The root of what answers a card's commands.
 
     A card offers the commands whose methods are there: ``cancel(job_id)``,
-    ``retry(job_id)`` and ``retry_current(job_id)``, which give the new job's id,
-    and ``extend(job_id, seconds)``.
+    ``retry(job_id, resume)`` and ``retry_current(job_id, resume)``, which give the
+    new job's id, ``extend(job_id, seconds)`` and ``delete(job_id)``.
     """
 
     @classmethod
@@ -42,3 +42,15 @@ class StoreActions(Actions):
     def extend(self, job_id: str, seconds: float) -> Any:
         """Ask for more seconds for the running attempt."""
         return self._store.request_extend(job_id, seconds)
+
+    def delete(self, job_id: str) -> bool:
+        """Forget an ended job, its log, result and files.
+
+        Raises
+        ------
+        JobNotFound
+        StoreError
+            If it has not ended.
+        """
+        self._store.delete(job_id)
+        return True

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
-from html import escape
 from typing import Any
 
-from ..store import Store
+from ..showing import is_headless
+from ..store import Store, listing
 from .feeder import Feeder
 from .live import LiveWidget
-from .static import one_line
+from .static import JOBS_MIME, one_line, static_list
 
 STATIC_JOBS = 20
 MOST_ROWS = 1000
+FILTERS = ("status", "name", "tag", "notebook", "text")
 
 
 class JobsPanel(LiveWidget):
@@ -45,27 +46,31 @@ class JobsPanel(LiveWidget):
     def _obey(self, message: dict[str, Any]) -> Any:
         if message.get("type") != "page":
             return super()._obey(message)
-        wanted = {name: message.get(name) or None for name in ("status", "name")}
-        found, cursor = self._store.jobs(
+        wanted = {name: message.get(name) or None for name in FILTERS}
+        return listing.answer(
+            self._store.reader,
             **wanted,
-            text=message.get("text") or None,
+            attempts=bool(message.get("attempts")),
+            order=message.get("order") or "newest",
             before=message.get("before"),
             limit=min(int(message["limit"]), MOST_ROWS),
         )
-        return {"jobs": found, "next": cursor, "counts": self._store.counts()}
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         made = super()._repr_mimebundle_(**kwargs)
         data, metadata = made if isinstance(made, tuple) else (made or {}, {})
-        return dict(data) | static_list(self._store), metadata
+        if is_headless():  # a saved widget would be drawn instead of the list
+            data, metadata = {}, {}
+        return dict(data) | board_bundle(self._store), metadata
 
 
-def static_list(store: Store) -> dict[str, Any]:
+def board_bundle(store: Store) -> dict[str, Any]:
     """Make what stands for the panel where no kernel lives: the newest jobs."""
     found, _ = store.jobs(limit=STATIC_JOBS)
+    counts = store.counts()
     lines = [one_line(status) for status in found] or ["No jobs yet."]
-    rows = "".join(f"<li>{escape(line)}</li>" for line in lines)
     return {
-        "text/html": f'<ul aria-label="Chutes jobs">{rows}</ul>',
+        JOBS_MIME: {"version": 1, "jobs": found, "counts": counts},
+        "text/html": static_list(found, counts),
         "text/plain": "\n".join(lines),
     }

@@ -11,12 +11,15 @@ import anywidget
 import traitlets as t
 
 from ..errors import ChutesError
-from ..store import Store
+from ..store import Store, intake
+from ..store.blobs import blob_path
 from .actions import Actions, StoreActions
 from .feeder import Feeder
 from .stream import Stream
 
 STATIC = Path(__file__).parents[1] / "static"
+# A server closes the connection at a message of 10 MiB.
+PIECE_BYTES = 1 << 20
 
 
 class LiveWidget(anywidget.AnyWidget):
@@ -60,9 +63,19 @@ class LiveWidget(anywidget.AnyWidget):
             stream = self._stream(message["job_id"])
             stream.answer(message.get("attempt"), message.get("offset"))
         elif "id" in message:
-            self.send({"type": "answer", "id": message["id"]} | self._answer(message))
+            buffers: list[bytes] = []
+            said = self._answer(message, buffers)
+            self.send({"type": "answer", "id": message["id"]} | said, buffers)
 
-    def _answer(self, message: dict[str, Any]) -> dict[str, Any]:
+    def _answer(
+        self, message: dict[str, Any], buffers: list[bytes] | None = None
+    ) -> dict[str, Any]:
+        """Answer a question of a page; bytes of files go into ``buffers``."""
+        kind = message.get("type")
+        if kind == "ping":
+            return {"ok": True, "value": True}
+        if kind == "file":
+            return answer_of(lambda: self._piece(message, buffers))
         return answer_of(lambda: self._obey(message))
 
     def _obey(self, message: dict[str, Any]) -> Any:
@@ -80,6 +93,32 @@ class LiveWidget(anywidget.AnyWidget):
         if isinstance(value, str):
             self._moved(value)
         return value if isinstance(value, (str, bool)) else None
+
+    def _piece(
+        self, message: dict[str, Any], buffers: list[bytes] | None
+    ) -> dict[str, Any]:
+        """Read the next piece of a job's file for a page that no server serves.
+
+        Raises
+        ------
+        ChutesError
+            If there is no such file, or its content is gone.
+        """
+        job_id, n = message["job_id"], int(message["n"])
+        row = intake.file(self._store.reader, job_id, n)
+        if row is None:
+            raise ChutesError(f"job {job_id} has no file number {n}")
+        try:
+            with blob_path(self._store.blobs, row["sha256"]).open("rb") as source:
+                source.seek(max(0, int(message["offset"])))
+                body = source.read(PIECE_BYTES)
+        except OSError as error:
+            raise ChutesError(
+                f"the content of {row['name']} is not in the store any more"
+            ) from error
+        if buffers is not None:
+            buffers.append(body)
+        return {"size": row["size"], "type": row["type"]}
 
     def _moved(self, job_id: str) -> None:
         """Take note of a new job that stands in an old one's place."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import time
 from html import escape
 from typing import Any
 
 from ..states import ENDED
+from ..wording import duration, plain
 
 JOB_MIME = "application/vnd.chutes.job+json"
+JOBS_MIME = "application/vnd.chutes.jobs+json"
 TAIL_LINES = 20
 
 # Middle tones, readable on white and on black: a saved page may be either.
@@ -25,6 +26,7 @@ TONES = {
 }
 LINE = "1px solid rgba(128,128,128,.35)"
 CARD = f"border:{LINE};border-radius:6px;max-width:1000px;color:inherit"
+BOARD = f"{CARD};box-sizing:border-box"
 ROW = "padding:7px 12px;font:13px/1.5 system-ui,sans-serif"
 SOFT = "opacity:.72;font-size:12px"
 PRE = (
@@ -32,9 +34,6 @@ PRE = (
     "color:inherit;font:12px/1.55 ui-monospace,monospace;white-space:pre;overflow:auto"
 )
 MARK = "background:rgba(217,72,59,.16);box-shadow:inset 2px 0 #d9483b;display:block"
-# Colours, cursor moves and titles that a terminal would have swallowed.
-ESCAPES = re.compile(r"\x1b(?:\[[0-9;:?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)")
-CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
 def static_card(status: dict[str, Any], tail: list[str]) -> str:
@@ -62,25 +61,38 @@ def static_card(status: dict[str, Any], tail: list[str]) -> str:
     )
 
 
+def static_list(found: list[dict[str, Any]], counts: dict[str, int]) -> str:
+    """Draw the newest jobs as they stand, for saved notebooks, nbconvert and GitHub.
+
+    Parameters
+    ----------
+    found : list of dict
+        StatusInfo as JSON, in the order to be shown.
+    counts : dict of str to int
+        How many jobs of each state there are in all.
+    """
+    said = [f"{number:,} {state}" for state, number in counts.items() if number]
+    said.append(f"as of {time.strftime('%Y-%m-%d %H:%M:%S')}")
+    cell = f'style="padding:3px 14px 3px 0;border-top:{LINE};text-align:left"'
+    rows = [
+        f'<tr data-state="{escape(one["status"])}"><td {cell}>{_state(one)}</td>'
+        f"<td {cell}><b>{escape(one['name'])}</b></td>"
+        f"<td {cell}>{escape(' · '.join(_facts(one)))}</td>"
+        f"<td {cell}><code>{escape(one['job_id'][-6:])}</code></td></tr>"
+        for one in found
+    ]
+    body = "".join(rows) or f"<tr><td {cell}>No jobs yet.</td></tr>"
+    return (
+        f'<div role="region" aria-label="Chutes jobs" style="{BOARD};{ROW}">'
+        f'<div style="{SOFT}">{escape(" · ".join(said))}</div>'
+        f'<table style="border-collapse:collapse;font:inherit">{body}</table></div>'
+    )
+
+
 def one_line(status: dict[str, Any]) -> str:
     """Job as plain text: ``Job train 7f3a91: running, attempt 2 of 3, 62 %``."""
     facts = [status["status"], *_facts(status)]
     return f"Job {status['name']} {status['job_id'][-6:]}: {', '.join(facts)}"
-
-
-def duration(seconds: float) -> str:
-    """Seconds in words: ``0.4 s``, ``41 s``, ``2 min 14 s``, ``3 h 05 min``."""
-    if seconds < 10:
-        return f"{max(0.0, seconds):.1f} s"
-    whole = int(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    minutes = whole // 60
-    if minutes < 1440:
-        return f"{minutes // 60} h {minutes % 60:02d} min"
-    return f"{minutes // 1440} d {minutes % 1440 // 60} h"
 
 
 def _facts(status: dict[str, Any]) -> list[str]:
@@ -98,18 +110,22 @@ def _facts(status: dict[str, Any]) -> list[str]:
 
 
 def _head(status: dict[str, Any]) -> str:
-    state = status["status"]
-    tone = TONES.get(state, TONES["queued"])
     facts = _facts(status)
-    if state not in ENDED:
+    if status["status"] not in ENDED:
         facts.append(f"as of {time.strftime('%Y-%m-%d %H:%M:%S')}")
     return (
         f'<div style="{ROW}"><b>{escape(status["name"])}</b>&ensp;'
-        f'<span style="color:{tone}">● {escape(state)}</span>&ensp;'
+        f"{_state(status)}&ensp;"
         f'<span style="{SOFT}">{escape(" · ".join(facts))}</span>&ensp;'
         f'<code style="{SOFT}" title="{escape(status["job_id"])}">'
         f"{escape(status['job_id'][-6:])}</code></div>"
     )
+
+
+def _state(status: dict[str, Any]) -> str:
+    state = status["status"]
+    tone = TONES.get(state, TONES["queued"])
+    return f'<span style="color:{tone}">● {escape(state)}</span>'
 
 
 def _why(status: dict[str, Any]) -> str:
@@ -157,8 +173,3 @@ def _log(tail: list[str]) -> str:
         return ""
     text = "\n".join(plain(line) for line in tail[-TAIL_LINES:])
     return f'<pre style="{PRE}">{escape(text)}</pre>'
-
-
-def plain(line: str) -> str:
-    """Line without escape sequences and control characters."""
-    return CONTROLS.sub("", ESCAPES.sub("", line))

@@ -6,7 +6,8 @@ import json
 from html import escape
 from typing import Any
 
-from .static import CARD, LINE, ROW, SOFT, duration
+from ..wording import duration
+from .static import CARD, LINE, ROW, SOFT
 
 FORM_MIME = "application/vnd.chutes.form+json"
 MOST_DEFAULT = 80  # characters of a default that are shown

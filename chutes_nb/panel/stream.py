@@ -13,7 +13,7 @@ from ..store import Store
 Send = Callable[[dict[str, Any]], None]
 
 # Most output that goes to a page at one tick; what lies before it is told as skipped.
-BATCH_BYTES = 256 << 10
+BATCH_BYTES = 1 << 20
 DETAIL_INTERVAL_S = 0.25
 # A detail that is slow to read is read less often: at most this share of a core.
 DETAIL_SHARE = 0.05
@@ -77,7 +77,7 @@ class Stream:
             First byte that is wanted; None: the last part.
         """
         with self._lock:
-            detail = _light(self._store.detail(self.job_id))
+            detail = self._store.detail(self.job_id, MOST_POINTS)
             self._send(_detail(self.job_id, detail))
             newest = detail["status"]["attempt"] or 1
             number = attempt or newest
@@ -100,7 +100,7 @@ class Stream:
         began = time.monotonic()
         if began < self._next_detail and status["status"] not in ENDED:
             return False
-        detail = _light(self._store.detail(self.job_id))
+        detail = self._store.detail(self.job_id, MOST_POINTS)
         known = self._detail
         news = {key: detail[key] for key in detail if detail[key] != known.get(key)}
         if news:
@@ -132,19 +132,6 @@ class Stream:
         piece = self._store.log(self.job_id, attempt, start, BATCH_BYTES)
         piece["skipped"] += start - offset
         return piece
-
-
-def _light(detail: dict[str, Any]) -> dict[str, Any]:
-    curves = {name: thinned(points) for name, points in detail["metrics"].items()}
-    return detail | {"metrics": curves}
-
-
-def thinned(points: list[Any], keep: int = MOST_POINTS) -> list[Any]:
-    """Drop points evenly; both ends stay."""
-    if len(points) <= keep:
-        return points
-    step = (len(points) - 1) / (keep - 1)
-    return [points[round(i * step)] for i in range(keep)]
 
 
 def _changes(status: dict[str, Any]) -> dict[str, Any]:

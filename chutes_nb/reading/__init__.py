@@ -5,6 +5,15 @@ from __future__ import annotations
 from .curves import Thinner
 from .pace import Pace
 from .reader import Reader
+from .silence import Silence
 from .values import Metric, ProgressRead, Reading
 
-__all__ = ["Metric", "Pace", "ProgressRead", "Reader", "Reading", "Thinner"]
+__all__ = [
+    "Metric",
+    "Pace",
+    "ProgressRead",
+    "Reader",
+    "Reading",
+    "Silence",
+    "Thinner",
+]

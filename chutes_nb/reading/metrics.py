@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from .words import CORE, METRICS, NEVER, QUALIFIERS
 
@@ -26,7 +27,7 @@ _BARE = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 _EPOCH = re.compile(
-    r"(?<![\w.-])[\"']?epoch[\"']?[\s:=#\[(]{1,4}"
+    r"(?<![\w.-])[\"']?epoch[\"']?[\s:=#\[('\"]{1,5}"
     r"(\d+(?:\.\d+)?)(?:\s*(?:/|of)\s*(\d+))?(?![\w.]*%)",
     re.ASCII | re.IGNORECASE,
 )
@@ -85,7 +86,14 @@ def marks(line: str) -> Marks:
     )
 
 
-def values(line: str, *, stepped: bool) -> Iterator[tuple[str, float]]:
+def has_bare(line: str) -> bool:
+    """Whether a line may hold a metric without a sign before its number."""
+    return _BARE.search(line) is not None
+
+
+def values(
+    line: str, *, stepped: bool, has_bare: bool = True
+) -> Iterator[tuple[str, float]]:
     """Find the metrics of one line, in order.
 
     Parameters
@@ -94,15 +102,19 @@ def values(line: str, *, stepped: bool) -> Iterator[tuple[str, float]]:
         Without colours and log prefix.
     stepped : bool
         The line itself names an epoch or step, so unknown names may be metrics.
+    has_bare : bool
+        False where :func:`has_bare` has said so of a line of this shape.
     """
     if line.startswith(("frame=", "size=")) and "bitrate=" in line:
         return  # ffmpeg's status: numbers of a film, not of a fit
+    if line.startswith("[CV "):
+        line = line.partition(";,")[2]  # before it are the parameters of the search
     found = [
         (match.start("value"), match["name"], match["value"])
         for match in _PAIR.finditer(line)
         if is_metric(match["name"], match["value"], stepped=stepped)
     ]
-    if stepped or found:
+    if has_bare and (stepped or found):
         taken = {start for start, _, _ in found}
         found += [
             (match.start("value"), match["name"], match["value"])
@@ -118,13 +130,17 @@ def values(line: str, *, stepped: bool) -> Iterator[tuple[str, float]]:
 
 def is_metric(name: str, value: str, *, stepped: bool) -> bool:
     """Judge by the name's words and by how the number is written."""
+    return _is_metric(name, not value.lstrip("+-").isdigit(), stepped)
+
+
+@lru_cache(maxsize=1024)
+def _is_metric(name: str, is_broken: bool, stepped: bool) -> bool:
     parts = [part for part in _PARTS.split(name.lower().replace("_", " ")) if part]
     if not parts:
         return False
     known = CORE.intersection(parts) or ("learning" in parts and "rate" in parts)
     if known and parts[-1] not in NEVER:
         return True
-    is_broken = not value.lstrip("+-").isdigit()
     if METRICS.intersection(parts) and parts[-1] not in NEVER:
         return is_broken or stepped
     return stepped and is_broken and not NEVER.intersection(parts)

@@ -9,7 +9,7 @@ from .words import DONE, LOG_PREFIX, RATIOS, SECTIONS, UNITS, VERBS
 
 _N = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?"
 _RATIO = re.compile(
-    rf"(?<![\w./:,+$~-])(?P<i>{_N})(?P<by>\s?/\s?|\s(?:out\s)?of\s)(?P<n>{_N})"
+    rf"(?<![\w./:,+$~-])(?P<i>{_N})(?P<by>\s?/\s?|\s(?:out\s)?of\s{{1,4}})(?P<n>{_N})"
     r"(?![\w/%]|[.,:-]\w)",
     re.ASCII,
 )
@@ -27,7 +27,8 @@ _TQDM_OPEN = re.compile(
     re.ASCII,
 )
 _GLYPHS = re.compile(
-    r"[█▉▊▋▌▍▎▏▓▒░━╸╺■□◼◻⬛⬜]{4,}|(?<!\w)[\[|](?=.{5})[#=*█>]+[>#]?[ .\-_]*[\]|]"
+    r"[█▉▊▋▌▍▎▏▓▒░━╸╺■□◼◻⬛⬜]{4,}"
+    r"|(?<!\w)[\[|] ?(?=.{5})[#=*█>]+[>#\d]?[ .\-_]*[\]|]"
     r"|\[[>.\-_ ]{5,}\]"
 )
 _SCALES = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15}
@@ -36,7 +37,7 @@ DURATION = re.compile(r"^\s*Duration:\s(\d+):(\d\d):(\d\d(?:\.\d+)?),", re.ASCII
 
 _I = re.IGNORECASE
 _UNIT_BEFORE = re.compile(rf"(?:^|[^\w])({UNITS})[\s:=#\[(]{{0,4}}$", _I)
-_PROGRESS_BEFORE = re.compile(r"\bprogress\b\W{0,4}$", _I)
+_PROGRESS_BEFORE = re.compile(r"\bprogress\b\W{0,4}(?:at\s)?$", _I)
 _VERB_BEFORE = re.compile(
     rf"(?:^|[^\w])(?:{VERBS})\b\W{{0,4}}(?:\w+\W{{1,3}}){{0,3}}$", _I
 )
@@ -48,6 +49,10 @@ _UNIT_AFTER = re.compile(rf"^\s*({UNITS})\b(?!\s*(?:/|per))", _I)
 _WORK_AFTER = re.compile(rf"^\s*(?:\w+\s){{0,2}}{DONE}\b", _I)
 _DONE_AFTER = re.compile(rf"^\s*(?:is\s)?{DONE}\b", _I)
 _CALM_AFTER = re.compile(r"^\s*(?:$|[\[\](),;:|.…•-]|eta\b|at\b)", _I)
+_PREPOSITION = re.compile(
+    r"\b(?:with|at|on|in|to|from|using|by|for|as|than|under|over|via|per)\b", _I
+)
+VULGAR = {("1", "2"), ("1", "3"), ("2", "3"), ("1", "4"), ("3", "4")}
 _CLAUSE = re.compile(r"[,;|\t\])]|(?<!\.)\. (?=[A-Z])| - ")
 _DIGITS = re.compile(r"[\d.,]+", re.ASCII)
 _SAYS_VALUES = re.compile(r"\w\s*[:=]\s*[-+]?\d*\.?\d", re.ASCII)
@@ -180,8 +185,8 @@ def _judge_ratio(
             before
             or after
             or _PROGRESS_BEFORE.search(head)
-            or _VERB_BEFORE.search(near_head)
-            or _WORK_AFTER.match(tail)
+            or _is_work(near_head, match)
+            or (_WORK_AFTER.match(tail) and not is_dated)
             or _agrees(head, tail, done, total)
         )
         or (not is_dated and _stands_apart(head, tail))
@@ -203,6 +208,20 @@ def _judge_ratio(
         section=word if word in SECTIONS and not is_bar else None,
         is_closing=bool(_SAYS_VALUES.search(tail)),
     )
+
+
+def _is_work(near_head: str, ratio: re.Match[str]) -> bool:
+    """Whether a verb of work before a ratio makes it a count of that work.
+
+    "Processing 10/20" is one; "trained with 2/3", "built for 3.10/3.11", "done 05/06"
+    and "converted 1/2" may be anything, and have to be seen to grow.
+    """
+    verb = _VERB_BEFORE.search(near_head)
+    if verb is None or near_head.endswith("=") or _PREPOSITION.search(verb[0]):
+        return False
+    done, total = ratio["i"], ratio["n"]
+    is_count = not (done.startswith("0") and len(done) > 1) and "." not in done + total
+    return is_count and (done, total) not in VULGAR
 
 
 def _stands_apart(head: str, tail: str) -> bool:

@@ -2,24 +2,53 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from .lines import Lines, place, plain, shape_of
-from .metrics import Marks, marks, values
+from .metrics import NO_MARKS, Marks, has_bare, marks, values
 from .progress import DURATION, Found, clock, film_time, find, without_prefix
+from .samples import Samples
 from .sources import Sources
 from .values import Metric, ProgressRead, Reading
 
 # Of a flood only a part is read: metric lines at once, and more for each feed;
 # progress lines a feed (only the newest is shown); new shapes judged a feed.
-BURST_LINES = 4_000
-METRIC_LINES_A_FEED = 100
-PROGRESS_LINES_A_FEED = 50
-SHAPES_A_FEED = 1_000
+BURST_LINES = 1_000
+METRIC_LINES_A_FEED = 30
+PROGRESS_LINES_A_FEED = 24
+SHAPES_A_FEED = 100
 SHAPES_KEPT = 4_096
 # A read of this size was likely cut by its buffer, not by the job.
 CUT_READ_BYTES = 4_096
 
-# What a shape of line can hold: nothing; progress alone; values or steps.
-_DULL, _TELLS_PROGRESS, _TELLS_VALUES = range(3)
+
+class Kind(NamedTuple):
+    """What lines of one shape can hold.
+
+    Attributes
+    ----------
+    prefix : int
+        Characters of the log's own front: time, level, logger.
+    has_marks, has_values : bool
+        A step or an epoch; metrics.
+    has_bare : bool
+        Perhaps metrics without a sign between name and number.
+    has_progress : bool
+    is_special : bool
+        The line means something to the lines around it.
+    """
+
+    prefix: int
+    has_marks: bool
+    has_values: bool
+    has_bare: bool
+    has_progress: bool
+    is_special: bool
+
+    @property
+    def tells_values(self) -> bool:
+        """Whether each line of this shape counts, not only the newest."""
+        return self.has_marks or self.has_values or self.is_special
 
 
 class Reader:
@@ -29,14 +58,16 @@ class Reader:
     -----
     Most lines are told from their *shape* (every digit made a ``1``): a shape
     that can hold neither progress nor a metric is judged once, then skipped by
-    one lookup. Beyond ``BURST_LINES`` promising lines at once, they are
-    thinned evenly, so that a flood costs the reader next to nothing.
+    one lookup. Of a flood, samples are read, and the last line that looks like
+    the last one of progress; beyond ``BURST_LINES`` promising lines at once,
+    these are thinned evenly. So a flood costs the reader next to nothing.
     """
 
     def __init__(self) -> None:
         self._lines = Lines()
+        self._samples = Samples()
         self._sources = Sources()
-        self._kinds: dict[bytes, int] = {}
+        self._kinds: dict[bytes, Kind | None] = {}
         self._credit = BURST_LINES
         self._steps = _Steps()
         self._film_s: float | None = None
@@ -57,37 +88,46 @@ class Reader:
             The newest progress in these bytes, and the metrics of the lines
             that they finished.
         """
-        segments, shapes = self._lines.cut(data)
+        segments, shapes = self._lines.cut(self._samples.of(data))
         progress: ProgressRead | None = None
         metrics: list[Metric] = []
-        for segment in self._promising(segments, shapes):
-            progress = self._read(segment, metrics) or progress
+        for segment, kind in self._promising(segments, shapes):
+            progress = self._read(segment, kind, metrics) or progress
         return Reading(self._peek(len(data)) or progress, metrics)
+
+    def skip(self) -> None:
+        """Forget the unterminated last line: what follows it was left out."""
+        self._lines.clear()
 
     def finish(self) -> Reading:
         """Read the unterminated last line as if it had ended."""
         rest = self._lines.rest
         self._lines.clear()
         metrics: list[Metric] = []
-        progress = self._read(rest, metrics) if rest else None
+        kind = _kind(shape_of(rest)) if rest else None
+        progress = self._read(rest, kind, metrics) if kind else None
         return Reading(progress, metrics)
 
-    def _promising(self, segments: list[bytes], shapes: list[bytes]) -> list[bytes]:
+    def _promising(
+        self, segments: list[bytes], shapes: list[bytes]
+    ) -> list[tuple[bytes, Kind]]:
         kinds = self._kinds
         if len(kinds) > SHAPES_KEPT:
             kinds.clear()
         fresh = [shape for shape in dict.fromkeys(shapes) if shape not in kinds]
         for shape in fresh[-SHAPES_A_FEED:]:
             kinds[shape] = _kind(shape)
-        asked = list(map(kinds.get, shapes))  # None: more new shapes than are judged
+        asked = list(map(kinds.get, shapes))  # None: dull, or more new than are judged
         self._credit = min(self._credit + METRIC_LINES_A_FEED, BURST_LINES)
-        points = _thinned(
-            [i for i, kind in enumerate(asked) if kind == _TELLS_VALUES], self._credit
-        )
+        told = [i for i, kind in enumerate(asked) if kind is not None]
+        if not told:
+            return []
+        points = [i for i in told if asked[i].tells_values]  # type: ignore[union-attr]
+        bars = [i for i in told if not asked[i].tells_values]  # type: ignore[union-attr]
+        points = _thinned(points, self._credit)
         self._credit -= len(points)
-        bars = [i for i, kind in enumerate(asked) if kind == _TELLS_PROGRESS]
         chosen = sorted(points + _thinned(bars, PROGRESS_LINES_A_FEED))
-        return [segments[i] for i in chosen]
+        return [(segments[i], kind) for i in chosen if (kind := asked[i]) is not None]
 
     def _peek(self, size: int) -> ProgressRead | None:
         """Read the progress of the unterminated last line, changing nothing."""
@@ -98,27 +138,32 @@ class Reader:
         line = without_prefix(plain(rest))
         return self._sources.settle(find(line), place(rest), peek=True)
 
-    def _read(self, segment: bytes, metrics: list[Metric]) -> ProgressRead | None:
-        line = without_prefix(plain(segment))
-        if line.startswith("Early stopping, best iteration"):
+    def _read(
+        self, segment: bytes, kind: Kind, metrics: list[Metric]
+    ) -> ProgressRead | None:
+        line = plain(segment)[kind.prefix :]
+        if kind.is_special and line.startswith("Early stopping, best iteration"):
             self._repeats_best = True
             return None
         if self._repeats_best:
             self._repeats_best = False
             return None
-        progress = self._film(line)
-        founds = [] if progress else find(line)
+        progress = self._film(line) if kind.is_special else None
+        founds = find(line) if kind.has_progress and not progress else []
         if founds:
+            self._samples.remember(segment)
             progress = self._sources.settle(founds, place(segment), peek=False)
-        seen = marks(line)
+        seen = marks(line) if kind.has_marks else NO_MARKS
         inner = next((f for f in founds if f.is_bar), None)
         if inner is None and founds and founds[-1].section is None:
             inner = founds[-1]
         step = self._steps.at(seen, inner, self._sources.section)
-        for name, value in values(line, stepped=seen.any):
-            point = self._steps.point(name, step, value)
-            if point is not None:
-                metrics.append(point)
+        if kind.has_values:
+            found = values(line, stepped=seen.any, has_bare=kind.has_bare)
+            for name, value in found:
+                point = self._steps.point(name, step, value)
+                if point is not None:
+                    metrics.append(point)
         return progress
 
     def _film(self, line: str) -> ProgressRead | None:
@@ -132,18 +177,22 @@ class Reader:
         return ProgressRead(done, self._film_s, done / self._film_s, None, "s")
 
 
-def _kind(shape: bytes) -> int:
-    """Tell what lines of this shape could hold."""
+def _kind(shape: bytes) -> Kind | None:
+    """Tell what lines of this shape could hold; None for nothing."""
     if b"1" not in shape:
-        return _TELLS_VALUES if b"best iteration is" in shape else _DULL
-    line = without_prefix(plain(shape))
+        is_special = b"best iteration is" in shape
+        return Kind(0, False, False, False, False, True) if is_special else None
+    whole = plain(shape)
+    line = without_prefix(whole)
     seen = marks(line)
     has_values = next(values(line, stepped=seen.any), None) is not None
-    if has_values or seen.any or line.startswith("Duration:"):
-        return _TELLS_VALUES
-    if film_time(line) is not None or find(line, strict=False):
-        return _TELLS_PROGRESS
-    return _DULL
+    has_progress = bool(find(line, strict=False))
+    is_special = line.startswith("Duration:") or film_time(line) is not None
+    if not (seen.any or has_values or has_progress or is_special):
+        return None
+    prefix = len(whole) - len(line)
+    bare = has_values and has_bare(line)
+    return Kind(prefix, seen.any, has_values, bare, has_progress, is_special)
 
 
 def _thinned(places: list[int], keep: int) -> list[int]:

@@ -65,7 +65,7 @@ RATIOS = re.compile(
         " battery full votes? healthy ready missing remaining left version\\w*"
         " warn\\w* bugs? alive agree\\w* positive negative hits? discount off"
         " more less fewer faster slower larger smaller higher lower better worse"
-        " increase decrease reduc\\w+ improv\\w+ growth cups? tests"
+        " increase decrease reduc\\w+ improv\\w+ growth cups? tests cv [kmg]?bps"
     )
     + r")(?![a-z])"
 )
@@ -113,7 +113,7 @@ QUALIFIERS = (
         "train(?:ing)? val valid(?:ation)? test(?:ing)? eval(?:uation)? avg average"
         " mean running batch total final best current learning gradient grad macro"
         " micro weighted episode policy value generator discriminator dev min max"
-        " F1 roc ROC R2 top-\\d reconstruction smooth smoothed explained"
+        " F1 roc ROC R2 top-\\d reconstruction smooth smoothed explained ewa ema"
     )
     + r")"
 )

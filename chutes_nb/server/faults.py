@@ -10,12 +10,14 @@ from pydantic import ValidationError
 from tornado.web import HTTPError
 
 from ..errors import (
+    AmbiguousName,
     BindingError,
     ChutesError,
     JobNotFound,
     MoveRefused,
     StoreError,
     StoreFull,
+    UnknownName,
     ValidationFailed,
 )
 from ..store.intake import KeyTaken
@@ -29,9 +31,18 @@ from ..uploads import (
 
 CHECKSUM_MISMATCH = 460  # tus 1.0
 
+# What Jupyter and tornado refuse without a word.
+SAID = {
+    403: "no right credentials, or a host that this server does not answer for: send "
+    "the header 'Authorization: token TOKEN' with the server's token",
+    404: "there is nothing here for a page of another origin",
+}
+
 # The first that fits counts, so the narrower ones stand first.
 STATUS: tuple[tuple[type[Exception], int], ...] = (
     (JobNotFound, 404),
+    (UnknownName, 404),
+    (AmbiguousName, 409),
     (UploadNotFound, 404),
     (ValidationFailed, 422),
     (BindingError, 422),
@@ -89,7 +100,8 @@ def refusal_of(error: BaseException | None, status: int = 500) -> Refusal:
         with contextlib.suppress(TypeError, ValueError):
             text = text % error.args if error.args else text
         code = error.status_code
-        return Refusal(code, _name(code), error.reason or text or _phrase(code))
+        said = error.reason or text or SAID.get(code) or _phrase(code)
+        return Refusal(code, _name(code), said)
     if isinstance(error, KeyTaken):
         return Refusal(
             422,

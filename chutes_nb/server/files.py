@@ -9,17 +9,15 @@ import zipfile
 from collections.abc import Iterator
 from typing import Any, BinaryIO, NamedTuple
 
-from ..errors import JobNotFound
+from ..answers import files
 from ..files_in import free_name
-from ..store import Store, intake, runs
+from ..store import Store, intake
 from ..store.blobs import blob_path
 from .base import ChutesHandler
 from .delivery import Span, asked_span, attachment, safe_type
 from .faults import Refusal
-from .jobs import shown_files
 
 PIECE_BYTES = 256 << 10
-FIELDS = ("n", "name", "size", "type", "sha256")
 
 
 class Files(ChutesHandler):
@@ -27,19 +25,7 @@ class Files(ChutesHandler):
 
     async def get(self, job: str, scope: str | None = None) -> None:
         """Answer which files a job left."""
-        self.answer({"files": await self.of_job(scope, job, listed)})
-
-
-def listed(store: Store, job: str) -> list[dict[str, Any]]:
-    """Return the files of a job.
-
-    Raises
-    ------
-    JobNotFound
-    """
-    store.status(job)  # raises where there is no such job
-    rows = runs.files(store.reader, job)
-    return shown_files([{name: row[name] for name in FIELDS} for row in rows])
+        self.answer({"files": await self.of_job(scope, job, files)})
 
 
 class Kept(NamedTuple):
@@ -106,8 +92,6 @@ class File(ChutesHandler):
         await self._send(job, n, scope)
 
     async def _send(self, job: str, n: str, scope: str | None) -> None:
-        if len(n) > 9:
-            raise JobNotFound(f"job {job} has no file number {n[:40]}")
         kept = await self.of_job(scope, job, opened, int(n))
         with kept.source:
             span = self._describe(kept)
@@ -154,10 +138,10 @@ class Zip(ChutesHandler):
 
     async def get(self, job: str, scope: str | None = None) -> None:
         """Send all files of a job, packed while they are sent."""
-        files = await self.of_job(scope, job, listed)
+        found = await self.of_job(scope, job, files)
         self.set_header("Content-Type", "application/zip")
         self.set_header("Content-Disposition", attachment(f"{job}.zip"))
-        pieces = packed(self.desk.store, files)
+        pieces = packed(self.desk.store, found)
         while piece := await self.desk.ask(next, pieces, b""):
             self.write(piece)
             await self.flush()

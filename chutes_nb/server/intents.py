@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import time
+import functools
 from typing import Any, ClassVar
 
+from ..orders import queue_again
 from ..states import State
-from ..store import Store, intake
+from ..store import Store
 from . import shapes
 from .base import ChutesHandler
-from .hosting import see_to
 from .submit import idempotency_key
 
 BY = "an HTTP request"
@@ -63,7 +63,10 @@ class Retry(Wish):
         body: Any = self.json_body()
         wanted = shapes.Again.model_validate({} if body is None else body)
         key = idempotency_key(self.request.headers.get("Idempotency-Key"))
-        new = await self.of_job(scope, job, run_again, wanted.resume, key)
+        again = functools.partial(
+            queue_again, resume=wanted.resume, key=key, code=wanted.code
+        )
+        new = await self.of_job(scope, job, again)
         self.accepted(new)
 
     def accepted(self, job: str) -> None:
@@ -71,18 +74,3 @@ class Retry(Wish):
         place = f"{self.base_url}chutes/jobs/{job}/status"
         self.set_header("Location", place)
         self.answer({"job_id": job, "status": State.QUEUED}, 202)
-
-
-def run_again(store: Store, job: str, resume: bool, key: str | None) -> str:
-    """Queue a job again; returns the new id.
-
-    Raises
-    ------
-    JobNotFound, KeyTaken, MoveRefused
-    """
-    with store.writing() as tx:
-        queued = intake.queue_again(tx, job, store.leases, time.time(), resume, key)
-    store.feed.nudge()
-    if queued.is_new:
-        see_to(store, queued)
-    return queued.job

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar
 
-from ..errors import MoveRefused
-from ..files_in import clean_path
+from ..answers import detail, forget, page
 from ..states import ENDED, State
-from ..store import Store, intake
+from ..store import Store
 from . import shapes
 from .base import ChutesHandler
 from .delivery import attachment
@@ -30,6 +30,8 @@ class LookAtJob(ChutesHandler):
 
     is_quick: ClassVar[bool] = False
 
+    query_shape: ClassVar[type[shapes.WaitQuery]] = shapes.WaitQuery
+
     async def when_ready(
         self,
         scope: str | None,
@@ -43,7 +45,7 @@ class LookAtJob(ChutesHandler):
         question : callable
             Gives the job's status, and what is to be answered.
         """
-        wanted = self.query(shapes.WaitQuery)
+        wanted = self.query(self.query_shape)
         clock = asyncio.get_running_loop().time
         end = clock() + wanted.wait
         ask = self.quickly_of_job if self.is_quick else self.of_job
@@ -76,9 +78,13 @@ def _status(store: Store, job: str) -> tuple[dict[str, Any], dict[str, Any]]:
 class Job(LookAtJob):
     """``GET jobs/ID`` and ``DELETE jobs/ID``."""
 
+    query_shape = shapes.DetailQuery
+
     async def get(self, job: str, scope: str | None = None) -> None:
         """Answer everything a card shows."""
-        self.answer(await self.when_ready(scope, job, _detail))
+        points = self.query(shapes.DetailQuery).points
+        question = functools.partial(_detail, points=points)
+        self.answer(await self.when_ready(scope, job, question))
 
     async def delete(self, job: str, scope: str | None = None) -> None:
         """Forget an ended job."""
@@ -86,32 +92,11 @@ class Job(LookAtJob):
         self.answer({"job_id": job, "status": state, "accepted": True}, 202)
 
 
-def _detail(store: Store, job: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    found = store.detail(job)
-    found["files"] = shown_files(found["files"])
+def _detail(
+    store: Store, job: str, points: int | None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    found = detail(store, job, points)
     return found["status"], found
-
-
-def shown_files(files: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Give files names that are safe to show and to save under."""
-    return [one | {"name": clean_path(one["name"])} for one in files]
-
-
-def forget(store: Store, job: str) -> str:
-    """Delete an ended job; returns the state it had.
-
-    Raises
-    ------
-    JobNotFound
-    StoreError
-    MoveRefused
-        If it has not ended.
-    """
-    state = store.status(job)["status"]
-    if state not in ENDED:
-        raise MoveRefused(job, to="deleted", found=state)
-    store.delete(job)
-    return str(state)
 
 
 class Jobs(ChutesHandler):
@@ -122,14 +107,7 @@ class Jobs(ChutesHandler):
         wanted = self.query(shapes.JobsQuery)
         filters = wanted.model_dump()
         filters["text"] = filters.pop("q")
-        self.answer(await self.read(_page, scope, filters))
-
-
-def _page(store: Store, scope: str | None, filters: dict[str, Any]) -> dict[str, Any]:
-    if scope is not None:
-        filters["chute"] = intake.chute_named(store.reader, scope)
-    found, cursor = store.jobs(**filters)
-    return {"jobs": found, "next": cursor, "counts": store.counts()}
+        self.answer(await self.read(page, scope, filters))
 
 
 class Logs(ChutesHandler):

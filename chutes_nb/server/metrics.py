@@ -7,10 +7,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+from ..orders import definition_named
 from ..processes import is_held
 from ..store import Store, fleet, wire
 from .base import ChutesHandler
-from .submit import definition_named
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 

@@ -61,6 +61,8 @@ class News:
         self._pages: OrderedDict[tuple[int, int], asyncio.Future[Page]] = OrderedDict()
         self._thread: threading.Thread | None = None
         self._closed = threading.Event()
+        self._round = 0
+        self._is_due = self._is_ringing = False
 
     async def newest(self) -> int:
         """Return the store's newest revision, and follow it from now on."""
@@ -83,23 +85,28 @@ class News:
         return rev
 
     async def page(self, since: int) -> Page:
-        """Read the changes after a revision; many who ask at once share one look."""
-        key = since, self.rev
-        shared = self._pages.get(key)
-        if shared is None:
-            shared = asyncio.ensure_future(self._ask(self._read, since))
-            self._pages[key] = shared
-            while len(self._pages) > MOST_PAGES:
-                self._pages.popitem(last=False)
-        try:
-            page = await asyncio.shield(shared)
-        except Exception:
-            self._pages.pop(key, None)
-            raise
-        if page.rev > self.rev:
-            # It holds news that came meanwhile; who asks next must look again.
-            self._pages.pop(key, None)
-        return page
+        """Read the changes after a revision; who asks in the same round shares a look.
+
+        So a page may be a moment old, but it has news wherever there are any.
+        """
+        while True:
+            key = since, self._round
+            shared = self._pages.get(key)
+            if shared is None:
+                shared = asyncio.ensure_future(self._ask(self._read, since))
+                self._pages[key] = shared
+                while len(self._pages) > MOST_PAGES:
+                    self._pages.popitem(last=False)
+            try:
+                page = await asyncio.shield(shared)
+            except Exception:
+                self._pages.pop(key, None)
+                raise
+            if page.rev > since:
+                return page
+            self._pages.pop(key, None)  # there was nothing yet: the next one looks anew
+            if self.rev <= since:
+                return page
 
     def _read(self, since: int) -> Page:
         found = self._store().changes(since, PAGE_MOVES)
@@ -131,10 +138,31 @@ class News:
         self.rev = max(self.rev, rev)
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
-        # A few at a time: with hundreds of streams all others would have to wait.
-        loop, bells = asyncio.get_running_loop(), list(self.bells)
-        for turn, start in enumerate(range(0, len(bells), BATCH)):
-            loop.call_later(turn * BATCH_S, _ring, bells[start : start + BATCH])
+        self._is_due = True
+        if not self._is_ringing:
+            self._begin_round()
+
+    def _begin_round(self) -> None:
+        """Ring every bell once; what is new meanwhile is for the next round.
+
+        A few bells at a time, and one round after the other: with hundreds of streams
+        and jobs that move all the time, everybody else would have to wait. A stream
+        that is rung later gets more at once.
+        """
+        self._is_due, self._is_ringing = False, True
+        self._round += 1
+        self._ring(list(self.bells))
+
+    def _ring(self, bells: list[asyncio.Event]) -> None:
+        for bell in bells[:BATCH]:
+            bell.set()
+        loop, left = asyncio.get_running_loop(), bells[BATCH:]
+        if left:
+            loop.call_later(BATCH_S, self._ring, left)
+        elif self._is_due:
+            loop.call_later(BATCH_S, self._begin_round)
+        else:
+            self._is_ringing = False
 
     @property
     def streams(self) -> int:
@@ -144,8 +172,3 @@ class News:
     def close(self) -> None:
         """Stop looking."""
         self._closed.set()
-
-
-def _ring(bells: list[asyncio.Event]) -> None:
-    for bell in bells:
-        bell.set()

@@ -62,6 +62,8 @@ class Route:
     is_of_chute: bool = True
 
 
+ANY = "[^/]+"
+VALUES = {"n": "[0-9]{1,9}"}  # what a part of a path may be, where not anything
 JOB = (400, 404)
 JSON_OBJECT: dict[str, Any] = {"description": "The arguments, or the one open value."}
 FORM: dict[str, Any] = {
@@ -102,7 +104,7 @@ ROUTES = [
             "get": Operation(
                 "Everything about a job except its log",
                 {200: Answer("The job.", shapes.Detail)},
-                query=shapes.WaitQuery,
+                query=shapes.DetailQuery,
                 errors=JOB,
             ),
             "delete": Operation(
@@ -354,10 +356,11 @@ ROUTES = [
 
 def patterns(route: Route) -> list[str]:
     """Give the regular expressions of a route below ``chutes/``."""
-    path = re.sub(r"\{n\}", "{n:number}", re.escape(route.path).replace("\\{", "{"))
-    path = path.replace("\\}", "}").replace("{n:number}", r"(?P<n>\d+)")
-    path = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path)
+    steps = re.split(r"\{(\w+)\}", route.path)  # text and names, by turns
+    steps[0::2] = map(re.escape, steps[0::2])
+    steps[1::2] = [f"(?P<{name}>{VALUES.get(name, ANY)})" for name in steps[1::2]]
+    path = "".join(steps)
     found = [f"/{path}"]
     if route.is_of_chute:
-        found.append(f"/(?P<scope>[^/]+)/{path}")
+        found.append(f"/(?P<scope>{ANY})/{path}")
     return found

@@ -31,7 +31,10 @@ class JobsQuery(BaseModel):
     status: State | None = None
     name: Text | None = None
     tag: Text | None = None
+    notebook: Text | None = None
     q: Text | None = None
+    order: Literal["newest", "oldest", "name", "longest"] = "newest"
+    attempts: bool = False
 
 
 class WaitQuery(BaseModel):
@@ -39,6 +42,12 @@ class WaitQuery(BaseModel):
 
     wait: Wait = 0.0
     since: Revision | None = None
+
+
+class DetailQuery(WaitQuery):
+    """As for a status, and how many points of each metric are wanted at most."""
+
+    points: Annotated[int, Field(ge=2, le=1_000_000)] | None = None
 
 
 class LogQuery(BaseModel):
@@ -98,6 +107,7 @@ class Again(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     resume: bool = True
+    code: Literal["same", "current"] = "same"
 
 
 # -- what is answered ----------------------------------------------------------
@@ -138,12 +148,25 @@ class Intent(BaseModel):
     accepted: bool
 
 
+class Span(BaseModel):
+    """When an attempt ran."""
+
+    number: int
+    started_at: float
+    finished_at: float | None
+    status: State
+
+
 class Page(BaseModel):
-    """Jobs, the cursor of the next page, and how many there are of each state."""
+    """Jobs, the cursor of the next page, and how many there are of each state.
+
+    ``attempts`` is there where it was asked for: when those of each job ran.
+    """
 
     jobs: list[StatusInfo]
     next: int | None
     counts: dict[str, int]
+    attempts: dict[str, list[Span]] | None = None
 
 
 class Move(BaseModel):
@@ -196,6 +219,22 @@ class Files(BaseModel):
     files: list[FileAnswer]
 
 
+class StageAnswer(BaseModel):
+    """A stage that a job came to."""
+
+    attempt: int
+    name: str
+    at: float
+
+
+class CheckpointAnswer(BaseModel):
+    """Which attempt and step a job's newest checkpoint is of."""
+
+    attempt: int
+    step: float | None
+    at: float
+
+
 class ResultView(BaseModel):
     """What a result looks like: a MIME bundle."""
 
@@ -215,6 +254,8 @@ class Detail(BaseModel):
     source_first_line: int
     state: dict[str, Any]
     metrics: dict[str, list[tuple[float | None, float | None]]]
+    stages: list[StageAnswer]
+    checkpoint: CheckpointAnswer | None
     files: list[FileAnswer]
     result: ResultView | None
 

@@ -2,33 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from .. import payloads
-from ..errors import ValidationFailed
-from ..options import JobOptions
+from ..orders import Order, definition_named, take_in
 from ..states import State
-from ..store import Store, intake, jobs
-from ..store.db import Row
-from ..store.ids import new_id
-from ..store.intake import Queued
-from ..uploads import UploadNotFound, Uploads
-from ..views import preview
 from . import shapes
 from .base import JSON_LIMIT_BYTES, ChutesHandler
-from .checking import bind, check
 from .faults import Refusal
-from .hosting import see_to
 from .multipart import Form, payload_of
 
 MOST_KEY_CHARACTERS = 255
 HELD_BYTES = 1 << 20  # of a form, before a thread takes them
-FILE_FIELDS = ("name", "size", "type", "sha256")
 
 
 class Submit(ChutesHandler):
@@ -86,11 +71,9 @@ class Submit(ChutesHandler):
         """Queue a job of the name ``job``; answers once it is durable."""
         if self._form is not None:
             await self._end_form(self._form)
-        request = Request(self._definition, self._form, self._key, self._wanted)
-        if self._form is None:
-            request.payload = await self.desk.ask(self.json_body)
+        order = await self.desk.ask(self._order)
         uploads = self.desk.uploads
-        queued = await self.read(lambda store: take_in(store, uploads, request))
+        queued = await self.read(lambda store: take_in(store, uploads, order))
         # A new job may run by now; what is answered is what was done for the client.
         status: str = State.QUEUED
         if not queued.is_new:
@@ -98,6 +81,16 @@ class Submit(ChutesHandler):
         place = f"{self.base_url}chutes/jobs/{queued.job}/status"
         self.set_header("Location", place)
         self.answer({"job_id": queued.job, "status": status}, 202)
+
+    def _order(self) -> Order:
+        definition, form = self._definition, self._form
+        if form is None:
+            order = Order(definition, self.json_body(), key=self._key)
+        else:
+            payload = payload_of(form, json.loads(definition["schema"]))
+            order = Order(definition, payload, form.files, self._key)
+        order.reuse, order.reuse_key = self._wanted.reuse, self._wanted.key
+        return order
 
     async def _end_form(self, form: Form) -> None:
         try:
@@ -122,17 +115,6 @@ class Submit(ChutesHandler):
             self._form.drop()
 
 
-@dataclass
-class Request:
-    """What a client wants to be queued."""
-
-    definition: Row
-    form: Form | None
-    key: str | None
-    wanted: shapes.SubmitQuery
-    payload: Any = None
-
-
 def idempotency_key(text: str | None) -> str | None:
     """Check the name that a client gave to its request.
 
@@ -150,173 +132,3 @@ def idempotency_key(text: str | None) -> str | None:
             "are wanted",
         )
     return text
-
-
-def definition_named(store: Store, name: str, scope: str | None) -> Row:
-    """Return the newest definition of a name.
-
-    Raises
-    ------
-    Refusal
-        404 where there is none, 409 where two chutes have one.
-    """
-    rows = intake.newest_definitions(store.reader, name)
-    if scope is not None:
-        rows = [row for row in rows if intake.answers_to(row, scope)]
-    if not rows:
-        where = "" if scope is None else f" in chute {scope!r}"
-        raise Refusal(
-            404,
-            "UnknownName",
-            f"no job {name[:200]!r} is known{where}; run its cell in a notebook first",
-        )
-    if len(rows) > 1:
-        chutes = ", ".join(sorted(row["chute"] for row in rows))
-        raise Refusal(
-            409,
-            "AmbiguousName",
-            f"{len(rows)} chutes define {name!r} ({chutes}): name one, as in "
-            f"chutes/{rows[0]['chute']}/jobs/{name}",
-        )
-    return rows[0]
-
-
-def take_in(store: Store, uploads: Callable[[], Uploads], request: Request) -> Queued:
-    """Check a request and queue what it asks for.
-
-    Raises
-    ------
-    ValidationFailed
-    KeyTaken
-        If another request has its key.
-    StoreError
-    """
-    row, form = request.definition, request.form
-    schema, told = json.loads(row["schema"]), json.loads(row["options"])
-    payload = request.payload if form is None else payload_of(form, schema)
-    given = {} if form is None else form.files
-    names = dict.fromkeys(given) if isinstance(payload, dict) else {}
-    arguments = bind(schema, payload | names if names else payload)
-    files = _files(schema, told, arguments, given, uploads)
-    rest = {name: value for name, value in arguments.items() if name not in files}
-    checked = check(_without(schema, files), rest)
-    digest = _digest(row, checked, files)
-    job = _new_job(row, told, checked, files)
-    job = replace(job, reuse_key=_reuse_key(row, told, request.wanted, digest))
-    with store.writing() as tx:
-        place = (row["python"], store.leases)
-        queued = intake.queue(tx, job, *place, request.key, digest)
-    store.feed.nudge()
-    if queued.is_new:
-        see_to(store, queued)
-    return queued
-
-
-def _files(
-    schema: dict[str, Any],
-    told: dict[str, Any],
-    arguments: dict[str, Any],
-    given: dict[str, list[dict[str, Any]]],
-    uploads: Callable[[], Uploads],
-) -> dict[str, Any]:
-    """Find the file of each parameter that takes one."""
-    found: dict[str, Any] = {}
-    for name, value in arguments.items():
-        said = schema.get("properties", {}).get(name, {})
-        is_many = said.get("type") == "array"
-        one = said.get("items", {}) if is_many else said
-        if not told.get("upload") or one.get("format") != "binary":
-            if name in given:
-                raise _refused(name, "Input should be a value, not a file", "no_file")
-            continue
-        files = [{k: file[k] for k in FILE_FIELDS} for file in given.get(name, ())]
-        if name not in given:
-            if value is None and "default" in said:
-                continue
-            values = value if isinstance(value, list) else [value]
-            files = [_uploaded(name, inner, uploads) for inner in values]
-        if not is_many and len(files) != 1:
-            raise _refused(name, f"Input should be one file, not {len(files)}", "file")
-        found[name] = files if is_many else files[0]
-    return found
-
-
-def _uploaded(name: str, value: Any, uploads: Callable[[], Uploads]) -> dict[str, Any]:
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except ValueError:
-            value = None
-    if not isinstance(value, dict) or not isinstance(value.get("upload"), str):
-        said = 'Input should be a file of a form, or {"upload": "ID"} of an upload'
-        raise _refused(name, said, "file")
-    try:
-        ref = uploads().finished(value["upload"]).ref()
-    except UploadNotFound as error:
-        raise _refused(name, str(error), "upload") from error
-    return {field: ref[field] for field in FILE_FIELDS}
-
-
-def _refused(name: str, said: str, kind: str) -> ValidationFailed:
-    details: list[dict[str, object]] = [{"loc": [name], "msg": said, "type": kind}]
-    return ValidationFailed(f"{name}: {said}", details)
-
-
-def _without(schema: dict[str, Any], names: dict[str, Any]) -> dict[str, Any]:
-    """Leave parameters out of a schema: they are files, and checked already."""
-    if not names:
-        return schema
-    left = {k: v for k, v in schema.get("properties", {}).items() if k not in names}
-    required = [name for name in schema.get("required", ()) if name not in names]
-    return schema | {"properties": left, "required": required}
-
-
-def _new_job(
-    row: Row, told: dict[str, Any], arguments: dict[str, Any], files: dict[str, Any]
-) -> jobs.NewJob:
-    known = JobOptions.__dataclass_fields__.keys() & told.keys()
-    options = JobOptions(**{name: told[name] for name in known})
-    now = time.time()
-    resources = dict(options.resources)
-    return jobs.NewJob(
-        id=new_id(),
-        chute=row["chute"],
-        name=row["name"],
-        definition=row["key"],
-        max_attempts=1 + options.retry,
-        grace_s=options.grace_s,
-        input_kind=payloads.PAYLOAD,
-        input=payloads.body(arguments, files),
-        inputs=json.dumps(preview(arguments | files), allow_nan=False),
-        submitted_at=now,
-        priority=options.priority,
-        timeout_s=options.timeout_s,
-        deadline_at=None if options.deadline_s is None else now + options.deadline_s,
-        policy=options.policy_json(),
-        lane=options.executor,
-        fresh=options.fresh,
-        concurrency=options.concurrency,
-        resources=json.dumps(resources) if resources else None,
-        tags=json.dumps(options.tags or []),
-    )
-
-
-def _reuse_key(
-    row: Row, told: dict[str, Any], wanted: shapes.SubmitQuery, digest: str
-) -> str | None:
-    """Name what a job may be given back for.
-
-    A ``key`` means the same as in a notebook, so both find each other's jobs. The same
-    code and input is known by the definition here and by the code there: a job of the
-    one is not taken for one of the other.
-    """
-    if wanted.key is not None:
-        return f"key:{row['chute']}/{row['name']}/{wanted.key}"
-    if told.get("reuse") if wanted.reuse is None else wanted.reuse:
-        return f"same:{row['key']}/{digest}"
-    return None
-
-
-def _digest(row: Row, arguments: dict[str, Any], files: dict[str, Any]) -> str:
-    said = [row["chute"], row["name"], arguments, files]
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()

@@ -21,16 +21,18 @@ from ..states import ENDED
 from . import (
     checks,
     disk,
+    finding,
     holding,
     jobs,
     large,
+    listing,
     logs,
     mending,
     pruning,
     readonly,
     wire,
 )
-from .db import Database, Transaction
+from .db import WAL_LIMIT_BYTES, Database, Transaction
 from .feed import Feed
 from .gate import Gate
 from .journal import Journal
@@ -40,7 +42,7 @@ __all__ = ["Pruned", "Store", "Transaction"]
 
 log = logging.getLogger(__name__)
 
-STORE_MIGRATIONS = ["store_1.sql", "store_2.sql", "store_4.sql"]
+STORE_MIGRATIONS = [f"store_{number}.sql" for number in range(1, 6)]
 LOG_MIGRATIONS = ["logs_1.sql"]
 
 
@@ -179,8 +181,10 @@ class Store:
 
     def checkpoint(self, limit_bytes: int | None = None) -> bool:
         """Fold write-ahead logs that have grown into their files."""
-        limits = () if limit_bytes is None else (limit_bytes,)
-        return bool(self._db.checkpoint(*limits) | self._logs.checkpoint(*limits))
+        limit = WAL_LIMIT_BYTES if limit_bytes is None else limit_bytes
+        # A flood of output is never idle, and fills nothing but its log.
+        of_logs = min(limit, WAL_LIMIT_BYTES)
+        return bool(self._db.checkpoint(limit) | self._logs.checkpoint(of_logs))
 
     def keep_ready(self) -> None:
         """Take the ballast again, write what the journal lacks, find a new file."""
@@ -261,17 +265,17 @@ class Store:
         """StatusInfo of a job as JSON; raises JobNotFound."""
         return wire.status(self.reader, job)
 
-    def detail(self, job: str) -> dict[str, Any]:
+    def detail(self, job: str, most_points: int | None = None) -> dict[str, Any]:
         """Everything a card shows of a job except its log; raises JobNotFound."""
-        return wire.detail(self.reader, job)
+        return wire.detail(self.reader, job, most_points)
 
     def changes(self, since: int, limit: int = 1000) -> dict[str, Any]:
         """Return jobs and moves newer than a revision."""
         return wire.changes(self.reader, since, limit)
 
     def jobs(self, **filters: Any) -> tuple[list[dict[str, Any]], int | None]:
-        """Page of jobs, newest first, and the next cursor; see ``wire.listed``."""
-        return wire.listed(self.reader, **filters)
+        """Page of jobs, newest first, and the next cursor; see ``listing``."""
+        return listing.listed(self.reader, **filters)
 
     def counts(self) -> dict[str, int]:
         """How many jobs are in each state."""
@@ -300,7 +304,7 @@ class Store:
 
     def find(self, hint: str) -> str:
         """Return the id that an id, its beginning or its ending stands for."""
-        return jobs.find(self.reader, hint)
+        return finding.find(self.reader, hint)
 
     def newest(self) -> str | None:
         """Id of the job submitted last, whoever submitted it."""
@@ -334,7 +338,7 @@ class Store:
             asked = jobs.request_cancel(tx, job, by, time.time())
             failpoints.hit("ask.before_commit")
         failpoints.hit("ask.after_commit")
-        self.feed.nudge([job] if self.has_ended(job) else [])
+        self.feed.nudge([job, *tx.ended_too] if self.has_ended(job) else [])
         return asked
 
     def request_extend(self, job: str, seconds: float) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import sqlite3
 from collections import deque
 from statistics import median
@@ -61,10 +60,8 @@ class Earlier:
 
         A store that cannot be read now only makes the guess less good.
         """
-        with contextlib.suppress(sqlite3.Error):
-            known = self._of(tx, chute, name)
-            return median(known) if known else None
-        return None
+        known = self._of(tx, chute, name)
+        return median(known) if known else None
 
     def completed(self, tx: Transaction, chute: str, name: str, span_s: float) -> None:
         """Take a run that has just completed."""
@@ -75,7 +72,11 @@ class Earlier:
         if known is None:
             if len(self._spans) >= JOBS_KEPT:
                 self._spans.clear()
-            found = [one.span_s for one in spans(tx, chute, name) if not one.is_timeout]
-            known = deque(reversed(found), maxlen=RUNS)
+            try:
+                found = spans(tx, chute, name)
+            except sqlite3.Error:  # no run waits for what is only worth knowing
+                return deque()
+            completed = [one.span_s for one in found if not one.is_timeout]
+            known = deque(reversed(completed), maxlen=RUNS)
             self._spans[chute, name] = known
         return known

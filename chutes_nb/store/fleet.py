@@ -74,6 +74,7 @@ WAITING = f"""
 SELECT 1
   FROM jobs
  WHERE executor = :id AND state IN ('queued', 'retrying') AND lane <> 'kernel'
+   AND waits = 0
    AND NOT {IS_PAUSED}
  LIMIT 1
 """

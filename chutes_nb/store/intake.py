@@ -5,22 +5,25 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..errors import JobNotFound, MoveRefused
 from ..processes import Identity, is_held
 from ..states import ENDED, State
-from . import fleet, jobs, runs
+from . import fleet, following, jobs, runs
 from .db import Row, Transaction
 from .ids import new_id
 from .journal import DEFINITION
 
-# A definition that is made again is the newest again.
+# A definition that is made again is the newest again, with the options it has now:
+# who submits by name has no others.
 PUBLISH = f"""
 {jobs.ADD_DEFINITION.replace("OR IGNORE", "")}
-ON CONFLICT (key) DO UPDATE SET created_at = excluded.created_at
+ON CONFLICT (key) DO UPDATE
+   SET created_at = excluded.created_at, options = excluded.options
 """
 # With max() SQLite takes the other columns from the row that has it.
 NEWEST_BY_CHUTE = """
@@ -34,6 +37,15 @@ SELECT key, chute, name, options, max(created_at)
   FROM definitions
  GROUP BY chute, name
  ORDER BY chute, name
+"""
+NEWEST_LIKE = """
+SELECT n.key, n.options, n.python
+  FROM jobs j
+  JOIN definitions d ON d.key = j.definition
+  JOIN definitions n ON n.chute = d.chute AND n.name = d.name
+ WHERE j.id = :job
+ ORDER BY n.created_at DESC, n.rowid DESC
+ LIMIT 1
 """
 OF_JOB = """
 SELECT d.chute, d.options, d.python
@@ -115,6 +127,11 @@ def all_newest(tx: Transaction) -> list[Row]:
 def definition_of(tx: Transaction, job: str) -> Row | None:
     """Return chute, options and interpreter of a job's definition."""
     return tx.one(OF_JOB, {"job": job})
+
+
+def newest_like(tx: Transaction, job: str) -> Row | None:
+    """Return key, options and interpreter of what a job's name stands for now."""
+    return tx.one(NEWEST_LIKE, {"job": job})
 
 
 def file(tx: Transaction, job: str, n: int) -> Row | None:
@@ -202,8 +219,15 @@ def queue_again(
     now: float,
     resume: bool,
     key: str | None = None,
+    changed: Mapping[str, Any] | None = None,
 ) -> Queued:
-    """Queue a new job of an ended one, with the same code and input.
+    """Queue a new job of an ended one, with the same input.
+
+    Parameters
+    ----------
+    changed : mapping, optional
+        Fields of ``NewJob`` that are not those of the old one: ``definition`` and
+        its options, where the code of now is wanted.
 
     Parameters
     ----------
@@ -221,20 +245,16 @@ def queue_again(
     row = jobs.get(tx, job_id)
     if State(row["state"]) not in ENDED:
         raise MoveRefused(job_id, to="queued again", found=row["state"])
-    definition = definition_of(tx, job_id)
-    assert definition is not None  # held by a foreign key
+    following.refuse_without_input(row)
     names = jobs.NewJob.__dataclass_fields__.keys() & set(row.keys())
     old = jobs.NewJob(**{name: row[name] for name in names})
     span = None if old.deadline_at is None else old.deadline_at - old.submitted_at
-    new = replace(
-        old,
-        id=new_id(),
-        submitted_at=now,
-        deadline_at=None if span is None else now + span,
-        retry_of=job_id,
-        reuse_key=None,
-    )
-    digest = f"{job_id} again, resume {resume}"
+    facts = {"deadline_at": None if span is None else now + span} | dict(changed or {})
+    facts |= {"retry_of": job_id, "reuse_key": None}
+    new = replace(old, id=new_id(), submitted_at=now, **facts)
+    definition = tx.one(jobs.GET_DEFINITION, {"key": new.definition})
+    assert definition is not None  # held by a foreign key
+    digest = f"{job_id} again, resume {resume}, definition {new.definition}"
     queued = queue(tx, new, definition["python"], leases, key, digest)
     if resume and queued.is_new:
         runs.copy_checkpoint(tx, job_id, queued.job)

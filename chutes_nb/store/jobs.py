@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import time
+from collections import deque
 from dataclasses import asdict
 from operator import attrgetter
+from typing import Any
 
 from ..errors import JobNotFound, MoveRefused
 from ..policy import Ending, Verdict
 from ..states import State
+from . import following
 from .db import Row, Transaction
 from .holding import MAY_START
-from .ids import ALPHABET
 from .journal import ATTEMPT, DEFINITION, DELETED, END, END_WAITING, JOB
 from .new import NewDefinition as NewDefinition
 from .new import NewJob as NewJob
@@ -29,11 +31,11 @@ ADD = """
 INSERT INTO jobs (id, chute, name, definition, state, max_attempts, priority,
        timeout_s, grace_s, deadline_at, policy, lane, concurrency, resources,
        fresh, reuse_key, input_kind, input, inputs, executor, submitted_at,
-       changed_at, retry_of, notebook, cell, tags, rev)
+       changed_at, retry_of, notebook, cell, tags, after, waits, rev)
 VALUES (:id, :chute, :name, :definition, 'queued', :max_attempts, :priority,
        :timeout_s, :grace_s, :deadline_at, :policy, :lane, :concurrency, :resources,
        :fresh, :reuse_key, :input_kind, :input, :inputs, :executor, :submitted_at,
-       :submitted_at, :retry_of, :notebook, :cell, :tags, :rev)
+       :submitted_at, :retry_of, :notebook, :cell, :tags, :after, :waits, :rev)
 """
 # Whoever tidies up must not take it for one that nobody uses any more.
 TOUCH_DEFINITION = """
@@ -58,10 +60,10 @@ UPDATE jobs
    SET state = 'running', attempt = attempt + 1, worker = :worker,
        started_at = coalesce(started_at, :now), changed_at = :now,
        progress = NULL, stage = NULL, log_end = 0, reason = NULL, error = NULL,
-       rev = :rev
+       quiet_since = NULL, rev = :rev
  WHERE seq = (SELECT seq FROM jobs
                WHERE executor = :executor AND state IN ('queued', 'retrying')
-                 AND not_before <= :now AND attempt < max_attempts
+                 AND waits = 0 AND not_before <= :now AND attempt < max_attempts
                  AND (deadline_at IS NULL OR deadline_at > :now)
                  AND (fresh = 0 OR NOT :passes_over) AND {MAY_START}
                ORDER BY priority DESC, seq
@@ -96,7 +98,7 @@ VALUES (:job, :attempt, :kind, :body, :blob, :sha256, :type, :view)
 END_QUEUED = """
 UPDATE jobs
    SET state = :state, reason = :reason, cancel_by = :by, finished_at = :now,
-       changed_at = :now, rev = :rev
+       waits = 0, changed_at = :now, rev = :rev
  WHERE id = :job AND state IN ('queued', 'retrying')
 RETURNING id
 """
@@ -132,13 +134,15 @@ READY = f"""
 SELECT 1
   FROM jobs
  WHERE executor = :executor AND state IN ('queued', 'retrying')
-   AND not_before <= :now AND (fresh = 1 OR NOT :fresh_only) AND {MAY_START}
+   AND waits = 0 AND not_before <= :now AND (fresh = 1 OR NOT :fresh_only)
+   AND {MAY_START}
  LIMIT :limit
 """
 SAY_WHY = """
 UPDATE jobs
    SET reason = :reason, rev = :rev
- WHERE executor = :executor AND state = 'queued' AND reason IS NOT :reason
+ WHERE executor = :executor AND state = 'queued' AND waits = 0
+   AND reason IS NOT :reason
 """
 SET_CAPACITY = """
 INSERT INTO capacities (name, amount) VALUES (:name, :amount)
@@ -153,12 +157,11 @@ SELECT min(iif(not_before > :now, not_before, NULL)), min(deadline_at)
 """
 STATE = "SELECT state FROM jobs WHERE id = :job"
 GET = "SELECT * FROM jobs WHERE id = :job"
-BY_PREFIX = "SELECT id FROM jobs WHERE id >= :low AND id < :high LIMIT 2"
-BY_ENDING = "SELECT id FROM jobs WHERE id LIKE '%' || :ending ORDER BY seq DESC LIMIT 2"
 NEWEST = "SELECT id FROM jobs ORDER BY seq DESC LIMIT 1"
 RESULT = "SELECT * FROM results WHERE job = :job"
 ATTEMPTS = "SELECT * FROM attempts WHERE job = :job ORDER BY number"
 MOVES = "SELECT * FROM moves WHERE job = :job ORDER BY seq"
+HAS_DEFINITION = "SELECT 1 FROM definitions WHERE key = :key"
 GET_DEFINITION = "SELECT * FROM definitions WHERE key = :key"
 LATEST_DEFINITION = """
 SELECT *
@@ -172,6 +175,11 @@ DELETE FROM jobs
  WHERE id = :job AND finished_at IS NOT NULL
 RETURNING id
 """
+
+
+def has_definition(tx: Transaction, key: str) -> bool:
+    """Whether a definition is there: one that no job needed may have been let go."""
+    return tx.one(HAS_DEFINITION, {"key": key}) is not None
 
 
 def add_definition(tx: Transaction, definition: NewDefinition) -> None:
@@ -197,6 +205,10 @@ def add(tx: Transaction, job: NewJob) -> str:
     tx.facts.append((JOB, job.id, params.copy()))
     params["rev"] = tx.rev
     tx.run(ADD, params)
+    if job.waits and job.after is not None:
+        following.say_what_for(tx, job.id, job.after)
+        if following.is_over(tx, job.after):
+            _settle_follower(tx, job.id, job.after, job.submitted_at)
     return job.id
 
 
@@ -284,6 +296,8 @@ def finish(
         params["job"], params["attempt"] = job, attempt
         tx.run(ADD_RESULT, params)
     tx.facts.append((*told, kept))
+    if verdict.state.is_ended:
+        _settle_followers(tx, job, now)
 
 
 RESULT_FIELDS = ("kind", "body", "blob", "type", "view")
@@ -297,6 +311,33 @@ def end_waiting(
     if tx.one(END_QUEUED, params | {"rev": tx.rev}) is None:
         return False
     tx.facts.append((END_WAITING, *params.values()))
+    _settle_followers(tx, job, now)
+    return True
+
+
+def _settle_followers(tx: Transaction, job: str, now: float) -> None:
+    """Let the followers of a job that has just ended start, or end with it.
+
+    Those that end have followers too; a chain may be longer than Python's stack.
+    """
+    ends = deque((one, job) for one in following.waiting(tx, job))
+    while ends:
+        follower, before = ends.popleft()
+        if _settle_follower(tx, follower, before, now):
+            ends.extend((one, follower) for one in following.waiting(tx, follower))
+
+
+def _settle_follower(tx: Transaction, job: str, before: str, now: float) -> bool:
+    """Settle one follower; whether it has ended."""
+    reason = following.why_not(tx, before)
+    if reason is None:
+        following.release(tx, job, before)
+        return False
+    params: dict[str, Any] = {"job": job, "state": str(State.CANCELLED)}
+    params |= {"reason": reason, "by": None, "now": now}
+    tx.one(END_QUEUED, params | {"rev": tx.rev})
+    tx.facts.append((END_WAITING, *params.values()))
+    tx.ended_too.append(job)
     return True
 
 
@@ -341,26 +382,3 @@ def get(tx: Transaction, job: str) -> Row:
     if row is None:
         raise JobNotFound(f"no job has the id {job!r}; chutes_nb.jobs() lists them")
     return row
-
-
-def find(tx: Transaction, hint: str) -> str:
-    """Return the id that a whole id, a beginning or an ending of one stands for.
-
-    Raises
-    ------
-    JobNotFound
-        If no job answers, or more than one.
-    """
-    if state(tx, hint) is not None:
-        return hint
-    if hint and set(hint) <= _ID_LETTERS:
-        low = {"low": hint, "high": hint[:-1] + chr(ord(hint[-1]) + 1)}
-        for rows in (tx.all(BY_PREFIX, low), tx.all(BY_ENDING, {"ending": hint})):
-            if len(rows) == 1:
-                return str(rows[0][0])
-            if rows:
-                raise JobNotFound(f"more than one job answers to {hint!r}: say more")
-    raise JobNotFound(f"no job has the id {hint!r}; chutes_nb.jobs() lists them")
-
-
-_ID_LETTERS = frozenset(ALPHABET)

@@ -36,6 +36,7 @@ PARTIAL, FILE = "pf"
 EXECUTOR, EXECUTOR_GONE, EXECUTOR_REOPENED, INHERITED = "Enoh"
 WORKER, BORN, WORKER_GONE = "Wbk"
 PAUSE = "P"
+RELEASED = "r"
 
 SEGMENT_BYTES = 8 << 20
 # What a loss of power may cost; a kill costs nothing.

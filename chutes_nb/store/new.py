@@ -26,7 +26,10 @@ class NewDefinition:
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
-    """A job to be queued. Times are seconds since 1970, spans are seconds."""
+    """A job to be queued. Times are seconds since 1970, spans are seconds.
+
+    One that ``waits`` takes the result of the job ``after`` as its payload.
+    """
 
     id: str
     chute: str
@@ -52,6 +55,8 @@ class NewJob:
     notebook: str | None = None
     cell: int | None = None
     tags: str = "[]"
+    after: str | None = None
+    waits: bool = False
 
 
 @dataclass(frozen=True, slots=True)

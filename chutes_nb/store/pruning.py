@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -37,18 +38,24 @@ SELECT j.id, j.finished_at IS NOT NULL AS is_ended,
        + coalesce((SELECT length(body) FROM checkpoints WHERE job = j.id), 0)
        + (SELECT coalesce(sum(length(body)), 0) FROM partials WHERE job = j.id)
        + (SELECT coalesce(sum(size), 0) FROM files WHERE job = j.id) AS bytes,
-       (SELECT blob FROM results WHERE job = j.id) AS blob
+       (SELECT blob FROM results WHERE job = j.id) AS blob, j.input, j.definition
   FROM jobs j
  ORDER BY coalesce(j.finished_at, 9e99)
 """
+CODES = "SELECT key, code FROM definitions WHERE key IN (SELECT definition FROM jobs)"
 LOG_WEIGHTS = "SELECT job, sum(length(body)) FROM chunks GROUP BY job"
-# Whatever an executor that lives has written, it believes to be there.
+# While a kernel lives that may have made it, the newest of a name can be submitted
+# by that name; one that was superseded only costs its arrays on the disk.
 UNUSED_DEFINITIONS = """
 DELETE FROM definitions
  WHERE key NOT IN (SELECT definition FROM jobs)
-   AND created_at < (SELECT coalesce(min(started_at), :now)
-                       FROM executors WHERE ended_at IS NULL)
    AND created_at < :now - :young
+   AND (created_at < (SELECT coalesce(min(started_at), :now)
+                        FROM executors WHERE ended_at IS NULL)
+        OR EXISTS (SELECT 1 FROM definitions later
+                    WHERE later.chute = definitions.chute
+                      AND later.name = definitions.name
+                      AND later.created_at > definitions.created_at))
 """
 LIVE_WORKERS = """
 SELECT id FROM workers WHERE ended_at IS NULL
@@ -98,6 +105,8 @@ def heavy_jobs(
 ) -> list[str]:
     """Ended jobs, oldest first, without which the others take at most so many bytes.
 
+    Arrays and frames that several jobs were given weigh once, and go with the last.
+
     Parameters
     ----------
     readers : tuple
@@ -105,21 +114,32 @@ def heavy_jobs(
     """
     tx, log_tx = readers
     written = {row[0]: row[1] for row in log_tx.each(LOG_WEIGHTS)}
-    weights: list[tuple[str, int]] = []
+    carried = {row["key"]: _named(row["code"]) for row in tx.each(CODES)}
+    users: Counter[str] = Counter()
+    ended: list[tuple[str, int, set[str]]] = []
     total = 0
     for row in tx.each(WEIGHTS):
         weight = row["bytes"] + written.get(row["id"], 0) + _size(blobs, row["blob"])
         weight += large.weight(row["id"])
         total += weight
+        given = _named(row["input"]) | carried[row["definition"]]
+        users.update(given)
         if row["is_ended"]:
-            weights.append((row["id"], weight))
+            ended.append((row["id"], weight, given))
+    total += sum(_size(blobs, name) for name in users)
     found = []
-    for job, weight in weights:
+    for job, weight, given in ended:
         if total <= keep_bytes:
             break
-        total -= weight
+        users.subtract(given)
+        total -= weight + sum(_size(blobs, name) for name in given if not users[name])
         found.append(job)
     return found
+
+
+def _named(body: bytes) -> set[str]:
+    """Hashes that occur in something: the contents it needs are among them."""
+    return {name.decode() for name in NAME.findall(body)}
 
 
 def _size(blobs: Path, sha256: str | None) -> int:
@@ -161,7 +181,7 @@ def mentioned(tx: Transaction) -> set[str]:
     found: set[str] = set()
     for row in tx.each(MENTIONS):
         body = row[0].encode() if isinstance(row[0], str) else row[0]
-        found.update(name.decode() for name in NAME.findall(body))
+        found |= _named(body)
     return found
 
 

@@ -15,9 +15,22 @@ from .journal import FILE, PARTIAL
 NOTE = """
 UPDATE jobs
    SET progress = coalesce(:progress, progress), stage = coalesce(:stage, stage),
-       log_end = max(log_end, :log_end), rev = :rev
+       log_end = max(log_end, :log_end), rev = :rev,
+       quiet_since = CASE WHEN :quiet_since IS NOT NULL THEN :quiet_since
+                          WHEN :progress IS NOT NULL OR :log_end > log_end THEN NULL
+                          ELSE quiet_since END
  WHERE id = :job AND attempt = :attempt
 """
+# The same stage told twice in a row is one.
+ADD_STAGE = """
+INSERT INTO stages (job, attempt, name, at)
+SELECT :job, :attempt, :name, :at
+ WHERE :name IS NOT (SELECT name FROM stages
+                      WHERE job = :job AND attempt = :attempt
+                      ORDER BY seq DESC LIMIT 1)
+   AND (SELECT count(*) FROM stages WHERE job = :job) < 1000
+"""
+GET_STAGES = "SELECT attempt, name, at FROM stages WHERE job = :job ORDER BY seq"
 ADD_METRIC = """
 INSERT INTO metrics (job, attempt, name, step, value, at)
 VALUES (:job, :attempt, :name, :step, :value, :at)
@@ -52,6 +65,7 @@ ON CONFLICT (job) DO UPDATE
        body = excluded.body, file = excluded.file, at = excluded.at
 """
 GET_CHECKPOINT = "SELECT * FROM checkpoints WHERE job = :job"
+CHECKPOINT_FACTS = ("attempt", "step", "at")
 COPY_CHECKPOINT = """
 INSERT INTO checkpoints (job, attempt, step, kind, body, file, at)
 SELECT :job, 0, step, kind, body, file, at FROM checkpoints WHERE job = :source
@@ -102,11 +116,30 @@ def note(
     progress: Mapping[str, Any] | None = None,
     stage: str | None = None,
     log_end: int = 0,
+    quiet_since: float | None = None,
 ) -> None:
-    """Write how far a job is; what is None stays as it was."""
+    """Write how far a job is; what is None stays as it was.
+
+    Parameters
+    ----------
+    quiet_since : float, optional
+        Since when the attempt is silent for longer than is usual for it, in seconds
+        since 1970; the next output or progress clears it.
+    """
     told = None if progress is None else json.dumps(progress)
-    place = {"job": job, "attempt": attempt, "rev": tx.rev}
+    place = {"job": job, "attempt": attempt, "rev": tx.rev, "quiet_since": quiet_since}
     tx.run(NOTE, place | {"progress": told, "stage": stage, "log_end": log_end})
+
+
+def add_stage(tx: Transaction, job: str, attempt: int, name: str, at: float) -> None:
+    """Write that an attempt has come to a stage."""
+    note(tx, job, attempt, stage=name)
+    tx.run(ADD_STAGE, {"job": job, "attempt": attempt, "name": name, "at": at})
+
+
+def stages(tx: Transaction, job: str) -> list[Row]:
+    """Every stage that a job came to, oldest first: attempt, name, at."""
+    return tx.all(GET_STAGES, {"job": job})
 
 
 def add_metrics(
@@ -194,6 +227,12 @@ def set_checkpoint(
 def checkpoint(tx: Transaction, job: str) -> Row | None:
     """Return the newest checkpoint: kind, and body or file."""
     return tx.one(GET_CHECKPOINT, {"job": job})
+
+
+def checkpoint_facts(tx: Transaction, job: str) -> dict[str, Any] | None:
+    """Say of which attempt and step the newest checkpoint is; None without one."""
+    row = tx.one(GET_CHECKPOINT, {"job": job})
+    return None if row is None else {name: row[name] for name in CHECKPOINT_FACTS}
 
 
 def copy_checkpoint(tx: Transaction, source: str, job: str) -> None:

@@ -36,7 +36,7 @@ def write_tellings(
         if kind == "metric":
             points.append(value)
         elif kind == "stage":
-            runs.note(tx, job, attempt, stage=value)
+            runs.add_stage(tx, job, attempt, value, at)
         elif kind == "state":
             body, exact, file = value
             runs.set_state(tx, job, attempt, body, exact, at, file)

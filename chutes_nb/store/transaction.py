@@ -21,14 +21,20 @@ class Transaction:
     ----------
     facts : list
         What the second witness is told of it once it is committed.
+    ended_too : list of str
+        Jobs that ended because one that they follow did.
+    has_released : bool
+        Whether a job that followed another may start now.
     """
 
-    __slots__ = ("_rev", "connection", "facts")
+    __slots__ = ("_rev", "connection", "ended_too", "facts", "has_released")
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
         self._rev: int | None = None
         self.facts: list[Fact] = []
+        self.ended_too: list[str] = []
+        self.has_released = False
 
     @property
     def rev(self) -> int:

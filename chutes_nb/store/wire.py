@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 from . import holding, jobs, logs, runs
@@ -19,14 +18,16 @@ started_at, finished_at, iif(state = 'retrying', not_before, NULL), NULL, error,
 iif(state IN ('queued', 'retrying') AND {holding.IS_PAUSED},
     'paused' || coalesce('; ' || reason, ''), reason),
 timeout_s, deadline_at, lane, priority, tags, notebook, cell, retry_of,
-cancel_by IS NOT NULL, reported_failure, log_end, rev, executor AS held_by, seq
+cancel_by IS NOT NULL, reported_failure,
+iif(state = 'running', quiet_since, NULL), log_end, rev, executor AS held_by, seq,
+waits
 """
 FIELDS = (
     *("job_id", "name", "chute", "status", "attempt", "max_attempts", "progress"),
     *("stage", "submitted_at", "started_at", "finished_at", "next_attempt_at"),
     *("queue_position", "error", "reason", "timeout_s", "deadline_at", "executor"),
     *("priority", "tags", "notebook", "cell", "retry_of", "cancel_requested"),
-    *("reported_failure", "log_end", "rev"),
+    *("reported_failure", "quiet_since", "log_end", "rev"),
 )
 ONE = f"SELECT {STATUS} FROM jobs WHERE id = :job"
 MOVES_AFTER = """
@@ -66,26 +67,9 @@ SELECT submitted_at
 AHEAD = """
 SELECT count(*) + 1
   FROM jobs
- WHERE executor IS :executor AND state IN ('queued', 'retrying')
+ WHERE executor IS :executor AND state IN ('queued', 'retrying') AND waits = 0
    AND (priority > :priority OR (priority = :priority AND seq < :seq))
 """
-# Only what is asked for is in the statement, so that the index of a state or a name
-# serves; of both, that of the name (the plus keeps the other's from being taken).
-FILTERS = {
-    "name": "name = :name",
-    "status": "state = :status",
-    "chute": "chute = :chute",
-    "tag": "EXISTS (SELECT 1 FROM json_each(tags) WHERE value = :tag)",
-    "text": "(instr(lower(name), :text) OR instr(id, :text))",
-}
-LIST = """
-SELECT {status}
-  FROM jobs
- WHERE {filters}
- ORDER BY seq DESC
- LIMIT :limit
-"""
-LAST_SEQ = 1 << 62
 TAIL_WINDOW_BYTES = 1 << 20  # as far back as a tail looks
 
 
@@ -115,7 +99,7 @@ def status(tx: Transaction, job: str) -> dict[str, Any]:
     if row is None:
         row = jobs.get(tx, job)  # raises, saying which id
     found = status_of(row)
-    if row["state"] == "queued":
+    if row["state"] == "queued" and not row["waits"]:
         place = {name: row[name] for name in ("priority", "seq")}
         place["executor"] = row["held_by"]
         ahead = tx.one(AHEAD, place)
@@ -123,33 +107,10 @@ def status(tx: Transaction, job: str) -> dict[str, Any]:
     return found
 
 
-def listed(
-    tx: Transaction,
-    *,
-    status: str | None = None,
-    name: str | None = None,
-    chute: str | None = None,
-    tag: str | None = None,
-    text: str | None = None,
-    limit: int = 100,
-    before: int | None = None,
-) -> tuple[list[dict[str, Any]], int | None]:
-    """Page of jobs, newest first, and the cursor of the next page."""
-    wanted = {"status": status, "name": name, "chute": chute, "tag": tag}
-    wanted |= {"text": text.lower() if text else None}
-    bounds = {"before": before or LAST_SEQ, "limit": limit}
-    rows = tx.all(page(wanted), wanted | bounds)
-    cursor = rows[-1]["seq"] if len(rows) == limit else None
-    return [status_of(row) for row in rows], cursor
-
-
-def page(wanted: Mapping[str, Any]) -> str:
-    """Statement of a page of jobs, with the filters that are not None."""
-    filters = [clause for name, clause in FILTERS.items() if wanted[name] is not None]
-    if wanted["name"] is not None and wanted["status"] is not None:
-        filters[1] = f"+{filters[1]}"
-    where = "\n   AND ".join(["seq < :before", *filters])
-    return LIST.format(status=STATUS, filters=where)
+def some(tx: Transaction, ids: list[str]) -> dict[str, dict[str, Any]]:
+    """StatusInfo of jobs by their ids, as far as they are there."""
+    rows = tx.all(MOVED, {"ids": json.dumps(ids)})
+    return {row["id"]: status_of(row) for row in rows}
 
 
 def revision(tx: Transaction) -> int:
@@ -222,8 +183,14 @@ def move_of(row: Row) -> dict[str, Any]:
     }
 
 
-def detail(tx: Transaction, job: str) -> dict[str, Any]:
-    """Everything a card shows of a job except its log."""
+def detail(tx: Transaction, job: str, most_points: int | None = None) -> dict[str, Any]:
+    """Everything a card shows of a job except its log.
+
+    Parameters
+    ----------
+    most_points : int, optional
+        Most points of one metric, at least 2; no curve is wider than a page.
+    """
     row = jobs.get(tx, job)
     definition = tx.one(jobs.GET_DEFINITION, {"key": row["definition"]})
     assert definition is not None  # held by a foreign key
@@ -236,10 +203,23 @@ def detail(tx: Transaction, job: str) -> dict[str, Any]:
         "source": definition["source"],
         "source_first_line": definition["first_line"],
         "state": {} if state is None else json.loads(state["body"]),
-        "metrics": runs.metrics(tx, job),
+        "metrics": {
+            name: thinned(points, most_points)
+            for name, points in runs.metrics(tx, job).items()
+        },
+        "stages": [dict(found) for found in runs.stages(tx, job)],
+        "checkpoint": runs.checkpoint_facts(tx, job),
         "files": [_file(found) for found in runs.files(tx, job)],
         "result": _result(tx.one(jobs.RESULT, {"job": job})),
     }
+
+
+def thinned(points: list[Any], keep: int | None) -> list[Any]:
+    """Drop points evenly; both ends stay."""
+    if keep is None or len(points) <= keep:
+        return points
+    step = (len(points) - 1) / (keep - 1)
+    return [points[round(i * step)] for i in range(keep)]
 
 
 def _attempt(row: Row) -> dict[str, Any]:

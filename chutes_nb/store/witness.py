@@ -15,7 +15,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ..states import ENDED, State
-from . import fleet, holding, jobs, runs
+from . import fleet, following, holding, jobs, runs
 from .db import Transaction
 from .journal import (
     ATTEMPT,
@@ -32,6 +32,7 @@ from .journal import (
     JOB,
     PARTIAL,
     PAUSE,
+    RELEASED,
     WORKER,
     WORKER_GONE,
     Fact,
@@ -46,7 +47,7 @@ UPDATE jobs
  WHERE id = :job AND attempt < :attempt AND state IN ('queued', 'retrying')
 RETURNING id
 """
-ABOUT_JOBS = {JOB, ATTEMPT, END, END_WAITING, DELETED, PARTIAL, FILE}
+ABOUT_JOBS = {JOB, ATTEMPT, END, END_WAITING, DELETED, PARTIAL, FILE, RELEASED}
 STANDS = "SELECT id, attempt, state FROM jobs"
 HAS_PARTIAL = """
 SELECT 1 FROM partials WHERE job = :job AND attempt = :attempt AND at = :at
@@ -166,6 +167,11 @@ def _pause(tx: Transaction, values: Sequence[Any]) -> None:
     holding.set_pause(tx, *values)
 
 
+def _released(tx: Transaction, values: Sequence[Any]) -> bool:
+    place = dict(zip(("job", "input", "inputs"), values, strict=True))
+    return bool(tx.run(following.RELEASE, place | {"rev": tx.rev}))
+
+
 def _worker_of_nobody(tx: Transaction, worker: str) -> None:
     _executor_of_nobody(tx, worker)
     facts = [worker, worker, f"/gone/{worker}", f"/gone/{worker}", "", 0.0]
@@ -256,6 +262,7 @@ _PLAYERS: dict[str, Callable[[Transaction, Sequence[Any]], bool | None]] = {
     EXECUTOR: _executor,
     EXECUTOR_REOPENED: _row(fleet.REOPEN, "id"),
     PAUSE: _pause,
+    RELEASED: _released,
     EXECUTOR_GONE: _row(fleet.END_EXECUTOR, "id now"),
     INHERITED: _inherited,
     WORKER: _row(fleet.ADD_WORKER, WORKER_FIELDS),

@@ -139,7 +139,7 @@ def _plain(value: Any) -> Any:
         # A longdouble's item() is a longdouble again.
         simple = value.item()
         return value if type(simple) is type(value) else simple
-    torch: Any = sys.modules.get("torch")
+    torch = sys.modules.get("torch")
     tensor: Any = getattr(torch, "Tensor", None)
     if tensor is not None and isinstance(value, tensor):
         return value.tolist() if value.numel() <= ITEMS else value

@@ -49,6 +49,7 @@ class Alone:
         if found is None:
             return False
         record(self._store, self._task.job, self._task.attempt, self._capture, found)
+        self._capture.kept(found.start + len(found.body))
         return True
 
     def tell(self, tellings: list[Telling]) -> None:
@@ -92,6 +93,7 @@ class Alone:
 
     def finish(self, outcome: Outcome, asked: Ending | None) -> None:
         """Bring the rest of the output in and record the end."""
+        self._capture.end()
         while self.look():
             pass
         rest = self._capture.rest(time.monotonic())
@@ -155,5 +157,13 @@ def _record(store: Store, job: str, attempt: int, look: Look) -> None:
     with store.writing_logs() as tx:
         end = logs.add(tx, job, attempt, look.start, look.body)
     with store.writing() as tx:
-        runs.note(tx, job, attempt, progress=look.progress, log_end=end)
+        quiet_since = None if look.quiet_s is None else time.time() - look.quiet_s
+        runs.note(
+            tx,
+            job,
+            attempt,
+            progress=look.progress,
+            log_end=end,
+            quiet_since=quiet_since,
+        )
         runs.add_metrics(tx, job, attempt, look.points, time.time())

@@ -66,23 +66,27 @@ class Loaded:
         }
         self._code, self._setup, self._chutes = code, setup, chutes
         self._function: Any = None
+        self.is_ready = False  # whether it has been loaded once
         self.setup: dict[str, Any] = {}
         self.chute: ChuteProxy | None = None
         self.runs = 0
 
-    @property
-    def is_ready(self) -> bool:
-        """Whether the function has been loaded."""
-        return self._function is not None
-
     def function(self, store: Store) -> Any:
-        """Give the function; loads it and runs the chute's hooks the first time."""
-        if self._function is None:
+        """Give the function; loads it where needed, the first time with its chute."""
+        if not self.is_ready:
             show_sources(self.sources)
             self.setup = load_value(self._setup, ChuteProxy({}), store.blobs)
-            self.chute = chute = self._chute(store)
-            self._function = load(self._code, chute, store.blobs)
+            sys.path[:] = self.setup["path"]  # hooks import from it as bodies do
+            self.chute = self._chute(store)
+        if self._function is None:
+            self._function = load(self._code, self.chute, store.blobs)
+        self.is_ready = True
         return self._function
+
+    def let_go(self) -> None:
+        """Let go of values that the run may have changed: the next has its own."""
+        if self.setup.get("has_mutable"):
+            self._function = None
 
     def _chute(self, store: Store) -> ChuteProxy:
         """Give the chute with its values as submitted and what its hooks set."""
@@ -149,6 +153,7 @@ class Attempt:
             self._fail(outcome, error)
         finally:
             enter(None)
+            self.loaded.let_go()
         if outcome.end != "ok":
             outcome.files = self._files_of_failed()
         if self.state is not None:
@@ -208,9 +213,10 @@ class Attempt:
 
     def _arguments(self, function: Any, setup: dict[str, Any]) -> dict[str, Any]:
         task = self.task
+        if task.input_kind == "pickle":  # it may have buffers in files
+            return dict(load_value(task.input, self.loaded.chute, self.store.blobs))
         if task.input_kind != PAYLOAD:
-            arguments: dict[str, Any] = decode(task.input_kind, task.input)
-            return arguments
+            return dict(decode(task.input_kind, task.input))
         try:
             return bound_payload(task.input, function, setup, self.store.blobs)
         except (BindingError, ValidationFailed):

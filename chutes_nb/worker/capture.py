@@ -16,28 +16,47 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from ..reading import Metric, Pace, ProgressRead, Reader, Reading, Thinner
+from ..reading import (
+    Metric,
+    Pace,
+    ProgressRead,
+    Reader,
+    Reading,
+    Silence,
+    Thinner,
+)
 from ..store.logs import HEAD_BYTES, TAIL_BYTES
 
 LOOK_BYTES = 1 << 20
+# Of a flood the head is kept and the tail; less is taken of what lies between.
+FLOOD_BYTES = 256 << 10
+FREE_BYTES = 1 << 20
 POLL_S = 0.05
 WORTH_TELLING_S = 1.0  # nobody waits for what is over by then
 
 
 @dataclass(slots=True)
 class Look:
-    """What one look found: bytes from ``start`` on, and what they tell."""
+    """What one look found: bytes from ``start`` on, and what they tell.
+
+    Attributes
+    ----------
+    quiet_s : float or None
+        For how many seconds the attempt has been silent, where that is unusual; told
+        once for each silence.
+    """
 
     start: int
     body: bytes
     progress: dict[str, Any] | None = None
     metrics: list[Metric] = field(default_factory=list)
     has_more: bool = False
+    quiet_s: float | None = None
 
     @property
     def tells(self) -> bool:
-        """Whether something was read from the bytes."""
-        return bool(self.metrics) or self.progress is not None
+        """Whether there is something to write beside the bytes."""
+        return bool(self.metrics or self.progress is not None or self.quiet_s)
 
     @property
     def points(self) -> list[tuple[str, float | None, float]]:
@@ -79,7 +98,11 @@ class Capture:
         self._read: ProgressRead | None = None
         self._is_told = False
         self._is_at_rest = True
+        self._silence = Silence()
         self._fd: int | None = None
+        self.is_flooded = self._is_last = False
+        self._kept = self._freed = 0
+        self._let_go = self._middle = HEAD_BYTES
 
     @cached_property
     def _thinner(self) -> Thinner:
@@ -105,12 +128,16 @@ class Capture:
         """
         body, size = self._next()
         if not body and self._is_at_rest:
-            return self._foretold(now) if self._is_new else None
+            if self._is_new:
+                return self._foretold(now)
+            quiet_s = self._silence.noticed(now)
+            return None if quiet_s is None else Look(self.offset, b"", quiet_s=quiet_s)
         self._is_at_rest = not body
         start = self.offset
         self.offset += len(body)
         if body:
             self.last_output_at = now
+            self._silence.broken(now)
         look = Look(start, body, has_more=self.offset < size)
         # Nothing new says as well that the last line is whole as it stands.
         self._read_into(look, self._reader.feed(body), now)
@@ -143,6 +170,7 @@ class Capture:
     def told(self, now: float, value: dict[str, Any]) -> dict[str, Any]:
         """Take progress that the job tells by itself; text is not asked any more."""
         self._is_told, self._is_new = True, False
+        self._silence.broken(now)
         done, total = value.get("done"), value.get("total")
         fraction = None
         if done is not None and total:
@@ -175,11 +203,48 @@ class Capture:
         size = os.fstat(self._fd).st_size
         if size <= self.offset:
             return b"", size
-        if size - self.offset > TAIL_BYTES and self.offset >= HEAD_BYTES:
-            self.offset = size - TAIL_BYTES  # a flood: the middle is let go unread
-        if self.offset > HEAD_BYTES:
-            _free(self._fd, HEAD_BYTES, self.offset - HEAD_BYTES)
-        return os.pread(self._fd, LOOK_BYTES, self.offset), size
+        self._let_middle_go(size)
+        bite = LOOK_BYTES
+        if self.offset < HEAD_BYTES:
+            bite = min(bite, HEAD_BYTES - self.offset)  # what follows may be a hole
+        elif not self._is_last and size - self.offset > FLOOD_BYTES:
+            bite = FLOOD_BYTES  # most of it would be written for nothing
+        self._free()
+        return os.pread(self._fd, bite, self.offset), size
+
+    def _let_middle_go(self, size: int) -> None:
+        """Pass over what is neither head nor tail, unread."""
+        self.is_flooded = size - max(self.offset, HEAD_BYTES) > TAIL_BYTES
+        if self.is_flooded:
+            self._let_go = size - TAIL_BYTES
+        if self._let_go > self.offset >= HEAD_BYTES:
+            self.offset = self._let_go
+            self._reader.skip()
+
+    def trim(self) -> None:
+        """Give the disk back what a flood has brought since the last look."""
+        if self._fd is not None and self.is_flooded:
+            self._let_middle_go(os.fstat(self._fd).st_size)
+            self._free()
+
+    def kept(self, end: int) -> None:
+        """Take note that the log store has the output up to here: it was committed."""
+        self._kept = max(self._kept, end)
+
+    def end(self) -> None:
+        """Take note that the attempt is over: what is left is read in large pieces."""
+        self._is_last = True
+
+    def _free(self) -> None:
+        """Give the disk back what is in the log store, and what is let go."""
+        self._freed = self._freed_between(self._freed, self._kept)
+        self._middle = self._freed_between(self._middle, self._let_go)
+
+    def _freed_between(self, start: int, stop: int) -> int:
+        if self._fd is None or stop - start < FREE_BYTES:
+            return start
+        _punch(self._fd, start, stop - start)
+        return stop
 
     @property
     def is_open(self) -> bool:
@@ -197,8 +262,8 @@ _FALLOC_FL_KEEP_SIZE = 0x01
 _FALLOC_FL_PUNCH_HOLE = 0x02
 
 
-def _free(fd: int, start: int, length: int) -> None:
-    """Give the disk back what is in the log store, without moving what follows.
+def _punch(fd: int, start: int, length: int) -> None:
+    """Give the disk back a part of a file, without moving what follows.
 
     Punches a hole (fallocate(2), Linux); elsewhere the file keeps its size until
     the attempt ends.

@@ -7,6 +7,7 @@ from types import FunctionType
 from typing import Any
 
 from .. import payloads
+from ..files_in import take_in
 from ..loading import load_value
 
 
@@ -31,4 +32,8 @@ def bound_payload(
         if packed is None
         else load_value(packed, None, blobs)
     )
-    return bind(signature, payloads.read(body, blobs))
+    arguments = bind(signature, payloads.read(body, blobs))
+    for name, kind in uploads.items():
+        if name in arguments:  # a result may be a path or bytes, not yet a file of ours
+            arguments[name] = take_in(arguments[name], kind, blobs, parameter=name)
+    return arguments

@@ -14,6 +14,7 @@ from ..paths import PRIVATE_FILE, private_dir
 from ..policy import Ending
 from .asking import leave_note
 from .frames import Task
+from .imports import LocalImports
 
 JOB_VARIABLE = "CHUTES_JOB"
 ATTEMPT_VARIABLE = "CHUTES_ATTEMPT"
@@ -46,6 +47,7 @@ class Place:
         self._entered: dict[bytes, bytes] = {}
         self._streams = {name: getattr(sys, name) for name in STREAMS}
         self.harm: str | None = None  # why no other attempt should run here
+        self._imports = LocalImports()
         self._make()
 
     @property
@@ -81,6 +83,7 @@ class Place:
         path : list of str
             ``sys.path`` of the kernel that defined the job.
         """
+        self._imports.forget()
         output = task.output
         if output != self._output:
             fd = os.open(output, os.O_CREAT | os.O_APPEND | os.O_WRONLY, PRIVATE_FILE)
@@ -105,6 +108,7 @@ class Place:
         os.chdir(self._folders[0])
         if path:
             sys.path[:] = path
+        self._imports.begin(notebook_dir)
 
     def _restore_environ(self) -> None:
         if _raw_environ() == self._entered:

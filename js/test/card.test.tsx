@@ -7,7 +7,7 @@ import type { Detail, StatusInfo } from "../src/core/types";
 import { LiveCard } from "../src/ui/LiveCard";
 import { batch, detailOf, HandTransport, sample } from "./samples";
 
-const ALL: CommandName[] = ["cancel", "retry", "retry_current", "extend"];
+const ALL: CommandName[] = ["cancel", "retry", "retry_current", "extend", "delete"];
 let root: HTMLElement;
 let transport: HandTransport;
 
@@ -79,6 +79,14 @@ describe("the card of a running job", () => {
     await act(async () => answered(true));
   });
 
+  it("says when nobody tells any more what it does, and when they do again", () => {
+    show(lately(sample("train_model")));
+    act(() => transport.deliver({ type: "link", link: "lost" }));
+    expect(text(".chutes-notice")).toContain("Not connected");
+    act(() => transport.deliver({ type: "link", link: "open" }));
+    expect(text(".chutes-notice")).toBe("");
+  });
+
   it("offers no command that nobody answers", () => {
     show(lately(sample("train_model")), {}, []);
     expect(button("Cancel")).toBeUndefined();
@@ -131,6 +139,94 @@ describe("the card of a running job", () => {
     click("Give it 20 s more");
     await settled();
     expect(transport.commands).toEqual([[job.job_id, "extend", { seconds: 20 }]]);
+  });
+});
+
+describe("what can be done", () => {
+  const menu = () => {
+    act(() => root.querySelector<HTMLElement>("[aria-haspopup=menu]")?.click());
+    return [...root.querySelectorAll<HTMLElement>("[role=menuitem]")];
+  };
+  const CHECKPOINT = { attempt: 2, step: 30, at: 1 };
+
+  it("resumes where there is a checkpoint, and also starts over", async () => {
+    show(sample("process_pipeline"), { checkpoint: CHECKPOINT });
+    expect(button("Resume")?.title).toBe("From its checkpoint at step 30");
+    click("Resume");
+    await settled();
+    click("Retry");
+    await settled();
+    expect(transport.commands.map(([, name, args]) => [name, args])).toEqual([
+      ["retry", { resume: true }],
+      ["retry", { resume: false }],
+    ]);
+  });
+
+  it("deletes after it has asked, and says so", async () => {
+    const job = sample("process_pipeline");
+    show(job);
+    const last = menu().at(-1);
+    expect(last?.textContent).toBe("Delete …");
+    act(() => last?.click());
+    expect(transport.commands).toEqual([]);
+    click("Yes, delete");
+    await settled();
+    expect(transport.commands).toEqual([[job.job_id, "delete", undefined]]);
+    expect(text(".chutes-notice")).toContain("Deleted from the store");
+    expect(button("Retry")).toBeUndefined();
+  });
+
+  it("offers to copy, and what its place adds", () => {
+    show(sample("process_pipeline"));
+    const labels = menu().map((item) => item.textContent);
+    expect(labels).toEqual(["Copy id", "Copy as Python", "Copy as curl", "Delete …"]);
+  });
+
+  it("marks an unusual silence", () => {
+    const quiet_since = Date.now() / 1000 - 125;
+    show({ ...lately(sample("train_model")), quiet_since });
+    expect(text('[data-state="quiet"]')).toBe("quiet for 2 min");
+  });
+
+  it("marks the failing line in the code as it was submitted", () => {
+    const job = sample("process_pipeline");
+    const source = (job.error?.source ?? []).map(([, line]) => line).join("\n");
+    const source_first_line = job.error?.source[0]?.[0] ?? 1;
+    show(job, { source, source_first_line });
+    act(() =>
+      [...root.querySelectorAll<HTMLElement>("[role=tab]")]
+        .find((tab) => tab.textContent === "Inputs")
+        ?.click(),
+    );
+    expect(text("[data-marked]")).toContain('float(row["price"])');
+  });
+
+  it("tells the stages with how long each took", () => {
+    const job = lately(sample("train_model"));
+    const at = job.submitted_at;
+    const attempt = {
+      number: 2,
+      started_at: at,
+      finished_at: null,
+      status: "running" as const,
+      error: null,
+      reason: null,
+    };
+    show(job, {
+      attempts: [attempt],
+      stages: [
+        { attempt: 2, name: "load", at },
+        { attempt: 2, name: "fit", at: at + 4 },
+      ],
+    });
+    act(() =>
+      [...root.querySelectorAll<HTMLElement>("[role=tab]")]
+        .find((tab) => tab.textContent?.startsWith("Attempts"))
+        ?.click(),
+    );
+    const stages = [...root.querySelectorAll("[aria-label=Stages] li")];
+    expect(stages.map((li) => li.firstChild?.textContent)).toEqual(["load", "fit"]);
+    expect(stages[0]?.textContent).toContain("4.0 s");
   });
 });
 

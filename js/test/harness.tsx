@@ -1,8 +1,11 @@
 /** Cards in every state, to be looked at: `npm run harness`, then test/harness.html. */
 import { render } from "preact";
+import { JobsList } from "../src/core/list";
 import { JobSource } from "../src/core/source";
 import type { Detail, MimeBundle } from "../src/core/types";
 import { LiveCard } from "../src/ui/LiveCard";
+import { LiveList } from "../src/ui/LiveList";
+import { RESULTS, shelf } from "./bigger";
 import { batch, CHANGES, detailOf, HandTransport, sample } from "./samples";
 
 const transport = new HandTransport();
@@ -30,11 +33,17 @@ const details: [string, Partial<Detail>][] = [
     {
       metrics: {
         Loss: loss,
+        val_loss: loss.map(([step, value]) => [step, value * 1.2 + 0.02]),
         accuracy: loss.map(([step, value]) => [step, 1 - value / 2]),
       },
+      stages: [
+        { attempt: 2, name: "load", at: NOW - 79 },
+        { attempt: 2, name: "train", at: NOW - 60 },
+      ],
       state: { training_state: { epoch: 31, best: 0.2067, history: [1, 2, 3] } },
       files: [
         { n: 1, name: "model.pt", size: 1_400_000, type: null, sha256: "a1b2c3d4e5" },
+        { n: 2, name: "rows.csv", size: 30, type: "text/csv", sha256: "0fb2c3d4e5" },
       ],
       inputs: { epochs: 50, learning_rate: 0.001, name: "resnet" },
       source:
@@ -80,41 +89,35 @@ transport.deliver({
   job_id: train.job_id,
   log: batch(`${lines.join("\n")}\n`, { attempt: 2 }),
 });
-const table = sample("analyze_text", { job_id: "table", name: "score_rows", rev: 1 });
-source.seed({ ...table, reported_failure: false }, ["one line"]);
-const rows = Array.from({ length: 12 }, (_, i) => [
-  i,
-  `row ${i}`,
-  i % 4 !== 0,
-  Math.sqrt(i),
-]);
-transport.deliver({
-  type: "detail",
-  now: NOW,
-  job_id: "table",
-  detail: bundle({
-    "application/vnd.chutes.table+json": {
-      columns: [
-        { name: "id", type: "number" },
-        { name: "name", type: "text" },
-        { name: "success", type: "boolean" },
-        { name: "score", type: "number" },
-      ],
-      rows,
-      total_rows: 1200,
-    },
-  }),
-});
+for (const [name, view] of RESULTS) {
+  const job = sample("analyze_text", { job_id: name, name, rev: 1 });
+  source.seed({ ...job, reported_failure: false }, ["one line"]);
+  const detail = bundle(view);
+  transport.deliver({ type: "detail", now: NOW, job_id: name, detail });
+}
 
-const commands = ["cancel", "retry", "retry_current", "extend"] as const;
-const jobs = [...CHANGES.jobs.map((job) => job.job_id), "table"];
+const commands = ["cancel", "retry", "retry_current", "extend", "delete"] as const;
+const jobs = [
+  ...CHANGES.jobs.map((job) => job.job_id),
+  ...RESULTS.map(([name]) => name),
+];
 const app = document.getElementById("app");
+const list = new JobsList(shelf(2000, Date.now() / 1000));
+list.start();
 if (app) {
   render(
-    jobs.map((id) => (
-      <LiveCard key={id} source={source} jobId={id} commands={commands} />
-    )),
+    <>
+      {jobs.map((id) => (
+        <LiveCard key={id} source={source} jobId={id} commands={commands} />
+      ))}
+      <div id="list">
+        <LiveList list={list} onOpen={() => {}} />
+      </div>
+    </>,
     app,
   );
 }
+transport.files.set(2, new Blob(["a,b\n1,x\n2,y\n"]));
+if (location.search.includes("dark"))
+  document.documentElement.setAttribute("theme", "dark");
 Object.assign(globalThis, { transport });

@@ -22,6 +22,7 @@ afterEach(() => {
 async function show(jobs: StatusInfo[], link: Link = "open") {
   const transport: ListTransport = {
     page: async (): Promise<Page> => ({ jobs, next: null, counts: { running: 2 } }),
+    command: async () => true,
     watch: (_, onLink) => {
       onLink(link);
       return () => {};
@@ -47,8 +48,8 @@ describe("the list of jobs", () => {
   it("says of each job what it does, how far it is and where it came from", async () => {
     await show(CHANGES.jobs);
     const at = CHANGES.jobs.findIndex((job) => job.name === "train_model");
-    const [state, name, how, , left, from] = cells(at);
-    expect([state, name]).toEqual(["running", "train_modelattempt 2 of 3"]);
+    const [, state, name, how, , left, from] = cells(at);
+    expect([state, name]).toEqual(["running", "train_modelattempt 2 of 3gpu"]);
     expect([how, left, from]).toEqual(["62 %", "1:20", "train.ipynb [12]"]);
     expect(rows()).toHaveLength(CHANGES.jobs.length);
   });
@@ -77,7 +78,7 @@ describe("the list of jobs", () => {
   it("shows a hostile name as text", async () => {
     await show([sample("train_model", { name: "<img src=x onerror=alert(1)>" })]);
     expect(root.querySelector("img")).toBeNull();
-    expect(cells(0)[1]).toContain("<img src=x");
+    expect(cells(0)[2]).toContain("<img src=x");
   });
 
   it("draws only the rows in sight", async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { plain } from "../src/core/ansi";
+import { parse, plain } from "../src/core/ansi";
 import { LogBuffer, MAX_LINES } from "../src/core/log";
+import { marked } from "../src/core/marking";
 import { batch } from "./samples";
 
 const shown = (log: LogBuffer) =>
@@ -73,6 +74,46 @@ describe("LogBuffer", () => {
 
   it("cuts a line that no browser could lay out", () => {
     expect(written("y".repeat(1_000_000)).line(0).text.length).toBeLessThan(6_000);
+  });
+
+  it("counts every line, also those it let go of and never our own", () => {
+    const log = written("one\n", "x\n".repeat(2 * MAX_LINES), "\rlast");
+    expect(log.total).toBe(2 * MAX_LINES + 2);
+    log.append(batch("after\n", { offset: log.next + 500, skipped: 500 }));
+    expect(log.total).toBe(2 * MAX_LINES + 3);
+    expect(log.missing).toBe(500);
+  });
+
+  it("pours a flood as it plays it: the same lines either way", () => {
+    const text = "a\nbb\n\nccc\n";
+    const poured = written("start ", text, text, "end");
+    const played = new LogBuffer();
+    for (const letter of `start ${text}${text}end`) {
+      played.append(batch(letter, { offset: played.next }));
+    }
+    expect(shown(poured)).toEqual(shown(played));
+    expect(poured.total).toBe(played.total);
+  });
+
+  it("finds lines by a part, whatever its case and colour", () => {
+    const log = written("alpha\nBeta \x1b[31mred\x1b[0m\nbeta blue\n");
+    expect(log.find("beta")).toEqual([1, 2]);
+    expect(log.find("beta red")).toEqual([1]);
+    expect(log.find("")).toEqual([]);
+    expect(log.text()).toBe("alpha\nBeta red\nbeta blue\n");
+  });
+
+  it("marks what was found across colours", () => {
+    const { segments } = parse("a re\x1b[31md re\x1b[0md");
+    const cut = marked(segments, "red").map(({ text, isFound }) => [text, isFound]);
+    expect(cut).toEqual([
+      ["a ", false],
+      ["re", true],
+      ["d", true],
+      [" ", false],
+      ["re", true],
+      ["d", true],
+    ]);
   });
 
   it("takes 18 MB in batches in well under a second", () => {

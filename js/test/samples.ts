@@ -27,6 +27,8 @@ export function detailOf(job: StatusInfo, over: Partial<Detail> = {}): Detail {
     source_first_line: 1,
     state: {},
     metrics: {},
+    stages: [],
+    checkpoint: null,
     files: [],
     result: null,
     ...over,
@@ -37,6 +39,8 @@ export function detailOf(job: StatusInfo, over: Partial<Detail> = {}): Detail {
 export class HandTransport implements Transport {
   attached: [string, number | null, number | null][] = [];
   commands: [string, string, object | undefined][] = [];
+  address: string | null = null;
+  files = new Map<number, Blob>();
   answer: () => Promise<Json> = () => Promise.resolve(true);
   #takers = new Set<(message: Message) => void>();
 
@@ -50,6 +54,14 @@ export class HandTransport implements Transport {
   command(jobId: string, name: string, args?: object): Promise<Json> {
     this.commands.push([jobId, name, args]);
     return this.answer();
+  }
+  link(): string | null {
+    return null;
+  }
+  async file(_jobId: string, n: number): Promise<Blob> {
+    const found = this.files.get(n);
+    if (!found) throw new Error(`there is no file ${n}`);
+    return found;
   }
   deliver(message: Message): void {
     for (const take of this.#takers) take(message);

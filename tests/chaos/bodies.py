@@ -179,6 +179,18 @@ def late(run: Any, ledger: str, n: int) -> Any:
     return expected("late", n)
 
 
+def leads(run: Any, ledger: str, n: int) -> Any:
+    tick(run, ledger, 1 + n % 3)
+    if n % 4 == 0:
+        raise ValueError("its follower will be cancelled")
+    return expected("leads", n)
+
+
+def follows(run: Any, ledger: str, n: int) -> Any:
+    tick(run, ledger, 1)
+    return expected("follows", n)
+
+
 def lonely(run: Any, ledger: str, n: int) -> Any:
     tick(run, ledger, 2)
     return expected("lonely", n)

@@ -31,17 +31,18 @@ def write(*words: object) -> None:
     os.write(1, (" ".join(str(word) for word in words) + "\n").encode())
 
 
-def functions(chute: Chute) -> dict[str, JobFunction]:
+def functions(chute: Chute, ledger: str) -> dict[str, JobFunction]:
     """A job function a kind; each body gets its run's context and tells the ledger."""
     return {
-        name: chute.job(**kind.options)(wrapped(name)) for name, kind in KINDS.items()
+        name: chute.job(**kind.options)(wrapped(name, ledger))
+        for name, kind in KINDS.items()
     }
 
 
-def wrapped(name: str) -> Any:
+def wrapped(name: str, ledger: str) -> Any:
     body = getattr(bodies, name)
 
-    def run(self: Any, ledger: str, n: int) -> Any:
+    def run(self: Any, n: int) -> Any:
         bodies.note(self, ledger, "start", name)
         try:
             value = body(self, ledger, n)
@@ -69,7 +70,7 @@ class Driver:
     def __init__(self, config: dict[str, Any]) -> None:
         self.config = config
         self.dice = random.Random(config["seed"])
-        self.functions = functions(Chute(username="me", name="storm"))
+        self.functions = functions(Chute(username="me", name="storm"), config["ledger"])
         self.n = config["first"]
         self.known: list[str] = []
         self.is_quiet = False
@@ -111,9 +112,14 @@ class Driver:
         kinds = self.config["kinds"]
         (name,) = self.dice.choices(list(kinds), list(kinds.values()))
         self.n += 1
-        job = self.functions[name].submit(ledger=self.config["ledger"], n=self.n)
+        job = self.functions[name].submit(n=self.n)
         write("ack", job.id, name, self.n)
         self.known.append(job.id)
+        if name == "leads":
+            with contextlib.suppress(errors.JobNotFound):  # it may be forgotten
+                after = job.then(self.functions["follows"])
+                write("ack", after.id, "follows", self.n)
+                self.known.append(after.id)
 
     def cancel(self, job: str) -> None:
         write("cancel", job, self.store.request_cancel(job, by="the storm"))

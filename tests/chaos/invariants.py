@@ -148,6 +148,20 @@ INVARIANTS = {
                AND e.attempt < l.attempt
          WHERE l.word = 'restored' GROUP BY l.job, l.attempt
         HAVING CAST(l.fact AS INT) < max(CAST(e.fact AS INT))""",
+    "I21 a job waits for one that has ended, or is gone": """
+        SELECT j.id, coalesce(p.state, 'gone') FROM s.jobs j
+          LEFT JOIN s.jobs p ON p.id = j.after
+         WHERE j.waits = 1 AND (p.id IS NULL OR p.finished_at IS NOT NULL)""",
+    "I21 a job began before the one it follows had completed": """
+        SELECT a.job, p.state || ' ' || p.id FROM s.attempts a
+          JOIN s.jobs j ON j.id = a.job JOIN s.jobs p ON p.id = j.after
+         WHERE a.started_at < coalesce(p.finished_at, 9e18) - 0.001
+            OR p.state <> 'completed'""",
+    "I21 a job outlived the bad end of the one it follows": """
+        SELECT j.id, j.state || ' after ' || p.state FROM s.jobs j
+          JOIN s.jobs p ON p.id = j.after
+         WHERE p.finished_at IS NOT NULL AND p.state <> 'completed'
+           AND j.state <> 'cancelled'""",
     "I20 timed out before the time was up": """
         SELECT a.job, round(a.finished_at - l.wall, 3) || ' of ' || j.timeout_s || ' s'
           FROM s.attempts a JOIN s.jobs j ON j.id = a.job

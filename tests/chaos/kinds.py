@@ -54,6 +54,8 @@ KINDS = {
     "late": kind("completed timeout", 3, deadline=0.8, retry=1),
     "slow_hang": kind("timeout", 0, timeout=4.0),
     "slow_once": kind("completed failed", 0, retry=1),
+    "leads": kind("completed failed", 4, retry=1),
+    "follows": kind("completed failed", 0, retry=1),
     "lonely": kind("completed", 3, concurrency=1, retry=1),
     "holds_token": kind("completed", 3, resources={"gpu": 1}, retry=1),
 }
@@ -62,6 +64,8 @@ ALONE = ("lonely", "holds_token")  # never two of the kind at once
 
 def expected(name: str, n: int) -> Any:
     """What a completed job of this kind has returned, as JSON has it."""
+    if name == "leads":
+        return {"n": n}
     return {"kind": name, "n": n, "double": 2 * n}
 
 

@@ -278,6 +278,26 @@ MUTANTS = [
         ),
     ),
     mutant(
+        "the followers of a job are forgotten",
+        "I21",
+        calm("leads"),
+        (
+            "store/jobs.py",
+            "    if verdict.state.is_ended:\n        _settle_followers(tx, job, now)\n",
+            "",
+        ),
+    ),
+    mutant(
+        "a follower does not wait",
+        "I21",
+        calm("leads"),
+        (
+            "store/jobs.py",
+            "                 AND waits = 0 AND not_before",
+            "AND not_before",
+        ),
+    ),
+    mutant(
         "the checksum is of something else",
         "I7",
         calm("quick"),

@@ -44,6 +44,8 @@ LOOKS = [
     ("events?since=many", 400),
     ("jobs/{done}/files/7", 404),
     ("jobs/{done}/files/99999999999999999999", 404),
+    ("jobs/{done}/files/one", 404),
+    ("jobs/{done}/files/%C2%B2", 404),
     ("nowhere", 404),
 ]
 
@@ -201,3 +203,18 @@ def test_figures_are_told(server, ids):
     answer = server.client.get("metrics")
     assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
     assert 'chutes_jobs{state="running"} 1' in answer.text.splitlines()
+
+
+def test_a_page_of_jobs_has_their_attempts_where_they_are_asked_for(server, ids):
+    page = server.json("jobs", limit=1000, attempts=1)
+    assert page["attempts"][ids["failed"]][0]["status"] == "failed"
+    assert ids["queued"] not in page["attempts"]
+    assert "attempts" not in server.json("jobs")
+
+
+def test_jobs_come_in_the_order_that_was_asked_for(server, ids):
+    oldest = server.json("jobs", order="oldest")["jobs"]
+    newest = server.json("jobs", order="newest")["jobs"]
+    assert [job["job_id"] for job in oldest] == [job["job_id"] for job in newest][::-1]
+    assert server.client.get("jobs?order=random").status_code == 400
+    assert server.json("jobs", notebook="nowhere.ipynb")["jobs"] == []

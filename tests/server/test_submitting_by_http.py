@@ -10,7 +10,7 @@ import pytest
 from chutes_nb.states import State
 from chutes_nb.store import jobs
 from filled import OPTIONS, WORK
-from rows import bring
+from rows import NOW, bring
 
 
 def post(server, path="jobs/work", status=202, **how):
@@ -173,6 +173,27 @@ def test_an_ended_job_runs_again_with_its_code_and_input(server, ids):
     status = server.json(f"jobs/{answer.json()['job_id']}/status")
     assert status["retry_of"] == ids["failed"]
     assert server.client.post(f"jobs/{ids['running']}/retry").status_code == 409
+
+
+def test_an_ended_job_runs_again_with_the_code_of_now(server, ids):
+    edited = replace(
+        WORK,
+        key="d1-edited",
+        created_at=NOW + 9,
+        source="edited\n",
+        options=json.dumps(OPTIONS | {"timeout_s": 7.0}),
+    )
+    old = server.store().detail(ids["failed"])
+    with server.store().writing() as tx:
+        jobs.add_definition(tx, edited)
+    path = f"jobs/{ids['failed']}/retry"
+    new = server.client.post(path, json={"code": "current"}).json()["job_id"]
+    again = server.json(f"jobs/{new}")
+    assert again["source"] == "edited\n"
+    assert again["status"]["retry_of"] == ids["failed"]
+    assert again["status"]["timeout_s"] == 7
+    assert again["inputs"] == old["inputs"]
+    assert server.client.post(path, json={"code": "other"}).status_code == 400
 
 
 def test_more_time_is_for_running_jobs_with_a_limit(server, ids):

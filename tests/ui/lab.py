@@ -73,8 +73,8 @@ class Lab:
     theme : str
     app : {"lab", "notebook"}
         JupyterLab, or Notebook 7.
-    has_routes : bool
-        Whether the server has the routes of the jobs.
+    has_routes, has_extension : bool
+        Whether the server has the routes of the jobs, and the page our extension.
     """
 
     def __init__(
@@ -84,9 +84,10 @@ class Lab:
         app: str = "lab",
         *,
         has_routes: bool = True,
+        has_extension: bool = True,
     ) -> None:
         self.folder, self.theme, self.app = folder, theme, app
-        self.has_routes = has_routes
+        self.has_routes, self.has_extension = has_routes, has_extension
         self.work = folder / "work"
         self.token, self.port = secrets.token_hex(16), free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -121,6 +122,11 @@ class Lab:
         extensions = self.folder / "data" / "labextensions"
         extensions.mkdir(parents=True)
         (extensions / "chutes-nb").symlink_to(EXTENSION)
+        if not self.has_extension:
+            pages = self.folder / "config" / "labconfig"
+            pages.mkdir(parents=True)
+            disabled = {"disabledExtensions": {"chutes-nb": True}}
+            (pages / "page_config.json").write_text(json.dumps(disabled))
         config = self.folder / "config" / "jupyter_server_config.d"
         config.mkdir(parents=True)
         (config / "chutes_nb.json").symlink_to(ROOT / "jupyter-config/chutes_nb.json")
@@ -225,7 +231,8 @@ class Lab:
     def show_lab(self, page: Page, workspace: str) -> None:
         """Open JupyterLab with no notebook and no kernel."""
         page.goto(f"{self.url}/lab/workspaces/{workspace}?token={self.token}&reset")
-        page.locator("#jp-main-dock-panel").wait_for(timeout=60_000)
+        # The launcher comes last: before it, what takes the focus may lose it again.
+        page.locator(".jp-LauncherCard").first.wait_for(timeout=60_000)
 
     def idle(self, page: Page, name: str) -> None:
         """Wait until the notebook's kernel is there and idle."""

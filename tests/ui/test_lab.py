@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from .conftest import OUT, running
 from .lab import Lab
+from .places import command
 
 pytestmark = pytest.mark.ui
 
@@ -45,10 +46,7 @@ def test_a_cell_is_run_as_a_job_by_its_toolbar(lab: Lab, page: Page) -> None:
 def test_the_palette_shows_all_jobs(lab: Lab, page: Page) -> None:
     lab.show_lab(page, "palette")
     expect(page.locator(".chutes-status")).to_be_visible(timeout=SOON)
-    page.keyboard.press("Control+Shift+c")
-    palette = page.locator("#modal-command-palette")
-    palette.locator("input").fill("show chutes jobs")
-    palette.locator("li", has_text="Show Chutes Jobs").click()
+    command(page, "Show Chutes Jobs")
     expect(page.get_by_role("region", name="Chutes jobs")).to_be_visible(timeout=SOON)
 
 

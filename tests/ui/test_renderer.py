@@ -145,6 +145,18 @@ def test_a_page_whose_server_is_gone_says_so_and_comes_back(
         expect(jobs).to_contain_text("No jobs yet")
 
 
+def test_a_card_whose_server_is_gone_says_so(tmp_path: Path, page: Page) -> None:
+    with running(Lab(tmp_path)) as lab:
+        cell = start(lab, page, "lost.ipynb", go := tmp_path / "go")
+        lab.stop()
+        card = card_of(cell)
+        expect(card).to_contain_text("Not connected", timeout=SOON)
+        go.touch()
+        lab.start()
+        expect(card).not_to_contain_text("Not connected", timeout=SOON)
+        expect(card).to_have_attribute("data-state", "completed", timeout=SOON)
+
+
 def test_a_job_that_nobody_knows_stands_as_it_was_saved(lab: Lab, page: Page) -> None:
     golden = json.loads(
         (Path(__file__).parents[1] / "golden/changes.json").read_text("utf-8")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -14,12 +13,9 @@ from chutes_nb.states import State
 from chutes_nb.store import Store, jobs
 
 from .lab import Lab
+from .places import SOON, serious_findings, sidebar
 
 pytestmark = pytest.mark.ui
-
-SOON = 20_000
-AXE = Path(__file__).parents[2] / "js/node_modules/axe-core/axe.min.js"
-SERIOUS = ("serious", "critical")
 
 
 @pytest.fixture(scope="module", params=["JupyterLab Light", "JupyterLab Dark"])
@@ -58,14 +54,6 @@ def queue(store: Store, **facts: object) -> str:
     return rows.queue(store, notebook="work/train.ipynb", cell=12, **facts)
 
 
-def sidebar(lab: Lab, page: Page, workspace: str) -> Locator:
-    lab.show_lab(page, workspace)
-    page.locator("[data-id=chutes-jobs]").first.click()
-    region = page.get_by_role("region", name="Chutes jobs")
-    expect(region.get_by_role("grid")).to_be_visible(timeout=SOON)
-    return region
-
-
 def names(region: Locator) -> list[str]:
     return region.locator(".chutes-row-name").all_inner_texts()
 
@@ -101,7 +89,7 @@ def test_filters_find_jobs_by_state_name_and_text(
     jobs_seen.get_by_label("State").select_option("")
     jobs_seen.get_by_label("Name", exact=True).select_option("train_model")
     expect(jobs_seen.locator(".chutes-row")).to_have_count(5)
-    jobs_seen.get_by_label("Search name or id").fill("nothing like it")
+    jobs_seen.get_by_label("Search name, id or tag").fill("nothing like it")
     expect(jobs_seen).to_contain_text("No job is like that.")
     jobs_seen.get_by_role("button", name="Show all jobs").click()
     expect(jobs_seen.locator(".chutes-row-name").first).to_be_visible()
@@ -129,9 +117,10 @@ def test_the_sidebar_has_no_serious_accessibility_finding(
     jobs_seen = sidebar(still, page, "axe")
     jobs_seen.locator(".chutes-row").first.click()
     page.get_by_role("region", name="Job").first.wait_for()
-    page.add_script_tag(path=AXE)
-    found = page.evaluate("axe.run('.chutes')")["violations"]
-    assert [one["id"] for one in found if one["impact"] in SERIOUS] == []
+    assert serious_findings(page) == []
+    jobs_seen.get_by_role("button", name="Timeline").click()
+    expect(jobs_seen.locator(".chutes-lane").nth(1)).to_be_visible()
+    assert serious_findings(page) == []
 
 
 def test_a_failure_is_told_with_a_way_to_the_job(

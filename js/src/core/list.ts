@@ -1,12 +1,21 @@
 /** The jobs that a list shows: pages as they are wanted, kept true by changes. */
+import { isBefore, matches } from "./filter";
+import { Selection } from "./selection";
 import type { Counts, Cursor, Filter, Link, ListTransport } from "./transport";
-import type { Changes, StatusInfo } from "./types";
+import type { Changes, Span, StatusInfo } from "./types";
 
-export const ALL: Filter = { status: "", name: "", text: "" };
+export const ALL: Filter = {
+  status: "",
+  name: "",
+  tag: "",
+  notebook: "",
+  text: "",
+  order: "newest",
+};
 const FIRST_PAGE = 100;
 /** Whoever scrolls on wants many more. */
 const NEXT_PAGE = 500;
-/** Counts are asked for again at most this often. */
+/** Counts, and spans of attempts, are asked for again at most this often. */
 const COUNT_INTERVAL_MS = 500;
 
 export type Phase = "loading" | "ready" | "failed";
@@ -18,8 +27,14 @@ export class JobsList {
   link: Link = "opening";
   counts: Counts = {};
   filter: Filter = ALL;
-  /** Every name that was seen, for the filter. */
+  /** Every name, tag and notebook that was seen, for the filters. */
   readonly names = new Set<string>();
+  readonly tags = new Set<string>();
+  readonly notebooks = new Set<string>();
+  readonly selection: Selection;
+  /** Whether pages bring when the attempts ran. */
+  #wantsSpans = false;
+  #spans = new Map<string, Span[]>();
   /** Grows with every change. */
   version = 0;
   #jobs = new Map<string, StatusInfo>();
@@ -31,7 +46,9 @@ export class JobsList {
   #counting: ReturnType<typeof setTimeout> | null = null;
   #listeners = new Set<() => void>();
 
-  constructor(private readonly transport: ListTransport) {}
+  constructor(private readonly transport: ListTransport) {
+    this.selection = new Selection(transport, () => this.#tell());
+  }
 
   /** Begins to follow; the result ends that. */
   start(): () => void {
@@ -76,6 +93,41 @@ export class JobsList {
     return this.#jobs.get(jobId);
   }
 
+  /** The picked jobs, in the order of the list. */
+  selected(): StatusInfo[] {
+    if (this.selection.size === 0) return [];
+    return this.#order
+      .filter((id) => this.selection.has(id))
+      .map((id) => this.#jobs.get(id))
+      .filter((job) => job !== undefined);
+  }
+
+  /** Picks or unpicks the rows from one place to another. */
+  pick(from: number, to: number, on: boolean): void {
+    const [first, last] = from < to ? [from, to] : [to, from];
+    this.selection.toggle(this.#order.slice(first, last + 1), on);
+  }
+
+  /** When the attempts of a job ran, as far as it is known. */
+  spans(jobId: string): readonly Span[] {
+    return this.#spans.get(jobId) ?? [];
+  }
+
+  /** Asks from now on for when attempts ran; once more where they were not. */
+  wantSpans(): void {
+    if (this.#wantsSpans) return;
+    this.#wantsSpans = true;
+    void this.reload();
+  }
+
+  /** Takes a job out that was deleted. */
+  drop(jobId: string): void {
+    if (!this.#jobs.delete(jobId)) return;
+    this.#order = this.#order.filter((id) => id !== jobId);
+    this.#countSoon();
+    this.#tell();
+  }
+
   setFilter(part: Partial<Filter>): void {
     this.filter = { ...this.filter, ...part };
     void this.reload();
@@ -105,6 +157,7 @@ export class JobsList {
     }
     if (gone.size) this.#order = this.#order.filter((id) => !gone.has(id));
     for (const id of gone) this.#jobs.delete(id);
+    this.selection.keep((id) => !gone.has(id));
     if (changes.moves.length) this.#countSoon();
     if (changes.jobs.length) this.#tell();
   }
@@ -112,17 +165,23 @@ export class JobsList {
   async #fetch(question: number, before: Cursor | null, limit: number): Promise<void> {
     this.#busy = true;
     try {
-      const page = await this.transport.page(this.filter, before, limit);
+      const page = await this.transport.page(
+        this.filter,
+        before,
+        limit,
+        this.#wantsSpans,
+      );
       if (question !== this.#question) return;
       if (before === null) {
         this.#order = [];
         this.#jobs.clear();
       }
       for (const job of page.jobs) {
-        this.names.add(job.name);
+        this.#note(job);
         if (!this.#jobs.has(job.job_id)) this.#order.push(job.job_id);
         this.#jobs.set(job.job_id, job);
       }
+      this.#takeSpans(page.attempts);
       this.#next = page.next;
       this.counts = page.counts;
       this.phase = "ready";
@@ -141,22 +200,38 @@ export class JobsList {
 
   /** Changes a row where it stands, or puts a new one in its place by time. */
   #put(job: StatusInfo): void {
-    this.names.add(job.name);
+    this.#note(job);
     const isKnown = this.#jobs.has(job.job_id);
     if (isKnown) {
       this.#jobs.set(job.job_id, job);
       return;
     }
-    let at = 0;
-    while (at < this.#order.length) {
-      const other = this.row(at);
-      if (!other || other.submitted_at <= job.submitted_at) break;
-      at++;
-    }
-    // Older than what is loaded: it comes with its page.
+    const at = this.#placeOf(job);
+    // Behind what is loaded: it comes with its page.
     if (at === this.#order.length && this.#next !== null) return;
     this.#jobs.set(job.job_id, job);
     this.#order.splice(at, 0, job.job_id);
+  }
+
+  #placeOf(job: StatusInfo): number {
+    let [low, high] = [0, this.#order.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      const other = this.row(middle);
+      if (other && isBefore(other, job, this.filter.order)) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  #note({ name, tags, notebook }: StatusInfo): void {
+    this.names.add(name);
+    if (notebook) this.notebooks.add(notebook);
+    for (const tag of tags) this.tags.add(tag);
+  }
+
+  #takeSpans(found: { [jobId: string]: Span[] } = {}): void {
+    for (const [jobId, spans] of Object.entries(found)) this.#spans.set(jobId, spans);
   }
 
   #setLink(link: Link): void {
@@ -177,7 +252,10 @@ export class JobsList {
 
   async #count(): Promise<void> {
     try {
-      this.counts = (await this.transport.page(this.filter, null, 1)).counts;
+      const most = this.#wantsSpans ? Math.min(FIRST_PAGE, this.length + 1) : 1;
+      const page = await this.transport.page(this.filter, null, most, this.#wantsSpans);
+      this.counts = page.counts;
+      this.#takeSpans(page.attempts);
       this.#tell();
     } catch {
       // The link says that the other side is gone; the next change counts again.
@@ -188,13 +266,4 @@ export class JobsList {
     this.version++;
     for (const listener of this.#listeners) listener();
   }
-}
-
-/** Whether a job belongs into a list, as the store's own query has it. */
-export function matches(job: StatusInfo, filter: Filter): boolean {
-  const { status, name, text } = filter;
-  if (status && job.status !== status) return false;
-  if (name && job.name !== name) return false;
-  const part = text.toLowerCase();
-  return !part || job.name.toLowerCase().includes(part) || job.job_id.includes(part);
 }

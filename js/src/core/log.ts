@@ -1,5 +1,5 @@
 /** The lines of one attempt's output as a terminal would leave them, bounded. */
-import { PLAIN, parse, type Style } from "./ansi";
+import { PLAIN, parse, plain, type Style } from "./ansi";
 import type { LogBatch } from "./types";
 
 export const MAX_LINES = 20_000;
@@ -14,6 +14,10 @@ const CONTROL =
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: terminals speak in these
 const UNFINISHED = /^\x1b(\[[0-9;:?]*)?$/;
+
+// A flood is mostly plain lines: they need no terminal, only the newest of them a place.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: terminals speak in these
+const NEEDS_TERMINAL = /[\r\x1b]/;
 
 export type Fit = "taken" | "known" | "gap";
 
@@ -31,10 +35,14 @@ export class LogBuffer {
   ended = false;
   /** Number of the oldest line still held. */
   first = 0;
+  /** Bytes of the output that never came here; lines in them are not counted. */
+  missing = 0;
   /** Grows with every change. */
   version = 0;
   #lines: Line[] = [];
   #row = 0;
+  /** Lines of our own among them. */
+  #notes = 0;
   #restart = false;
   #held = "";
   #begun = false;
@@ -44,6 +52,11 @@ export class LogBuffer {
   get length(): number {
     const last = this.#lines.at(-1);
     return last && last.text === "" ? this.#lines.length - 1 : this.#lines.length;
+  }
+
+  /** Lines that came so far, also those let go of again. */
+  get total(): number {
+    return this.first + this.length - this.#notes;
   }
 
   /** A line by its index among those held. */
@@ -93,7 +106,28 @@ export class LogBuffer {
     this.#begun = false;
     this.next = 0;
     this.first = 0;
+    this.missing = 0;
+    this.#notes = 0;
     this.ended = false;
+  }
+
+  /** Indices of the held lines that have a text in them, whatever its case. */
+  find(text: string): number[] {
+    const wanted = text.toLowerCase();
+    const found: number[] = [];
+    if (!wanted) return found;
+    for (let i = 0; i < this.length; i++) {
+      if (plain(this.line(i).text).toLowerCase().includes(wanted)) found.push(i);
+    }
+    return found;
+  }
+
+  /** All held lines as text, without colours. */
+  text(): string {
+    const lines = Array.from({ length: this.length }, (_, i) =>
+      plain(this.line(i).text),
+    );
+    return `${lines.join("\n")}\n`;
   }
 
   #tell(): void {
@@ -102,6 +136,8 @@ export class LogBuffer {
   }
 
   #note(bytes: number, first: boolean): void {
+    this.missing += bytes;
+    this.#notes++;
     const open = this.#lines.at(-1);
     const note = `\x1b[2;3m… ${bytes.toLocaleString("en")} bytes ${
       first ? "before this" : "left out"
@@ -116,6 +152,48 @@ export class LogBuffer {
     const open = cut >= 0 && text.length - cut < 32 && UNFINISHED.test(text.slice(cut));
     this.#held = open ? text.slice(cut) : "";
     const whole = open ? text.slice(0, cut) : text;
+    if (NEEDS_TERMINAL.test(whole)) this.#play(whole);
+    else this.#pour(whole);
+    const over = this.#lines.length - MAX_LINES;
+    if (over > 0) this.#drop(over);
+  }
+
+  /** Lets go of the oldest lines. */
+  #drop(count: number): void {
+    this.#lines.splice(0, count);
+    this.first += count;
+    this.#row -= count;
+  }
+
+  /** Takes text without any control but line ends. */
+  #pour(text: string): void {
+    const lines = text.split("\n");
+    this.#put(lines[0] ?? "");
+    // Below the last line nothing is overwritten, and one style holds for them all.
+    if (lines.length === 1) return;
+    if (this.#row < this.#lines.length - 1) {
+      for (const line of lines.slice(1)) {
+        this.#move("\n", "", undefined);
+        this.#put(line);
+      }
+      return;
+    }
+    this.#restart = false;
+    const above = this.#current();
+    const { end } = parse(above.text, above.start);
+    const passed = Math.max(0, lines.length - 1 - MAX_LINES);
+    if (passed > 0) {
+      this.first += this.#lines.length + passed;
+      this.#lines = [];
+    }
+    for (let i = 1 + passed; i < lines.length; i++) {
+      this.#lines.push({ text: shortened(lines[i] ?? ""), start: end });
+    }
+    this.#row = this.#lines.length - 1;
+  }
+
+  /** Takes text as a terminal does, which moves in what it has written. */
+  #play(whole: string): void {
     let at = 0;
     for (const found of whole.matchAll(CONTROL)) {
       this.#put(whole.slice(at, found.index));
@@ -123,12 +201,6 @@ export class LogBuffer {
       this.#move(found[0], found[1] ?? "", found[2]);
     }
     this.#put(whole.slice(at));
-    const over = this.#lines.length - MAX_LINES;
-    if (over > 0) {
-      this.#lines.splice(0, over);
-      this.first += over;
-      this.#row -= over;
-    }
   }
 
   #move(control: string, count: string, kind: string | undefined): void {
@@ -158,9 +230,7 @@ export class LogBuffer {
   }
 
   #set(text: string): void {
-    const line = this.#current();
-    line.text =
-      text.length > MAX_LINE_CHARS ? `${text.slice(0, MAX_LINE_CHARS)}…` : text;
+    this.#current().text = shortened(text);
   }
 
   #current(): Line {
@@ -171,4 +241,8 @@ export class LogBuffer {
     }
     return this.#lines[this.#row] as Line;
   }
+}
+
+function shortened(text: string): string {
+  return text.length > MAX_LINE_CHARS ? `${text.slice(0, MAX_LINE_CHARS)}…` : text;
 }

@@ -1,7 +1,7 @@
 /** What a page knows of its jobs: takes a transport's messages, tells its listeners. */
 import { LogBuffer } from "./log";
 import { apply, type Jobs, NO_JOBS } from "./reducer";
-import type { Message, Transport } from "./transport";
+import type { Link, Message, Transport } from "./transport";
 import type { Detail, StatusInfo } from "./types";
 
 const ASK_AGAIN_MS = 2_000;
@@ -9,6 +9,8 @@ const ASK_AGAIN_MS = 2_000;
 export class JobSource {
   /** Seconds by which the page's clock is ahead of the kernel's. */
   skew_s = 0;
+  /** Whether the other side still tells what happens. */
+  link: Link = "opening";
   #jobs: Jobs = NO_JOBS;
   #details = new Map<string, Partial<Detail>>();
   #logs = new Map<string, LogBuffer>();
@@ -62,6 +64,12 @@ export class JobSource {
   take(message: Message): void {
     if (message.type === "log") {
       this.#takeLog(message);
+      return;
+    }
+    if (message.type === "link") {
+      if (this.link === message.link) return;
+      this.link = message.link;
+      this.#tell();
       return;
     }
     this.skew_s = this.clock() / 1000 - message.now;

@@ -63,6 +63,8 @@ export interface StatusInfo {
   retry_of: string | null;
   cancel_requested: boolean;
   reported_failure: boolean;
+  /** Set while it runs and is silent for far longer than is usual for it. */
+  quiet_since: number | null;
   log_end: number;
   rev: number;
 }
@@ -112,6 +114,27 @@ export interface FileEntry {
   sha256: string;
 }
 
+/** A stage that an attempt came to. */
+export interface Stage {
+  attempt: number;
+  name: string;
+  at: number;
+}
+
+/** When an attempt ran. */
+export interface Span {
+  number: number;
+  started_at: number;
+  finished_at: number | null;
+  status: State;
+}
+
+export interface Checkpoint {
+  attempt: number;
+  step: number | null;
+  at: number;
+}
+
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 export type MimeBundle = { [mime: string]: Json };
 /** The step is null where the job told none, the value where it was not finite. */
@@ -135,17 +158,28 @@ export interface Detail {
   source_first_line: number;
   state: { [name: string]: Json };
   metrics: Metrics;
+  stages: Stage[];
+  /** Null where there is none to resume from. */
+  checkpoint: Checkpoint | null;
   files: FileEntry[];
   result: Result | null;
 }
 
 export const JOB_MIME = "application/vnd.chutes.job+json";
+export const JOBS_MIME = "application/vnd.chutes.jobs+json";
 
 /** What a notebook keeps of a job under that MIME type. */
 export interface JobDocument {
   version: 1;
   job: StatusInfo;
   tail: string[];
+}
+
+/** What a notebook keeps of the panel: the newest jobs as it was shown. */
+export interface JobsDocument {
+  version: 1;
+  jobs: StatusInfo[];
+  counts: { [state in State]?: number };
 }
 
 const ACTIVE: ReadonlySet<State> = new Set(["queued", "running", "retrying"]);

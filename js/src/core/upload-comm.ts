@@ -16,6 +16,7 @@ export type Ask = (
 export class CommLine implements UploadLine {
   readonly pieceBytes = PIECE_BYTES;
   readonly window = WINDOW;
+  readonly takesBytes = true;
 
   constructor(private readonly ask: Ask) {}
 
@@ -38,8 +39,9 @@ export class CommLine implements UploadLine {
     onSent: (bytes: number) => void,
   ): Promise<Standing> {
     const question = { name: "piece", upload, at, sha256: base64(sha256) };
+    const { length } = bytes;
     const standing = await this.#ask(question, [bytes.buffer]);
-    onSent(bytes.length);
+    onSent(length);
     return standing;
   }
 
@@ -92,6 +94,10 @@ export class EitherLine implements UploadLine {
 
   get pieceBytes(): number {
     return this.#way.pieceBytes;
+  }
+
+  get takesBytes(): boolean {
+    return this.#way.takesBytes;
   }
 
   get window(): number {

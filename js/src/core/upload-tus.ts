@@ -14,6 +14,7 @@ export type Credentials = () => { [header: string]: string };
 export class TusLine implements UploadLine {
   readonly pieceBytes = PIECE_BYTES;
   readonly window = 1;
+  readonly takesBytes = false;
 
   /** @param base Address of the routes, with a slash at its end. */
   constructor(

@@ -107,6 +107,13 @@ function rounded(seconds: number): number {
   return Math.ceil(seconds / step) * step;
 }
 
+/** `quiet for 2 min`; nothing while its silence is as usual. */
+export function quietText(job: StatusInfo, now: number): string {
+  if (job.status !== "running" || job.quiet_since == null) return "";
+  const s = Math.max(0, now - job.quiet_since);
+  return `quiet for ${s < 3600 ? `${Math.max(1, Math.floor(s / 60))} min` : duration(s)}`;
+}
+
 /** How long the job has run, or ran, in seconds; null before its start. */
 export function elapsed(job: StatusInfo, now: number): number | null {
   if (job.started_at === null) return null;
@@ -169,7 +176,9 @@ export function fromText(job: StatusInfo): string {
 export function rowText(job: StatusInfo, now: number): string {
   const { status, progress, error } = job;
   if (status === "queued" || status === "retrying") return waitText(job, now);
-  if (status === "running") return runningText(progress, job.stage);
+  if (status === "running") {
+    return quietText(job, now) || runningText(progress, job.stage);
+  }
   if (status === "completed") return job.reported_failure ? "success: false" : "";
   if (status === "failed" && error) {
     return `${error.type}: ${error.message.split("\n")[0]}`;

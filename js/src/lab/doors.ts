@@ -1,6 +1,9 @@
 /** What the parts of the extension share: the server, its feed, the list of jobs. */
 import type { ServerConnection } from "@jupyterlab/services";
 import { JobsList } from "../core/list";
+import type { Link } from "../core/transport";
+import type { StatusInfo } from "../core/types";
+import type { MenuItem } from "../ui/Menu";
 import { ChangeFeed } from "./feed";
 import { Http } from "./http";
 import { RestList } from "./list";
@@ -12,10 +15,53 @@ export class Doors {
   readonly list: JobsList;
   readonly #http: Http;
 
+  /** Shows the cell that a job came from; set once the commands are there. */
+  jump: (job: StatusInfo) => void = () => {};
+  open: (job: StatusInfo) => void = () => {};
+
   constructor(settings: ServerConnection.ISettings) {
     this.#http = new Http(settings);
     this.feed = new ChangeFeed(this.#http);
     this.list = new JobsList(new RestList(this.#http, this.feed));
+  }
+
+  /** Whether the server answers, once that is known. */
+  link(): Promise<Link> {
+    return new Promise((resolve) => {
+      let stop = () => {};
+      const take = (link: Link) => {
+        if (link === "opening") return;
+        resolve(link);
+        queueMicrotask(() => stop());
+      };
+      stop = this.feed.subscribe(() => {}, take);
+    });
+  }
+
+  /** What a job is now; null where nobody knows it. */
+  async find(jobId: string): Promise<StatusInfo | null> {
+    const known = this.list.find(jobId);
+    if (known) return known;
+    try {
+      return (await this.transport().find(jobId)).value.status;
+    } catch {
+      return null;
+    }
+  }
+
+  /** What a card's menu offers in JupyterLab besides. */
+  more(job: StatusInfo, isInTab = false): MenuItem[] {
+    const items: MenuItem[] = [];
+    if (!isInTab) items.push({ label: "Open in a tab", run: () => this.open(job) });
+    if (job.notebook || job.cell !== null) {
+      items.push({ label: "Jump to its cell", run: () => this.jump(job) });
+    }
+    return items;
+  }
+
+  /** A list of its own: with its own filter and its own place. */
+  newList(): JobsList {
+    return new JobsList(new RestList(this.#http, this.feed));
   }
 
   /** A way to run a job with what a form was filled with. */

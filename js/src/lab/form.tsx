@@ -9,10 +9,10 @@ import { RunForm } from "../ui/form/RunForm";
 import { LiveCard } from "../ui/LiveCard";
 import type { Doors } from "./doors";
 import { NotFound } from "./http";
-import { innerWidget } from "./inner-widget";
 import { KernelLine } from "./kernel-line";
 import { COMMANDS } from "./rest";
 import type { RunDoor } from "./run-door";
+import { WIDGET_MIME, widgetFor } from "./widget";
 
 /** Before jupyter-widgets, which stands at -10. */
 const RANK = -20;
@@ -27,6 +27,7 @@ type Via = "rest" | "widget" | "snapshot";
 
 export class FormRenderer extends Panel implements IRenderMime.IRenderer {
   #door: RunDoor | null = null;
+  #form: string | undefined;
   #stop: (() => void) | null = null;
   #retry: ReturnType<typeof setTimeout> | null = null;
 
@@ -41,10 +42,12 @@ export class FormRenderer extends Panel implements IRenderMime.IRenderer {
 
   async renderModel(model: IRenderMime.IMimeModel): Promise<void> {
     const saved = model.data[FORM_MIME] as unknown as FormDocument | undefined;
-    if (!saved?.name) return;
+    // Our own writing comes back as a change of the model: what lives stays.
+    if (!saved?.name || (this.#door && saved.form === this.#form)) return;
     this.#end();
     const door = this.doors.runDoor();
     this.#door = door;
+    this.#form = saved.form;
     if (this.session) door.through(new KernelLine(this.session, saved));
     this.#draw(saved, "snapshot", LOOKING);
     // Not awaited: the notebook goes on drawing its other outputs.
@@ -74,6 +77,7 @@ export class FormRenderer extends Panel implements IRenderMime.IRenderer {
       if (this.#door !== door) return;
       this.#stop = door.source.start();
       this.#draw(found, "rest", null);
+      withoutWidget(model);
     } catch (error) {
       if (this.#door !== door) return;
       if (error instanceof NotFound) {
@@ -92,10 +96,11 @@ export class FormRenderer extends Panel implements IRenderMime.IRenderer {
     door: RunDoor,
   ): Promise<void> {
     const isWanted = () => this.#door === door;
-    const widget = await innerWidget(this.rendermime, model, isWanted);
+    const stand = () => this.#draw(saved, "snapshot", AS_SAVED);
+    const widget = await widgetFor(model, this.rendermime, isWanted, stand);
     if (!isWanted()) return;
     if (!widget) {
-      this.#draw(saved, "snapshot", AS_SAVED);
+      stand();
       return;
     }
     mount(null, this.node);
@@ -108,6 +113,13 @@ export class FormRenderer extends Panel implements IRenderMime.IRenderer {
     const door = via === "rest" ? this.#door : null;
     mount(formWith(about, door, standing), this.node);
   }
+}
+
+/** Leaves the kernel's widget out of what is saved: nbconvert would show it, blank. */
+function withoutWidget(model: IRenderMime.IMimeModel): void {
+  if (!(WIDGET_MIME in model.data)) return;
+  const { [WIDGET_MIME]: _, ...data } = model.data;
+  model.setData({ data });
 }
 
 /** The form, and the cards of the jobs that it has run. */

@@ -22,6 +22,11 @@ export interface Answer<T> {
 export class Http {
   constructor(private readonly settings: ServerConnection.ISettings) {}
 
+  /** Address of a route, as a browser opens it with the page's own cookie. */
+  url(path: string): string {
+    return `${URLExt.join(this.settings.baseUrl, "chutes")}/${path}`;
+  }
+
   get<T>(path: string, signal?: AbortSignal): Promise<Answer<T>> {
     return this.#ask<T>(path, { method: "GET", signal });
   }
@@ -40,15 +45,28 @@ export class Http {
     return new TusLine(`${URLExt.join(baseUrl, "chutes")}/`, () => credentials(token));
   }
 
-  async #ask<T>(path: string, init: RequestInit): Promise<Answer<T>> {
-    const url = `${URLExt.join(this.settings.baseUrl, "chutes")}/${path}`;
-    let response: Response;
+  delete<T>(path: string): Promise<Answer<T>> {
+    return this.#ask<T>(path, { method: "DELETE" });
+  }
+
+  /** What a route sends as bytes. */
+  async blob(path: string): Promise<Blob> {
+    const response = await this.#send(path, { method: "GET" });
+    if (response.ok) return response.blob();
+    throw problemOf(response.status, await response.json().catch(() => null));
+  }
+
+  async #send(path: string, init: RequestInit): Promise<Response> {
     try {
-      response = await ServerConnection.makeRequest(url, init, this.settings);
+      return await ServerConnection.makeRequest(this.url(path), init, this.settings);
     } catch (error) {
       if (init.signal?.aborted) throw error;
       throw new NoAnswer("The server does not answer.");
     }
+  }
+
+  async #ask<T>(path: string, init: RequestInit): Promise<Answer<T>> {
+    const response = await this.#send(path, init);
     const said = await response.json().catch(() => null);
     if (response.ok && said !== null) {
       return { value: said as T, now: serverNow(response) };

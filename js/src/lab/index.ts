@@ -4,18 +4,19 @@ import {
   type JupyterFrontEnd,
   type JupyterFrontEndPlugin,
 } from "@jupyterlab/application";
-import { ICommandPalette } from "@jupyterlab/apputils";
+import { ICommandPalette, type ISessionContext } from "@jupyterlab/apputils";
 import { ILauncher } from "@jupyterlab/launcher";
 import { INotebookTracker } from "@jupyterlab/notebook";
 import { IRenderMimeRegistry } from "@jupyterlab/rendermime";
 import { ISettingRegistry } from "@jupyterlab/settingregistry";
 import { IStatusBar } from "@jupyterlab/statusbar";
+import { addBoardFactory } from "./board";
 import { addCommands, COMMAND } from "./commands";
 import { Doors } from "./doors";
 import { addFormFactory } from "./form";
 import { addJobFactory } from "./renderer";
 import { askAndRun, openForm } from "./run-tab";
-import { makeSidebar, openJob, SIDEBAR_ID } from "./sidebar";
+import { makeSidebar, openJob, openPanel, SIDEBAR_ID } from "./sidebar";
 import { makeStatus } from "./status";
 import { followToasts, type ToastSettings } from "./toasts";
 
@@ -47,28 +48,41 @@ const plugin: JupyterFrontEndPlugin<void> = {
     registry: ISettingRegistry | null,
   ) => {
     const doors = new Doors(app.serviceManager.serverSettings);
-    addJobFactory(rendermime, doors);
-    addFormFactory(rendermime, doors, null);
+    addFactories(rendermime, doors, null);
     // jupyter-widgets puts its own factory into each notebook's copy of the registry.
-    tracker?.widgetAdded.connect((_, panel) => {
-      addJobFactory(panel.content.rendermime, doors);
-      addFormFactory(panel.content.rendermime, doors, panel.sessionContext);
-    });
+    tracker?.widgetAdded.connect((_, panel) =>
+      addFactories(panel.content.rendermime, doors, panel.sessionContext),
+    );
 
     const show = () => app.shell.activateById(SIDEBAR_ID);
     const open = (jobId: string, name: string) => openJob(app, doors, jobId, name);
-    const run = (name: string | null, chute: string | null) => {
-      if (name === null) void askAndRun(app, doors);
-      else openForm(app, doors, name, chute);
-    };
-    addCommands(app, tracker, { show, open, run });
+    addCommands(app, tracker, {
+      show,
+      open,
+      openPanel: () => openPanel(app, doors),
+      find: (jobId) => doors.find(jobId),
+      run: (name, chute) => {
+        if (name === null) void askAndRun(app, doors);
+        else openForm(app, doors, name, chute);
+      },
+    });
+    doors.open = (job) => open(job.job_id, job.name);
+    doors.jump = (job) =>
+      void app.commands.execute(COMMAND.jump, { job_id: job.job_id });
     const sidebar = makeSidebar(doors, (job) => open(job.job_id, job.name));
     app.shell.add(sidebar, "left", { rank: 600 });
     restorer?.add(sidebar, SIDEBAR_ID);
-    for (const command of [COMMAND.show, COMMAND.runCell, COMMAND.runForm]) {
+    for (const command of [
+      COMMAND.show,
+      COMMAND.openPanel,
+      COMMAND.runCell,
+      COMMAND.ofCell,
+      COMMAND.runForm,
+    ]) {
       palette?.addItem({ command, category: CATEGORY });
     }
     launcher?.add({ command: COMMAND.show, category: "Other", rank: 50 });
+    launcher?.add({ command: COMMAND.openPanel, category: "Other", rank: 51 });
     statusBar?.registerStatusItem(`${ID}:status`, {
       item: makeStatus(doors.list, show),
       align: "left",
@@ -83,6 +97,17 @@ const plugin: JupyterFrontEndPlugin<void> = {
     doors.list.start();
   },
 };
+
+/** Shows jobs, the panel and run forms in everything that a registry renders. */
+function addFactories(
+  registry: IRenderMimeRegistry,
+  doors: Doors,
+  session: ISessionContext | null,
+): void {
+  addJobFactory(registry, doors);
+  addBoardFactory(registry, doors);
+  addFormFactory(registry, doors, session);
+}
 
 /** The user's settings, and what they become when they are changed. */
 function toastSettings(registry: ISettingRegistry | null): ToastSettings {

@@ -5,8 +5,8 @@ import { type Fault, type FormDocument, Refused } from "../core/form";
 import type { Json } from "../core/types";
 
 const TARGET = "chutes_nb.form";
-/** A kernel that has not taken the line by then is busy, and is not waited for. */
-const OPEN_MS = 3_000;
+/** A kernel that has not taken the line by then is not waited for. */
+const OPEN_MS: { [status in "idle" | "busy"]: number } = { idle: 15_000, busy: 3_000 };
 const ALIVE: ReadonlySet<Kernel.Status> = new Set(["idle", "busy"]);
 const ENDED =
   "The kernel ended before it answered. Look at the list of jobs before you run it again.";
@@ -48,7 +48,8 @@ export class KernelLine {
   ): Promise<string | null> {
     return new Promise((resolve, reject) => {
       let isTaken = false;
-      const timer = setTimeout(() => resolve(null), this.open_ms);
+      const patience_ms = this.open_ms[kernel.status === "idle" ? "idle" : "busy"];
+      const timer = setTimeout(() => resolve(null), patience_ms);
       const end = () => {
         clearTimeout(timer);
         kernel.statusChanged.disconnect(onStatus);

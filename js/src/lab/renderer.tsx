@@ -11,15 +11,12 @@ import { LiveCard } from "../ui/LiveCard";
 import type { Doors } from "./doors";
 import { NotFound } from "./http";
 import { COMMANDS, type RestTransport } from "./rest";
+import { WIDGET_MIME, widgetFor } from "./widget";
 
-const WIDGET_MIME = "application/vnd.jupyter.widget-view+json";
 /** Before jupyter-widgets, which stands at -10. */
-const RANK = -20;
+export const RANK = -20;
 const TAIL_LINES = 20;
 const RETRY_MS = 2_000;
-/** jupyter-widgets is given so long for one try, and so many tries. */
-const WIDGET_TRY_MS = 500;
-const WIDGET_TRIES = 20;
 const AS_SAVED = "As it was saved: neither this server nor a kernel knows the job now.";
 const UNSURE = "The server does not answer: this is what was known last.";
 
@@ -82,6 +79,7 @@ export class JobRenderer extends Panel implements IRenderMime.IRenderer {
         onMoved={(jobId) => {
           this.#jobId = jobId;
         }}
+        more={via === "rest" ? (job) => this.doors.more(job) : undefined}
       />,
       this.node,
     );
@@ -117,54 +115,46 @@ export class JobRenderer extends Panel implements IRenderMime.IRenderer {
 
   /**
    * Keeps what is saved with the notebook true: writes the end of a job, and the job
-   * that a retry has put in its place, into the output. Never more often: each
-   * writing makes the notebook one to be saved.
+   * that a retry has put in its place, into the output; and once, when it is first
+   * shown by a server, without the kernel's widget. Never more often: each writing
+   * makes the notebook one to be saved.
    */
   #keep(model: IRenderMime.IMimeModel, source: JobSource): void {
     const saved = documentOf(model);
     const job = source.job(this.#jobId);
     if (!saved || !job) return;
     const log = source.log(job.job_id, job.attempt);
+    // What a server shows needs no kernel's widget, which nbconvert would take for it.
+    const hasWidget = WIDGET_MIME in model.data;
     const isOther = saved.job.job_id !== job.job_id;
     const hasEnded = isActive(saved.job) && !isActive(job);
     // The last lines may come after the news of the end.
     const isWhole = log.ended || log.next >= job.log_end;
     const wasCut = this.#tailStop !== null && isWhole;
-    if (!isOther && !hasEnded && !wasCut) return;
+    if (!isOther && !hasEnded && !wasCut && !hasWidget) return;
     this.#tailStop?.();
     const isCut = !isActive(job) && !isWhole;
     this.#tailStop = isCut ? log.subscribe(() => this.#keep(model, source)) : null;
     const tail = lastLines(log, TAIL_LINES);
-    model.setData({ data: { ...model.data, ...bundle(job, tail) } });
+    const { [WIDGET_MIME]: _, ...kept } = model.data;
+    model.setData({ data: { ...kept, ...bundle(job, tail) } });
   }
 
   /** The kernel's widget where it still has one; the snapshot stays where it has not. */
   async #showWidget(model: IRenderMime.IMimeModel, source: JobSource): Promise<void> {
     const standing = source.job(this.#jobId);
     const note = standing && isActive(standing) ? AS_SAVED : null;
-    if (!model.data[WIDGET_MIME]) {
-      this.#draw(source, "snapshot", note);
+    const isWanted = () => this.#source === source;
+    const found = await widgetFor(model, this.rendermime, isWanted, () =>
+      this.#draw(source, "snapshot", note),
+    );
+    if (!found) {
+      if (isWanted()) this.#draw(source, "snapshot", note);
       return;
     }
-    // jupyter-widgets gives the notebook its real factory only once the kernel is
-    // there, and a renderer made before that waits for ever unless it is a direct
-    // child of the output area.
-    for (let i = 0; i < WIDGET_TRIES && this.#source === source; i++) {
-      const inner = this.rendermime.createRenderer(WIDGET_MIME);
-      const given = new Promise((resolve) => setTimeout(resolve, WIDGET_TRY_MS));
-      await Promise.race([inner.renderModel(model), given]);
-      const text = inner.node.textContent ?? "";
-      if (this.#source === source && !/^(Error displaying|Loading) widget/.test(text)) {
-        mount(null, this.node);
-        this.addWidget(inner);
-        this.node.dataset.via = "widget";
-        return;
-      }
-      inner.dispose();
-      if (text.startsWith("Error")) break;
-      if (i === 2) this.#draw(source, "snapshot", note);
-    }
-    if (this.#source === source) this.#draw(source, "snapshot", note);
+    mount(null, this.node);
+    this.addWidget(found);
+    this.node.dataset.via = "widget";
   }
 }
 

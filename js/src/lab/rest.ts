@@ -1,5 +1,11 @@
 /** The transport of a card by HTTP: the server's feed, and what one card looks at. */
-import type { CommandName, Message, Transport } from "../core/transport";
+import type {
+  CommandArgs,
+  CommandName,
+  Message,
+  Part,
+  Transport,
+} from "../core/transport";
 import {
   type Detail,
   isActive,
@@ -10,15 +16,23 @@ import {
 import type { ChangeFeed } from "./feed";
 import { type Answer, type Http, NotFound } from "./http";
 
-export const COMMANDS: readonly CommandName[] = ["cancel", "retry", "extend"];
+export const COMMANDS: readonly CommandName[] = [
+  "cancel",
+  "retry",
+  "retry_current",
+  "extend",
+  "delete",
+];
 
 /** A log that moves is asked for this often, one that rests ever less. */
 const LOG_MS = { moving: 50, resting: 500 };
-const LOG_BYTES = 256 << 10;
+const LOG_BYTES = 1 << 20;
 /** A detail is asked for again at most this often. */
 const DETAIL_MS = 250;
 /** A job's place in the queue moves with other jobs; it is looked at this often. */
 const QUEUE_MS = 1_000;
+/** No curve is wider on a page. */
+const MOST_POINTS = 600;
 /** Pieces of an older attempt's log that are fetched when a page asks for it. */
 const MOST_PIECES = 15;
 /** A log whose end was lost is given up after so many empty answers. */
@@ -64,13 +78,28 @@ export class RestTransport implements Transport {
   #followed = new Map<string, Followed>();
 
   constructor(
-    private readonly http: Pick<Http, "get" | "post">,
+    private readonly http: Pick<Http, "get" | "post" | "delete" | "blob" | "url">,
     private readonly feed: Pick<ChangeFeed, "subscribe">,
   ) {}
 
+  get address(): string {
+    return this.http.url("");
+  }
+
+  link(jobId: string, part: Part): string {
+    if (typeof part === "number") return this.http.url(fileOf(jobId, part));
+    const what =
+      part === "zip" ? "files.zip" : `logs?download=1&attempt=${Math.max(1, part.log)}`;
+    return this.http.url(`${pathOf(jobId)}/${what}`);
+  }
+
+  file(jobId: string, n: number): Promise<Blob> {
+    return this.http.blob(fileOf(jobId, n));
+  }
+
   /** Resolves with the job's detail; rejects with NotFound where there is no such job. */
   find(jobId: string): Promise<Answer<Detail>> {
-    return this.http.get<Detail>(pathOf(jobId));
+    return this.http.get<Detail>(`${pathOf(jobId)}?points=${MOST_POINTS}`);
   }
 
   subscribe(take: (message: Message) => void): () => void {
@@ -92,6 +121,7 @@ export class RestTransport implements Transport {
         }
       },
       (link) => {
+        take({ type: "link", link });
         // What happened meanwhile is not in the feed of a new connection.
         if (link === "open") {
           for (const jobId of this.#followed.keys()) this.#detailSoon(jobId);
@@ -130,11 +160,14 @@ export class RestTransport implements Transport {
     this.#tell(jobId, one, answer);
   }
 
-  async command(jobId: string, name: CommandName, args: object = {}): Promise<Json> {
-    const path = `${pathOf(jobId)}/${name}`;
-    const { value } = await this.http.post<{ job_id?: string }>(path, args);
-    this.#detailSoon(jobId);
-    return name === "retry" ? (value.job_id ?? null) : true;
+  async command(
+    jobId: string,
+    name: CommandName,
+    args: CommandArgs = {},
+  ): Promise<Json> {
+    const answer = await commanded(this.http, jobId, name, args);
+    if (name !== "delete") this.#detailSoon(jobId);
+    return answer;
   }
 
   #detailSoon(jobId: string, interval_ms = DETAIL_MS): void {
@@ -217,8 +250,12 @@ export class RestTransport implements Transport {
     if (hasText || isFirst || one.isOver) {
       this.#take?.({ type: "log", job_id: jobId, log: piece });
     }
+    // A full piece has more behind it, and a flood is not to be leapt over.
+    const isFull = piece.next_offset - piece.offset > LOG_BYTES / 2;
     one.pause_ms = hasText
-      ? LOG_MS.moving
+      ? isFull
+        ? 0
+        : LOG_MS.moving
       : Math.min(LOG_MS.resting, one.pause_ms * 1.5);
   }
 
@@ -241,6 +278,34 @@ export class RestTransport implements Transport {
     const query = `attempt=${attempt}&offset=${offset}&limit=${LOG_BYTES}`;
     return this.http.get<LogBatch>(`${pathOf(jobId)}/logs?${query}`);
   }
+}
+
+/** Gives a command; a retry is answered with the new job's id. */
+export async function commanded(
+  http: Pick<Http, "post" | "delete">,
+  jobId: string,
+  name: CommandName,
+  args: CommandArgs = {},
+): Promise<Json> {
+  const path = pathOf(jobId);
+  if (name === "delete") {
+    await http.delete(path);
+    return true;
+  }
+  if (name !== "retry" && name !== "retry_current") {
+    await http.post(`${path}/${name}`, args);
+    return true;
+  }
+  const code = name === "retry" ? "same" : "current";
+  const { value } = await http.post<{ job_id?: string }>(`${path}/retry`, {
+    ...args,
+    code,
+  });
+  return value.job_id ?? null;
+}
+
+function fileOf(jobId: string, n: number): string {
+  return `${pathOf(jobId)}/files/${n}`;
 }
 
 function pathOf(jobId: string): string {

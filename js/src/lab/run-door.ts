@@ -45,7 +45,7 @@ export class RunDoor implements FormDoor {
 
   async submit(payload: { [name: string]: Json }): Promise<string> {
     const jobId = (await this.#kernel?.submit(payload)) ?? (await this.#post(payload));
-    this.transport.begin(await this.transport.find(jobId));
+    this.transport.attach(jobId, null, null);
     return jobId;
   }
 

@@ -1,5 +1,6 @@
 /** A metric as a line, drawn by hand in SVG. */
 import { useState } from "preact/hooks";
+import { type Dot, dots, ends, nearest } from "../core/chart";
 import type { Metrics, Point } from "../core/types";
 import { number } from "../core/words";
 
@@ -7,15 +8,6 @@ const WIDTH = 230;
 /** Room at the right end for the newest value. */
 const VALUE_PX = 56;
 const PAD = 6;
-
-type Dot = [step: number, value: number];
-
-interface Box {
-  left: number;
-  right: number;
-  low: number;
-  high: number;
-}
 
 export function Curve({
   name,
@@ -40,7 +32,9 @@ export function Curve({
   const onMove = (event: PointerEvent) => {
     const rect = (event.currentTarget as SVGElement).getBoundingClientRect();
     const at = ((event.clientX - rect.left) / (rect.width || 1)) * WIDTH;
-    setPointed(nearest(finite, at, x));
+    const step =
+      box.left + ((at - PAD) / (WIDTH - VALUE_PX - PAD)) * (box.right - box.left);
+    setPointed(nearest(finite, step));
   };
   return (
     <figure class="chutes-curve">
@@ -86,32 +80,9 @@ export function chosen(metrics: Metrics, most: number): [string, Point[]][] {
     .slice(0, most);
 }
 
-/** What can be drawn; a point without a step stands at its place in the row. */
-function dots(points: Point[]): Dot[] {
-  const found: Dot[] = [];
-  for (const [i, [step, value]] of points.entries()) {
-    if (value !== null) found.push([step ?? i + 1, value]);
-  }
-  return found;
-}
-
-function bounds(points: Dot[]): Box {
-  const box = { left: Infinity, right: -Infinity, low: Infinity, high: -Infinity };
-  for (const [step, value] of points) {
-    box.left = Math.min(box.left, step);
-    box.right = Math.max(box.right, step);
-    box.low = Math.min(box.low, value);
-    box.high = Math.max(box.high, value);
-  }
-  return box;
-}
-
-function nearest(points: Dot[], at: number, x: (step: number) => number): Dot | null {
-  let best: Dot | null = null;
-  for (const point of points) {
-    if (!best || Math.abs(x(point[0]) - at) < Math.abs(x(best[0]) - at)) best = point;
-  }
-  return best;
+function bounds(points: Dot[]) {
+  const { low: left, high: right } = ends(points.map(([step]) => step));
+  return { left, right, ...ends(points.map(([, value]) => value)) };
 }
 
 function round(n: number): number {

@@ -1,5 +1,5 @@
 /** What happened when: the attempts with their own tracebacks, and every move. */
-import type { Attempt, Detail } from "../core/types";
+import type { Attempt, Detail, Stage } from "../core/types";
 import { clock, duration } from "../core/words";
 import { ErrorView } from "./ErrorView";
 import { Fold, StateChip } from "./parts";
@@ -40,6 +40,7 @@ export function Attempts({
           </li>
         ))}
       </ol>
+      <Stages detail={detail} now={now} />
       <ol class="chutes-moves" aria-label="Moves">
         {(detail.moves ?? []).map((move) => (
           <li key={`${move.rev}-${move.to}`}>
@@ -50,6 +51,31 @@ export function Attempts({
         ))}
       </ol>
     </div>
+  );
+}
+
+/** The stages of each attempt, with how long each took. */
+function Stages({ detail, now }: { detail: Partial<Detail>; now: number }) {
+  const { stages = [], attempts = [] } = detail;
+  if (stages.length === 0) return null;
+  const endOf = (stage: Stage, next: Stage | undefined) => {
+    if (next && next.attempt === stage.attempt) return next.at;
+    const attempt = attempts.find((one) => one.number === stage.attempt);
+    return attempt?.finished_at ?? now;
+  };
+  const many = new Set(stages.map((stage) => stage.attempt)).size > 1;
+  return (
+    <ol class="chutes-stages" aria-label="Stages">
+      {stages.map((stage, i) => (
+        <li key={`${stage.attempt}-${stage.at}`}>
+          <span>{stage.name}</span>
+          <span class="chutes-soft">
+            {many ? `attempt ${stage.attempt} · ` : ""}
+            {duration(endOf(stage, stages[i + 1]) - stage.at, true)}
+          </span>
+        </li>
+      ))}
+    </ol>
   );
 }
 

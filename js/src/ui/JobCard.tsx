@@ -1,7 +1,7 @@
 /** One job as the last line of a cell shows it: a function of values. */
 import { useRef, useState } from "preact/hooks";
 import type { LogBuffer } from "../core/log";
-import { type Detail, isActive, type Progress, type StatusInfo } from "../core/types";
+import { isActive, type Progress, type StatusInfo } from "../core/types";
 import {
   duration,
   elapsed,
@@ -12,10 +12,12 @@ import {
   waitText,
 } from "../core/words";
 import { CauseLine, ErrorView } from "./ErrorView";
+import { type FileDoor, FilesPane } from "./FilesPane";
 import { Attempts } from "./History";
 import { type HeadProps, JobHead } from "./JobHead";
-import { FilesPane, InputsPane, LogPane, MetricsPane, ResultPane } from "./panes";
+import { InputsPane, LogPane, MetricsPane } from "./panes";
 import { ProgressBar } from "./parts";
+import { ResultPane } from "./ResultPane";
 import { type Tab, Tabs } from "./Tabs";
 import { JsonTree } from "./viewers/json";
 
@@ -25,7 +27,7 @@ const TIGHT = 0.8;
 const MEAN_LETTER_EM = 0.48;
 
 export interface CardProps extends HeadProps {
-  detail: Partial<Detail>;
+  door: FileDoor;
   /** The output of an attempt. */
   log: (attempt: number) => LogBuffer;
   /** What went wrong with the last command, for the user. */
@@ -88,7 +90,7 @@ function firstTab(tabs: Tab[], job: StatusInfo): string {
 }
 
 function tabsOf(
-  { job, detail, log, now }: CardProps,
+  { job, detail, log, now, door }: CardProps,
   attempt: number,
   onShowLog: (attempt: number) => void,
 ): Tab[] {
@@ -103,7 +105,14 @@ function tabsOf(
   }
   tabs.push({
     name: "Log",
-    content: () => <LogPane job={job} log={log(attempt)} metrics={metrics} />,
+    content: () => (
+      <LogPane
+        job={job}
+        log={log(attempt)}
+        link={door.link({ log: attempt })}
+        metrics={metrics}
+      />
+    ),
   });
   if (Object.keys(metrics).length) {
     tabs.push({ name: "Metrics", content: () => <MetricsPane metrics={metrics} /> });
@@ -115,11 +124,14 @@ function tabsOf(
     tabs.push({
       name: "Files",
       count: files.length,
-      content: () => <FilesPane files={files} />,
+      content: () => <FilesPane files={files} door={door} />,
     });
   }
   if (detail.source || detail.inputs) {
-    tabs.push({ name: "Inputs", content: () => <InputsPane detail={detail} /> });
+    tabs.push({
+      name: "Inputs",
+      content: () => <InputsPane job={job} detail={detail} />,
+    });
   }
   if (attempts.length) {
     tabs.push({

@@ -1,36 +1,66 @@
 /** The card's first line: name, state, attempt, id, and what can be done. */
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { CommandName } from "../core/transport";
-import { isActive, type StatusInfo } from "../core/types";
-import { attemptText, duration, elapsed } from "../core/words";
+import { curlOf } from "../core/curl";
+import { fits } from "../core/selection";
+import type { CommandArgs, CommandName } from "../core/transport";
+import { type Detail, isActive, type StatusInfo } from "../core/types";
+import { attemptText, duration, elapsed, quietText } from "../core/words";
 import { Menu, type MenuItem } from "./Menu";
 import { StateChip } from "./parts";
+import { copy } from "./saving";
 
 export interface HeadProps {
   job: StatusInfo;
+  detail: Partial<Detail>;
   now: number;
   commands: readonly CommandName[];
   /** The command whose answer has not come. */
   pending: CommandName | null;
-  onCommand: (name: CommandName, args?: { seconds?: number }) => void;
+  onCommand: (name: CommandName, args?: CommandArgs) => void;
+  /** Address of the server's routes, for what is copied; null where unknown. */
+  address: string | null;
+  /** What the place that shows the card can do besides. */
+  more?: readonly MenuItem[];
 }
+
+/** Commands that ask first, with the question and the answer that does it. */
+const QUESTIONS = {
+  cancel: ["Cancel this job?", "Stop it?", "Yes, cancel"],
+  delete: ["Delete this job?", "Delete it with its log and files?", "Yes, delete"],
+} as const;
+type Asked = keyof typeof QUESTIONS;
 
 export function JobHead(props: HeadProps) {
   const { job, now } = props;
+  const [asked, ask] = useState<Asked | null>(null);
   const took = isActive(job) ? null : elapsed(job, now);
   const facts = [attemptText(job), took === null ? "" : duration(took, true)];
+  const quiet = quietText(job, now);
   return (
     <header class="chutes-head">
-      <span class="chutes-title">{job.name}</span>
+      <span class="chutes-title" title={job.name}>
+        {job.name}
+      </span>
       <StateChip state={job.status} />
       {job.reported_failure ? (
         <StateChip state="reported" label="reported failure" />
       ) : null}
+      {quiet ? <StateChip state="quiet" label={quiet} /> : null}
       <span class="chutes-soft chutes-num">{facts.filter(Boolean).join(" · ")}</span>
       <span class="chutes-grow" />
-      <IdButton id={job.job_id} />
-      <Actions {...props} />
-      <Menu label={`More for ${job.name}`} items={menuItems(props)} />
+      {asked && fits(asked, job) ? (
+        <Question
+          name={asked}
+          onYes={() => props.onCommand(asked)}
+          onEnd={() => ask(null)}
+        />
+      ) : (
+        <>
+          <IdButton id={job.job_id} />
+          <Actions {...props} onAsk={ask} />
+          <Menu label={`More for ${job.name}`} items={menuItems(props, ask)} />
+        </>
+      )}
     </header>
   );
 }
@@ -55,28 +85,48 @@ function IdButton({ id }: { id: string }) {
   );
 }
 
-function copy(text: string): Promise<void> {
-  // Missing where the page came by plain HTTP from another machine.
-  return navigator.clipboard?.writeText(text) ?? Promise.resolve();
-}
-
-function Actions({ job, commands, pending, onCommand }: HeadProps) {
+function Actions({
+  job,
+  detail,
+  commands,
+  pending,
+  onCommand,
+  onAsk,
+}: HeadProps & { onAsk: (name: Asked) => void }) {
   if (isActive(job)) {
     if (!commands.includes("cancel")) return null;
     const stopping = job.cancel_requested || pending === "cancel";
-    return <CancelButton stopping={stopping} onCancel={() => onCommand("cancel")} />;
+    return (
+      <button type="button" disabled={stopping} onClick={() => onAsk("cancel")}>
+        {stopping ? "stopping…" : "Cancel"}
+      </button>
+    );
   }
-  const busy = pending === "retry" || pending === "retry_current";
+  const busy = pending !== null;
+  const bad = job.status !== "completed";
+  const resumes = bad && detail.checkpoint;
+  const again = (label: string, args?: CommandArgs, title?: string) => (
+    <button
+      type="button"
+      title={title}
+      disabled={busy}
+      onClick={() => onCommand("retry", args)}
+    >
+      {label}
+    </button>
+  );
   return (
     <>
-      {commands.includes("retry") ? (
-        <button type="button" disabled={busy} onClick={() => onCommand("retry")}>
-          Retry
-        </button>
-      ) : null}
-      {commands.includes("retry_current") && job.status !== "completed" ? (
+      {commands.includes("retry") && resumes
+        ? again("Resume", { resume: true }, resumeText(resumes))
+        : null}
+      {commands.includes("retry")
+        ? again("Retry", resumes ? { resume: false } : undefined, "From its beginning")
+        : null}
+      {commands.includes("retry_current") && bad ? (
         <button
           type="button"
+          class="chutes-edited"
           disabled={busy}
           onClick={() => onCommand("retry_current")}
         >
@@ -87,75 +137,76 @@ function Actions({ job, commands, pending, onCommand }: HeadProps) {
   );
 }
 
+function resumeText({ step }: { step: number | null }): string {
+  return step === null
+    ? "From its last checkpoint"
+    : `From its checkpoint at step ${step}`;
+}
+
 /** Asks before it acts, in its own place: nothing moves, nothing covers the log. */
-function CancelButton({
-  stopping,
-  onCancel,
+function Question({
+  name,
+  onYes,
+  onEnd,
 }: {
-  stopping: boolean;
-  onCancel: () => void;
+  name: Asked;
+  onYes: () => void;
+  onEnd: () => void;
 }) {
-  const [asking, setAsking] = useState(false);
+  const [label, question, yes] = QUESTIONS[name];
   const no = useRef<HTMLButtonElement>(null);
-  useEffect(() => {
-    if (asking) no.current?.focus();
-  }, [asking]);
-  if (stopping) {
-    return (
-      <button type="button" disabled>
-        stopping…
-      </button>
-    );
-  }
-  if (!asking) {
-    return (
-      <button type="button" onClick={() => setAsking(true)}>
-        Cancel
-      </button>
-    );
-  }
+  useEffect(() => no.current?.focus(), []);
   return (
     <fieldset
       class="chutes-ask"
-      aria-label="Cancel this job?"
+      aria-label={label}
       onKeyDown={(event) => {
         if (event.key !== "Escape") return;
         event.stopPropagation();
-        setAsking(false);
+        onEnd();
       }}
     >
-      <span class="chutes-soft">Stop it?</span>
+      <span class="chutes-soft">{question}</span>
       <button
         type="button"
         class="chutes-danger"
         onClick={() => {
-          setAsking(false);
-          onCancel();
+          onEnd();
+          onYes();
         }}
       >
-        Yes, cancel
+        {yes}
       </button>
-      <button type="button" ref={no} onClick={() => setAsking(false)}>
+      <button type="button" ref={no} onClick={onEnd}>
         No
       </button>
     </fieldset>
   );
 }
 
-function menuItems({ job, commands, onCommand }: HeadProps): MenuItem[] {
+function menuItems(props: HeadProps, ask: (name: Asked) => void): MenuItem[] {
+  const { job, detail, commands, onCommand, address, more = [] } = props;
   const items: MenuItem[] = [
+    ...more,
     { label: "Copy id", run: () => void copy(job.job_id) },
     {
       label: "Copy as Python",
       run: () => void copy(`chutes_nb.get_job(${JSON.stringify(job.job_id)})`),
     },
+    {
+      label: "Copy as curl",
+      run: () => void copy(curlOf(job, detail.inputs, address)),
+    },
   ];
-  if (job.status === "running" && job.timeout_s && commands.includes("extend")) {
+  if (fits("extend", job) && job.timeout_s && commands.includes("extend")) {
     const seconds = job.timeout_s;
     items.push({
       label: `Give it ${duration(seconds)} more`,
       run: () => onCommand("extend", { seconds }),
     });
+  }
+  if (fits("delete", job) && commands.includes("delete")) {
+    items.push({ label: "Delete …", run: () => ask("delete") });
   }
   return items;
 }

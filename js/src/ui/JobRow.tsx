@@ -9,6 +9,7 @@ import {
   fromText,
   rowText,
 } from "../core/words";
+import { Pick } from "./BulkBar";
 import { StateChip } from "./parts";
 
 export interface RowProps {
@@ -19,13 +20,16 @@ export interface RowProps {
   isStop: boolean;
   /** Seconds since 1970, or 0 where nothing of the job depends on it. */
   now: number;
+  isPicked: boolean;
   onOpen: (job: StatusInfo) => void;
   onFocus: (index: number) => void;
+  onPick: (index: number, isRange: boolean) => void;
+  onTag: (tag: string) => void;
 }
 
 /** Drawn again only when its job or its time changes: a list has many. */
 export const JobRow = memo(function JobRow(props: RowProps) {
-  const { job, index, isStop, now, onOpen, onFocus } = props;
+  const { job, index, isStop, now, onOpen, onFocus, isPicked, onPick } = props;
   const seconds = elapsed(job, now);
   const eta = job.status === "running" ? job.progress?.eta_s : null;
   return (
@@ -36,6 +40,7 @@ export const JobRow = memo(function JobRow(props: RowProps) {
       data-state={job.status}
       data-job={job.job_id}
       data-index={index}
+      aria-selected={isPicked}
       tabIndex={isStop ? 0 : -1}
       title={titleOf(job)}
       onClick={() => onOpen(job)}
@@ -44,9 +49,17 @@ export const JobRow = memo(function JobRow(props: RowProps) {
         if (event.key !== "Enter" && event.key !== " ") return;
         event.preventDefault();
         event.stopPropagation();
-        onOpen(job);
+        if (event.key === " ") onPick(index, event.shiftKey);
+        else onOpen(job);
       }}
     >
+      <span role="gridcell" class="chutes-row-pick">
+        <Pick
+          job={job}
+          isPicked={isPicked}
+          onPick={(isRange) => onPick(index, isRange)}
+        />
+      </span>
       <span role="gridcell" class="chutes-row-state">
         <StateChip state={job.status} />
       </span>
@@ -58,6 +71,21 @@ export const JobRow = memo(function JobRow(props: RowProps) {
         <span class="chutes-soft chutes-row-attempt">
           {job.attempt > 1 && job.status !== "retrying" ? attemptText(job) : ""}
         </span>
+        {job.tags.map((tag) => (
+          <button
+            key={tag}
+            type="button"
+            tabIndex={-1}
+            class="chutes-tag"
+            title={`Only jobs with the tag ${tag}`}
+            onClick={(event) => {
+              event.stopPropagation();
+              props.onTag(tag);
+            }}
+          >
+            {tag}
+          </button>
+        ))}
       </span>
       <span role="gridcell" class="chutes-row-how chutes-soft">
         <MiniBar job={job} />

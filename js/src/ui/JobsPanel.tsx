@@ -6,15 +6,18 @@ import type { CommandName } from "../core/transport";
 import type { StatusInfo } from "../core/types";
 import { LiveCard } from "./LiveCard";
 import { LiveList } from "./LiveList";
+import type { MenuItem } from "./Menu";
 
 export function JobsPanel({
   list,
   source,
   commands,
+  more,
 }: {
   list: JobsList;
   source: JobSource;
   commands: readonly CommandName[];
+  more?: (job: StatusInfo) => MenuItem[];
 }) {
   const [opened, setOpened] = useState<StatusInfo | null>(null);
   const back = useRef<HTMLButtonElement>(null);
@@ -40,7 +43,13 @@ export function JobsPanel({
               ← All jobs
             </button>
           </div>
-          <LiveCard source={source} jobId={opened.job_id} commands={commands} />
+          <LiveCard
+            source={source}
+            jobId={opened.job_id}
+            commands={commands}
+            onDeleted={(jobId) => list.drop(jobId)}
+            more={more}
+          />
         </>
       ) : (
         <LiveList list={list} onOpen={open} />

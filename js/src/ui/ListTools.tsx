@@ -1,6 +1,6 @@
-/** The line above the list: search, filters, and how many jobs there are. */
+/** The lines above the list: search, filters, order, and how many jobs there are. */
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { Counts, Filter } from "../core/transport";
+import type { Counts, Filter, Order } from "../core/transport";
 import type { State } from "../core/types";
 import { countsText, number } from "../core/words";
 
@@ -14,55 +14,132 @@ const STATES: State[] = [
   "cancelled",
   "interrupted",
 ];
+const ORDERS: { [order in Order]: string } = {
+  newest: "Newest first",
+  oldest: "Oldest first",
+  name: "By name",
+  longest: "Longest first",
+};
 /** Typing is over when no key came for so long. */
 const PAUSE_MS = 200;
 
-export function ListTools({
-  filter,
-  counts,
-  names,
-  onFilter,
-}: {
+export type Look = "list" | "timeline";
+
+export interface ListToolsProps {
   filter: Filter;
   counts: Counts;
-  /** The names that can be chosen. */
+  /** What can be chosen; a filter that would leave everything is not shown. */
   names: string[];
+  tags: string[];
+  notebooks: string[];
+  look: Look;
   onFilter: (part: Partial<Filter>) => void;
-}) {
+  onLook: (look: Look) => void;
+}
+
+export function ListTools(props: ListToolsProps) {
+  const { filter, counts, onFilter, look, onLook } = props;
   return (
     <search class="chutes-list-tools">
       <Search text={filter.text} onText={(text) => onFilter({ text })} />
-      <select
-        aria-label="State"
+      <Choice
+        label="State"
+        all="All states"
         value={filter.status}
-        onChange={(event) =>
-          onFilter({ status: event.currentTarget.value as State | "" })
+        values={STATES}
+        said={(state) =>
+          counts[state as State]
+            ? `${state} (${number(counts[state as State] ?? 0)})`
+            : state
         }
+        onChoose={(status) => onFilter({ status: status as State | "" })}
+      />
+      <Choice
+        label="Name"
+        all="All names"
+        value={filter.name}
+        values={props.names}
+        onChoose={(name) => onFilter({ name })}
+      />
+      <Choice
+        label="Tag"
+        all="All tags"
+        value={filter.tag}
+        values={props.tags}
+        least={1}
+        onChoose={(tag) => onFilter({ tag })}
+      />
+      <Choice
+        label="Notebook"
+        all="All notebooks"
+        value={filter.notebook}
+        values={props.notebooks}
+        onChoose={(notebook) => onFilter({ notebook })}
+      />
+      <select
+        aria-label="Order"
+        value={filter.order}
+        onChange={(event) => onFilter({ order: event.currentTarget.value as Order })}
       >
-        <option value="">All states</option>
-        {STATES.map((state) => (
-          <option key={state} value={state}>
-            {counts[state] ? `${state} (${number(counts[state])})` : state}
+        {Object.entries(ORDERS).map(([order, words]) => (
+          <option key={order} value={order}>
+            {words}
           </option>
         ))}
       </select>
-      {names.length > 1 || filter.name ? (
-        <select
-          aria-label="Name"
-          value={filter.name}
-          onChange={(event) => onFilter({ name: event.currentTarget.value })}
-        >
-          <option value="">All names</option>
-          {names.map((name) => (
-            <option key={name} value={name}>
-              {name}
-            </option>
-          ))}
-        </select>
-      ) : null}
       <span class="chutes-grow" />
       <span class="chutes-counts chutes-soft chutes-num">{countsText(counts)}</span>
+      <fieldset class="chutes-looks" aria-label="Show as">
+        {(["list", "timeline"] as const).map((one) => (
+          <button
+            key={one}
+            type="button"
+            class="chutes-quiet"
+            aria-pressed={look === one}
+            onClick={() => onLook(one)}
+          >
+            {one === "list" ? "List" : "Timeline"}
+          </button>
+        ))}
+      </fieldset>
     </search>
+  );
+}
+
+function Choice({
+  label,
+  all,
+  value,
+  values,
+  least = 2,
+  said = (one) => one,
+  onChoose,
+}: {
+  label: string;
+  all: string;
+  value: string;
+  values: readonly string[];
+  /** With fewer values there is nothing to choose. */
+  least?: number;
+  said?: (value: string) => string;
+  onChoose: (value: string) => void;
+}) {
+  if (values.length < least && !value) return null;
+  const offered = value && !values.includes(value) ? [value, ...values] : values;
+  return (
+    <select
+      aria-label={label}
+      value={value}
+      data-set={value ? true : undefined}
+      onChange={(event) => onChoose(event.currentTarget.value)}
+    >
+      <option value="">{all}</option>
+      {offered.map((one) => (
+        <option key={one} value={one}>
+          {said(one)}
+        </option>
+      ))}
+    </select>
   );
 }
 
@@ -78,8 +155,8 @@ function Search({ text, onText }: { text: string; onText: (text: string) => void
   return (
     <input
       type="search"
-      aria-label="Search name or id"
-      placeholder="Search name or id"
+      aria-label="Search name, id or tag"
+      placeholder="Search name, id, tag"
       value={typed}
       onInput={(event) => say(event.currentTarget.value, PAUSE_MS)}
       onKeyDown={(event) => {

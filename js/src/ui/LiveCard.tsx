@@ -1,10 +1,14 @@
 /** A card that follows a source: the one place where values and time come together. */
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { JobSource } from "../core/source";
-import type { CommandName } from "../core/transport";
-import { isActive } from "../core/types";
+import type { CommandArgs, CommandName } from "../core/transport";
+import { isActive, type StatusInfo } from "../core/types";
 import { JobCard } from "./JobCard";
+import type { MenuItem } from "./Menu";
 import { useClock, useSource } from "./parts";
+
+const NOT_CONNECTED = "Not connected: this is what was known last. Trying again …";
+const DELETED = "Deleted from the store: this is what was known last.";
 
 export function LiveCard({
   source,
@@ -12,6 +16,8 @@ export function LiveCard({
   commands,
   standing = null,
   onMoved,
+  onDeleted,
+  more,
 }: {
   source: JobSource;
   jobId: string;
@@ -20,19 +26,26 @@ export function LiveCard({
   standing?: string | null;
   /** Called when a retry has put another job in this one's place. */
   onMoved?: (jobId: string) => void;
+  onDeleted?: (jobId: string) => void;
+  /** What the place that shows the card can do with a job besides. */
+  more?: (job: StatusInfo) => MenuItem[];
 }) {
   useSource(source);
   const [wanted, show] = useState(jobId);
   const [pending, setPending] = useState<CommandName | null>(null);
   const [failure, setFailure] = useState<string | null>(null);
+  const [deleted, setDeleted] = useState<string | null>(null);
   useEffect(() => show(jobId), [jobId]);
   // Until the other job is known this one stays, so that the card does not collapse.
   const last = useRef(wanted);
   if (source.job(wanted)) last.current = wanted;
   const shown = last.current;
   const job = source.job(shown);
+  const isLost = source.link === "lost" && job !== undefined && isActive(job);
+  const note =
+    deleted === shown ? DELETED : (standing ?? (isLost ? NOT_CONNECTED : null));
   const now = useClock(
-    job !== undefined && isActive(job) && standing === null,
+    job !== undefined && isActive(job) && note === null,
     source.skew_s,
   );
   if (!job) {
@@ -43,11 +56,16 @@ export function LiveCard({
     show(other);
     source.transport.attach(other, null, null);
   };
-  const command = async (name: CommandName, args?: { seconds?: number }) => {
+  const { transport } = source;
+  const command = async (name: CommandName, args?: CommandArgs) => {
     setPending(name);
     setFailure(null);
     try {
-      const answer = await source.transport.command(shown, name, args);
+      const answer = await transport.command(shown, name, args);
+      if (name === "delete") {
+        setDeleted(shown);
+        onDeleted?.(shown);
+      }
       if (name.startsWith("retry") && typeof answer === "string") {
         onMoved?.(answer);
         open(answer);
@@ -63,12 +81,18 @@ export function LiveCard({
       key={shown}
       job={job}
       detail={source.detail(shown)}
+      door={{
+        link: (part) => transport.link(shown, part),
+        file: (n) => transport.file(shown, n),
+      }}
+      address={transport.address}
+      more={more?.(job)}
       log={(attempt) => source.log(shown, attempt)}
       now={now}
-      commands={commands}
+      commands={deleted === shown ? [] : commands}
       pending={pending}
       failure={failure}
-      standing={standing}
+      standing={note}
       onCommand={(name, args) => void command(name, args)}
       onOpenLog={(attempt) => {
         if (source.log(shown, attempt).next === 0) {

@@ -3,9 +3,11 @@ import { useEffect, useState } from "preact/hooks";
 import { ALL, type JobsList } from "../core/list";
 import type { Link } from "../core/transport";
 import type { StatusInfo } from "../core/types";
-import { ListTools } from "./ListTools";
+import { BulkBar } from "./BulkBar";
+import { ListTools, type Look } from "./ListTools";
 import { useFrames } from "./parts";
 import { Rows } from "./Rows";
+import { Timeline } from "./Timeline";
 
 const TICK_MS = 1_000;
 
@@ -16,6 +18,7 @@ const LINK_WORDS: { [link in Link]: string } = {
   absent:
     "This Jupyter server knows nothing of jobs: chutes_nb is not installed beside " +
     "it. Cards in notebooks still work.",
+  saved: "As it was saved: neither this server nor a kernel knows of jobs now.",
 };
 
 export function LiveList({
@@ -27,25 +30,47 @@ export function LiveList({
 }) {
   useFrames(list);
   const now = useSeconds((list.counts.running ?? 0) + (list.counts.retrying ?? 0) > 0);
+  const [look, setLook] = useState<Look>("list");
   const note = LINK_WORDS[list.link];
+  const show = (wanted: Look) => {
+    if (wanted === "timeline") list.wantSpans();
+    setLook(wanted);
+  };
   return (
     <div class="chutes chutes-list" data-phase={list.phase} data-link={list.link}>
       <ListTools
         filter={list.filter}
         counts={list.counts}
         names={[...list.names].sort()}
+        tags={[...list.tags].sort()}
+        notebooks={[...list.notebooks].sort()}
+        look={look}
         onFilter={(part) => list.setFilter(part)}
+        onLook={show}
       />
+      {list.selection.size || list.selection.isBusy ? <BulkBar list={list} /> : null}
       <p class="chutes-notice" role="status" hidden={!note}>
         {note}
       </p>
       {list.length ? (
-        <Rows list={list} now={now} onOpen={onOpen} />
+        <Body list={list} look={look} now={now} onOpen={onOpen} />
       ) : (
         <Instead list={list} />
       )}
     </div>
   );
+}
+
+function Body(props: {
+  list: JobsList;
+  look: Look;
+  now: number;
+  onOpen: (job: StatusInfo) => void;
+}) {
+  const { list, look, now, onOpen } = props;
+  if (look === "timeline") return <Timeline list={list} now={now} onOpen={onOpen} />;
+  const onTag = (tag: string) => list.setFilter({ tag });
+  return <Rows list={list} now={now} onOpen={onOpen} onTag={onTag} />;
 }
 
 /** What is said where there are no rows. */
@@ -65,7 +90,7 @@ function Instead({ list }: { list: JobsList }) {
     );
   }
   const { filter } = list;
-  if (filter.status || filter.name || filter.text) {
+  if (filter.status || filter.name || filter.tag || filter.notebook || filter.text) {
     return (
       <div class="chutes-instead">
         <p>No job is like that.</p>

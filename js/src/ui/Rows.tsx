@@ -3,6 +3,7 @@ import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { JobsList } from "../core/list";
 import { isActive, type StatusInfo } from "../core/types";
 import { JobRow } from "./JobRow";
+import { stepTo } from "./keys";
 
 export const ROW_PX = { wide: 32, narrow: 50 };
 /** Below this width a row takes two lines. */
@@ -10,7 +11,7 @@ const NARROW_PX = 560;
 const MARGIN_ROWS = 8;
 /** Older jobs are asked for when so few are left below. */
 const AHEAD_ROWS = 60;
-const COLUMNS = ["State", "Job", "Progress", "Time", "Left", "From"];
+const COLUMNS = ["", "State", "Job", "Progress", "Time", "Left", "From"];
 const NUMBERS = ["Time", "Left"];
 
 interface Sight {
@@ -23,15 +24,23 @@ export function Rows({
   list,
   now,
   onOpen,
+  onTag,
 }: {
   list: JobsList;
   now: number;
   onOpen: (job: StatusInfo) => void;
+  onTag: (tag: string) => void;
 }) {
   const box = useRef<HTMLDivElement>(null);
   const [sight, setSight] = useState<Sight>({ top: 0, height: 400, narrow: false });
   const [active, setActive] = useState(0);
   const takesFocus = useRef(false);
+  const picked = useRef(0);
+  const pick = (index: number, isRange: boolean) => {
+    const on = !list.selection.has(list.row(index)?.job_id ?? "");
+    list.pick(isRange ? picked.current : index, index, isRange || on);
+    picked.current = index;
+  };
   const rowPx = sight.narrow ? ROW_PX.narrow : ROW_PX.wide;
   const look = () => {
     const node = box.current;
@@ -64,6 +73,12 @@ export function Rows({
 
   const onKeyDown = (event: KeyboardEvent) => {
     const node = box.current;
+    if (event.key === "a" && (event.ctrlKey || event.metaKey)) {
+      event.preventDefault();
+      event.stopPropagation();
+      list.pick(0, list.length - 1, true);
+      return;
+    }
     const target = stepTo(event.key, active, list.length, inSight - 1);
     if (!node || target === null) return;
     event.preventDefault();
@@ -91,6 +106,9 @@ export function Rows({
         index={i}
         isStop={i === stop}
         now={isActive(job) ? now : 0}
+        isPicked={list.selection.has(job.job_id)}
+        onPick={pick}
+        onTag={onTag}
         onOpen={onOpen}
         onFocus={setActive}
       />,
@@ -102,6 +120,7 @@ export function Rows({
       ref={box}
       role="grid"
       aria-label="Jobs, newest first"
+      aria-multiselectable="true"
       aria-rowcount={list.hasMore ? -1 : list.length + 1}
       data-narrow={sight.narrow || undefined}
       tabIndex={-1}
@@ -115,7 +134,7 @@ export function Rows({
             role="columnheader"
             data-kind={NUMBERS.includes(name) ? "number" : undefined}
           >
-            {name}
+            {name || <span class="chutes-hidden">Picked</span>}
           </span>
         ))}
       </div>
@@ -131,21 +150,6 @@ export function Rows({
       {list.hasMore ? <p class="chutes-empty">Loading older jobs …</p> : null}
     </div>
   );
-}
-
-/** Where a key leads from a row; null for other keys. */
-function stepTo(key: string, at: number, count: number, page: number): number | null {
-  const steps: { [key: string]: number } = {
-    ArrowDown: 1,
-    ArrowUp: -1,
-    PageDown: page,
-    PageUp: -page,
-    Home: -count,
-    End: count,
-  };
-  const step = steps[key];
-  if (step === undefined || count === 0) return null;
-  return Math.min(count - 1, Math.max(0, at + step));
 }
 
 /** New jobs come in above: what is being read stays in its place. */

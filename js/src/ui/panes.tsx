@@ -1,28 +1,35 @@
 /** What lies behind the card's tabs. */
+import { grouped } from "../core/chart";
 import type { LogBuffer } from "../core/log";
-import type { Detail, FileEntry, Metrics, Result, StatusInfo } from "../core/types";
+import type { Detail, ErrorInfo, Metrics, StatusInfo } from "../core/types";
 import { isActive } from "../core/types";
-import { size } from "../core/words";
+import { Chart } from "./Chart";
 import { Curve, chosen } from "./Curve";
 import { Source } from "./ErrorView";
 import { LogView } from "./LogView";
 import { JsonTree } from "./viewers/json";
-import { viewerFor } from "./viewers/registry";
 
 /** The log, with the newest curves at its right where there are any. */
 export function LogPane({
   job,
   log,
+  link,
   metrics,
 }: {
   job: StatusInfo;
   log: LogBuffer;
+  link: string | null;
   metrics: Metrics;
 }) {
   const beside = chosen(metrics, 2);
   return (
     <div class="chutes-log-pane">
-      <LogView log={log} label={`Log of ${job.name}`} empty={nothingYet(job)} />
+      <LogView
+        log={log}
+        link={link}
+        label={`Log of ${job.name}`}
+        empty={nothingYet(job)}
+      />
       {beside.length ? (
         <div class="chutes-side">
           {beside.map(([name, points]) => (
@@ -30,7 +37,7 @@ export function LogPane({
               key={name}
               name={name}
               points={points}
-              height={beside.length > 1 ? 65 : 92}
+              height={beside.length > 1 ? 76 : 110}
             />
           ))}
         </div>
@@ -46,34 +53,22 @@ function nothingYet(job: StatusInfo): string {
 
 export function MetricsPane({ metrics }: { metrics: Metrics }) {
   return (
-    <div class="chutes-curves">
-      {Object.entries(metrics).map(([name, points]) => (
-        <Curve key={name} name={name} points={points} height={110} />
+    <div class="chutes-charts">
+      {grouped(metrics).map((group) => (
+        <Chart key={group.name} group={group} />
       ))}
     </div>
   );
 }
 
-export function FilesPane({ files }: { files: FileEntry[] }) {
-  return (
-    <table class="chutes-files">
-      <tbody>
-        {files.map((file) => (
-          <tr key={file.n}>
-            <td>{file.name}</td>
-            <td class="chutes-soft">{file.type ?? ""}</td>
-            <td data-kind="number">{size(file.size)}</td>
-            <td class="chutes-mono chutes-soft" title={`SHA-256 ${file.sha256}`}>
-              {file.sha256.slice(0, 8)}
-            </td>
-          </tr>
-        ))}
-      </tbody>
-    </table>
-  );
-}
-
-export function InputsPane({ detail }: { detail: Partial<Detail> }) {
+/** What the job was given, and its code as it was submitted. */
+export function InputsPane({
+  job,
+  detail,
+}: {
+  job: StatusInfo;
+  detail: Partial<Detail>;
+}) {
   const first = detail.source_first_line ?? 1;
   const lines = (detail.source ?? "")
     .replace(/\n$/, "")
@@ -82,22 +77,20 @@ export function InputsPane({ detail }: { detail: Partial<Detail> }) {
   return (
     <div class="chutes-inputs">
       {detail.inputs === undefined ? null : <JsonTree value={detail.inputs} />}
-      {detail.source ? <Source lines={lines} marked={null} /> : null}
+      {detail.source ? (
+        <Source lines={lines} marked={failingLine(lines, job.error)} />
+      ) : null}
     </div>
   );
 }
 
-export function ResultPane({ result }: { result: Result }) {
-  const found = viewerFor(result.view);
-  return (
-    <div class="chutes-result">
-      {found ? (
-        <found.Viewer mime={found.mime} value={result.view[found.mime] ?? null} />
-      ) : (
-        <p class="chutes-empty">
-          A value of type {result.type}; job.result() gives it.
-        </p>
-      )}
-    </div>
-  );
+/** The line that raised, where it is in this code and not in a helper of another cell. */
+function failingLine(
+  lines: [number, string][],
+  error: ErrorInfo | null,
+): number | null {
+  if (error?.line == null) return null;
+  const here = lines.find(([number]) => number === error.line)?.[1];
+  const there = error.source.find(([number]) => number === error.line)?.[1];
+  return here !== undefined && here.trim() === there?.trim() ? error.line : null;
 }

@@ -9,7 +9,7 @@ export function StateChip({
   state,
   label,
 }: {
-  state: State | "reported";
+  state: State | "reported" | "quiet";
   label?: string;
 }) {
   return (

@@ -98,15 +98,15 @@ function FileLine({ upload, onRemove }: { upload: Upload; onRemove: () => void }
   const canPause = phase === "sending" || phase === "lost" || phase === "waiting";
   return (
     <div
-      class="chutes-file"
+      class="chutes-upload"
       data-phase={phase}
       title={upload.sha256 ? `SHA-256 ${upload.sha256}` : undefined}
     >
-      <div class="chutes-file-line">
-        <span class="chutes-file-name">{file.name}</span>
+      <div class="chutes-upload-line">
+        <span class="chutes-upload-name">{file.name}</span>
         <span class="chutes-soft chutes-num">{size(upload.size)}</span>
         <span class="chutes-grow" />
-        <span class="chutes-file-state chutes-soft chutes-num">
+        <span class="chutes-upload-state chutes-soft chutes-num">
           {stateOf(upload, percent)}
         </span>
         {canPause ? (

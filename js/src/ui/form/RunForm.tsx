@@ -52,7 +52,8 @@ export function RunForm({
   const root = useRef<HTMLFormElement>(null);
   const latest = useRef(values);
   latest.current = values;
-  const isWanted = useRef(false);
+  // Counts the runs that were asked for: one that waits for files may be called off.
+  const asked = useRef(0);
   const queue = useMemo(() => new UploadQueue(), []);
 
   useEffect(() => {
@@ -67,12 +68,12 @@ export function RunForm({
   };
 
   const run = async () => {
-    if (!door || deed === "sending") return;
+    if (!door || deed !== "rest") return;
     setFaults(NO_FAULTS);
-    isWanted.current = true;
+    const mine = ++asked.current;
     setDeed("uploading");
     const { broken } = await filesOf(latest.current);
-    if (!isWanted.current) return;
+    if (mine !== asked.current) return;
     setDeed("sending");
     const found: Fault[] = [...broken];
     const payload = objectJson(form, latest.current, found);
@@ -84,13 +85,12 @@ export function RunForm({
       const message = error instanceof Error ? error.message : String(error);
       show(error instanceof Refused ? error.faults : [], message);
     } finally {
-      isWanted.current = false;
       setDeed("rest");
     }
   };
 
   const wait = () => {
-    isWanted.current = false;
+    asked.current++;
     setDeed("rest");
   };
 

@@ -7,7 +7,6 @@ with a checksum comes in: it says where that piece began.
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import fcntl
 import hashlib
@@ -18,47 +17,51 @@ import shutil
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from . import failpoints
-from .errors import ChutesError, StoreFull
-from .files_in import clean_name
-from .paths import PRIVATE_FILE, private_dir
-from .sizes import shown_size
-from .store.blobs import blob_path, take_over
-from .store.ids import new_id
+from .. import failpoints
+from ..errors import ChutesError, StoreFull
+from ..files_in import clean_name
+from ..paths import PRIVATE_FILE, private_dir
+from ..sizes import shown_size
+from ..store.blobs import blob_path, take_over
+from ..store.ids import new_id
+from .faults import (
+    ChecksumWrong,
+    UploadBusy,
+    UploadConflict,
+    UploadError,
+    UploadNotFound,
+    UploadTooLarge,
+)
+from .writer import Writer
+
+if TYPE_CHECKING:
+    from hashlib import _Hash as Hash
+
+__all__ = [
+    "ChecksumWrong",
+    "Upload",
+    "UploadBusy",
+    "UploadConflict",
+    "UploadError",
+    "UploadNotFound",
+    "UploadTooLarge",
+    "Uploads",
+    "Writer",
+    "set_upload_limit",
+    "upload_limit",
+]
 
 HALF_LIVES_S = 24 * 3600.0
 WHOLE_LIVES_S = 30 * 24 * 3600.0
 LIMIT_BYTES = 8 << 30
 UPLOADS = "uploads"  # their folder in the store's home
 LIMIT_FILE = "limit"
+MOST_DIGESTS = 64  # uploads whose digest goes on from piece to piece
 SPARE_BYTES = 64 << 20  # what an upload leaves free on the disk
 
 _UID = re.compile(r"[0-9a-z]{16}")
-
-
-class UploadError(ChutesError):
-    """An upload cannot go on as it was asked to."""
-
-
-class UploadNotFound(UploadError):
-    """There is no such upload (any more)."""
-
-
-class UploadConflict(UploadError):
-    """A piece does not begin where the last one ended."""
-
-
-class UploadBusy(UploadError):
-    """Another request writes to the upload."""
-
-
-class UploadTooLarge(UploadError):
-    """An upload is larger than it may be, or than it was said to be."""
-
-
-class ChecksumWrong(UploadError):
-    """A piece is not what its checksum says; it was left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +137,9 @@ class Uploads:
 
     def __init__(self, folder: Path, blobs: Path) -> None:
         self._folder, self._blobs = private_dir(folder), blobs
+        # By upload: an offset, and the digest of the bytes before it. Those never
+        # change any more, whoever writes the next.
+        self._digests: dict[str, tuple[int, Hash]] = {}
 
     @property
     def limit(self) -> int:
@@ -254,15 +260,36 @@ class Uploads:
         except BaseException:
             os.close(fd)
             raise
-        return Writer(fd, there, upload.length, checksum, unsure)
+        return Writer(
+            fd,
+            (there, upload.length),
+            checksum,
+            unsure,
+            before=self._seen(upload.uid, there),
+            keep=lambda at, digest: self._keep(upload.uid, at, digest),
+        )
+
+    def _keep(self, uid: str, offset: int, digest: Hash) -> None:
+        self._digests[uid] = (offset, digest)
+        for oldest in list(self._digests)[:-MOST_DIGESTS]:
+            self._digests.pop(oldest, None)
+
+    def _seen(self, uid: str, offset: int) -> Hash | None:
+        """Give the digest of the bytes up to an offset, where this process saw all."""
+        at, digest = self._digests.pop(uid, (0, None))
+        if offset == 0:
+            return hashlib.sha256()
+        return digest if at == offset else None
 
     def finish(self, upload: Upload) -> Upload:
         """Move what has come in whole to where the store keeps contents."""
         part = self._part(upload.uid)
         if upload.sha256 is None:
-            with part.open("rb") as source:
-                digest = hashlib.file_digest(source, "sha256").hexdigest()
-            upload = replace(upload, sha256=digest)
+            digest = self._seen(upload.uid, upload.length)
+            if digest is None:  # pieces came to another process, or before a restart
+                with part.open("rb") as source:
+                    digest = hashlib.file_digest(source, "sha256")
+            upload = replace(upload, sha256=digest.hexdigest())
             failpoints.hit("upload.before_finish")
             self._write(upload)  # first: a server that dies here finds it and goes on
         if part.exists():
@@ -317,67 +344,6 @@ class Uploads:
 
     def _unsure(self, uid: str) -> Path:
         return self._folder / f"{uid}.unsure"
-
-
-class Writer:
-    """The one request that writes to an upload now."""
-
-    def __init__(
-        self, fd: int, start: int, length: int, checksum: bytes | None, unsure: Path
-    ) -> None:
-        self._fd, self._start, self._length = fd, start, length
-        self._checksum, self._unsure = checksum, unsure
-        self._digest = hashlib.sha256()
-        self.offset = start
-
-    def write(self, body: bytes) -> None:
-        """Append bytes.
-
-        Raises
-        ------
-        UploadTooLarge
-            If there are more than the upload was said to have.
-        StoreFull
-        """
-        if self.offset + len(body) > self._length:
-            raise UploadTooLarge(
-                f"the piece passes byte {self._length}, where the upload ends"
-            )
-        left = memoryview(body)
-        try:
-            while left:
-                left = left[os.write(self._fd, left) :]
-                failpoints.hit("upload.mid_chunk")
-        except OSError as error:
-            raise StoreFull(f"the upload cannot be written: {error}") from error
-        self.offset += len(body)
-        if self._checksum is not None:
-            self._digest.update(body)
-
-    def close(self, *, is_whole: bool) -> None:
-        """Let go of the upload; a piece that was cut off counts without a checksum.
-
-        Raises
-        ------
-        ChecksumWrong
-            If the piece is not what its checksum says.
-        """
-        try:
-            if self._checksum is None:
-                return
-            is_right = is_whole and self._digest.digest() == self._checksum
-            if not is_right:
-                os.ftruncate(self._fd, self._start)
-                self.offset = self._start
-            self._unsure.unlink(missing_ok=True)
-            if is_whole and not is_right:
-                found = base64.b64encode(self._digest.digest()).decode()
-                raise ChecksumWrong(
-                    f"the piece at byte {self._start} has the SHA-256 {found}; it was "
-                    "left out: send it again"
-                )
-        finally:
-            os.close(self._fd)
 
 
 def _write_private(path: Path, text: str) -> None:

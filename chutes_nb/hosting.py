@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 
-from ..store import Store, intake
-from ..store.intake import Queued
-from ..waking import wake_host
+from .store import Store, intake
+from .store.intake import Queued
+from .waking import wake_host
 
 # The server's own credentials are nothing that jobs should find.
 LEFT_OUT = ("JPY_", "JUPYTER_TOKEN", "JUPYTERHUB_", "JUPYTER_SERVER_")

@@ -1,22 +1,29 @@
-/** The kernel's own widget inside an output of ours, where the kernel still has one. */
+/** The kernel's own widget in an output, where it still has one. */
 import type { IRenderMimeRegistry } from "@jupyterlab/rendermime";
 import type { IRenderMime } from "@jupyterlab/rendermime-interfaces";
 
-const WIDGET_MIME = "application/vnd.jupyter.widget-view+json";
+export const WIDGET_MIME = "application/vnd.jupyter.widget-view+json";
 /** jupyter-widgets is given so long for one try, and so many tries. */
 const TRY_MS = 500;
 const TRIES = 20;
+/** After so many tries something else is shown meanwhile. */
+const PATIENCE = 2;
 
-/** Null where there is none; gives up early when it is not wanted any more. */
-export async function innerWidget(
-  rendermime: IRenderMimeRegistry,
+/**
+ * A renderer that shows the widget; null where no kernel knows it, or nobody wants it
+ * any more. jupyter-widgets gives the notebook its real factory only once the kernel
+ * is there, and a renderer made before that waits for ever unless it is a direct
+ * child of the output area.
+ *
+ * @param onDelay Called where it takes long.
+ */
+export async function widgetFor(
   model: IRenderMime.IMimeModel,
+  rendermime: IRenderMimeRegistry,
   isWanted: () => boolean,
+  onDelay: () => void,
 ): Promise<IRenderMime.IRenderer | null> {
   if (!model.data[WIDGET_MIME]) return null;
-  // jupyter-widgets gives the notebook its real factory only once the kernel is there,
-  // and a renderer made before that waits for ever unless it is a direct child of the
-  // output area.
   for (let i = 0; i < TRIES && isWanted(); i++) {
     const inner = rendermime.createRenderer(WIDGET_MIME);
     const given = new Promise((resolve) => setTimeout(resolve, TRY_MS));
@@ -25,6 +32,7 @@ export async function innerWidget(
     if (isWanted() && !/^(Error displaying|Loading) widget/.test(text)) return inner;
     inner.dispose();
     if (text.startsWith("Error")) return null;
+    if (i === PATIENCE) onDelay();
   }
   return null;
 }

@@ -16,7 +16,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError, ValidationError
 
-from ..errors import ValidationFailed
+from .errors import ValidationFailed
 
 MOST_FAULTS = 50
 MOST_REPAIRS = 200

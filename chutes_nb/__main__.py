@@ -1,0 +1,7 @@
+"""The command line of ``python -m chutes_nb``."""
+
+from __future__ import annotations
+
+from .cli import main
+
+main()

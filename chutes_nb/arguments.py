@@ -1,0 +1,59 @@
+"""What a job is given, as bytes: small values in its row, large ones in files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from .buffers import FILE_BYTES
+from .codec import Encoded, encode, is_plain
+from .errors import ResultNotStorable
+from .loading import SPILLED
+from .pickling import WARN_BYTES, biggest, pickled, warn_user
+from .sizes import approximate_size, shown_size
+from .store.blobs import keep_memory
+
+ROW_BYTES = 1_000_000  # a longer input is a file of its own
+NO_LIMIT = 1 << 62
+
+
+def packed(arguments: Mapping[str, Any], job: str, blobs: Path) -> Encoded:
+    """Write a job's arguments; ``loading.load_value`` reads those of kind "pickle".
+
+    Parameters
+    ----------
+    arguments : mapping of str to object
+        By parameter.
+    job : str
+        Name of the job, for what is said of large ones.
+    blobs : pathlib.Path
+        The store's folder of contents: arrays and frames go there as files.
+
+    Warns
+    -----
+    CaptureWarning
+        Above 1 MB, naming the biggest arguments.
+
+    Raises
+    ------
+    ResultNotStorable
+        If a value can be neither written as JSON nor pickled; names the part.
+    """
+    is_small = approximate_size(arguments) < FILE_BYTES
+    if is_small or is_plain(arguments):
+        encoded = encode(arguments)
+        if encoded.kind == "json" or len(encoded.body) <= ROW_BYTES:
+            return encoded
+    try:
+        done = pickled(arguments, blobs=blobs, most_bytes=NO_LIMIT)
+    except Exception as error:
+        encode(arguments)  # says which part it is
+        raise ResultNotStorable(str(error)) from error
+    body, size = done.body, len(done.body) + done.buffer_bytes
+    if size > WARN_BYTES:
+        note = "; workers map it from one copy on disk" if done.buffers else ""
+        warn_user(f"job {job} is given {shown_size(size)}: {biggest(arguments)}{note}")
+    if len(body) > ROW_BYTES:
+        body = SPILLED + keep_memory(memoryview(body), blobs).sha256.encode()
+    return Encoded("pickle", body, "dict", False)

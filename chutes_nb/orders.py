@@ -1,0 +1,279 @@
+"""From a name and a payload of JSON to a queued job, checked by the stored schema.
+
+What a client submits who has no kernel: the HTTP API and the command line. Nothing is
+unpickled for it; the worker checks again, by pydantic.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from . import payloads
+from .checking import bind, check
+from .errors import AmbiguousName, UnknownName, ValidationFailed
+from .hosting import see_to
+from .options import JobOptions
+from .store import Store, intake, jobs
+from .store.db import Row
+from .store.ids import new_id
+from .store.intake import Queued
+from .uploads import UploadNotFound, Uploads
+from .views import preview
+
+Definition = Row | dict[str, Any]
+FILE_FIELDS = ("name", "size", "type", "sha256")
+
+
+@dataclass
+class Order:
+    """What a client wants to be queued.
+
+    Attributes
+    ----------
+    definition : sqlite3.Row or dict
+        From :func:`definition_named`, or the fields of a ``NewDefinition``.
+    payload : JSON value
+    files : dict of str to list of dict
+        Files that are in the store already, by parameter: ``name``, ``size``,
+        ``type`` and ``sha256`` of each.
+    key : str or None
+        The client's own name for it: the same order is queued once.
+    reuse : bool or None
+        Whether a job of the same code and input will do; as the definition has it
+        where None.
+    reuse_key : str or None
+        A name by which a job is given back, here and in a notebook.
+    """
+
+    definition: Definition
+    payload: Any = None
+    files: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    key: str | None = None
+    reuse: bool | None = None
+    reuse_key: str | None = None
+
+
+def definition_named(store: Store, name: str, scope: str | None) -> Row:
+    """Return the newest definition of a name.
+
+    Parameters
+    ----------
+    scope : str or None
+        A chute, as ``CHUTE`` or ``USERNAME-CHUTE``.
+
+    Raises
+    ------
+    UnknownName, AmbiguousName
+    """
+    rows = intake.newest_definitions(store.reader, name)
+    if scope is not None:
+        rows = [row for row in rows if intake.answers_to(row, scope)]
+    if not rows:
+        where = "" if scope is None else f" in chute {scope!r}"
+        raise UnknownName(
+            f"no job {name[:200]!r} is known{where}; run its cell in a notebook first"
+        )
+    if len(rows) > 1:
+        chutes = ", ".join(sorted(row["chute"] for row in rows))
+        raise AmbiguousName(
+            f"{len(rows)} chutes define {name!r} ({chutes}): name one, as in "
+            f"{rows[0]['chute']}/{name}"
+        )
+    return rows[0]
+
+
+def take_in(store: Store, uploads: Callable[[], Uploads], order: Order) -> Queued:
+    """Check an order, queue what it asks for, and see to it that somebody runs it.
+
+    Parameters
+    ----------
+    uploads : callable
+        Gives the uploads that a payload may name as ``{"upload": "ID"}``.
+
+    Raises
+    ------
+    ValidationFailed
+    KeyTaken
+        If another order has its key.
+    StoreError
+    """
+    row, given = order.definition, order.files
+    schema, told = json.loads(row["schema"]), json.loads(row["options"])
+    names = dict.fromkeys(given) if isinstance(order.payload, dict) else {}
+    payload = order.payload | names if names else order.payload
+    arguments = bind(schema, payload)
+    files = _files(schema, told, arguments, given, uploads)
+    rest = {name: value for name, value in arguments.items() if name not in files}
+    checked = check(_without(schema, files), rest)
+    digest = _digest(row, checked, files)
+    job = _new_job(row, told, checked, files)
+    job = replace(job, reuse_key=_reuse_key(order, told, digest))
+    with store.writing() as tx:
+        place = (row["python"], store.leases)
+        queued = intake.queue(tx, job, *place, order.key, digest)
+    store.feed.nudge()
+    if queued.is_new:
+        see_to(store, queued)
+    return queued
+
+
+def queue_again(
+    store: Store,
+    job: str,
+    resume: bool = True,
+    key: str | None = None,
+    code: str = "same",
+) -> str:
+    """Queue a new job with the input of an ended one; returns its id.
+
+    Parameters
+    ----------
+    resume : bool
+        Whether the new job finds the old one's checkpoint.
+    key : str, optional
+        The client's own name for it: the same order is queued once.
+    code : {"same", "current"}
+        The old job's code and options, or those of the newest definition of its name.
+
+    Raises
+    ------
+    JobNotFound, KeyTaken, MoveRefused
+    """
+    now = time.time()
+    with store.writing() as tx:
+        newest = intake.newest_like(tx, job) if code == "current" else None
+        changed = None
+        if newest is not None:
+            changed = _by_options(json.loads(newest["options"]), now)
+            changed |= {"definition": newest["key"]}
+        queued = intake.queue_again(tx, job, store.leases, now, resume, key, changed)
+    store.feed.nudge()
+    if queued.is_new:
+        see_to(store, queued)
+    return queued.job
+
+
+def _files(
+    schema: dict[str, Any],
+    told: dict[str, Any],
+    arguments: dict[str, Any],
+    given: dict[str, list[dict[str, Any]]],
+    uploads: Callable[[], Uploads],
+) -> dict[str, Any]:
+    """Find the file of each parameter that takes one."""
+    found: dict[str, Any] = {}
+    for name, value in arguments.items():
+        said = schema.get("properties", {}).get(name, {})
+        is_many = said.get("type") == "array"
+        one = said.get("items", {}) if is_many else said
+        if not told.get("upload") or one.get("format") != "binary":
+            if name in given:
+                raise _refused(name, "Input should be a value, not a file", "no_file")
+            continue
+        files = [{k: file[k] for k in FILE_FIELDS} for file in given.get(name, ())]
+        if name not in given:
+            if value is None and "default" in said:
+                continue
+            values = value if isinstance(value, list) else [value]
+            files = [_uploaded(name, inner, uploads) for inner in values]
+        if not is_many and len(files) != 1:
+            raise _refused(name, f"Input should be one file, not {len(files)}", "file")
+        found[name] = files if is_many else files[0]
+    return found
+
+
+def _uploaded(name: str, value: Any, uploads: Callable[[], Uploads]) -> dict[str, Any]:
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            value = None
+    if not isinstance(value, dict) or not isinstance(value.get("upload"), str):
+        said = 'Input should be a file of a form, or {"upload": "ID"} of an upload'
+        raise _refused(name, said, "file")
+    try:
+        ref = uploads().finished(value["upload"]).ref()
+    except UploadNotFound as error:
+        raise _refused(name, str(error), "upload") from error
+    return {field: ref[field] for field in FILE_FIELDS}
+
+
+def _refused(name: str, said: str, kind: str) -> ValidationFailed:
+    details: list[dict[str, object]] = [{"loc": [name], "msg": said, "type": kind}]
+    return ValidationFailed(f"{name}: {said}", details)
+
+
+def _without(schema: dict[str, Any], names: dict[str, Any]) -> dict[str, Any]:
+    """Leave parameters out of a schema: they are files, and checked already."""
+    if not names:
+        return schema
+    left = {k: v for k, v in schema.get("properties", {}).items() if k not in names}
+    required = [name for name in schema.get("required", ()) if name not in names]
+    return schema | {"properties": left, "required": required}
+
+
+def _new_job(
+    row: Definition,
+    told: dict[str, Any],
+    arguments: dict[str, Any],
+    files: dict[str, Any],
+) -> jobs.NewJob:
+    now = time.time()
+    return jobs.NewJob(
+        id=new_id(),
+        chute=row["chute"],
+        name=row["name"],
+        definition=row["key"],
+        input_kind=payloads.PAYLOAD,
+        input=payloads.body(arguments, files),
+        inputs=json.dumps(preview(arguments | files), allow_nan=False),
+        submitted_at=now,
+        **_by_options(told, now),
+    )
+
+
+def _by_options(told: dict[str, Any], now: float) -> dict[str, Any]:
+    """Give the fields of a new job that its definition's options say."""
+    known = JobOptions.__dataclass_fields__.keys() & told.keys()
+    options = JobOptions(**{name: told[name] for name in known})
+    resources = dict(options.resources)
+    return {
+        "max_attempts": 1 + options.retry,
+        "grace_s": options.grace_s,
+        "priority": options.priority,
+        "timeout_s": options.timeout_s,
+        "deadline_at": (
+            None if options.deadline_s is None else now + options.deadline_s
+        ),
+        "policy": options.policy_json(),
+        "lane": options.executor,
+        "fresh": options.fresh,
+        "concurrency": options.concurrency,
+        "resources": json.dumps(resources) if resources else None,
+        "tags": json.dumps(options.tags or []),
+    }
+
+
+def _reuse_key(order: Order, told: dict[str, Any], digest: str) -> str | None:
+    """Name what a job may be given back for.
+
+    A ``reuse_key`` means the same as in a notebook, so both find each other's jobs. The
+    same code and input is known by the definition here and by the code there: a job of
+    the one is not taken for one of the other.
+    """
+    row = order.definition
+    if order.reuse_key is not None:
+        return f"key:{row['chute']}/{row['name']}/{order.reuse_key}"
+    if told.get("reuse") if order.reuse is None else order.reuse:
+        return f"same:{row['key']}/{digest}"
+    return None
+
+
+def _digest(row: Definition, arguments: dict[str, Any], files: dict[str, Any]) -> str:
+    said = [row["chute"], row["name"], arguments, files]
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()

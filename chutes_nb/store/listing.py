@@ -1,0 +1,136 @@
+"""Pages of jobs: filters, orders, and when their attempts ran."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from .db import Transaction
+from .wire import STATUS, counts, status_of
+
+# Only what is asked for is in the statement, so that the index of a state or a name
+# serves; of both, that of the name (the plus keeps the other's from being taken).
+FILTERS = {
+    "name": "name = :name",
+    "status": "state = :status",
+    "chute": "chute = :chute",
+    "notebook": "notebook = :notebook",
+    "tag": "EXISTS (SELECT 1 FROM json_each(tags) WHERE value = :tag)",
+    "text": (
+        "(instr(lower(name), :text) OR instr(id, :text)"
+        " OR (tags <> '[]' AND EXISTS"
+        " (SELECT 1 FROM json_each(tags) WHERE instr(lower(value), :text))))"
+    ),
+}
+
+
+class Order(NamedTuple):
+    """How a list is sorted, and what follows a row in it."""
+
+    sorting: str
+    after: str
+
+
+# A page begins behind a row of the last one, which the cursor names by its seq.
+SPENT = "coalesce(coalesce(finished_at, :now) - started_at, -1)"
+ORDERS = {
+    "newest": Order("seq DESC", "seq < :before"),
+    "oldest": Order("seq", "seq > :before"),
+    "name": Order(
+        "name, seq",
+        "(name, seq) > (SELECT name, seq FROM jobs WHERE seq = :before)",
+    ),
+    "longest": Order(
+        f"{SPENT} DESC, seq DESC",
+        f"({SPENT}, seq) < (SELECT {SPENT}, seq FROM jobs WHERE seq = :before)",
+    ),
+}
+LIST = """
+SELECT {status}
+  FROM jobs
+ WHERE {filters}
+ ORDER BY {sorting}
+ LIMIT :limit
+"""
+SPANS = """
+SELECT job, number, started_at, finished_at, state
+  FROM attempts
+ WHERE job IN (SELECT value FROM json_each(:jobs))
+ ORDER BY job, number
+"""
+
+
+def listed(
+    tx: Transaction,
+    *,
+    status: str | None = None,
+    name: str | None = None,
+    chute: str | None = None,
+    notebook: str | None = None,
+    tag: str | None = None,
+    text: str | None = None,
+    order: str = "newest",
+    limit: int = 100,
+    before: int | None = None,
+) -> tuple[list[dict[str, Any]], int | None]:
+    """Page of jobs, newest first or as asked, and the cursor of the next page.
+
+    Parameters
+    ----------
+    text : str, optional
+        Part of a name, of an id or of a tag.
+    order : {"newest", "oldest", "name", "longest"}
+    before : int, optional
+        Cursor of the page: the jobs behind it in the order.
+    """
+    wanted = {"status": status, "name": name, "chute": chute, "tag": tag}
+    wanted |= {"notebook": notebook, "text": text.lower() if text else None}
+    bounds = {"before": before, "limit": limit, "now": time.time()}
+    statement = page(wanted, order, has_cursor=before is not None)
+    rows = tx.all(statement, wanted | bounds)
+    cursor = rows[-1]["seq"] if len(rows) == limit else None
+    return [status_of(row) for row in rows], cursor
+
+
+def answer(
+    tx: Transaction, *, attempts: bool = False, **filters: Any
+) -> dict[str, Any]:
+    """Page of jobs as both front doors answer it; ``filters`` as in :func:`listed`.
+
+    Parameters
+    ----------
+    attempts : bool
+        Say also when the attempts of each job ran.
+    """
+    found, cursor = listed(tx, **filters)
+    said: dict[str, Any] = {"jobs": found, "next": cursor, "counts": counts(tx)}
+    if attempts:
+        said["attempts"] = spans(tx, [job["job_id"] for job in found])
+    return said
+
+
+def page(
+    wanted: Mapping[str, Any], order: str = "newest", *, has_cursor: bool = True
+) -> str:
+    """Statement of a page of jobs, with the filters that are not None."""
+    clauses = {
+        name: clause for name, clause in FILTERS.items() if wanted.get(name) is not None
+    }
+    if {"name", "status"} <= clauses.keys():
+        clauses["status"] = f"+{clauses['status']}"
+    after = [ORDERS[order].after] if has_cursor else []
+    where = "\n   AND ".join([*after, *clauses.values()]) or "1"
+    return LIST.format(status=STATUS, filters=where, sorting=ORDERS[order].sorting)
+
+
+def spans(tx: Transaction, jobs: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
+    """Return when the attempts of some jobs ran, by job."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in tx.all(SPANS, {"jobs": json.dumps(list(jobs))}):
+        span = {"number": row["number"], "started_at": row["started_at"]}
+        span |= {"finished_at": row["finished_at"]}
+        span |= {"status": row["state"] or "running"}
+        found.setdefault(row["job"], []).append(span)
+    return found

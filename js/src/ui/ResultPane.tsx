@@ -1,0 +1,57 @@
+/** What a job returned, in the richest way there is; the others can be chosen. */
+import { useState } from "preact/hooks";
+import type { MimeBundle, Result } from "../core/types";
+import { offersFor } from "./viewers/registry";
+
+export function ResultPane({ result }: { result: Result }) {
+  const note = result.exact ? null : `A ${result.type}, as far as a page can show it.`;
+  return (
+    <div class="chutes-result">
+      <BundleView
+        bundle={result.view}
+        empty={`A value of type ${result.type}; job.result() gives it.`}
+        note={note}
+      />
+    </div>
+  );
+}
+
+export function BundleView({
+  bundle,
+  empty,
+  note = null,
+}: {
+  bundle: MimeBundle;
+  /** Said where there is nothing to show. */
+  empty: string;
+  note?: string | null;
+}) {
+  const [wanted, want] = useState<string | null>(null);
+  const offers = offersFor(bundle);
+  const shown = offers.find((offer) => offer.mime === wanted) ?? offers[0];
+  if (!shown) return <p class="chutes-empty">{empty}</p>;
+  return (
+    <>
+      {offers.length > 1 || note ? (
+        <div class="chutes-kinds">
+          {offers.length > 1
+            ? offers.map((offer) => (
+                <button
+                  key={offer.mime}
+                  type="button"
+                  class="chutes-quiet"
+                  aria-pressed={offer === shown}
+                  onClick={() => want(offer.mime)}
+                >
+                  {offer.name}
+                </button>
+              ))
+            : null}
+          <span class="chutes-grow" />
+          {note ? <span class="chutes-soft">{note}</span> : null}
+        </div>
+      ) : null}
+      <shown.Viewer mime={shown.mime} value={bundle[shown.mime] ?? null} />
+    </>
+  );
+}

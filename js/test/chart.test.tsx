@@ -1,0 +1,109 @@
+import { render } from "preact";
+import { act } from "preact/test-utils";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { grouped, placeOn, scaleOf, ticks } from "../src/core/chart";
+import type { Metrics } from "../src/core/types";
+import { Chart } from "../src/ui/Chart";
+
+const METRICS: Metrics = {
+  loss: [
+    [1, 4],
+    [2, 2],
+    [3, 1],
+  ],
+  val_loss: [
+    [1, 5],
+    [2, null],
+    [3, 3],
+  ],
+  lr: [[null, 0.1]],
+};
+const one = (values: number[]) => [
+  { name: "a", dots: values.map((value, i): [number, number] => [i, value]) },
+];
+
+describe("chart numbers", () => {
+  it("puts a metric and its validation into one picture", () => {
+    const groups = grouped(METRICS);
+    expect(groups.map((group) => group.series.map((one) => one.name))).toEqual([
+      ["loss", "val_loss"],
+      ["lr"],
+    ]);
+    expect(groups[0]?.series[1]?.dots).toEqual([
+      [1, 5],
+      [3, 3],
+    ]);
+  });
+
+  it("has room for a curve that never moves, and for none at all", () => {
+    expect(scaleOf(one([2, 2]))).toEqual({ low: 1.8, high: 2.2, isLog: false });
+    expect(scaleOf([])).toMatchObject({ low: 0, high: 1 });
+  });
+
+  it("marks round values", () => {
+    expect(ticks({ low: 0.03, high: 0.98, isLog: false }, 4)).toEqual([0.5]);
+    expect(ticks({ low: 0, high: 100, isLog: false }, 5)).toEqual([
+      0, 20, 40, 60, 80, 100,
+    ]);
+    expect(ticks({ low: 0.0005, high: 20, isLog: true }, 6)).toEqual([
+      0.001, 0.01, 0.1, 1, 10,
+    ]);
+  });
+
+  it("has no place on a log scale for what is not above zero", () => {
+    const scale = scaleOf(one([-1, 0, 0.01, 100]), true);
+    expect(scale).toEqual({ low: 0.01, high: 100, isLog: true });
+    expect(placeOn(scale, 1)).toBeCloseTo(0.5);
+    expect(placeOn(scale, 0)).toBeNull();
+  });
+
+  it("draws a hundred thousand points without running out of stack", () => {
+    const many = one(Array.from({ length: 200_000 }, (_, i) => i));
+    expect(scaleOf(many)).toMatchObject({ low: 0, high: 199_999 });
+  });
+});
+
+describe("Chart", () => {
+  let root: HTMLElement;
+  beforeEach(() => {
+    root = document.body.appendChild(document.createElement("div"));
+    const group = grouped(METRICS)[0];
+    if (group) act(() => render(<Chart group={group} />, root));
+  });
+  afterEach(() => {
+    render(null, root);
+    root.remove();
+  });
+  const svg = () => root.querySelector("svg");
+  const key = (name: string) =>
+    act(() => {
+      svg()?.dispatchEvent(new KeyboardEvent("keydown", { key: name, bubbles: true }));
+    });
+
+  it("reads its values by the arrow keys", () => {
+    expect(svg()?.getAttribute("aria-label")).toBe(
+      "loss: loss 1 at step 3, val_loss 3 at step 3",
+    );
+    key("ArrowLeft");
+    key("ArrowLeft");
+    expect(svg()?.getAttribute("aria-label")).toContain("loss 2 at step 2");
+    expect(root.querySelector(".chutes-cross")).not.toBeNull();
+    expect(root.textContent).toContain("step 2");
+  });
+
+  it("hides a curve, and keeps the others' colours", () => {
+    const legend = [...root.querySelectorAll<HTMLElement>(".chutes-legend button")];
+    act(() => legend[0]?.click());
+    const lines = [...root.querySelectorAll("polyline")];
+    expect(lines.map((line) => line.getAttribute("data-series"))).toEqual(["1"]);
+    expect(legend[0]?.getAttribute("aria-pressed")).toBe("false");
+  });
+
+  it("turns to a log scale", () => {
+    const before = root.querySelector("polyline")?.getAttribute("points");
+    const log = root.querySelector<HTMLElement>(".chutes-chart-head button");
+    act(() => log?.click());
+    expect(log?.getAttribute("aria-pressed")).toBe("true");
+    expect(root.querySelector("polyline")?.getAttribute("points")).not.toBe(before);
+  });
+});

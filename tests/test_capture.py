@@ -1,0 +1,103 @@
+"""An output is followed into the log: whole, or its head and its tail; never lost."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import pytest
+
+from chutes_nb.store import logs
+from chutes_nb.store.logs import HEAD_BYTES, TAIL_BYTES
+from chutes_nb.worker.capture import FREE_BYTES, LOOK_BYTES, Capture
+
+MEGA = 1 << 20
+
+
+@pytest.fixture
+def output(tmp_path):
+    return tmp_path / "out"
+
+
+def on_disk(path):
+    return os.stat(path).st_blocks * 512
+
+
+def follow(capture, store=None):
+    """Look until nothing is new; what was read, committed where there is a store."""
+    found = b""
+    while (look := capture.look(0.0)) is not None and look.body:
+        found += look.body
+        if store is not None:
+            with store.writing_logs() as tx:
+                logs.add(tx, "job", 1, look.start, look.body)
+            capture.kept(look.start + len(look.body))
+    return found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="holes are punched on Linux")
+def test_what_is_not_committed_stays_on_the_disk(output):
+    output.write_bytes(b"x" * 5 * LOOK_BYTES)
+    capture = Capture(str(output))
+    whole = on_disk(output)
+    assert len(follow(capture)) == 5 * LOOK_BYTES
+    assert on_disk(output) == whole
+    capture.kept(3 * LOOK_BYTES)
+    with output.open("ab") as more:
+        more.write(b"y")
+    assert follow(capture) == b"y"
+    assert on_disk(output) <= whole - 3 * LOOK_BYTES + FREE_BYTES
+    capture.close()
+
+
+def numbered(start, stop):
+    """Lines of ten bytes, each with its own offset."""
+    return b"".join(b"%09d\n" % at for at in range(start, stop, 10))
+
+
+def test_of_a_flood_the_log_has_the_head_and_the_tail(output, store):
+    capture = Capture(str(output))
+    written = most_on_disk = 0
+    part = 3_000_000
+    with output.open("ab", buffering=0) as job:
+        for _ in range(18):
+            job.write(numbered(written, written + part))
+            written += part
+            look = capture.look(0.0)
+            with store.writing_logs() as tx:
+                logs.add(tx, "job", 1, look.start, look.body)
+            capture.kept(look.start + len(look.body))
+            most_on_disk = max(most_on_disk, on_disk(output))
+    capture.end()
+    follow(capture, store)
+    capture.close()
+    head = logs.read(store.log_reader, "job", 1, 0, HEAD_BYTES)
+    assert head.body == numbered(0, HEAD_BYTES + 10)[:HEAD_BYTES]
+    assert logs.end(store.log_reader, "job", 1) == written
+    tail = logs.read(store.log_reader, "job", 1, written - TAIL_BYTES, TAIL_BYTES)
+    assert tail.skipped == 0
+    start = (written - TAIL_BYTES) // 10 * 10
+    assert tail.body == numbered(start, written)[-TAIL_BYTES:]
+    assert most_on_disk < written * 0.6
+
+
+def test_a_line_is_not_joined_over_what_was_left_out(output):
+    capture = Capture(str(output))
+    with output.open("ab", buffering=0) as job:
+        job.write(b"x\n" * (HEAD_BYTES // 2) + b"Processed 1/")
+        follow(capture)
+        job.write(b"y\n" * (2 * TAIL_BYTES // 2) + b"9 items\n")
+        capture.end()
+        progress = None
+        while (look := capture.look(0.0)) is not None and look.body:
+            progress = look.progress or progress
+    assert progress is None
+    capture.close()
+
+
+def test_an_output_that_comes_in_bites_is_told_as_it_is_at_rest(output):
+    capture = Capture(str(output))
+    output.write_bytes(b"Processed 3/10 items")
+    capture.look(0.0)
+    assert capture.look(0.0).progress["done"] == 3
+    capture.close()

@@ -1,0 +1,99 @@
+"""What a body imports from the notebook's folder is what lies on the disk now."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import pytest
+
+from chutes_nb.worker.imports import LocalImports
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A notebook's folder: the one of this process, and on its import path."""
+    place = tmp_path / "notebook"
+    place.mkdir()
+    monkeypatch.chdir(place)
+    monkeypatch.syspath_prepend(str(place))
+    return place
+
+
+def test_a_warm_worker_reads_an_edited_module_afresh(folder, lone_chute):
+    @lone_chute.job
+    def value(self) -> int:
+        import os
+
+        import edited_between_jobs
+
+        return [edited_between_jobs.VALUE, os.getpid()]
+
+    seen = []
+    for number in range(1, 4):  # one letter changes, within the same second
+        (folder / "edited_between_jobs.py").write_text(f"VALUE = {number}\n")
+        seen.append(value.submit().result(30))
+    assert [one for one, _ in seen] == [1, 2, 3]
+    assert len({pid for _, pid in seen}) == 1, "another worker shows nothing"
+
+
+def test_packages_and_their_modules_are_read_afresh(folder, lone_chute):
+    inner = folder / "edited_package" / "inner"
+    inner.mkdir(parents=True)
+
+    @lone_chute.job
+    def value(self) -> int:
+        from edited_package.inner import part
+
+        return part.VALUE
+
+    for number in (1, 2):
+        (inner / "part.py").write_text(f"VALUE = {number}\n")
+        assert value.submit().result(30) == number
+
+
+def test_a_module_that_comes_between_two_jobs_is_found(folder, lone_chute):
+    @lone_chute.job
+    def is_there(self) -> bool:
+        try:
+            import comes_later  # noqa: F401
+        except ImportError:
+            return False
+        return True
+
+    assert is_there.submit().result(30) is False
+    (folder / "comes_later.py").write_text("")
+    assert is_there.submit().result(30) is True
+
+
+def test_what_a_startup_hook_imported_stays(folder, lone_chute):
+    (folder / "used_by_hook.py").write_text("class Model:\n    pass\n")
+
+    @lone_chute.on_startup()
+    def load(chute):
+        from used_by_hook import Model
+
+        chute.model = Model()
+
+    @lone_chute.job
+    def is_one(self) -> bool:
+        from used_by_hook import Model
+
+        return isinstance(self.model, Model)
+
+    assert is_one.submit().result(30) is True
+    assert is_one.submit().result(30) is True
+
+
+@pytest.mark.parametrize("module", ["wave", "numpy.linalg", "chutes_nb.policy"])
+def test_installed_modules_and_the_standard_library_stay(module):
+    imports = LocalImports()
+    imports.begin("/")
+    imports._count -= len(sys.modules)  # as if the body had imported everything
+    others = dict(sys.modules)
+    try:
+        found = importlib.import_module(module)
+        imports.forget()
+        assert sys.modules[module] is found
+    finally:
+        sys.modules.update(others)
