@@ -68,9 +68,8 @@ class Executor:
         self.kind = kind
         self.max_workers = max_workers
         self._inbox: deque[Entry] = deque()
-        self._is_kicked = self._is_over = False
+        self._is_kicked = self._is_waiting = self._is_over = False
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._is_waiting = False
         self._started: Future[None] = Future()
         self._thread: threading.Thread | None = None
         self._lease = -1

@@ -66,7 +66,7 @@ class Cluster:
     @property
     def is_lost(self) -> bool:
         """Whether the scheduler does not answer any more."""
-        return self._client.status != "running"
+        return bool(self._client.status != "running")
 
     def send(self, name: str, packed: bytes) -> None:
         """Send an attempt off, or find it where it was sent before.
