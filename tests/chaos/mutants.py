@@ -466,6 +466,10 @@ MUTANTS = [
         "an upload is gone on with at its beginning",
         "I9",
         calm("quick", seconds=3.0),
-        ("uploads/__init__.py", "os.lseek(fd, there, os.SEEK_SET)", "os.lseek(fd, 0, 0)"),
+        (
+            "uploads/__init__.py",
+            "os.lseek(fd, there, os.SEEK_SET)",
+            "os.lseek(fd, 0, 0)",
+        ),
     ),
 ]
