@@ -31,6 +31,8 @@ const LOG_BYTES = 1 << 20;
 const DETAIL_MS = 250;
 /** A job's place in the queue moves with other jobs; it is looked at this often. */
 const QUEUE_MS = 1_000;
+/** Rows of a table that come at once. */
+const MOST_ROWS = 1_000;
 /** No curve is wider on a page. */
 const MOST_POINTS = 600;
 /** Pieces of an older attempt's log that are fetched when a page asks for it. */
@@ -158,6 +160,11 @@ export class RestTransport implements Transport {
     this.#followed.set(jobId, one);
     one.detailAt = Date.now();
     this.#tell(jobId, one, answer);
+  }
+
+  async rows(jobId: string, offset: number): Promise<Json[][]> {
+    const path = `${pathOf(jobId)}/results/rows?offset=${offset}&limit=${MOST_ROWS}`;
+    return (await this.http.get<{ rows: Json[][] }>(path)).value.rows;
   }
 
   async command(
