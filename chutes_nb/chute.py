@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, overload
 
-from . import forms, publishing, registry, runtime
+from . import forms, notebook_end, publishing, registry, runtime
 from .errors import ChutesError, DefinitionError
 from .group import JobGroup
 from .job import CardActions, Job
@@ -80,6 +80,7 @@ class Chute:
         own = object.__setattr__
         own(self, "_facts", ChuteFacts(name, values))
         own(self, "_functions", {})
+        notebook_end.watch()
         _last_chute = self
 
     _facts: ChuteFacts

@@ -67,6 +67,7 @@ def configure(
     *,
     max_workers: int | None = None,
     resources: dict[str, float] | None = None,
+    headless_wait: bool | None = None,
     upload_limit: int | None = None,
 ) -> None:
     """Set how much this machine runs at once, and how much it takes.
@@ -79,6 +80,10 @@ def configure(
     resources : dict of str to float, optional
         How much there is of each token, for all kernels; 1 by default.
         ``CHUTES_NB_RESOURCES=gpu=1,mem_gb=32`` sets it from outside.
+    headless_wait : bool, optional
+        Whether a notebook that is run with no front end (nbconvert, papermill) waits
+        for its jobs at its end and fails when one of them did; it does by default.
+        ``CHUTES_NB_HEADLESS_WAIT=0`` sets it from outside.
     upload_limit : int, optional
         Most bytes of one upload, for all kernels and servers; 8 GiB by default.
         ``CHUTES_NB_UPLOAD_LIMIT`` sets it from outside where nobody has configured it.
@@ -94,6 +99,10 @@ def configure(
         _settings["max_workers"] = int(max_workers)
         if _executor is not None:
             _executor.set_max_workers(int(max_workers))
+    if headless_wait is not None:
+        if not isinstance(headless_wait, bool):
+            raise ValueError(f"headless_wait={headless_wait!r} must be True or False")
+        _settings["headless_wait"] = headless_wait
     if resources is not None:
         for name, amount in resources.items():
             if not amount >= 0:
@@ -139,6 +148,16 @@ def max_workers() -> int:
             )
         return int(text)
     return _cores()
+
+
+def waits_headless() -> bool:
+    """Whether a notebook with no front end waits for its jobs at its end."""
+    if "headless_wait" in _settings:
+        return bool(_settings["headless_wait"])
+    text = os.environ.get("CHUTES_NB_HEADLESS_WAIT", "1")
+    if text not in ("0", "1"):
+        raise ChutesError(f"CHUTES_NB_HEADLESS_WAIT={text!r} must be 0 or 1")
+    return text == "1"
 
 
 def _cores() -> int:

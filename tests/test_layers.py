@@ -19,7 +19,8 @@ HEIGHT = {
     height: room.split()
     for height, room in enumerate(
         [
-            "errors states sizes bytecode locality flow failpoints folding wording",
+            "errors showing states sizes bytecode locality flow failpoints folding "
+            "wording",
             "paths model policy loading options cells",
             "processes",
             "store",
@@ -36,9 +37,9 @@ HEIGHT = {
             "runtime",
             "submitting upkeep remarks",
             "panel server doctor",
-            "job_parts job_logs job_files publishing chaining",
+            "job_parts job_logs job_files publishing chaining group_table",
             "job forms",
-            "group",
+            "group notebook_end",
             "client",
             "job_function",
             "chute",

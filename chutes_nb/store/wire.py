@@ -107,6 +107,12 @@ def status(tx: Transaction, job: str) -> dict[str, Any]:
     return found
 
 
+def some(tx: Transaction, ids: list[str]) -> dict[str, dict[str, Any]]:
+    """StatusInfo of jobs by their ids, as far as they are there."""
+    rows = tx.all(MOVED, {"ids": json.dumps(ids)})
+    return {row["id"]: status_of(row) for row in rows}
+
+
 def revision(tx: Transaction) -> int:
     """Return the store's newest revision."""
     row = tx.one(REV)
