@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-import html
+import asyncio
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, wait
 from typing import Any, overload
 
+from . import runtime, showing
+from .group_table import as_html, as_text
 from .job import Job
-from .panel.static import one_line
-from .wording import duration
-
-SHOWN = 100
+from .model import Progress
+from .states import State
+from .store import wire
 
 
 class JobGroup:
     """A sequence of jobs.
+
+    As the last line of a cell it is a table that follows its jobs. ``await group`` is
+    ``group.results()`` without blocking.
 
     Parameters
     ----------
@@ -43,20 +48,62 @@ class JobGroup:
             return JobGroup(self._jobs[index])
         return self._jobs[index]
 
+    # -- how they stand ----------------------------------------------------------
+    def _statuses(self) -> list[dict[str, Any]]:
+        """Each job as it stands now, in order; deleted ones are left out."""
+        ids = [job.id for job in self._jobs if isinstance(job, Job)]
+        if len(ids) < len(self._jobs):  # those of a server, each asked for by itself
+            return [job.info.model_dump(mode="json") for job in self._jobs]
+        found = wire.some(self._jobs[0]._store.reader, ids) if ids else {}
+        return [found[one] for one in ids if one in found]
+
+    def _as_listed(self) -> list[dict[str, Any]]:
+        """Each job as it is known; those of a server as they were listed."""
+        if all(isinstance(job, Job) for job in self._jobs):
+            return self._statuses()
+        return [job.told() for job in self._jobs]
+
+    def _those(self, *states: State) -> JobGroup:
+        ids = {one["job_id"] for one in self._statuses() if one["status"] in states}
+        return JobGroup([job for job in self._jobs if job.id in ids])
+
     @property
     def counts(self) -> dict[str, int]:
         """How many jobs are in each state."""
-        found: dict[str, int] = {}
-        for job in self._jobs:
-            found[job.status.value] = found.get(job.status.value, 0) + 1
-        return found
+        return dict(Counter(one["status"] for one in self._statuses()))
+
+    @property
+    def progress(self) -> Progress:
+        """How far all are together: ``done`` jobs of ``total``, what runs in part."""
+        found = self._statuses()
+        ended = [one for one in found if State(one["status"]).is_ended]
+        running = [one["progress"] for one in found if one["status"] == State.RUNNING]
+        parts = sum((one or {}).get("fraction") or 0.0 for one in running)
+        total, counts = len(found), Counter(one["status"] for one in found)
+        return Progress(
+            done=len(ended),
+            total=total,
+            fraction=(len(ended) + parts) / total if total else 1.0,
+            message=", ".join(f"{n} {state}" for state, n in counts.items()) or None,
+            unit="jobs",
+        )
+
+    def done(self) -> bool:
+        """Whether all have ended, in whatever way."""
+        return all(State(one["status"]).is_ended for one in self._statuses())
+
+    @property
+    def completed(self) -> JobGroup:
+        """The jobs that have a result."""
+        return self._those(State.COMPLETED)
 
     @property
     def failed(self) -> JobGroup:
         """The jobs that ended without a result."""
-        bad = [job for job in self._jobs if job.done() and job.status != "completed"]
-        return JobGroup(bad)
+        bad = [one for one in State if one.is_ended and one is not State.COMPLETED]
+        return self._those(*bad)
 
+    # -- waiting -----------------------------------------------------------------
     def wait(self, timeout: float | None = None) -> bool:
         """Wait for all to end; says whether they have within so many seconds."""
         end = None if timeout is None else time.monotonic() + timeout
@@ -68,8 +115,15 @@ class JobGroup:
                 return False
         return True
 
-    def results(self, timeout: float | None = None) -> list[Any]:
+    def results(
+        self, timeout: float | None = None, *, return_exceptions: bool = False
+    ) -> list[Any]:
         """Wait for all to end; return the results in order.
+
+        Parameters
+        ----------
+        return_exceptions : bool
+            Give the exception in the place of a result that is not there.
 
         Raises
         ------
@@ -79,62 +133,90 @@ class JobGroup:
             The first bad end in order.
         """
         if not self.wait(timeout):
-            raise TimeoutError(f"not all of {len(self)} jobs ended in {timeout:g} s")
+            raise TimeoutError(
+                f"{self._open()} of {len(self)} jobs have not ended after "
+                f"{timeout:g} s of waiting; they go on"
+            )
+        if not return_exceptions:
+            return [job.result_now() for job in self._jobs]
+        return [job.exception() or job.result_now() for job in self._jobs]
+
+    def _open(self) -> int:
+        return sum(not State(one["status"]).is_ended for one in self._statuses())
+
+    def __await__(self) -> Generator[Any, None, list[Any]]:
+        return self._awaited().__await__()
+
+    async def _awaited(self) -> list[Any]:
+        runtime.executor()
+        for job in reversed(self._jobs):
+            await asyncio.wrap_future(job.when_ended())
         return [job.result_now() for job in self._jobs]
 
-    def as_completed(self) -> Iterator[Job]:
-        """Give each job as it ends, whatever its end."""
+    def as_completed(self, timeout: float | None = None) -> Iterator[Job]:
+        """Give each job as it ends, whatever its end.
+
+        Raises
+        ------
+        TimeoutError
+            If ``timeout`` seconds pass before the last one has ended.
+        """
+        runtime.executor()  # somebody has to run them
+        end = None if timeout is None else time.monotonic() + timeout
         waiting: dict[Future[None], Job] = {job.when_ended(): job for job in self._jobs}
         while waiting:
-            done, _ = wait(waiting, return_when="FIRST_COMPLETED")
+            left = None if end is None else max(0.0, end - time.monotonic())
+            done, _ = wait(waiting, left, return_when="FIRST_COMPLETED")
+            if not done:
+                raise TimeoutError(
+                    f"{len(waiting)} of {len(self)} jobs have not ended after "
+                    f"{timeout:g} s; they go on"
+                )
             for future in done:
                 yield waiting.pop(future)
 
+    # -- what one can do ---------------------------------------------------------
     def cancel(self) -> int:
         """Cancel all that have not ended; says how many that were."""
         return sum(job.cancel() for job in self._jobs)
 
-    def resubmit_failed(self) -> JobGroup:
-        """Make a new job of each that ended without a result."""
-        return JobGroup([job.retry() for job in self.failed])
+    def resubmit_failed(self, code: str = "same", resume: bool = True) -> JobGroup:
+        """Make a new job of each that ended without a result; see :meth:`Job.retry`.
 
+        Returns
+        -------
+        JobGroup
+            The new jobs alone; :meth:`updated` puts them in the place of the old.
+        """
+        return JobGroup([job.retry(code, resume) for job in self.failed])
+
+    def updated(self, newer: Iterable[Job]) -> JobGroup:
+        """Return the same jobs in order, each with what it was made again as.
+
+        Parameters
+        ----------
+        newer : iterable of Job
+            Such as ``resubmit_failed`` has given.
+        """
+        instead = {job.info.retry_of: job for job in newer}
+        return JobGroup([instead.get(job.id, job) for job in self._jobs])
+
+    # -- being shown -------------------------------------------------------------
     def __repr__(self) -> str:
-        lines = [one_line(job.told()) for job in self._jobs[:SHOWN]]
-        if len(self) > SHOWN:
-            lines.append(f"... and {len(self) - SHOWN} more")
-        return "\n".join(lines) or "no jobs"
+        return as_text(self._as_listed())
 
-    def _repr_html_(self) -> str:
-        head = "".join(f"<th>{name}</th>" for name in COLUMNS)
-        rows = []
-        for job in self._jobs[:SHOWN]:
-            cells = "".join(
-                f"<td>{html.escape(text)}</td>" for text in _row(job.told())
-            )
-            rows.append(f"<tr>{cells}</tr>")
-        if len(self) > SHOWN:
-            rows.append(f"<tr><td>and {len(self) - SHOWN:,} more</td></tr>")
-        return f"<table><tr>{head}</tr>{''.join(rows)}</table>"
+    def _bundle(self) -> dict[str, Any]:
+        found = self._as_listed()
+        return {"text/html": as_html(found), "text/plain": as_text(found)}
 
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Any:
+        return self._bundle()
 
-COLUMNS = ("status", "name", "attempt", "progress", "time", "from", "reason", "id")
-
-
-def _row(info: dict[str, Any]) -> list[str]:
-    """One job as a line of the table, in the order of ``COLUMNS``."""
-    progress = info["progress"] or {}
-    fraction, began = progress.get("fraction"), info["started_at"]
-    took = (
-        "" if began is None else duration((info["finished_at"] or time.time()) - began)
-    )
-    cell = "" if info["cell"] is None else f" [{info['cell']}]"
-    return [
-        info["status"],
-        info["name"],
-        f"{info['attempt']} of {info['max_attempts']}",
-        "" if fraction is None else f"{fraction:.0%}",
-        took,
-        f"{info['notebook'] or ''}{cell}",
-        info["reason"] or "",
-        info["job_id"],
-    ]
+    def _ipython_display_(self) -> None:
+        """Show a table; where jobs have not ended yet, it follows them."""
+        kernel = getattr(showing.current_shell(), "kernel", None)
+        if kernel is None or (self.done() and not showing.is_headless()):
+            raise NotImplementedError  # IPython goes on with the MIME bundle
+        output = showing.show(self._bundle)
+        if not showing.is_headless():
+            showing.follow(output, self.done)

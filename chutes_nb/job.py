@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
-from . import chaining, comparing, job_logs, runtime, submitting
+from . import chaining, comparing, job_logs, registry, runtime, showing, submitting
 from .codec import decode
 from .errors import (
     JobCancelled,
@@ -21,7 +21,7 @@ from .errors import (
 from .job_files import JobFile, JobFiles
 from .job_parts import AttemptInfo
 from .model import ErrorInfo, Progress, StatusInfo
-from .panel.card import card_bundle
+from .panel.card import card_bundle, static_bundle
 from .panel.static import one_line
 from .states import State
 from .store import Store, jobs, runs
@@ -212,24 +212,29 @@ class Job:
         found = self._store.reader.one(jobs.RESULT, {"job": self.id})
         if found is None:  # a job has a result if and only if it completed
             state = self.status
-            raise (
-                self._bad_end(state) if state.is_ended else JobNotReady(self.id, state)
-            )
+            if not state.is_ended:
+                raise JobNotReady(self.id, state)
+            registry.answer_for(self.id)
+            raise self.bad_end()
         body = found["body"]
         if body is None:
             body = blob_path(self._store.blobs, found["blob"]).read_bytes()
         return decode(found["kind"], body)
 
-    def _bad_end(self, state: State) -> JobEnded:
+    def bad_end(self) -> JobEnded:
+        """Make the exception that :meth:`result` raises; it has to have ended badly."""
         info = self._store.status(self.id)
+        state = State(info["status"])
         return ENDS[state](self.id, state.value, info["reason"], info["error"])
 
     def exception(self, timeout: float | None = None) -> JobEnded | None:
         """Wait for the end; return the exception that :meth:`result` would raise."""
         if not self.wait(timeout):
             raise TimeoutError(f"job {self.id} is still {self.status}")
-        state = self.status
-        return None if state is State.COMPLETED else self._bad_end(state)
+        if self.status is State.COMPLETED:
+            return None
+        registry.answer_for(self.id)
+        return self.bad_end()
 
     def when_ended(self) -> concurrent.futures.Future[None]:
         """Return a future that is done once the job has ended, whatever its end."""
@@ -331,26 +336,19 @@ class Job:
         search : str or re.Pattern, optional
             Only lines that hold this text, whatever its case, or this pattern.
         """
-        if tail is not None and (isinstance(tail, bool) or tail < 0):
-            raise ValueError(f"tail={tail!r}: a number of lines is wanted")
-        if follow:
-            lines = job_logs.followed(self._store, self.id, attempt)
-            return lines if search is None else job_logs.matching(lines, search)
-        if tail is not None and search is None:
-            return "\n".join(self._store.tail(self.id, tail, attempt))
-        text = job_logs.whole(self._store, self.id, attempt)
-        if search is None:
-            return text
-        found = list(job_logs.matching(text.split("\n"), search))
-        if tail is not None:
-            found = found[-tail:] if tail else []
-        return "\n".join(found)
+        return job_logs.asked_for(self._store, self.id, tail, follow, attempt, search)
 
     def show(self) -> None:
         """Show the live card here."""
         from IPython.display import display  # only there in a notebook
 
         display(self)
+
+    def _ipython_display_(self) -> None:
+        """Show a card without a widget where no front end would draw one."""
+        if not showing.is_headless():
+            raise NotImplementedError  # IPython goes on with the MIME bundle
+        showing.show(lambda: static_bundle(self._store, self.id))
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Any:
         return card_bundle(self._store, self.id, CardActions())

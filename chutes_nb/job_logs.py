@@ -75,3 +75,34 @@ def matcher(search: Search) -> Callable[[str], bool]:
 def matching(lines: Iterable[str], search: Search) -> Iterator[str]:
     """Give the lines that hold what is searched for."""
     return filter(matcher(search), lines)
+
+
+def asked_for(
+    store: Store,
+    job: str,
+    tail: int | None,
+    follow: bool,
+    attempt: int | None,
+    search: Search | None,
+) -> str | Iterator[str]:
+    """Give what a job's log says, in whole or in part; see ``Job.logs``.
+
+    Raises
+    ------
+    ValueError
+        If ``tail`` is no number of lines.
+    """
+    if tail is not None and (isinstance(tail, bool) or tail < 0):
+        raise ValueError(f"tail={tail!r}: a number of lines is wanted")
+    if follow:
+        lines = followed(store, job, attempt)
+        return lines if search is None else matching(lines, search)
+    if tail is not None and search is None:
+        return "\n".join(store.tail(job, tail, attempt))
+    text = whole(store, job, attempt)
+    if search is None:
+        return text
+    found = list(matching(text.split("\n"), search))
+    if tail is not None:
+        found = found[-tail:] if tail else []
+    return "\n".join(found)

@@ -21,6 +21,7 @@ _functions: dict[tuple[str, str], Defines] = {}
 _last_job: str | None = None
 # Ids of all jobs of this process in the order of their submits, as keys.
 _jobs: dict[str, None] = {}
+_answered: set[str] = set()
 
 
 def remember_function(chute: str, name: str, function: Defines) -> None:
@@ -44,6 +45,16 @@ def remember_jobs(ids: list[str]) -> None:
 def own_jobs() -> list[str]:
     """Return the jobs that this process submitted, in their order."""
     return list(_jobs)
+
+
+def answer_for(job_id: str) -> None:
+    """Note that this process was told of a job's bad end as an exception."""
+    _answered.add(job_id)
+
+
+def is_answered_for(job_id: str) -> bool:
+    """Whether this process was told of a job's bad end as an exception."""
+    return job_id in _answered
 
 
 def last_job() -> str | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from .errors import ChutesError
 from .executor import Executor
-from .store import Store, jobs
+from .store import Store, jobs, logs
 from .uploads import UPLOADS, set_upload_limit
 
 _lock = threading.RLock()
@@ -33,6 +33,7 @@ def executor() -> Executor:
         if _executor is None or _executor.store is not place:
             _stop()
             _write_capacities(place, _from_environment())
+            logs.cap_bytes()  # raises here, and not where nobody listens
             _executor = Executor(place, max_workers())
         elif _executor.is_running:
             return _executor
@@ -67,7 +68,9 @@ def configure(
     *,
     max_workers: int | None = None,
     resources: dict[str, float] | None = None,
+    headless_wait: bool | None = None,
     upload_limit: int | None = None,
+    log_cap: int | None = None,
 ) -> None:
     """Set how much this machine runs at once, and how much it takes.
 
@@ -79,9 +82,17 @@ def configure(
     resources : dict of str to float, optional
         How much there is of each token, for all kernels; 1 by default.
         ``CHUTES_NB_RESOURCES=gpu=1,mem_gb=32`` sets it from outside.
+    headless_wait : bool, optional
+        Whether a notebook that is run with no front end (nbconvert, papermill) waits
+        for its jobs at its end and fails when one of them did; it does by default.
+        ``CHUTES_NB_HEADLESS_WAIT=0`` sets it from outside.
     upload_limit : int, optional
         Most bytes of one upload, for all kernels and servers; 8 GiB by default.
         ``CHUTES_NB_UPLOAD_LIMIT`` sets it from outside where nobody has configured it.
+    log_cap : int, optional
+        Most bytes kept of an attempt's output, half of them of its end; 16 MiB by
+        default. It holds for jobs of this kernel; ``CHUTES_NB_LOG_CAP`` sets it from
+        outside.
 
     Raises
     ------
@@ -94,6 +105,10 @@ def configure(
         _settings["max_workers"] = int(max_workers)
         if _executor is not None:
             _executor.set_max_workers(int(max_workers))
+    if headless_wait is not None:
+        if not isinstance(headless_wait, bool):
+            raise ValueError(f"headless_wait={headless_wait!r} must be True or False")
+        _settings["headless_wait"] = headless_wait
     if resources is not None:
         for name, amount in resources.items():
             if not amount >= 0:
@@ -107,6 +122,14 @@ def configure(
         if upload_limit < 1:
             raise ValueError(f"upload_limit={upload_limit!r} must be at least 1")
         set_upload_limit(store().home / UPLOADS, upload_limit)
+    if log_cap is not None:
+        is_number = isinstance(log_cap, int) and not isinstance(log_cap, bool)
+        if not is_number or log_cap < logs.LEAST_CAP_BYTES:
+            raise ValueError(
+                f"log_cap={log_cap!r} must be a number of bytes, at least "
+                f"{logs.LEAST_CAP_BYTES}"
+            )
+        os.environ[logs.CAP_VARIABLE] = str(log_cap)  # workers and hosts inherit it
 
 
 def _write_capacities(place: Store, resources: dict[str, float]) -> None:
@@ -139,6 +162,16 @@ def max_workers() -> int:
             )
         return int(text)
     return _cores()
+
+
+def waits_headless() -> bool:
+    """Whether a notebook with no front end waits for its jobs at its end."""
+    if "headless_wait" in _settings:
+        return bool(_settings["headless_wait"])
+    text = os.environ.get("CHUTES_NB_HEADLESS_WAIT", "1")
+    if text not in ("0", "1"):
+        raise ChutesError(f"CHUTES_NB_HEADLESS_WAIT={text!r} must be 0 or 1")
+    return text == "1"
 
 
 def _cores() -> int:

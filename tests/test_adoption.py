@@ -291,7 +291,7 @@ def test_less_time_is_heard_of_while_nobody_lives(own_chute, gate):
 
 
 def test_a_deadline_that_passes_while_nobody_lives_ends_the_job(own_chute, gate):
-    job, _ = begun(own_chute, gate, deadline=0.8, retry=3)
+    job, _ = begun(own_chute, gate, deadline=4, retry=3)
     runtime.stop()
     until(job.done)
     assert (job.status, job.reason) == ("timeout", "deadline")

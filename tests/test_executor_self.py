@@ -14,7 +14,7 @@ import pytest
 from tqdm import tqdm
 
 import chutes_nb
-from chutes_nb import JobFailed, UploadedFile
+from chutes_nb import JobFailed, JobTimeout, UploadedFile
 from rows import until
 
 S = 20.0
@@ -261,6 +261,29 @@ def test_a_retried_job_resumes_where_the_old_one_stood(chute):
     old.wait(S)
     assert "ValueError: 1" in str(old.retry().exception(S))
     assert "ValueError: 0" in str(old.retry(resume=False).exception(S))
+
+
+@pytest.mark.parametrize("hold", ["sleep", "busy"])
+def test_what_a_job_had_done_by_its_timeout_is_there_and_is_gone_on_from(chute, hold):
+    @chute.job(timeout=1.5, grace=0.2)
+    def work(self, hold: str):
+        begin = self.restore(0)
+        for item in range(begin, 100):
+            self.item = item
+            self.emit(item)
+            self.checkpoint(item + 1)
+            while item == 49 and begin == 0:
+                time.sleep(0.01 if hold == "sleep" else 0)
+        return begin
+
+    job = work.submit(hold=hold)
+    with pytest.raises(JobTimeout):
+        job.result(S)
+    assert job.partial == list(range(50))
+    assert job.state == {"item": 49}
+    again = job.retry()
+    assert again.result(S) == 50
+    assert again.partial == list(range(50, 100))
 
 
 # -- files -------------------------------------------------------------------

@@ -41,6 +41,7 @@ class RemoteChute:
         self._scope = "" if name is None else f"{quote(name, safe='')}/"
 
     def __getattr__(self, name: str) -> Any:
+        """Say of what only a notebook can do that it is so."""
         if name in ONLY_HERE:
             raise AttributeError(
                 f"a chute by HTTP has no {name!r}: it is for a notebook on the server"
@@ -50,7 +51,7 @@ class RemoteChute:
     # -- submitting ------------------------------------------------------------
     async def submit_job(
         self,
-        name: str,
+        name: str | RemoteFunction,
         payload: Any = None,
         *,
         reuse: bool | None = None,
@@ -61,7 +62,7 @@ class RemoteChute:
 
         Parameters
         ----------
-        name : str
+        name : str or RemoteFunction
             Name of a job function that a notebook on the server has defined.
         payload : dict or object, optional
             As a local chute takes it. Paths, bytes and open files for parameters that
@@ -78,7 +79,8 @@ class RemoteChute:
         BindingError, ValidationFailed
             If the payload does not fit; nothing is queued then.
         """
-        flow = self._submit(name, payload, reuse, key, on_progress)
+        called = name.name if isinstance(name, RemoteFunction) else name
+        flow = self._submit(called, payload, reuse, key, on_progress)
         return await self._link.run_async(flow)
 
     def _submit(

@@ -68,6 +68,17 @@ class Follower:
             except ChutesError:  # away for long, or another store: look anew
                 rev = None
                 time.sleep(PAUSE_S)
+            except RuntimeError:
+                if not link.is_closed:
+                    raise
+                self._give_up()
+
+    def _give_up(self) -> None:
+        """Cancel all waiting: the chute was closed, so nobody can be asked."""
+        with self._lock:
+            waiting, self._waiting = self._waiting, {}
+        for future in (one for futures in waiting.values() for one in futures):
+            future.cancel()
 
     def _read(self, link: Link, rev: int) -> int:
         query = {"since": rev, "wait": WAIT_S}

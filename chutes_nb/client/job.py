@@ -7,15 +7,17 @@ from concurrent.futures import Future
 from typing import Any
 
 from ..errors import JobEnded, NotAvailable
+from ..job import Job
+from ..job_logs import Search, matching
 from ..job_parts import AttemptInfo
 from ..model import ErrorInfo, Progress, StatusInfo
 from ..panel.static import TAIL_LINES, one_line, static_card
 from ..states import State
+from . import logs
 from .files import RemoteFile
 from .following import follower
 from .intents import JSON, again, body_of, forget
 from .link import Link
-from .logs import followed, whole_log
 from .results import RemoteResult, Unfinished, plain, ready, results
 
 
@@ -31,6 +33,13 @@ class RemoteJob:
     ) -> None:
         self.id = job_id
         self._link, self._seen = link, seen
+
+    def __getattr__(self, name: str) -> Any:
+        """Say of what only a notebook can do that it is so."""
+        where = (
+            "is for a notebook on the server" if hasattr(Job, name) else "is not there"
+        )
+        raise AttributeError(f"{name!r} {where}; a job by HTTP has no such attribute")
 
     def _ask(self, what: str = "", **query: Any) -> Any:
         path = f"jobs/{self.id}{what}"
@@ -241,7 +250,11 @@ class RemoteJob:
         self._link.run(forget(self._link, self.id))
 
     def logs(
-        self, tail: int | None = None, follow: bool = False, attempt: int | None = None
+        self,
+        tail: int | None = None,
+        follow: bool = False,
+        attempt: int | None = None,
+        search: Search | None = None,
     ) -> str | Iterator[str]:
         """Return what the newest attempt wrote.
 
@@ -253,13 +266,24 @@ class RemoteJob:
             Give an iterator of lines instead, which ends with the job.
         attempt : int, optional
             An earlier attempt's log.
+        search : str or re.Pattern, optional
+            Only lines that hold this text, whatever its case, or this pattern.
         """
+        if tail is not None and (isinstance(tail, bool) or tail < 0):
+            raise ValueError(f"tail={tail!r}: a number of lines is wanted")
+        place = (self._link, self.id, attempt)
         if follow:
-            return followed(self._link, self.id, attempt)
+            lines = logs.followed(*place)
+            return lines if search is None else matching(lines, search)
+        if tail is not None and search is None:
+            return logs.last(*place, tail)
+        text = logs.whole(*place)
+        if search is None:
+            return text
+        found = list(matching(text.split("\n"), search))
         if tail is not None:
-            text = str(self._ask("/logs", tail=tail, attempt=attempt)["text"])
-            return text.removesuffix("\n")
-        return whole_log(self._link, self.id, attempt)
+            found = found[-tail:] if tail else []
+        return "\n".join(found)
 
     def show(self) -> None:
         """Show the job here as it stands."""

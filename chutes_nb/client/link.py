@@ -58,8 +58,13 @@ class Link:
         self._closing = weakref.finalize(self, self._client.close)
 
     def close(self) -> None:
-        """Close the connections; the next request would raise."""
+        """Close the connections; the next request raises RuntimeError."""
         self._closing()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing can be asked any more."""
+        return not self._closing.alive
 
     # -- running flows ---------------------------------------------------------
     def run(self, flow: Flow[T]) -> T:
@@ -87,6 +92,10 @@ class Link:
         loop that may be gone when it is used next.
         """
         outcome: Outcome = None
+        if self.is_closed:
+            raise RuntimeError(
+                "this chute has been closed; Chute.connect makes another"
+            )
         async with httpx.AsyncClient(**self._how) as client:
             try:
                 while True:

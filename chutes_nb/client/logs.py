@@ -1,16 +1,17 @@
-"""The log of a job on a server: whole, or line by line as it is written."""
+"""The log of a job on a server: whole, its end, or line by line as it is written."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ..folding import Screen, fold
 from .link import Link
 
 PIECE_BYTES = 1 << 20
 WAIT_S = 20.0
 
 
-def whole_log(link: Link, job_id: str, attempt: int | None) -> str:
+def whole(link: Link, job_id: str, attempt: int | None) -> str:
     """Read all that an attempt wrote; of the newest one where none is named."""
     parts, offset, number = [], 0, attempt
     while True:
@@ -20,8 +21,15 @@ def whole_log(link: Link, job_id: str, attempt: int | None) -> str:
             parts.append(f"\n[{found['skipped']} bytes not kept]\n")
         parts.append(found["text"])
         if found["next_offset"] <= offset:
-            return "".join(parts)
+            return fold("".join(parts))
         offset, number = found["next_offset"], found["attempt"]
+
+
+def last(link: Link, job_id: str, attempt: int | None, lines: int) -> str:
+    """Read the last lines of an attempt."""
+    query = {"tail": lines, "attempt": attempt}
+    found = link.run(link.json("GET", f"jobs/{job_id}/logs", query=query))
+    return fold(str(found["text"])).removesuffix("\n")
 
 
 def followed(link: Link, job_id: str, attempt: int | None) -> Iterator[str]:
@@ -29,23 +37,30 @@ def followed(link: Link, job_id: str, attempt: int | None) -> Iterator[str]:
 
     The next attempt has a log of its own, which follows on that of the one before.
     """
-    offset, rest, number = 0, "", attempt
+    offset, screen, number = 0, Screen(), attempt
     status = f"jobs/{job_id}/status"
     while True:
         rev = link.run(link.json("GET", status))["rev"]
         query = {"attempt": number, "offset": offset, "limit": PIECE_BYTES}
         found = link.run(link.json("GET", f"jobs/{job_id}/logs", query=query))
         number = found["attempt"] if found["text"] else number
-        *lines, rest = (rest + found["text"]).split("\n")
-        yield from lines
+        if found["skipped"] and offset:
+            yield from screen.feed(f"\n[{found['skipped']} bytes not kept]\n")
+        yield from screen.feed(found["text"])
         if found["text"]:
             offset = found["next_offset"]
             continue
         wait = {"wait": 0.0 if found["end"] else WAIT_S, "since": rev}
         told = link.run(link.json("GET", status, query=wait, wait_s=WAIT_S))
         if found["end"]:
+            yield from _rest(screen)
             if attempt is not None or told["attempt"] <= found["attempt"]:
-                break
-            number, offset = found["attempt"] + 1, 0
-    if rest:
-        yield rest
+                return
+            number, offset, screen = found["attempt"] + 1, 0, Screen()
+
+
+def _rest(screen: Screen) -> Iterator[str]:
+    *lines, last_one = screen.finish()
+    yield from lines
+    if last_one:
+        yield last_one

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from ..showing import is_headless
 from ..store import Store, listing
 from .feeder import Feeder
 from .live import LiveWidget
@@ -58,6 +59,8 @@ class JobsPanel(LiveWidget):
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         made = super()._repr_mimebundle_(**kwargs)
         data, metadata = made if isinstance(made, tuple) else (made or {}, {})
+        if is_headless():  # a saved widget would be drawn instead of the list
+            data, metadata = {}, {}
         return dict(data) | board_bundle(self._store), metadata
 
 

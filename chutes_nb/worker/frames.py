@@ -15,6 +15,7 @@ From the worker
 
 from __future__ import annotations
 
+import contextlib
 import pickle
 import socket
 import struct
@@ -168,6 +169,7 @@ class Line:
         self._unpacker = Unpacker()
         self._sending = threading.Lock()
         self._waiting: list[tuple[Any, ...]] = []
+        self._left = b""  # of what was offered, and found no room yet
         self._piece = memoryview(bytearray(PIECE_BYTES))
 
     def fileno(self) -> int:
@@ -175,10 +177,42 @@ class Line:
         return self._socket.fileno()
 
     def send(self, message: tuple[Any, ...]) -> None:
-        """Send one message; raises OSError when the other end is gone."""
+        """Send one message, as long as it takes; raises OSError when nobody reads."""
         packed = pack(message)
         with self._sending:  # the pulse and the job's thread both send
-            self._socket.sendall(packed)
+            left, self._left = self._left, b""
+            self._socket.sendall(left + packed)
+
+    def offer(self, message: tuple[Any, ...]) -> None:
+        """Send one message as far as there is room; :meth:`has_room` sends the rest.
+
+        A kernel may do nothing for minutes (a C call that holds the GIL, a debugger),
+        and no body shall wait for it.
+
+        Raises
+        ------
+        OSError
+            When the other end is gone.
+        """
+        packed = pack(message)
+        with self._sending:
+            self._left += packed
+            self._flush()
+
+    def has_room(self) -> bool:
+        """Whether all is sent that was offered; raises OSError like :meth:`offer`."""
+        with self._sending:
+            return self._flush()
+
+    def _flush(self) -> bool:
+        if not self._left:
+            return True
+        view, sent = memoryview(self._left), 0
+        with contextlib.suppress(BlockingIOError):
+            while sent < len(view):
+                sent += self._socket.send(view[sent:], socket.MSG_DONTWAIT)
+        self._left = bytes(view[sent:])
+        return not self._left
 
     def receive(self) -> tuple[Any, ...] | None:
         """Wait for the next message; None when the other end is gone."""

@@ -103,17 +103,32 @@ class Worker:
         """Say who this is and what it has: a running attempt, or none."""
         self.send(("hello", PROTOCOL, os.getpid(), self.pulse.busy()))
 
-    def send(self, message: tuple[object, ...]) -> bool:
-        """Send to the executor; False where there is none."""
+    def send(self, message: tuple[object, ...], *, waits: bool = False) -> bool:
+        """Send to the executor; False where there is none.
+
+        Parameters
+        ----------
+        waits : bool
+            Whether to wait for an executor that reads nothing just now.
+        """
         line = self.line
         if line is None:
             return False
         try:
-            line.send(message)
+            (line.send if waits else line.offer)(message)
         except OSError:
             self.line = None
             return False
         return True
+
+    def is_heard(self) -> bool:
+        """Whether the executor has read on, so that there is room for more."""
+        line = self.line
+        try:
+            return line is None or line.has_room()
+        except OSError:
+            self.line = None
+            return True
 
     # -- what an executor says -------------------------------------------------
     def _on_define(self, key: str, code: bytes, setup: bytes, sources: str) -> None:
@@ -148,7 +163,7 @@ class Worker:
         self.pulse.end(outcome)
         self._unacked = outcome
         failpoints.hit("outcome.before_send")
-        if not self.send(("outcome", outcome)):
+        if not self.send(("outcome", outcome), waits=True):
             return  # the next receive finds the line dead and settles it
         failpoints.hit("outcome.after_send")
         if outcome.is_last:

@@ -52,6 +52,9 @@ class Owner(Protocol):
     def send(self, message: tuple[object, ...]) -> bool:
         """Send to the executor; False where there is none."""
 
+    def is_heard(self) -> bool:
+        """Whether the executor has read on, so that there is room for more."""
+
     def take(self, kind: str, facts: list[Any]) -> None:
         """Take a message that is not the pulse's."""
 
@@ -161,6 +164,8 @@ class Pulse:
     def _beat(self) -> None:
         failpoints.hit("body.mid")
         self._listen()
+        if not self._worker.is_heard():
+            return  # what is told waits, and the newest state will do
         self._hear_offspring()
         self._look_at_state()
         tellings = self._take()

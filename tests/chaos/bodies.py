@@ -79,6 +79,12 @@ def slow_once(run: Any, ledger: str, n: int) -> Any:
     return expected("slow_once", n)
 
 
+def later(run: Any, ledger: str, n: int) -> Any:
+    if run.attempt == 1:
+        raise ValueError("the first attempt fails")
+    return expected("later", n)
+
+
 def always(run: Any, ledger: str, n: int) -> Any:
     tick(run, ledger, n % 3)
     raise ValueError("every attempt fails")

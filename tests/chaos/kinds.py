@@ -38,6 +38,7 @@ KINDS = {
     "ticks": kind("completed", 8, retry=2),
     "once": kind("completed failed", 6, retry=2),
     "always": kind("failed", 3, retry=1),
+    "later": kind("completed failed", 1, retry=1, retry_delay=5.0),
     "urgent": kind("completed", 3, priority=5, retry=1),
     "prints": kind("completed", 6, retry=1),
     "printed_error": kind("failed", 3),

@@ -113,7 +113,7 @@ MUTANTS = [
     mutant(
         "acknowledged before the commit",
         "I1",
-        struck("quick", plan="submit.before_commit=1:sleep0.01 | commit.before=0.05"),
+        struck("quick", plan="submit.before_commit=1:sleep0.05 | commit.before=0.05"),
         (
             "rounds.py",
             '        failpoints.hit("submit.before_commit")\n',
@@ -152,7 +152,7 @@ MUTANTS = [
     mutant(
         "nobody looks when a retry is due",
         "I2",
-        RETRIES,
+        struck("later", seconds=1.0, spares=True),
         (
             "executor.py",
             "        self._timer = self._put_later(left, Kick(clock=True))\n",
@@ -172,7 +172,7 @@ MUTANTS = [
     mutant(
         "a cancel is not passed on",
         "I2",
-        calm("forever", most=4),
+        struck("forever", most=4, seconds=2.0, spares=True),
         ("rounds.py", 'if task["id"] in wanted:', "if False:"),
     ),
     mutant(
@@ -349,7 +349,7 @@ MUTANTS = [
         "I2",
         calm("hangs", most=4),
         (
-            "lanes/process.py",
+            "lanes/lane.py",
             "= self._stop_in(max(0.0, left), handle, ending)",
             "= None",
         ),
@@ -457,7 +457,7 @@ MUTANTS = [
         "I9",
         calm("quick"),
         (
-            "uploads.py",
+            "uploads/__init__.py",
             "            take_over(part, self._blobs, upload.sha256)\n",
             "            part.unlink()\n",
         ),
@@ -466,6 +466,10 @@ MUTANTS = [
         "an upload is gone on with at its beginning",
         "I9",
         calm("quick", seconds=3.0),
-        ("uploads.py", "os.lseek(fd, there, os.SEEK_SET)", "os.lseek(fd, 0, 0)"),
+        (
+            "uploads/__init__.py",
+            "os.lseek(fd, there, os.SEEK_SET)",
+            "os.lseek(fd, 0, 0)",
+        ),
     ),
 ]

@@ -6,6 +6,7 @@ import asyncio
 import http.server
 import threading
 import time
+from concurrent.futures import CancelledError
 
 import pytest
 
@@ -99,6 +100,23 @@ def test_a_job_or_a_chute_that_is_not_known_is_said_so(server, chute):
         pytest.raises(ChutesError, match="in chute 'nobody'"),
     ):
         other.function("count")
+
+
+@pytest.mark.kernel
+def test_a_closed_chute_says_so_and_leaves_nobody_waiting(server, tmp_path):
+    chute = Chute.connect(server.jupyter, TOKEN)
+    job = chute.function("wait_for").submit(path=str(tmp_path / "never"))
+    waiting = job.when_ended()
+    chute.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        job.info  # noqa: B018
+    with pytest.raises(RuntimeError, match="closed"):
+        asyncio.run(chute.get_job_status(job.id))
+    with pytest.raises(CancelledError):
+        waiting.result(60)
+    with Chute.connect(server.jupyter, TOKEN) as again:
+        assert again.get_job(job.id).cancel()
+        assert again.get_job(job.id).wait(30)
 
 
 @pytest.mark.parametrize("how", [{"token": 5}, {"token": "x", "chute": 5}])

@@ -59,6 +59,8 @@ def test_a_remote_job_tells_all_that_a_local_one_does(chute):
     assert job.error is job.reason is None
     assert job.logs() == "Progress: 50.0% (1/2)\n"
     assert job.logs(tail=5) == "Progress: 50.0% (1/2)"
+    assert job.logs(search="PROGRESS", tail=1) == "Progress: 50.0% (1/2)"
+    assert job.logs(search="nothing") == ""
     assert job.done()
     assert not job.running()
     assert not job.cancelled()
@@ -72,17 +74,19 @@ def test_a_remote_chute_and_job_have_the_names_of_the_local_ones():
         return {name for name in vars(kind) if not name.startswith("_")}
 
     only_here = {"job", "on_startup", "panel", "pause", "resume", "is_paused"}
-    assert names(Chute) - names(RemoteChute) == only_here | {
-        "connect",
-        # What the chute itself holds.
-    }
-    assert names(Job) <= names(RemoteJob)
+    assert names(Chute) - names(RemoteChute) <= only_here | {"connect"}
+    remote = RemoteJob(None, "01")
     for name in names(Job):
-        mine, theirs = (getattr(kind, name) for kind in (RemoteJob, Job))
-        if inspect.isfunction(theirs):
+        mine, theirs = getattr(RemoteJob, name, None), getattr(Job, name)
+        if mine is None:
+            with pytest.raises(AttributeError, match="for a notebook on the server"):
+                getattr(remote, name)
+        elif inspect.isfunction(theirs):
             assert inspect.signature(mine).parameters.keys() == (
                 inspect.signature(theirs).parameters.keys()
             ), name
+    with pytest.raises(AttributeError, match="is not there"):
+        remote.nothing  # noqa: B018
 
 
 def test_files_of_a_job_are_read_and_saved(chute, tmp_path):

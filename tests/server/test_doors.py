@@ -93,6 +93,21 @@ def test_a_stranger_is_refused_and_changes_nothing(server, ids, browser, route, 
     assert state_of(server) == before
 
 
+@pytest.mark.parametrize("path", ["openapi.json", "", "nowhere", "a/jobs/b/nowhere"])
+def test_nobody_learns_without_credentials_what_is_not_there(server, browser, path):
+    url = f"{server.base}/{path}"
+    for headers in ({}, {"Authorization": "token wrong"}):
+        assert httpx.get(url, headers=headers).status_code == 403
+    foreign = {"Origin": "http://evil.example"}
+    assert browser.get(url, headers=foreign).status_code in (403, 404)
+
+
+def test_a_token_counts_for_its_request_alone(server, ids):
+    answer = server.client.get(f"jobs/{ids['done']}/status")
+    assert answer.status_code == 200
+    assert "Set-Cookie" not in answer.headers
+
+
 def test_a_browser_with_its_cookie_may_look_and_with_xsrf_may_ask(server, ids, browser):
     assert browser.get(f"jobs/{ids['done']}/status").status_code == 200
     headers = {"X-XSRFToken": browser.cookies["_xsrf"]}

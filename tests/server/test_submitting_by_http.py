@@ -10,7 +10,7 @@ import pytest
 from chutes_nb.states import State
 from chutes_nb.store import jobs
 from filled import OPTIONS, WORK
-from rows import DEFINITION, NOW, bring
+from rows import NOW, bring
 
 
 def post(server, path="jobs/work", status=202, **how):
@@ -177,11 +177,11 @@ def test_an_ended_job_runs_again_with_its_code_and_input(server, ids):
 
 def test_an_ended_job_runs_again_with_the_code_of_now(server, ids):
     edited = replace(
-        DEFINITION,
+        WORK,
         key="d1-edited",
         created_at=NOW + 9,
         source="edited\n",
-        options='{"timeout_s": 7.0}',
+        options=json.dumps(OPTIONS | {"timeout_s": 7.0}),
     )
     old = server.store().detail(ids["failed"])
     with server.store().writing() as tx:

@@ -2,7 +2,7 @@
 import type { ServerConnection } from "@jupyterlab/services";
 import { JobsList } from "../core/list";
 import type { Link } from "../core/transport";
-import type { StatusInfo } from "../core/types";
+import type { Json, StatusInfo } from "../core/types";
 import type { MenuItem } from "../ui/Menu";
 import { ChangeFeed } from "./feed";
 import { Http } from "./http";
@@ -20,6 +20,8 @@ export class Doors {
   /** Shows the cell that a job came from; set once the commands are there. */
   jump: (job: StatusInfo) => void = () => {};
   open: (job: StatusInfo) => void = () => {};
+  /** Opens the run form of a job, filled in as that one was. */
+  run: (job: StatusInfo) => void = () => {};
 
   constructor(settings: ServerConnection.ISettings) {
     this.#http = new Http(settings);
@@ -51,10 +53,16 @@ export class Doors {
     }
   }
 
+  /** What a job was given. */
+  async inputs(jobId: string): Promise<Json> {
+    return (await this.transport().find(jobId)).value.inputs;
+  }
+
   /** What a card's menu offers in JupyterLab besides. */
   more(job: StatusInfo, isInTab = false): MenuItem[] {
     const items: MenuItem[] = [];
     if (!isInTab) items.push({ label: "Open in a tab", run: () => this.open(job) });
+    items.push({ label: "Run with other inputs …", run: () => this.run(job) });
     if (job.notebook || job.cell !== null) {
       items.push({ label: "Jump to its cell", run: () => this.jump(job) });
     }

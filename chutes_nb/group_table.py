@@ -1,0 +1,109 @@
+"""Several jobs as a table of text or of HTML that needs no kernel."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from html import escape
+from typing import Any
+
+from .panel.static import CARD, LINE, ROW, SOFT, TONES, one_line
+from .states import State
+from .wording import duration
+
+MOST_SHOWN = 100
+COLUMNS = ("state", "job", "attempt", "progress", "time", "from", "why", "id")
+TRACK = "height:4px;border-radius:2px;background:rgba(128,128,128,.22);overflow:hidden"
+CELL = f"padding:3px 12px 3px 0;border:0;border-top:{LINE};text-align:left"
+HEAD = f"border-top:0;font-weight:600;{SOFT}"
+NUMBERS = "font-variant-numeric:tabular-nums"
+
+
+def as_text(statuses: list[dict[str, Any]]) -> str:
+    """Jobs as lines, with their sum on top where there are several."""
+    if not statuses:
+        return "no jobs"
+    lines = [one_line(one) for one in statuses[:MOST_SHOWN]]
+    if len(statuses) > 1:
+        lines.insert(0, f"{len(statuses):,} jobs: {summary(statuses)}")
+    if len(statuses) > MOST_SHOWN:
+        lines.append(f"... and {len(statuses) - MOST_SHOWN:,} more")
+    return "\n".join(lines)
+
+
+def as_html(statuses: list[dict[str, Any]]) -> str:
+    """Jobs as a card with a table, for a notebook, nbconvert and GitHub.
+
+    Returns
+    -------
+    str
+        HTML with nothing to load and nothing to run; every value is escaped.
+    """
+    if not statuses:
+        return f'<div style="{ROW}">no jobs</div>'
+    head = "".join(
+        f'<th scope="col" style="{CELL};{HEAD}">{name}</th>' for name in COLUMNS
+    )
+    rows = "".join(_row(one) for one in statuses[:MOST_SHOWN])
+    more = len(statuses) - MOST_SHOWN
+    rest = f'<div style="{ROW};{SOFT}">and {more:,} more</div>' if more > 0 else ""
+    name = f"{len(statuses):,} jobs" if len(statuses) > 1 else "1 job"
+    return (
+        f'<div role="region" aria-label="{name}" style="{CARD}">'
+        f'<div style="{ROW}"><b>{name}</b>&ensp;'
+        f'<span style="{SOFT}">{escape(summary(statuses))}</span>{_bar(statuses)}</div>'
+        f'<div style="overflow:auto;padding:0 12px 8px">'
+        f'<table style="border:0;border-collapse:collapse;font-size:12px;'
+        f'white-space:nowrap;color:inherit"><thead><tr style="background:none">{head}'
+        f"</tr></thead><tbody>{rows}</tbody></table></div>{rest}</div>"
+    )
+
+
+def summary(statuses: list[dict[str, Any]]) -> str:
+    """Count jobs by state, in the order of their lives: ``3 running, 17 completed``."""
+    counts = Counter(one["status"] for one in statuses)
+    return ", ".join(f"{counts[state]:,} {state}" for state in State if counts[state])
+
+
+def _bar(statuses: list[dict[str, Any]]) -> str:
+    """Draw one bar of all: what is done, in the colour of its end."""
+    counts = Counter(one["status"] for one in statuses)
+    parts = [
+        f'<span style="display:inline-block;height:100%;vertical-align:top;'
+        f'background:{TONES[state]};width:{100 * counts[state] / len(statuses):.3f}%">'
+        "</span>"
+        for state in State
+        if counts[state] and state.is_ended
+    ]
+    return (
+        f'<div aria-hidden="true" style="{TRACK};margin-top:6px">{"".join(parts)}</div>'
+    )
+
+
+def _row(status: dict[str, Any]) -> str:
+    tone = TONES[status["status"]]
+    state = f'<span style="color:{tone}">●&nbsp;{escape(status["status"])}</span>'
+    texts = [escape(text) for text in _texts(status)]
+    cells = "".join(
+        f'<td style="{CELL};{NUMBERS}">{text}</td>' for text in [state, *texts]
+    )
+    job = escape(status["job_id"])
+    return f'<tr style="background:none" data-job="{job}" title="{job}">{cells}</tr>'
+
+
+def _texts(status: dict[str, Any]) -> list[str]:
+    """One job in the order of ``COLUMNS``, but for its state."""
+    progress = status["progress"] or {}
+    fraction, began = progress.get("fraction"), status["started_at"]
+    end = status["finished_at"] or time.time()
+    cell = "" if status["cell"] is None else f"[{status['cell']}]"
+    why = status["reason"] or ("reported failure" if status["reported_failure"] else "")
+    return [
+        status["name"],
+        f"{status['attempt']} of {status['max_attempts']}",
+        "" if fraction is None else f"{int(fraction * 100 + 1e-9)} %",
+        "" if began is None else duration(end - began),
+        f"{status['notebook'] or ''} {cell}".strip(),
+        why if len(why) <= 90 else f"{why[:89]}…",
+        status["job_id"][-6:],
+    ]

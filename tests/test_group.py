@@ -1,0 +1,158 @@
+"""Several jobs at once: how they stand, their results in order, those that failed."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from chutes_nb import JobCancelled, JobFailed, JobGroup, runtime
+from rows import until
+
+S = 20.0
+
+
+@pytest.fixture
+def gate(tmp_path):
+    return tmp_path / "gate"
+
+
+@pytest.fixture
+def picky(chute, gate):
+    """A job that fails for 3 until the gate is there."""
+
+    @chute.job
+    def half(self, n: int):
+        print(f"Processed {n}/10 items")
+        if n == 3 and not gate.exists():
+            raise ValueError("three is odd")
+        return n / 2
+
+    return half
+
+
+def test_results_come_in_order_and_the_first_bad_end_is_raised(picky):
+    group = picky.map([2, 4, 6])
+    assert group.results(S) == [1, 2, 3]
+    assert group.done()
+    with pytest.raises(JobFailed, match="three is odd"):
+        picky.map([1, 3, 5]).results(S)
+
+
+def test_an_exception_can_stand_in_the_place_of_a_result(picky):
+    one, two, three = picky.map([1, 3, 5]).results(S, return_exceptions=True)
+    assert (one, three) == (0.5, 2.5)
+    assert isinstance(two, JobFailed)
+
+
+def test_what_failed_is_made_again_and_takes_its_place(picky, gate):
+    group = picky.map([1, 3, 5])
+    group.wait(S)
+    assert [job.inputs["n"] for job in group.failed] == [3]
+    assert [job.inputs["n"] for job in group.completed] == [1, 5]
+    gate.touch()
+    again = group.resubmit_failed()
+    assert len(again) == 1
+    assert group.updated(again).results(S) == [0.5, 1.5, 2.5]
+
+
+async def test_a_group_can_be_awaited(picky):
+    assert await picky.map([2, 4]) == [1, 2]
+
+
+def test_progress_counts_jobs_and_what_runs_in_part(lone_chute, gate):
+    @lone_chute.job
+    def waits(self, n: int):
+        self.progress(1, 2)
+        while n and not gate.exists():
+            pass
+
+    group = waits.map([0, 1, 1, 1])
+    until(lambda: group[1].running() and group[1].progress)
+    found = group.progress
+    assert (found.done, found.total, found.unit) == (1, 4, "jobs")
+    assert found.fraction == pytest.approx((1 + 0.5) / 4)
+    assert "1 completed" in found.message
+    assert not group.done()
+    gate.touch()
+    assert group.wait(S)
+    assert group.progress.fraction == 1
+    assert JobGroup([]).progress.fraction == 1
+
+
+def test_jobs_come_as_they_end(chute, tmp_path):
+    @chute.job
+    def waits(self, n: int):
+        while not (tmp_path / str(n)).exists():
+            pass
+        return n
+
+    group = waits.map([1, 2])
+    ended = group.as_completed(S)
+    (tmp_path / "2").touch()
+    assert next(ended).result() == 2
+    with pytest.raises(TimeoutError, match="1 of 2 jobs have not ended"):
+        list(group.as_completed(0.05))
+    (tmp_path / "1").touch()
+    assert next(ended).result() == 1
+    assert list(ended) == []
+
+
+def test_a_wait_that_runs_out_says_how_many_are_left(lone_chute, gate):
+    @lone_chute.job
+    def waits(self):
+        while not gate.exists():
+            pass
+
+    group = waits.map([{}, {}])
+    with pytest.raises(TimeoutError, match="2 of 2 jobs have not ended after 0.1 s"):
+        group.results(0.1)
+    assert group.cancel() == 2
+    with pytest.raises(JobCancelled):
+        group.results(S)
+
+
+def test_a_group_shows_its_sum_and_each_job(picky):
+    group = picky.map([1, 3, 5])
+    group.wait(S)
+    lines = repr(group).splitlines()
+    assert lines[0] == "3 jobs: 2 completed, 1 failed"
+    assert len(lines) == 4
+    page = group._repr_mimebundle_()["text/html"]
+    assert 'aria-label="3 jobs"' in page
+    assert "ValueError: three is odd" in page
+    assert page.count("<tr") == 4
+    assert repr(JobGroup([])) == "no jobs"
+
+
+def test_names_and_reasons_are_escaped(chute):
+    @chute.job(name="<b>")
+    def bad(self):
+        raise ValueError("<script>alert(1)</script>")
+
+    group = bad.map([{}])
+    group.wait(S)
+    page = group._repr_mimebundle_()["text/html"]
+    assert "<script" not in page
+    assert "&lt;b&gt;" in page
+
+
+def test_a_long_group_shows_a_part_and_how_many_more(chute):
+    @chute.job
+    def quick(self, n: int):
+        return n
+
+    group = quick.map(range(130))
+    group.wait(S)
+    assert repr(group).splitlines()[-1] == "... and 30 more"
+    page = group._repr_mimebundle_()["text/html"]
+    assert page.count("<tr") == 101
+    assert re.search(r"and 30\s+more", page)
+
+
+def test_a_deleted_job_is_left_out(picky):
+    group = picky.map([1, 5])
+    group.wait(S)
+    runtime.store().delete(group[0].id)
+    assert group.counts == {"completed": 1}
+    assert len(repr(group).splitlines()) == 1
