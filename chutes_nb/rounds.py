@@ -12,7 +12,7 @@ from typing import Any
 from . import failpoints
 from .errors import ChutesError, MoveRefused, StoreError
 from .lanes.causes import pass_before_commit
-from .lanes.claims import Claims, define_message, task_of
+from .lanes.claims import Claims, define_message
 from .lanes.handle import Handle
 from .lanes.process import ProcessLane
 from .policy import Ending
@@ -20,6 +20,7 @@ from .states import ENDED, State
 from .store import Store, Transaction, fleet, jobs, logs, runs, settling
 from .store.db import Row
 from .worker.capture import Capture, Look
+from .worker.frames import task_of
 
 WORN_AFTER_RUNS = 20_000
 

@@ -16,7 +16,7 @@ import anyio
 import anyio.abc
 
 from .errors import StoreError
-from .lanes.claims import define_message, task_of
+from .lanes.claims import define_message
 from .lanes.handle import Handle
 from .lanes.process import ProcessLane
 from .policy import Ending
@@ -35,7 +35,7 @@ from .store.db import Row
 from .worker.capture import POLL_S, Capture
 from .worker.endings import ending_of, result_of
 from .worker.errors import Sources
-from .worker.frames import Busy, Outcome, Telling
+from .worker.frames import Busy, Outcome, Telling, task_of
 
 log = logging.getLogger(__name__)
 
