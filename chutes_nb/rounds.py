@@ -13,7 +13,7 @@ from . import failpoints
 from .errors import ChutesError, MoveRefused, StoreError
 from .lanes.berths import BerthLane, Claimed
 from .lanes.causes import pass_before_commit
-from .lanes.claims import Claims, define_message, task_of
+from .lanes.claims import Claims, define_message
 from .lanes.handle import Handle
 from .lanes.holder import Holder
 from .lanes.lane import Lane
@@ -23,6 +23,7 @@ from .states import ENDED, State
 from .store import Store, Transaction, fleet, jobs, logs, runs, settling
 from .store.db import Row
 from .worker.capture import Capture, Look
+from .worker.frames import task_of
 
 WORN_AFTER_RUNS = 20_000
 

@@ -19,7 +19,7 @@ import anyio.abc
 from . import failpoints
 from .errors import StoreError
 from .lanes.berths import BerthLane
-from .lanes.claims import define_message, task_of
+from .lanes.claims import define_message
 from .lanes.handle import Handle
 from .lanes.holder import Holder
 from .lanes.lane import Lane
@@ -38,7 +38,7 @@ from .store.db import Row
 from .worker.capture import POLL_S, Capture
 from .worker.endings import ending_of, result_of
 from .worker.errors import Sources
-from .worker.frames import Busy, Outcome, Telling
+from .worker.frames import Busy, Outcome, Telling, task_of
 
 log = logging.getLogger(__name__)
 

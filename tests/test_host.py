@@ -424,3 +424,29 @@ def test_a_child_that_a_killed_kernel_has_forked_does_not_keep_its_jobs(
         until(lambda: completed(store) == 1, S)
     finally:
         os.kill(child, signal.SIGKILL)
+
+
+UNSENT = """
+    from chutes_nb import Chute
+    chute = Chute(name="tests")
+
+    @chute.job
+    def work(n: int):
+        return n
+
+    work.submit(n=1).result()
+    work.submit(n=2)  # the kernel dies behind the claim, before it sends the attempt
+"""
+
+
+def test_an_attempt_that_a_killed_kernel_never_sent_runs_without_another(
+    store, monkeypatch
+):
+    monkeypatch.setenv("CHUTES_NB_MAX_WORKERS", "1")
+    plan = {"CHUTES_NB_FAILPOINTS": "claim.after_commit=@2"}
+    code = [PYTHON, "-c", textwrap.dedent(UNSENT)]
+    killed = subprocess.run(code, env=os.environ | plan, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    until(lambda: completed(store) == 2, S)
+    rows = store.reader.all("SELECT number, state FROM attempts")
+    assert [tuple(row) for row in rows] == [(1, "completed")] * 2

@@ -35,8 +35,8 @@ from ..store.db import Row
 from ..store.runs import IN_FILE
 from ..worker.capture import POLL_S, Capture
 from ..worker.errors import Sources
-from ..worker.frames import Busy, Outcome, Telling
-from .claims import DEFINITION_FIELDS, task_of
+from ..worker.frames import Busy, Outcome, Telling, task_of
+from .claims import DEFINITION_FIELDS
 from .handle import Handle
 from .holder import Holder
 from .process import ProcessLane

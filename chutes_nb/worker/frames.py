@@ -52,6 +52,23 @@ class Task(NamedTuple):
     is_fresh: bool = False
 
 
+def task_of(row: Any, output: str) -> Task:
+    """Return the attempt of a claimed row (of the store), as it is sent."""
+    return Task(
+        row["id"],
+        row["attempt"],
+        row["max_attempts"],
+        row["name"],
+        row["definition"],
+        row["input_kind"],
+        row["input"],
+        row["timeout_s"],
+        row["grace_s"],
+        output,
+        bool(row["fresh"]),
+    )
+
+
 class Telling(NamedTuple):
     """One thing a run says while it runs: what kind, and its value."""
 

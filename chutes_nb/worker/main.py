@@ -23,12 +23,12 @@ from typing import Any
 from .. import failpoints
 from ..errors import ChutesError
 from ..processes import WORKER_MARK, kill_marked
-from ..store import Store
+from ..store import Store, fleet, jobs
 from ..waking import wake_host
 from .attempt import Attempt, ChuteProxy, Loaded
 from .body import Stopper
 from .context import RunFacts, after_fork
-from .frames import PROTOCOL, Line, Outcome, Task
+from .frames import PROTOCOL, Line, Outcome, Task, task_of
 from .guard import Guard, listen, open_fds
 from .place import KIND, STREAMS, Place
 from .pulse import Pulse
@@ -98,6 +98,11 @@ class Worker:
     def take(self, kind: str, facts: list[Any]) -> None:
         """Do what an executor says."""
         getattr(self, f"_on_{kind}")(*facts)
+
+    @property
+    def has_line(self) -> bool:
+        """Whether there is an executor."""
+        return self.line is not None
 
     def hello(self) -> None:
         """Say who this is and what it has: a running attempt, or none."""
@@ -232,9 +237,34 @@ class Worker:
         while (left := end - time.monotonic()) > 0:
             if self.answer(min(left, ALONE_LOOK_S)):
                 return True
+            if self._runs_undelivered():
+                if self.has_line:  # somebody has called meanwhile
+                    return True
+                self._settle_alone()
+                continue
             if self._wakes_host():
                 return False
         return False
+
+    def _runs_undelivered(self) -> bool:
+        """Run the attempt that the store says is here, and that never came.
+
+        Its executor died between the claim and the sending. Were this worker to go,
+        whoever comes would take the attempt for lost with it.
+        """
+        try:
+            row = fleet.running_on(self.store.reader, self.id)
+            if row is None:
+                return False
+            key = {"key": row["definition"]}
+            definition = self.store.reader.one(jobs.GET_DEFINITION, key)
+        except (ChutesError, sqlite3.Error):
+            return False  # looked at again
+        assert definition is not None  # held by a foreign key
+        names = ("key", "code", "setup", "sources")
+        self._on_define(*(definition[name] for name in names))
+        self._on_run(task_of(row, row["output"]))
+        return True
 
     def _wakes_host(self) -> bool:
         try:
