@@ -54,6 +54,7 @@ $(EXTENSION): jupyter-config/chutes_nb.json $(BIN)/python
 	@touch $@
 
 .venv/.installed: $(BIN)/python pyproject.toml constraints.txt $(EXTENSION)
+	@rm -rf .venv/share/jupyter/labextensions/chutes-nb # else pip writes through the link
 	$(PIP) -e '.[lab,test]'
 	@touch .venv/.installed-demo $@
 

@@ -25,6 +25,7 @@ _PLACES = {
             "JobNotReady",
             "FileTooLarge",
             "JobTimeout",
+            "KernelGone",
             "MoveRefused",
             "NotAvailable",
             "PermanentError",
@@ -139,6 +140,7 @@ if TYPE_CHECKING:
     from .errors import JobNotFound as JobNotFound
     from .errors import JobNotReady as JobNotReady
     from .errors import JobTimeout as JobTimeout
+    from .errors import KernelGone as KernelGone
     from .errors import MoveRefused as MoveRefused
     from .errors import NotAvailable as NotAvailable
     from .errors import PermanentError as PermanentError

@@ -8,7 +8,7 @@ from typing import Any
 
 from .buffers import FILE_BYTES
 from .codec import Encoded, encode, is_plain
-from .errors import ResultNotStorable
+from .errors import ResultNotStorable, StoreError
 from .loading import SPILLED
 from .pickling import WARN_BYTES, biggest, pickled, warn_user
 from .sizes import approximate_size, shown_size
@@ -39,6 +39,8 @@ def packed(arguments: Mapping[str, Any], job: str, blobs: Path) -> Encoded:
     ------
     ResultNotStorable
         If a value can be neither written as JSON nor pickled; names the part.
+    StoreFull
+        If there is no room for large values.
     """
     is_small = approximate_size(arguments) < FILE_BYTES
     if is_small or is_plain(arguments):
@@ -47,6 +49,8 @@ def packed(arguments: Mapping[str, Any], job: str, blobs: Path) -> Encoded:
             return encoded
     try:
         done = pickled(arguments, blobs=blobs, most_bytes=NO_LIMIT)
+    except StoreError:
+        raise
     except Exception as error:
         encode(arguments)  # says which part it is
         raise ResultNotStorable(str(error)) from error

@@ -10,6 +10,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any, overload
 
 from . import forms, notebook_end, publishing, registry, runtime
+from .chute_facts import ChuteFacts
 from .errors import ChutesError, DefinitionError
 from .group import JobGroup
 from .job import CardActions, Job
@@ -18,7 +19,6 @@ from .model import StatusInfo
 from .options import JobOptions, PlatformOptionNote, parse
 from .panel import JobsPanel
 from .states import State
-from .submitting import ChuteFacts
 
 if TYPE_CHECKING:
     from .client import RemoteChute
@@ -42,6 +42,7 @@ PLATFORM_ARGUMENTS = frozenset(
         "lock_modules",
     }
 )
+OWN_ARGUMENTS = ("username", "name", "image", "executor", "address")
 _last_chute: Chute | None = None
 
 
@@ -53,6 +54,10 @@ class Chute:
     username, name, image : str
         As on the hosted platform. Here ``name`` says which jobs belong together,
         the others are kept for the jobs to read.
+    executor : {"process", "kernel", "dask"}, optional
+        Where the jobs run that name none themselves.
+    address : str, optional
+        The scheduler of the dask cluster, such as ``tcp://host:8786``.
     **platform
         The platform's other arguments are passed over with a note.
 
@@ -69,6 +74,9 @@ class Chute:
         username: str = "me",
         name: str = "notebook",
         image: Any = None,
+        *,
+        executor: str | None = None,
+        address: str | None = None,
         **platform: Any,
     ) -> None:
         global _last_chute
@@ -78,7 +86,7 @@ class Chute:
                 raise TypeError(f"Chute({label}={value!r}): a text is wanted")
         values = {"username": username, "name": name, "image": image}
         own = object.__setattr__
-        own(self, "_facts", ChuteFacts(name, values))
+        own(self, "_facts", ChuteFacts(name, values, executor, address))
         own(self, "_functions", {})
         notebook_end.watch()
         _last_chute = self
@@ -89,16 +97,13 @@ class Chute:
     name: str
 
     def __getattr__(self, name: str) -> Any:
-        values = object.__getattribute__(self, "_facts").values
-        if name in values:
-            return values[name]
-        raise AttributeError(f"chute {values['name']!r} has no attribute {name!r}")
+        return object.__getattribute__(self, "_facts").get(name)
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Set a value that jobs submitted from now on read as ``self.NAME``."""
         if hasattr(type(self), name) or name in ("_facts", "_functions"):
             raise AttributeError(f"chute.{name} cannot be replaced")
-        self._facts.values[name] = value
+        self._facts.set(name, value)
 
     # -- defining --------------------------------------------------------------
     @overload
@@ -128,7 +133,7 @@ class Chute:
         NotAvailable
             For an option that this version cannot honour.
         """
-        checked = parse(options)
+        checked = parse(self._facts.defaults | options)
         if function is None:
             return lambda found: self._define(found, checked)
         return self._define(function, checked)
@@ -336,7 +341,7 @@ class Chute:
 def _pass_over(platform: Mapping[str, Any]) -> None:
     for argument in platform:
         if argument not in PLATFORM_ARGUMENTS:
-            known = ("username", "name", "image", *PLATFORM_ARGUMENTS)
+            known = (*OWN_ARGUMENTS, *PLATFORM_ARGUMENTS)
             near = difflib.get_close_matches(argument, known, 1)
             meant = f"; did you mean {near[0]!r}?" if near else ""
             raise TypeError(f"Chute() has no argument {argument!r}{meant}")

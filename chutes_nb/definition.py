@@ -10,7 +10,7 @@ import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any
@@ -146,6 +146,20 @@ def define(
     return made
 
 
+def outline(function: FunctionType, name: str, signature: Signature) -> Definition:
+    """Make the definition of a function that stays where it is: nothing is pickled.
+
+    Its ``key``, ``fingerprint`` and ``marks`` are empty; see :func:`fingerprint`.
+    """
+    return _described(name, signature, captures(function), function)
+
+
+def fingerprint(function: FunctionType, name: str, signature: Signature) -> str:
+    """Return the fingerprint of a function that stays where it is."""
+    reached = captures(function)
+    return _fingerprint(_kind_mark(name, signature), reached, marked(reached, Hashes()))
+
+
 def _made(
     function: FunctionType,
     name: str,
@@ -156,24 +170,44 @@ def _made(
 ) -> Definition:
     done = dump(function, extras, blobs=blobs, reached=reached)
     marks = marked(reached, done.hashes, extras)
-    inner = _innermost(function)
-    source, first_line = _source(inner.__code__)
-    schema = binder(signature).validator.schema_once
-    mark = f"{sys.version_info[:2]}|{name}|{signature.upload_parameters}|".encode()
-    return Definition(
+    mark = _kind_mark(name, signature)
+    made = _described(name, signature, reached, function)
+    return replace(
+        made,
         key=hashlib.sha256(mark + done.body).hexdigest()[:32],
         fingerprint=_fingerprint(mark, reached, marks),
-        name=name,
         code=done.body,
         buffers=done.buffers,
         buffer_bytes=done.buffer_bytes,
+        missing=tuple(n for n in made.missing if n not in extras),
+        marks=marks,
+    )
+
+
+def _kind_mark(name: str, signature: Signature) -> bytes:
+    kind = f"{sys.version_info[:2]}|{name}|{signature.upload_parameters}|"
+    return kind.encode()
+
+
+def _described(
+    name: str, signature: Signature, reached: Captures, function: FunctionType
+) -> Definition:
+    source, first_line = _source(_innermost(function).__code__)
+    schema = binder(signature).validator.schema_once
+    return Definition(
+        key="",
+        fingerprint="",
+        name=name,
+        code=b"",
+        buffers=(),
+        buffer_bytes=0,
         source=source,
         first_line=first_line,
-        sources=_sources(reached),
+        sources=sources_of(reached),
         schema=schema if schema["title"] == name else {**schema, "title": name},
         captured=reached.items,
-        missing=tuple(n for n in reached.missing if n not in extras),
-        marks=marks,
+        missing=tuple(reached.missing),
+        marks=(),
         modules=tuple(module.__name__ for module in reached.modules),
         has_mutable=reached.has_mutable,
         takes_self=signature.takes_self,
@@ -209,7 +243,8 @@ def _last_line(code: CodeType) -> int:
     return max([last, *map(_last_line, inner)])
 
 
-def _sources(reached: Captures) -> dict[str, tuple[int | None, str]]:
+def sources_of(reached: Captures) -> dict[str, tuple[int | None, str]]:
+    """Return the cells and local files that functions come from."""
     found: dict[str, tuple[int | None, str]] = {}
     for function in reached.functions:
         name = function.__code__.co_filename

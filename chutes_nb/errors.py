@@ -93,6 +93,14 @@ class MoveRefused(ChutesError):
         )
 
 
+class KernelGone(ChutesError):
+    """What a kernel job needs to run again ended with its kernel."""
+
+    def __init__(self, job_id: str, why: str) -> None:
+        self.job_id = job_id
+        super().__init__(f"job {job_id} {why}")
+
+
 class JobEnded(ChutesError):
     """A job ended without a result.
 

@@ -23,6 +23,7 @@ import anyio
 import anyio.abc
 
 from . import failpoints
+from .beside import end_kernel_jobs, lanes_beside
 from .errors import ChutesError, StoreBusy, StoreDamaged, StoreError, StoreFull
 from .inheriting import Heir
 from .lanes.handle import Handle
@@ -67,9 +68,8 @@ class Executor:
         self.kind = kind
         self.max_workers = max_workers
         self._inbox: deque[Entry] = deque()
-        self._is_kicked = self._is_over = False
+        self._is_kicked = self._is_waiting = self._is_over = False
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._is_waiting = False
         self._started: Future[None] = Future()
         self._thread: threading.Thread | None = None
         self._lease = -1
@@ -103,6 +103,7 @@ class Executor:
         if loop is None or thread is None or not thread.is_alive():
             return
         with contextlib.suppress(RuntimeError):  # the loop has closed meanwhile
+            end_kernel_jobs(self.kernel, loop, self.put)
             loop.call_soon_threadsafe(self._cancel)
         thread.join(timeout_s)
 
@@ -198,26 +199,23 @@ class Executor:
             self._scope, self._tasks = tasks.cancel_scope, tasks
             self._settler = Settler(self.store, self.put, tasks)
             self.lane = ProcessLane(self.store, self._settler, tasks)
-            self._settler.lane = self.lane
+            place = (self.store, self._settler, tasks, self._lease_path)
+            self._berths = self.kernel, self.dask = lanes_beside(*place, self.put)
+            self._settler.lane, self._settler.berths = self.lane, self._berths
             self._watch = Watch(self.store, self._settler, self.put)
             self._started.set_result(None)
             self.put(Kick(clock=True, asks=True))  # with it goes our own row
             tasks.start_soon(self._settler.follow_outputs)
             tasks.start_soon(self._watch.run)
             if not self.is_nested:
-                heir = Heir(
-                    self.store,
-                    self._settler,
-                    self.put,
-                    self.id,
-                    lambda: self._is_registered,
-                )
-                tasks.start_soon(heir.run)
+                own = (self.store, self._settler, self.put, self.id)
+                tasks.start_soon(Heir(*own, lambda: self._is_registered).run)
 
     def _let_go(self) -> None:
         """Hang up, so that the workers know at once that they are alone."""
         self.store.feed.forget()
         self.lane.hang_up()
+        self.dask.hang_up()
         if not self.store.gate().try_enter():
             return  # others see by the lease that we are gone
         with contextlib.suppress(ChutesError), self.store.writing(entered=True) as tx:
@@ -291,7 +289,7 @@ class Executor:
 
     def _commit(self, batch: list[Entry]) -> None:
         """Write a group of entries; the gates are ours, and are left here."""
-        round_ = Round(self.store, self.lane, self.id, self.max_workers)
+        round_ = Round(self.store, self.lane, self._berths, self.id, self.max_workers)
         failpoints.hit("commit.before_begin")
         try:
             with self.store.writing(entered=True) as tx:
@@ -308,6 +306,7 @@ class Executor:
             self._put_back(batch, BUSY_PAUSE_S)
             return
         except Exception as error:
+            round_.look_again()
             self.lane.backlog = None
             if isinstance(error, StoreDamaged) and mended(self.store):
                 self._put_back(batch, 0.0)

@@ -156,7 +156,12 @@ def take_in(
     return _take_one(value, blobs, parameter)
 
 
-def hand_out(ref: FileRef | list[FileRef] | None, kind: str, directory: Path) -> Any:
+def hand_out(
+    ref: FileRef | list[FileRef] | None,
+    kind: str,
+    directory: Path,
+    blobs: Path | None = None,
+) -> Any:
     """Turn a reference into what the job's parameter is annotated as.
 
     Parameters
@@ -166,6 +171,8 @@ def hand_out(ref: FileRef | list[FileRef] | None, kind: str, directory: Path) ->
         From ``upload_kind``.
     directory : Path
         The run's own directory; a ``Path`` gets a copy in it that the job may change.
+    blobs : Path, optional
+        Where the contents are on this machine; by default where they were taken in.
 
     Raises
     ------
@@ -175,8 +182,9 @@ def hand_out(ref: FileRef | list[FileRef] | None, kind: str, directory: Path) ->
     if ref is None:
         return None
     if isinstance(ref, list):
-        return [hand_out(one, kind.removesuffix("[]"), directory) for one in ref]
-    blob = Path(ref.path)
+        one_kind = kind.removesuffix("[]")
+        return [hand_out(one, one_kind, directory, blobs) for one in ref]
+    blob = Path(ref.path) if blobs is None else blob_path(blobs, ref.sha256)
     file = UploadedFile(ref.name, ref.size, ref.type, ref.sha256, blob, directory)
     try:
         _verify(file, blob.stat().st_size == ref.size)

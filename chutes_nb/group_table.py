@@ -41,10 +41,15 @@ def as_html(statuses: list[dict[str, Any]]) -> str:
     """
     if not statuses:
         return f'<div style="{ROW}">no jobs</div>'
+    texts = [_texts(one) for one in statuses[:MOST_SHOWN]]
+    used = [n for n in range(len(COLUMNS)) if any(row[n] for row in texts)]
     head = "".join(
-        f'<th scope="col" style="{CELL};{HEAD}">{name}</th>' for name in COLUMNS
+        f'<th scope="col" style="{CELL};{HEAD}">{COLUMNS[n]}</th>' for n in used
     )
-    rows = "".join(_row(one) for one in statuses[:MOST_SHOWN])
+    rows = "".join(
+        _row(status, [row[n] for n in used])
+        for status, row in zip(statuses, texts, strict=False)
+    )
     more = len(statuses) - MOST_SHOWN
     rest = f'<div style="{ROW};{SOFT}">and {more:,} more</div>' if more > 0 else ""
     name = f"{len(statuses):,} jobs" if len(statuses) > 1 else "1 job"
@@ -80,25 +85,23 @@ def _bar(statuses: list[dict[str, Any]]) -> str:
     )
 
 
-def _row(status: dict[str, Any]) -> str:
-    tone = TONES[status["status"]]
-    state = f'<span style="color:{tone}">●&nbsp;{escape(status["status"])}</span>'
-    texts = [escape(text) for text in _texts(status)]
-    cells = "".join(
-        f'<td style="{CELL};{NUMBERS}">{text}</td>' for text in [state, *texts]
-    )
-    job = escape(status["job_id"])
+def _row(status: dict[str, Any], texts: list[str]) -> str:
+    job, tone = escape(status["job_id"]), TONES[status["status"]]
+    state, *others = map(escape, texts)
+    shown = [f'<span style="color:{tone}">●&nbsp;{state}</span>', *others]
+    cells = "".join(f'<td style="{CELL};{NUMBERS}">{text}</td>' for text in shown)
     return f'<tr style="background:none" data-job="{job}" title="{job}">{cells}</tr>'
 
 
 def _texts(status: dict[str, Any]) -> list[str]:
-    """One job in the order of ``COLUMNS``, but for its state."""
+    """One job in the order of ``COLUMNS``."""
     progress = status["progress"] or {}
     fraction, began = progress.get("fraction"), status["started_at"]
     end = status["finished_at"] or time.time()
     cell = "" if status["cell"] is None else f"[{status['cell']}]"
     why = status["reason"] or ("reported failure" if status["reported_failure"] else "")
     return [
+        status["status"],
         status["name"],
         f"{status['attempt']} of {status['max_attempts']}",
         "" if fraction is None else f"{int(fraction * 100 + 1e-9)} %",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from .store import Store, intake
+from .store import Store, intake, kernel
 from .store.intake import Queued
 from .waking import wake_host
 
@@ -28,7 +28,7 @@ def _hindrance(store: Store, job: str) -> str | None:
     assert row is not None  # the job was queued a moment ago
     python = row["python"]
     if '"executor": "kernel"' in row["options"]:
-        return "waits for a kernel: it shares the kernel's variables"
+        return kernel.waits_for(store.status(job)["name"])
     if not os.access(python, os.X_OK):
         return f"waits for a kernel: its interpreter {python} is gone"
     if store.status(job)["status"] != "queued":

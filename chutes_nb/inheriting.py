@@ -12,12 +12,13 @@ from pathlib import Path
 
 import anyio
 
-from . import failpoints
+from . import failpoints, live
 from .errors import StoreError
+from .lanes.kernel import NEVER_RAN
 from .processes import is_held
 from .rounds import Entry, Kick
 from .settler import Settler
-from .store import Store, fleet
+from .store import Store, fleet, kernel
 
 log = logging.getLogger(__name__)
 
@@ -60,12 +61,17 @@ class Heir:
         rows = fleet.unended_executors(self._store.reader, sys.executable)
         others = [row for row in rows if row["id"] != self._executor]
         dead = [row for row in others if not is_held(Path(row["lease"]))]
+        ended: list[str] = []
         for row in dead:
             while not (self._is_registered() and self._store.gate().try_enter()):
                 await anyio.sleep(GATE_POLL_S)
             with self._store.writing(entered=True) as tx:
-                _, workers = fleet.inherit(tx, row["id"], self._executor, time.time())
+                now = time.time()
+                _, workers = fleet.inherit(tx, row["id"], self._executor, now)
                 tasks = {one["id"]: fleet.running_on(tx, one["id"]) for one in workers}
+                ended += kernel.end_orphans(
+                    tx, self._executor, live.keys(), NEVER_RAN, now
+                )
                 failpoints.hit("adopt.before_commit")
             failpoints.hit("adopt.after_commit")
             with contextlib.suppress(FileNotFoundError):
@@ -74,4 +80,4 @@ class Heir:
                 self._settler.adopt(worker, tasks[worker["id"]])
         if dead:
             self._put(Kick(clock=True, asks=True))
-            self._store.feed.nudge()
+            self._store.feed.nudge(ended)

@@ -9,17 +9,25 @@ from types import FunctionType
 from typing import Any
 
 from . import forms, registry, runtime
-from .arguments import packed
+from .chute_facts import ChuteFacts
+from .dask_definer import DaskDefiner
 from .definition import Definition
 from .group import JobGroup
 from .job import CardActions, Job
+from .live_definer import LiveDefiner
 from .options import JobOptions
 from .panel import RunForm
 from .remarks import Remarks
 from .signatures import Signature, inspect_function
 from .sizes import approximate_size, shown_size
-from .submitting import ChuteFacts, Definer, bound_input, new_job, submit
+from .submitting import Definer, bound_input, new_job, submit
 from .worker.inline import InlineJob, call_inline
+
+DEFINERS: dict[str, type[Definer]] = {
+    "process": Definer,
+    "kernel": LiveDefiner,
+    "dask": DaskDefiner,
+}
 
 
 class CheckReport:
@@ -82,7 +90,8 @@ class JobFunction:
         self._options = options
         self.name = options.name or function.__name__
         functools.update_wrapper(self, function)
-        self.definer = Definer(facts, function, self.name, self._signature, options)
+        kind = DEFINERS[options.executor]
+        self.definer = kind(facts, function, self.name, self._signature, options)
         self._remarks = Remarks(facts.name, self.name, options.timeout_s)
 
     # -- submitting ------------------------------------------------------------
@@ -174,7 +183,7 @@ class JobFunction:
         payload = kwargs if payload is None else payload
         place = runtime.store()
         arguments = bound_input(self._signature, payload, place)
-        packed(arguments, self.name, place.blobs)
+        self.definer.stored(arguments)
         found = self.definer.define()
         return CheckReport(arguments, found)
 

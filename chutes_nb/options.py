@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import importlib.util
 import json
 import math
 import re
@@ -49,6 +50,9 @@ class JobOptions:
         Most of this job running at once on the machine.
     resources : mapping of str to int or float
         Tokens that an attempt holds while it runs.
+    executor : {"process", "kernel", "dask"}
+        Where attempts run: each in a worker's process, in a thread of the kernel that
+        shares its variables, or on a dask cluster.
     fresh : bool
         Give each attempt a worker that is used for nothing else.
     reuse : bool
@@ -76,7 +80,7 @@ class JobOptions:
 
     def with_options(self, given: Mapping[str, Any]) -> JobOptions:
         """Return these options with some replaced; see :func:`parse`."""
-        return replace(self, **_parsed(given))
+        return _consistent(replace(self, **_parsed(given)))
 
     def policy_json(self) -> str:
         """Retry rules as the store keeps them."""
@@ -102,7 +106,17 @@ def parse(given: Mapping[str, Any]) -> JobOptions:
     NotAvailable
         For an option that this version cannot honour.
     """
-    return JobOptions(**_parsed(given))
+    return _consistent(JobOptions(**_parsed(given)))
+
+
+def _consistent(options: JobOptions) -> JobOptions:
+    """Refuse options that contradict each other."""
+    if options.fresh and options.executor == "kernel":
+        raise DefinitionError(
+            "fresh=True wants a worker process of its own for each attempt, and "
+            'executor="kernel" runs in none; leave one of the two out'
+        )
+    return options
 
 
 def _parsed(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -230,13 +244,14 @@ def _retry_on(option: str, value: Any) -> Any:
 
 
 def _executor(option: str, value: Any) -> str:
-    if value == "process":
-        return "process"
-    if value in ("kernel", "dask"):
+    if value == "dask" and importlib.util.find_spec("distributed") is None:
         raise NotAvailable(
-            f"executor={value!r} is not available yet; leave it out and the job runs "
-            "in a process of its own"
+            "executor='dask' needs dask.distributed, which is not installed: "
+            "pip install 'chutes-nb[dask]', or leave it out and the job runs in a "
+            "process of its own"
         )
+    if value in ("process", "kernel", "dask"):
+        return str(value)
     raise DefinitionError(f"{option}={value!r} is none of 'process', 'kernel', 'dask'")
 
 

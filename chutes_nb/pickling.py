@@ -19,7 +19,7 @@ import cloudpickle
 from .arrays import reduced_array
 from .buffers import FILE_BYTES, Aside, Hashes
 from .captures import CACHED, Captures, captures
-from .errors import CaptureTooLarge, DefinitionError
+from .errors import CaptureTooLarge, DefinitionError, StoreError
 from .loading import BUFFERED, cached_again, current_chute
 from .locality import travels_by_reference
 from .sizes import approximate_size, shown_size
@@ -88,6 +88,8 @@ def dump(
     ------
     CaptureTooLarge
         Above 64 MB in the pickle, without having pickled all of it.
+    StoreFull
+        If there is no room for the large buffers.
     DefinitionError
         If something that the function reaches cannot be pickled.
     """
@@ -99,6 +101,8 @@ def dump(
         done = _with_modules((function, everything), reached.modules, blobs)
     except _Full:
         raise CaptureTooLarge(_too_large(function.__name__, named)) from None
+    except StoreError:
+        raise
     except Exception as error:  # a captured object's __reduce__ may raise anything
         raise DefinitionError(_unpicklable(function.__name__, named, error)) from error
     _tell(function.__name__, done, named, reached)
@@ -215,6 +219,8 @@ def _with_modules(
     try:
         with _travelling(modules):
             return _pickled(value, blobs, MOST_BYTES)
+    except StoreError:
+        raise
     except Exception:
         # A module that holds a lock or a model: the worker imports it from disk.
         return _pickled(value, blobs, MOST_BYTES)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass, field
 from typing import Any
 
 from . import failpoints
 from .errors import ChutesError, MoveRefused, StoreError
+from .lanes.berths import BerthLane, Claimed
 from .lanes.causes import pass_before_commit
 from .lanes.claims import Claims, define_message
 from .lanes.handle import Handle
+from .lanes.holder import Holder
+from .lanes.lane import Lane
 from .lanes.process import ProcessLane
 from .policy import Ending
 from .states import ENDED, State
@@ -66,7 +69,7 @@ class Submit(Entry):
         for job, job_id in zip(self.new, self.ids, strict=True):
             if job.id == job_id:
                 round_.queued.append(job_id)
-                round_.expect_ready(not job.waits)
+                round_.expect(job)
                 if self.resume_from is not None:
                     runs.copy_checkpoint(tx, self.resume_from, job_id)
             round_.has_times |= job.deadline_at is not None
@@ -97,7 +100,7 @@ class Kick(Entry):
 
     def apply(self, tx: Transaction, round_: Round) -> None:
         """End what is past its deadline; stop what somebody wants cancelled."""
-        round_.backlog = None
+        round_.look_again()
         if self.clock:
             round_.has_times = True
             place = {"executor": round_.executor, "now": round_.now}
@@ -120,20 +123,20 @@ class Told(Entry):
     tellings: list[tuple[str, Any]] = field(default_factory=list)
     progress: dict[str, Any] | None = None
     look: Look | None = None
+    at: float | None = None  # when it was told, where that was elsewhere
     capture: Capture | None = None
 
     def apply(self, tx: Transaction, round_: Round) -> None:
         """Write it."""
+        at = self.at or round_.now
         if self.tellings:
-            settling.write_tellings(
-                tx, self.job, self.attempt, self.tellings, round_.now
-            )
+            settling.write_tellings(tx, self.job, self.attempt, self.tellings, at)
         end, progress = 0, self.progress
         quiet_since: float | None = None
         if self.look is not None:
             end = self.look.start + len(self.look.body)
             progress = progress or self.look.progress
-            runs.add_metrics(tx, self.job, self.attempt, self.look.points, round_.now)
+            runs.add_metrics(tx, self.job, self.attempt, self.look.points, at)
             if self.look.quiet_s is not None:
                 quiet_since = round_.now - self.look.quiet_s
         place = (tx, self.job, self.attempt)
@@ -149,7 +152,7 @@ class Told(Entry):
 class Finish(Entry):
     """The end of an attempt."""
 
-    handle: Handle
+    handle: Holder
     task: Row
     ending: Ending
     result: jobs.NewResult | None = None
@@ -186,61 +189,28 @@ class Finish(Entry):
         elif state is State.RETRYING:
             round_.has_times = True
         if state is State.RETRYING or self.task["is_limited"]:
-            round_.backlog = None
+            round_.look_again()
         round_.finished.append(self)
-
-
-@dataclass
-class Gone(Entry):
-    """A worker that is no more."""
-
-    handle: Handle
-
-    def apply(self, tx: Transaction, round_: Round) -> None:
-        """Record it."""
-        fleet.end_worker(tx, self.handle.id, round_.now)
-        failpoints.hit("gone.before_commit")
-        round_.buried.append(self.handle)
-
-
-@dataclass
-class Stillborn(Entry):
-    """A worker that ended before it said hello; the jobs that wait are told why."""
-
-    reason: str
-
-    def apply(self, tx: Transaction, round_: Round) -> None:
-        """Write the reason where it is not known yet."""
-        place = {"executor": round_.executor, "reason": self.reason, "rev": tx.rev}
-        tx.run(jobs.SAY_WHY, place)
-
-
-@dataclass
-class Born(Entry):
-    """A worker that said hello."""
-
-    handle: Handle
-
-    def apply(self, tx: Transaction, round_: Round) -> None:
-        """Record which process it is."""
-        if self.handle.identity is not None:
-            fleet.born(tx, self.handle.id, self.handle.identity)
-            failpoints.hit("born.before_commit")
 
 
 class Round:
     """Everything that one commit does, and what must wait until it is done."""
 
     def __init__(
-        self, store: Store, lane: ProcessLane, executor: str, max_workers: int
+        self,
+        store: Store,
+        lane: ProcessLane,
+        berths: Sequence[BerthLane[Any]],
+        executor: str,
+        max_workers: int,
     ) -> None:
         self.store, self.lane, self.executor = store, lane, executor
-        self.max_workers = max_workers
+        self.berths, self.max_workers = berths, max_workers
         self.now = time.time()
         self.ended: list[str] = []
         self.queued: list[str] = []
         self.finished: list[Finish] = []
-        self.buried: list[Handle] = []
+        self.buried: list[Holder] = []
         self.newborn: list[Handle] = []
         self.new_keys: list[str] = []
         self.asked: list[Row] = []
@@ -252,6 +222,7 @@ class Round:
         self.worn = self._queue.worn
         self._claims: list[tuple[Handle, Row, Row | None]] = []
         self._following: dict[str, str] = {}
+        self._in_berths: list[tuple[BerthLane[Any], Claimed[Any]]] = []
 
     def write_logs(self, batch: Iterable[Entry]) -> None:
         """Write output first: an end in the store means that its log is there."""
@@ -275,7 +246,10 @@ class Round:
 
     def claim(self, tx: Transaction) -> None:
         """Give ready jobs to idle workers, and ask for more workers where short."""
-        freed = [one.handle for one in self.finished if self._can_go_on(one.handle)]
+        done = [one.handle for one in self.finished]
+        freed = [
+            one for one in done if isinstance(one, Handle) and self._can_go_on(one)
+        ]
         idle = [handle for handle in self.lane.handles.values() if handle.is_idle]
         claims = self._queue
         for handle in sorted(freed + idle, key=lambda one: one.is_new):
@@ -300,11 +274,31 @@ class Round:
             failpoints.hit("claim.before_commit")
         if self.backlog != 0:
             self._plan_births(tx)
+        for lane in self.berths:
+            if lane.is_due:
+                claimed = lane.claim(tx, self.executor, self.now, done)
+                self._in_berths.append((lane, claimed))
         if self.has_times:
             place = {"executor": self.executor, "now": self.now}
             row = tx.one(jobs.NEXT_TIME, place)
             times = [at for at in row or () if at is not None and at > 0]
             self.next_time = min(times, default=None)
+
+    def expect(self, job: jobs.NewJob) -> None:
+        """Take note of a job that was queued."""
+        if job.lane == "process":
+            self.expect_ready(not job.waits)
+        else:
+            self._berths_are_due()
+
+    def look_again(self) -> None:
+        """Take note that jobs may be ready of which nobody has counted how many."""
+        self.backlog = None
+        self._berths_are_due()
+
+    def _berths_are_due(self) -> None:
+        for lane in self.berths:
+            lane.is_due = True
 
     def expect_ready(self, more: int) -> None:
         """Count jobs that are ready to be claimed, where the count is known.
@@ -360,13 +354,15 @@ class Round:
             handle = one.handle
             if handle.saw_output:
                 handle.used_output(self._following.get(handle.id))
-            can_go_on = self._can_go_on(handle)
+            can_go_on = isinstance(handle, Handle) and self._can_go_on(handle)
             handle.clear()
             handle.ack = ("ack", one.task["id"], one.task["attempt"])
-            if not can_go_on and not handle.is_going:
+            if isinstance(handle, Handle) and not (can_go_on or handle.is_going):
                 self.worn.append(handle)
         for handle, row, definition in self._claims:
             self._send_task(handle, row, definition)
+        for lane, claimed in self._in_berths:
+            lane.start(claimed)
         self._stop_what_is_asked()
         for handle in self.buried:
             handle.remove_folder()
@@ -387,12 +383,14 @@ class Round:
             return
         wanted = {row["id"]: row["cancel_by"] for row in self.asked}
         limits = {row["id"]: row["timeout_s"] for row in self.limits}
-        for handle in list(self.lane.handles.values()):
+        lanes: tuple[Lane[Any], ...] = (self.lane, *self.berths)
+        held = [(lane, one) for lane in lanes for one in lane.handles.values()]
+        for lane, handle in held:
             task = handle.task
             if task is None:
                 continue
             if task["id"] in wanted:
                 reason = f"cancelled by {wanted[task['id']]}"
-                self.lane.stop(handle, Ending(State.CANCELLED, reason))
+                lane.stop(handle, Ending(State.CANCELLED, reason))
             elif limits.get(task["id"], handle.timeout_s) != handle.timeout_s:
-                self.lane.extend(handle, limits[task["id"]])
+                lane.extend(handle, limits[task["id"]])

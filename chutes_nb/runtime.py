@@ -9,7 +9,7 @@ from typing import Any
 
 from .errors import ChutesError
 from .executor import Executor
-from .store import Store, jobs
+from .store import Store, jobs, logs
 from .uploads import UPLOADS, set_upload_limit
 
 _lock = threading.RLock()
@@ -33,6 +33,7 @@ def executor() -> Executor:
         if _executor is None or _executor.store is not place:
             _stop()
             _write_capacities(place, _from_environment())
+            logs.cap_bytes()  # raises here, and not where nobody listens
             _executor = Executor(place, max_workers())
         elif _executor.is_running:
             return _executor
@@ -69,6 +70,7 @@ def configure(
     resources: dict[str, float] | None = None,
     headless_wait: bool | None = None,
     upload_limit: int | None = None,
+    log_cap: int | None = None,
 ) -> None:
     """Set how much this machine runs at once, and how much it takes.
 
@@ -87,6 +89,10 @@ def configure(
     upload_limit : int, optional
         Most bytes of one upload, for all kernels and servers; 8 GiB by default.
         ``CHUTES_NB_UPLOAD_LIMIT`` sets it from outside where nobody has configured it.
+    log_cap : int, optional
+        Most bytes kept of an attempt's output, half of them of its end; 16 MiB by
+        default. It holds for jobs of this kernel; ``CHUTES_NB_LOG_CAP`` sets it from
+        outside.
 
     Raises
     ------
@@ -116,6 +122,14 @@ def configure(
         if upload_limit < 1:
             raise ValueError(f"upload_limit={upload_limit!r} must be at least 1")
         set_upload_limit(store().home / UPLOADS, upload_limit)
+    if log_cap is not None:
+        is_number = isinstance(log_cap, int) and not isinstance(log_cap, bool)
+        if not is_number or log_cap < logs.LEAST_CAP_BYTES:
+            raise ValueError(
+                f"log_cap={log_cap!r} must be a number of bytes, at least "
+                f"{logs.LEAST_CAP_BYTES}"
+            )
+        os.environ[logs.CAP_VARIABLE] = str(log_cap)  # workers and hosts inherit it
 
 
 def _write_capacities(place: Store, resources: dict[str, float]) -> None:

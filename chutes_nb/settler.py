@@ -8,29 +8,32 @@ import json
 import logging
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import anyio
 import anyio.abc
 
+from . import failpoints
 from .errors import StoreError
+from .lanes.berths import BerthLane
 from .lanes.claims import define_message
 from .lanes.handle import Handle
+from .lanes.holder import Holder
+from .lanes.lane import Lane
 from .lanes.process import ProcessLane
 from .policy import Ending
 from .rounds import (
-    Born,
     Entry,
     Finish,
-    Gone,
     Kick,
-    Stillborn,
+    Round,
     Told,
 )
 from .states import State
-from .store import Store, fleet, jobs, logs, runs
+from .store import Store, Transaction, fleet, jobs, logs, runs
 from .store.db import Row
 from .worker.capture import POLL_S, Capture
 from .worker.endings import ending_of, result_of
@@ -44,6 +47,44 @@ LOOKS_A_SECOND = round(1 / POLL_S)
 OUTPUT_TRIES = 60 * LOOKS_A_SECOND  # for an output that cannot be opened
 
 
+@dataclass
+class Gone(Entry):
+    """A worker that is no more."""
+
+    handle: Holder
+
+    def apply(self, tx: Transaction, round_: Round) -> None:
+        """Record it."""
+        fleet.end_worker(tx, self.handle.id, round_.now)
+        failpoints.hit("gone.before_commit")
+        round_.buried.append(self.handle)
+
+
+@dataclass
+class Born(Entry):
+    """A worker that said hello."""
+
+    handle: Handle
+
+    def apply(self, tx: Transaction, round_: Round) -> None:
+        """Record which process it is."""
+        if self.handle.identity is not None:
+            fleet.born(tx, self.handle.id, self.handle.identity)
+            failpoints.hit("born.before_commit")
+
+
+@dataclass
+class Stillborn(Entry):
+    """A worker that ended before it said hello; the jobs that wait are told why."""
+
+    reason: str
+
+    def apply(self, tx: Transaction, round_: Round) -> None:
+        """Write the reason where it is not known yet."""
+        place = {"executor": round_.executor, "reason": self.reason, "rev": tx.rev}
+        tx.run(jobs.SAY_WHY, place)
+
+
 class Settler:
     """The executor's ears: what its lane tells, as entries of the next commit.
 
@@ -54,6 +95,7 @@ class Settler:
     """
 
     lane: ProcessLane
+    berths: Sequence[BerthLane[Any]]
 
     def __init__(
         self, store: Store, put: Callable[[Entry], None], tasks: anyio.abc.TaskGroup
@@ -76,17 +118,27 @@ class Settler:
 
     def adopt(self, row: Row, task: Row | None) -> None:
         """Take over a worker of a dead executor, with the attempt it has."""
+        for lane in self.berths:
+            if row["socket"] == lane.mark:
+                lane.settle_left(row, task, self._log_end(task))
+                return
         handle = self.lane.adopt(row, task)
         if task is not None:
-            offset, usual_s = 0, None  # what the log store has already is kept once
+            offset, usual_s = self._log_end(task), None
             place = (self._store.reader, task["chute"], task["name"])
             with contextlib.suppress(StoreError, sqlite3.Error):
-                offset = logs.end(self._store.log_reader, task["id"], task["attempt"])
                 usual_s = self.lane.earlier.usual_s(*place)
             self.lane.give(handle, task)
             gone_s = max(0.0, time.time() - task["started_at"])
             handle.given_at -= gone_s
             handle.capture = Capture(task["output"], offset, usual_s, handle.given_at)
+
+    def _log_end(self, task: Row | None) -> int:
+        """Bytes of an attempt's output that the log store has: they are kept once."""
+        if task is not None:
+            with contextlib.suppress(StoreError, sqlite3.Error):
+                return logs.end(self._store.log_reader, task["id"], task["attempt"])
+        return 0
 
     def ready(self, handle: Handle, busy: Busy | None) -> None:
         """Give an adopted worker what never reached it; watch what it has."""
@@ -119,8 +171,10 @@ class Settler:
         handle.send(define_message(definition), ("run", task_of(row, row["output"])))
 
     # -- what attempts say -----------------------------------------------------
-    def told(self, handle: Handle, tellings: list[Telling]) -> None:
-        """Take what a running attempt says."""
+    def told(
+        self, handle: Holder, tellings: list[Telling], at: float | None = None
+    ) -> None:
+        """Take what a running attempt says; ``at`` where that was elsewhere."""
         task, capture = handle.task, handle.capture
         assert task is not None  # the lane checked that it is the live attempt
         progress, rest = None, []
@@ -129,17 +183,19 @@ class Settler:
                 progress = capture.told(time.monotonic(), telling.value)
             elif telling.kind != "progress":
                 rest.append((telling.kind, telling.value))
-        self._put(Told(task["id"], task["attempt"], rest, progress))
+        self._put(Told(task["id"], task["attempt"], rest, progress, at=at))
 
     async def follow_outputs(self) -> None:
         """Bring the output of live attempts into the store, 20 times a second."""
         rounds = 0
+        lanes: list[Lane[Any]] = [self.lane, *self.berths]
         while True:
             await self._pause()
             rounds += 1
             if rounds % LOOKS_A_SECOND == 0:
                 self.lane.notice_the_dead()
-            for place, handle in enumerate(list(self.lane.handles.values())):
+            held = [one for lane in lanes for one in lane.handles.values()]
+            for place, handle in enumerate(held):
                 self._look(handle)
                 is_due = (rounds + place) % LOOKS_A_SECOND == 0
                 memory = handle.memory
@@ -150,7 +206,8 @@ class Settler:
         """Wait for the next look; trim floods meanwhile, lest they fill the disk."""
         floods = [
             capture
-            for handle in self.lane.handles.values()
+            for lane in (self.lane, *self.berths)
+            for handle in lane.handles.values()
             if (capture := handle.capture) is not None and capture.is_flooded
         ]
         if not floods:
@@ -162,7 +219,7 @@ class Settler:
                 with contextlib.suppress(OSError):
                     capture.trim()
 
-    def _look(self, handle: Handle) -> bool:
+    def _look(self, handle: Holder) -> bool:
         """Put one look at an attempt's output; False when there is nothing new.
 
         An output that cannot be opened now is there still at the next look.
@@ -182,7 +239,7 @@ class Settler:
 
     # -- ends ------------------------------------------------------------------
     def ended(
-        self, handle: Handle, ending: Ending | None, outcome: Outcome | None
+        self, handle: Holder, ending: Ending | None, outcome: Outcome | None
     ) -> None:
         """Settle an attempt that is over; the first who tells it is believed."""
         if handle.is_ending or handle.task is None:
@@ -198,17 +255,17 @@ class Settler:
         else:
             self._tasks.start_soon(self._drain, handle, final, outcome)
 
-    def _as_asked(self, handle: Handle, ending: Ending) -> Ending:
+    def _as_asked(self, handle: Holder, ending: Ending) -> Ending:
         """Name a cancel as the cause where a worker, alone, ended itself for it."""
         row = None  # where it cannot be read now, the commit looks once more
         with contextlib.suppress(StoreError, sqlite3.Error):
             row = fleet.running_on(self._store.reader, handle.id)
-        if row is None or row["cancel_by"] is None:
+        if row is None or row["cancel_by"] is None or handle.stopping is not None:
             return ending
         return Ending(State.CANCELLED, f"cancelled by {row['cancel_by']}")
 
     async def _drain(
-        self, handle: Handle, ending: Ending, outcome: Outcome | None
+        self, handle: Holder, ending: Ending, outcome: Outcome | None
     ) -> None:
         """Bring in the rest of the output, then settle: the log is whole by then."""
         tries = 0
@@ -224,7 +281,7 @@ class Settler:
                 self._put(Told(handle.task["id"], handle.task["attempt"], look=look))
         self._finish(handle, ending, outcome)
 
-    def _finish(self, handle: Handle, ending: Ending, outcome: Outcome | None) -> None:
+    def _finish(self, handle: Holder, ending: Ending, outcome: Outcome | None) -> None:
         task = handle.task
         assert task is not None  # an attempt ends once
         handle.is_drained = True
@@ -247,7 +304,7 @@ class Settler:
         if handle.is_gone:
             self._put(Gone(handle))
 
-    def gone(self, handle: Handle) -> None:
+    def gone(self, handle: Holder) -> None:
         """Record that a worker is no more, after the end of what it ran."""
         if handle.is_ending and not handle.is_drained:
             handle.is_gone = True  # its output is still being read
@@ -256,7 +313,7 @@ class Settler:
         else:
             self._stillborn(handle, said_last(handle.folder / "stderr"))
 
-    def _stillborn(self, handle: Handle, cause: str) -> None:
+    def _stillborn(self, handle: Holder, cause: str) -> None:
         """Say why no worker starts, and try again after a pause that grows."""
         reason = f"no worker can start: {cause or 'it ended at once'}"
         log.error("%s (%s)", reason, handle.id)
@@ -265,7 +322,7 @@ class Settler:
         loop = asyncio.get_running_loop()
         loop.call_later(self.lane.births.failed(), self._put, Kick())
 
-    def sources(self, handle: Handle) -> Sources:
+    def sources(self, handle: Holder) -> Sources:
         """Return the cells of an attempt's definition."""
         task = handle.task
         if task is None:

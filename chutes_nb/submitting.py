@@ -9,47 +9,30 @@ import sys
 import time
 from concurrent.futures import Future
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import FunctionType
 from typing import Any
 
-from . import comparing, payloads, registry, runtime
+from . import comparing, live, payloads, registry, runtime
 from .arguments import packed
 from .binding import bind
 from .captures import Capture, captures
-from .codec import decode
+from .chute_facts import ChuteFacts
+from .codec import Encoded, decode
 from .definition import Definition, define
-from .errors import ChutesError, DefinitionError, MoveRefused
+from .errors import BindingError, ChutesError, DefinitionError, MoveRefused
 from .files_in import take_in
 from .loading import load_value
 from .options import JobOptions
 from .pickling import dump, pickled, warn_user
 from .signatures import Signature
 from .states import ENDED, State
-from .store import Store, following, jobs
+from .store import Store, following, jobs, kernel
 from .store.ids import new_id
 from .views import preview
 
 SMALL_INPUT_BYTES = 4_000
 _FIXED = frozenset({str, bytes, int, float, bool, type(None)})
-
-
-class ChuteFacts:
-    """What a chute gives its jobs: plain values and startup hooks.
-
-    Attributes
-    ----------
-    name : str
-    values : dict
-        Read by jobs as ``self.NAME``.
-    hooks : list of function
-        Run once in each worker before its first job of this chute.
-    """
-
-    def __init__(self, name: str, values: dict[str, Any]) -> None:
-        self.name = name
-        self.values = values
-        self.hooks: list[FunctionType] = []
 
 
 class Definer:
@@ -130,18 +113,31 @@ class Definer:
             else arguments_of(job.input_kind, job.input)
         )
         bound = bind(self.signature, given)
-        encoded = packed(bound, self.name, runtime.store().blobs)
+        encoded = self.stored(bound)
+        definition = self.definition().key
+        self.hold(job.id, bound)
         return replace(
             job,
-            definition=self.definition().key,
+            definition=definition,
             input_kind=encoded.kind,
             input=encoded.body,
             **terms(self.options, job.submitted_at),
         )
 
+    def stored(self, arguments: dict[str, Any]) -> Encoded:
+        """Encode arguments for the row of their job."""
+        return packed(arguments, self.name, runtime.store().blobs)
+
+    def hold(self, job: str, arguments: dict[str, Any]) -> None:
+        """Keep arguments for a job that runs here; others read them from its row."""
+
     def _row(self, found: Definition) -> jobs.NewDefinition:
         setup = self._setup(found)
         key = hashlib.sha256(found.key.encode() + setup).hexdigest()[:32]
+        return self.row(found, key, setup)
+
+    def row(self, found: Definition, key: str, setup: bytes) -> jobs.NewDefinition:
+        """Return a definition as the store takes it."""
         sources = {name: [cell, text] for name, (cell, text) in found.sources.items()}
         return jobs.NewDefinition(
             key=key,
@@ -153,12 +149,16 @@ class Definer:
             first_line=found.first_line,
             sources=json.dumps(sources),
             schema=json.dumps(found.schema),
-            options=json.dumps(preview(self._told_options()), allow_nan=False),
+            options=json.dumps(preview(self.told_options()), allow_nan=False),
             python=sys.executable,
             created_at=time.time(),
         )
 
-    def _told_options(self) -> dict[str, Any]:
+    def setup_facts(self) -> dict[str, Any]:
+        """Return what a worker needs that depends on where it runs."""
+        return {}
+
+    def told_options(self) -> dict[str, Any]:
         """Return what a server needs to know to queue a job of this definition."""
         return vars(self.options) | {"username": self.chute.values.get("username")}
 
@@ -191,7 +191,8 @@ class Definer:
                     "signature": self._signature(),
                     "takes_self": found.takes_self,
                     "wants_output_dir": found.wants_output_dir,
-                },
+                }
+                | self.setup_facts(),
                 blobs=blobs,
             ).body
         except (TypeError, AttributeError) as error:
@@ -237,18 +238,25 @@ def new_job(
     """
     store, options = runtime.store(), definer.options
     arguments = bound_input(definer.signature, payload, store)
-    encoded = packed(arguments, definer.name, store.blobs)
-    is_small = encoded.kind == "json" and len(encoded.body) <= SMALL_INPUT_BYTES
+    encoded = definer.stored(arguments)
+    is_small = encoded.exact and len(encoded.body) <= SMALL_INPUT_BYTES
     now = time.time()
     reuse_key = None
     if key is not None:
         reuse_key = f"key:{definer.chute.name}/{definer.name}/{key}"
     elif options.reuse if reuse is None else reuse:
+        if encoded.body == kernel.NOT_STORED:
+            raise BindingError(
+                f"reuse=True compares what {definer.name} is given, and this cannot be "
+                'stored; name the job with key="..." instead'
+            )
         digest = hashlib.sha256(encoded.body).hexdigest()
         reuse_key = f"same:{definer.fingerprint()}/{digest}"
     notebook, cell = origin()
+    job_id = new_id()
+    definer.hold(job_id, arguments)
     return jobs.NewJob(
-        id=new_id(),
+        id=job_id,
         chute=definer.chute.name,
         name=definer.name,
         definition=definition.key,
@@ -258,6 +266,7 @@ def new_job(
         if is_small
         else json.dumps(preview(arguments), allow_nan=False),
         submitted_at=now,
+        executor=runtime.executor().id,
         reuse_key=reuse_key,
         notebook=notebook,
         cell=cell,
@@ -268,6 +277,7 @@ def new_job(
 def terms(options: JobOptions, now: float) -> dict[str, Any]:
     """Return on what terms a job runs: its options as the fields of its row."""
     return {
+        "lane": options.executor,
         "max_attempts": 1 + options.retry,
         "grace_s": options.grace_s,
         "priority": options.priority,
@@ -284,9 +294,28 @@ def terms(options: JobOptions, now: float) -> dict[str, Any]:
 def submit(definition: jobs.NewDefinition, new: list[jobs.NewJob]) -> Future[list[str]]:
     """Queue jobs; the future has their ids once they are durable."""
     executor = runtime.executor()
-    return executor.submit(
-        definition, [replace(job, executor=executor.id) for job in new]
-    )
+    if any(job.executor != executor.id for job in new):  # another has taken its place
+        new = [replace(job, executor=executor.id) for job in new]
+    queued = executor.submit(definition, new)
+    if any(job.lane == "kernel" for job in new):
+        queued.add_done_callback(lambda done: _hold_until_ended(done, new))
+    return queued
+
+
+def _hold_until_ended(queued: Future[list[str]], new: list[jobs.NewJob]) -> None:
+    """Let go of what jobs were given once they have ended, or were not queued."""
+    ids = set() if queued.exception() else set(queued.result())
+    feed = runtime.store().feed
+    for job in new:
+        if job.id in ids:
+            ended = feed.when_ended(job.id)
+            ended.add_done_callback(partial(_let_go, job.id))
+        else:
+            live.release(job.id)
+
+
+def _let_go(job_id: str, _ended: Future[None]) -> None:
+    live.release(job_id)
 
 
 def resubmit(store: Store, job_id: str, code: str, resume: bool) -> str:
@@ -302,6 +331,8 @@ def resubmit(store: Store, job_id: str, code: str, resume: bool) -> str:
     ------
     MoveRefused
         If the job has not ended.
+    KernelGone
+        If it needs what was in a kernel only.
     ChutesError
         If ``code="current"`` and this kernel has no such function.
     BindingError, ValidationFailed
@@ -312,6 +343,7 @@ def resubmit(store: Store, job_id: str, code: str, resume: bool) -> str:
     row = jobs.get(store.reader, job_id)
     if State(row["state"]) not in ENDED:
         raise MoveRefused(job_id, to="queued again", found=row["state"])
+    kernel.refuse_unstored(row)
     following.refuse_without_input(row)
     now = time.time()
     names = jobs.NewJob.__dataclass_fields__.keys() & set(row.keys())
@@ -336,11 +368,16 @@ def resubmit(store: Store, job_id: str, code: str, resume: bool) -> str:
             )
         definition, new = function.definition(), function.as_now(new)
     else:
+        if row["lane"] == "kernel" and live.function(row["definition"]) is None:
+            kernel.refuse_foreign(row)
         found = store.reader.one(jobs.GET_DEFINITION, {"key": row["definition"]})
         assert found is not None  # held by a foreign key
         definition = jobs.NewDefinition(**dict(found))
     source = job_id if resume else None
-    (new_job_id,) = executor.submit(definition, [new], resume_from=source).result()
+    queued = executor.submit(definition, [new], resume_from=source)
+    if new.lane == "kernel":
+        queued.add_done_callback(lambda done: _hold_until_ended(done, [new]))
+    (new_job_id,) = queued.result()
     registry.remember_jobs([new_job_id])
     return new_job_id
 

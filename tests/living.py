@@ -79,7 +79,11 @@ def end_workers(store: Store) -> None:
         until(lambda: not any(store.counts()[one] for one in ("queued", "running")))
         until(lambda: retired(executor))
     end_host(store)
-    for row in store.reader.all("SELECT * FROM workers WHERE ended_at IS NULL"):
+    # Places in the kernel, which have no socket, end with the executor.
+    workers = (
+        "SELECT * FROM workers WHERE ended_at IS NULL AND socket NOT IN ('', 'dask')"
+    )
+    for row in store.reader.all(workers):
         kill_worker(row)
 
 

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from chutes_nb import ChutesError, configure
 from chutes_nb.store import logs
 from chutes_nb.store.logs import HEAD_BYTES, TAIL_BYTES
 from chutes_nb.worker.capture import FREE_BYTES, LOOK_BYTES, Capture
@@ -101,3 +102,36 @@ def test_an_output_that_comes_in_bites_is_told_as_it_is_at_rest(output):
     capture.look(0.0)
     assert capture.look(0.0).progress["done"] == 3
     capture.close()
+
+
+def test_the_cap_can_be_set_for_the_jobs_of_a_kernel(own_chute, monkeypatch):
+    monkeypatch.delenv(logs.CAP_VARIABLE, raising=False)
+    with pytest.raises(ValueError, match=r"log_cap=10 .* at least 131072"):
+        configure(log_cap=10)
+    monkeypatch.setenv(logs.CAP_VARIABLE, "")  # put back when the test is over
+    configure(log_cap=400_000)
+
+    @own_chute.job
+    def talk(self):
+        for n in range(200_000):
+            print(f"{n:09d}")
+
+    job = talk.submit()
+    job.result(60)
+    lines = job.logs().splitlines()
+    assert (lines[0], lines[-1]) == ("000000000", "000199999")
+    assert 400_000 <= len(job.logs()) <= 400_000 + 3 * logs.CHUNK_BYTES
+    assert sum("bytes not kept" in line for line in lines) == 1
+
+
+def test_a_cap_that_is_none_is_refused_where_jobs_are_begun(own_chute, monkeypatch):
+    monkeypatch.setenv(logs.CAP_VARIABLE, "lots")
+
+    @own_chute.job
+    def work(self):
+        return 1
+
+    with pytest.raises(ChutesError, match="CHUTES_NB_LOG_CAP='lots'"):
+        work.submit()
+    monkeypatch.delenv(logs.CAP_VARIABLE)
+    assert work.submit().result(60) == 1

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chutes_nb.errors import DefinitionError, NotAvailable
+from chutes_nb.errors import DefinitionError
 from chutes_nb.options import PlatformOptionNote, parse, seconds
 from chutes_nb.policy import RetryPolicy
 
@@ -156,12 +156,6 @@ def test_a_name_has_something_in_it(value):
     assert parse({"name": "train"}).name == "train"
     with pytest.raises(DefinitionError, match="name=.*something in it"):
         parse({"name": value})
-
-
-@pytest.mark.parametrize("value", ["kernel", "dask"])
-def test_an_executor_that_is_not_there_yet_is_refused_and_not_ignored(value):
-    with pytest.raises(NotAvailable, match="leave it out"):
-        parse({"executor": value})
 
 
 def test_an_unknown_executor_is_told_the_known_ones():

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 
+import numpy
 import pytest
 
 from chutes_nb import runtime
@@ -314,3 +315,25 @@ def test_a_disk_with_no_room_for_one_more_file_says_so_and_work_goes_on_after(tm
                 assert job.result(1) == n
         assert work.submit(n=9).result(timeout=20) == 9
         assert runtime.store().problems() == []
+
+
+@NEEDS_MOUNT
+@pytest.mark.filterwarnings("ignore::chutes_nb.CaptureWarning")
+def test_an_array_that_finds_no_room_is_an_error_that_says_so(tmp_path):
+    big = numpy.random.default_rng(0).random(4_000_000)  # 32 MB
+    disk_of = small_disk(tmp_path / "disk", "24m")
+    with disk_of as place, living_in(place / "home", workers=1) as chute:
+
+        @chute.job
+        def captured(self):
+            return float(big.sum())
+
+        @chute.job
+        def given(self, data: numpy.ndarray):
+            return float(data.sum())
+
+        for submit in (captured.submit, lambda: given.submit(data=big)):
+            with pytest.raises(StoreFull, match=r"no room for 32,000,000 bytes"):
+                submit()
+        assert not list(runtime.store().blobs.glob("new-*"))
+        assert given.submit(data=big[:100_000]).result(20) == big[:100_000].sum()

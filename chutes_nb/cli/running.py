@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from .. import answers, orders
+from ..chute_facts import ChuteFacts
 from ..files_in import clean_name
 from ..notebook_run import (
     CHUTE,
@@ -25,7 +26,7 @@ from ..options import parse as parse_options
 from ..signatures import inspect_function
 from ..states import State
 from ..store import Store, intake
-from ..submitting import ChuteFacts, Definer
+from ..submitting import Definer
 from .exits import BAD_END, NOT_FOUND, complain
 from .following import end_of, follow
 from .naming import AsJson

@@ -14,7 +14,8 @@ from ..states import State
 from ..worker.asking import leave_note, read_note
 from ..worker.errors import Sources
 from ..worker.trace import crash, is_time_up, place_in_words, read_trace, where
-from .handle import Handle, task_output
+from .handle import Handle
+from .holder import task_output
 
 
 def cause_of_death(handle: Handle, code: int | None, sources: Sources) -> Ending:

@@ -68,7 +68,9 @@ class Claims:
         return True
 
 
+DEFINITION_FIELDS = ("key", "code", "setup", "sources")
+
+
 def define_message(definition: Row) -> tuple[Any, ...]:
     """Return the message that gives a worker a definition."""
-    names = ("key", "code", "setup", "sources")
-    return ("define", *(definition[name] for name in names))
+    return ("define", *(definition[name] for name in DEFINITION_FIELDS))

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import os
-import shutil
 import signal
 import subprocess
 import time
@@ -17,8 +16,6 @@ from typing import Any, TypeVar
 import anyio
 import anyio.to_thread
 
-from .. import failpoints
-from ..policy import Ending
 from ..processes import (
     Identity,
     descendants,
@@ -31,11 +28,9 @@ from ..processes import (
     marked,
     signal_group,
 )
-from ..store.db import Row
-from ..store.ids import new_id
-from ..worker.capture import Capture
-from ..worker.frames import FrameError, Outcome, Unpacker, pack
+from ..worker.frames import FrameError, Unpacker, pack
 from ..worker.memory import Account
+from .holder import Holder
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -83,65 +78,23 @@ class Wire(asyncio.Protocol):
         self._hang_up(self._handle)
 
 
-class Handle:
-    """A worker: its process, its line, and the attempt it has.
-
-    Attributes
-    ----------
-    task : sqlite3.Row or None
-        The claimed job while an attempt is with the worker.
-    stopping : Ending or None
-        The end that was asked for, from the moment of the first signal.
-    is_ending : bool
-        The attempt is over and about to be settled; it is settled only once.
-    is_gone : bool
-        The process is no more.
-    is_ready : bool
-        The worker has said hello, so it can be given an attempt.
-    output : str
-        File for the next attempt's output.
-    """
+class Handle(Holder):
+    """A worker: its process, its line, and the attempt it has."""
 
     def __init__(self, worker: str, lease: Path, address: Path, folder: Path) -> None:
-        self.id = worker
-        self.lease, self.address, self.folder = lease, address, folder
+        super().__init__(worker, folder)
+        self.lease, self.address = lease, address
         self.process: subprocess.Popen[bytes] | None = None
-        self.identity: Identity | None = None
-        self.memory: Account | None = None
         self.transport: asyncio.WriteTransport | None = None
-        self.is_ready = False
-        self.is_going = False
-        self.is_gone = False
         self.is_dead = False
         self.known: set[str] = set()
-        self.task: Row | None = None
-        self.given_at = 0.0
-        self.began_at: float | None = None
-        self.timeout_s: float | None = None
-        self.capture: Capture | None = None
-        self.is_drained = False
-        self.is_ending = False
-        self.timeout_timer: asyncio.TimerHandle | None = None
-        self.deadline_timer: asyncio.TimerHandle | None = None
-        self.stopping: Ending | None = None
-        self.outcome: Outcome | None = None
-        self.changed = asyncio.Event()
-        self.ack: tuple[Any, ...] | None = None
-        self.runs = 0
-        self.idle_since = time.monotonic()
-        self.output = self.new_output()
 
     @property
     def is_idle(self) -> bool:
         """Whether the worker can take an attempt, and can be told of it."""
         if self.transport is None or self.transport.is_closing():
             return False
-        return self.is_ready and self.task is None and not self.is_going
-
-    @property
-    def is_new(self) -> bool:
-        """Whether the worker has had no attempt yet."""
-        return self.runs == 0
+        return super().is_idle
 
     def know(self, identity: Identity) -> None:
         """Take note of which process the worker is."""
@@ -197,39 +150,6 @@ class Handle:
         for path in (self.lease, self.address):
             path.unlink(missing_ok=True)
 
-    def remove_folder(self) -> None:
-        """Remove the folder and the outputs of a worker that is no more."""
-        with contextlib.suppress(OSError):  # prune finds what stays
-            for output in self.folder.parent.glob(f"{self.id}.*.out"):
-                output.unlink(missing_ok=True)
-        failpoints.hit("gc.before_unlink")
-        shutil.rmtree(self.folder, ignore_errors=True)
-        failpoints.hit("gc.after_unlink")
-
-    def used_output(self, following: str | None) -> None:
-        """Take a new file from now on; one that stayed empty serves again.
-
-        The old one is in the log store by now. ``following`` is the new one where
-        the next attempt is in the store with it already.
-        """
-        failpoints.hit("output.before_unlink")
-        with contextlib.suppress(OSError):  # prune finds what stays
-            os.unlink(self.output)
-        self.output = following or self.new_output()
-
-    def new_output(self) -> str:
-        """Name a file for an attempt's output."""
-        # A name that no earlier executor of this worker can have used: the worker
-        # keeps the file open that it has, and opens another only by its name.
-        return str(self.folder.with_name(f"{self.id}.{new_id()}.out"))
-
-    @property
-    def saw_output(self) -> bool:
-        """Whether the attempt is known to have written something."""
-        if self.outcome is not None and self.outcome.output_bytes > 0:
-            return True
-        return self.capture is not None and self.capture.offset > 0
-
     def send(self, *messages: tuple[Any, ...]) -> None:
         """Send messages in one write; a worker that hung up is told of elsewhere.
 
@@ -256,10 +176,6 @@ class Handle:
             return False
         return is_held(self.lease)
 
-    def is_being_stopped(self) -> bool:
-        """Whether somebody ends the attempt, by now (it may change at any await)."""
-        return self.stopping is not None
-
     def signal(self, number: int) -> None:
         """Signal the worker's whole group, if it is certain that it is its group."""
         if self._is_certain():
@@ -285,18 +201,6 @@ class Handle:
             return self.process.returncode is None
         return is_same(self.identity) and is_held(self.lease)
 
-    def clear(self) -> None:
-        """Forget the attempt that was here."""
-        for timer in (self.timeout_timer, self.deadline_timer):
-            if timer is not None:
-                timer.cancel()
-        self.timeout_timer = self.deadline_timer = None
-        if self.capture is not None:
-            self.capture.close()
-        self.task = self.capture = self.outcome = self.stopping = None
-        self.began_at = self.timeout_s = None
-        self.is_drained = self.is_ending = False
-
 
 async def in_thread(ask: Callable[..., T], *given: object) -> T:
     """Look at processes in a thread, as often as it takes.
@@ -310,9 +214,3 @@ async def in_thread(ask: Callable[..., T], *given: object) -> T:
         except OSError as error:
             log.warning("will look at the processes again: %s", error)
             await anyio.sleep(AGAIN_S)
-
-
-def task_output(task: Row, handle: Handle) -> str:
-    """Return the file that takes an attempt's output."""
-    named = "output" in task.keys()  # noqa: SIM118  (a Row is no mapping)
-    return str(task["output"]) if named else handle.output

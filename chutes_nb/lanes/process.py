@@ -8,7 +8,6 @@ import os
 import signal
 import socket
 import subprocess
-import time
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -25,46 +24,30 @@ from ..processes import (
     kill_marked,
     take_lease,
 )
-from ..states import State
 from ..store import Store
 from ..store.db import Row
 from ..store.earlier import Earlier
 from ..store.ids import new_id
-from ..worker.capture import Capture
-from ..worker.errors import Sources
-from ..worker.frames import PROTOCOL, Busy, Outcome, Telling
+from ..worker.frames import PROTOCOL, Busy, Outcome
 from ..worker.trace import WHERE_SIGNAL
 from .births import Births, start_process
 from .causes import announce, cause_of_death, pass_after_kill, placed
-from .handle import POLL_S, Handle, Wire, in_thread, task_output
+from .handle import POLL_S, Handle, Wire, in_thread
+from .lane import Lane, Settles
 
 # Workers that this process started, by their ids. They outlive an executor; the
 # next one in this process still can ask them for their exit codes.
 _children: dict[str, subprocess.Popen[bytes]] = {}
 
 
-class Settles(Protocol):
-    """What the lane tells its executor; each is called on the executor's loop."""
+class SettlesWorkers(Settles, Protocol):
+    """What this lane tells beside what every lane does."""
 
     def ready(self, handle: Handle, busy: Busy | None) -> None:
         """Tell that a worker said hello; ``busy`` is the attempt it has, if any."""
 
-    def told(self, handle: Handle, tellings: list[Telling]) -> None:
-        """Pass on what a running attempt says."""
 
-    def ended(
-        self, handle: Handle, ending: Ending | None, outcome: Outcome | None
-    ) -> None:
-        """Tell that an attempt is over, with all that it had started."""
-
-    def gone(self, handle: Handle) -> None:
-        """Tell that a worker's process is no more."""
-
-    def sources(self, handle: Handle) -> Sources:
-        """Return the cells of the attempt's definition."""
-
-
-class ProcessLane:
+class ProcessLane(Lane[Handle]):
     """Starts, stops and adopts worker processes.
 
     Parameters
@@ -74,10 +57,10 @@ class ProcessLane:
     """
 
     def __init__(
-        self, store: Store, settles: Settles, tasks: anyio.abc.TaskGroup
+        self, store: Store, settles: SettlesWorkers, tasks: anyio.abc.TaskGroup
     ) -> None:
+        super().__init__()
         self._store, self._settles, self._tasks = store, settles, tasks
-        self.handles: dict[str, Handle] = {}
         self._is_closed = False
         self.backlog: int | None = None  # ready jobs; see Round.expect_ready
         self.written: set[str] = set()  # definitions known to be in the store
@@ -213,48 +196,16 @@ class ProcessLane:
         else:
             self._settles.ended(handle, None, outcome)
 
-    # -- time ------------------------------------------------------------------
-    def give(self, handle: Handle, task: Row) -> None:
-        """Put an attempt into a worker's hands."""
-        handle.task = task
-        handle.timeout_s = task["timeout_s"]
-        usual_s = self.earlier.usual_s(self._store.reader, task["chute"], task["name"])
-        handle.capture = Capture(task_output(task, handle), prior_s=usual_s)
-        handle.given_at = time.monotonic()
-        if task["deadline_at"] is not None:
-            ending = Ending(State.TIMEOUT, "deadline", may_retry=False)
-            left = max(0.0, task["deadline_at"] - time.time())
-            handle.deadline_timer = self._stop_in(left, handle, ending)
+    def usual_s(self, task: Row) -> float | None:
+        """Return how long earlier runs of the job took."""
+        place = (self._store.reader, task["chute"], task["name"])
+        return self.earlier.usual_s(*place)
 
-    def begun(self, handle: Handle, gone_s: float = 0.0) -> None:
-        """Start the clock of an attempt, which began so many seconds ago."""
-        handle.began_at = time.monotonic() - gone_s
-        if handle.timeout_s is not None:
-            self._limit(handle, handle.timeout_s)
-
-    def extend(self, handle: Handle, timeout_s: float) -> None:
-        """Move the timeout of a running attempt."""
-        task = handle.task
-        if task is None:
-            return
-        handle.timeout_s = timeout_s
-        handle.send(("extend", task["id"], task["attempt"], timeout_s))
-        if handle.began_at is not None:
-            self._limit(handle, timeout_s)
-
-    def _limit(self, handle: Handle, timeout_s: float) -> None:
-        if handle.timeout_timer is not None:
-            handle.timeout_timer.cancel()
-        assert handle.began_at is not None  # a limit counts from the beginning
-        left = timeout_s - (time.monotonic() - handle.began_at)
-        ending = Ending(State.TIMEOUT, f"timed out after {timeout_s:g} s")
-        handle.timeout_timer = self._stop_in(max(0.0, left), handle, ending)
-
-    def _stop_in(
-        self, seconds: float, handle: Handle, ending: Ending
-    ) -> asyncio.TimerHandle:
-        loop = asyncio.get_running_loop()
-        return loop.call_later(seconds, self.stop, handle, ending)
+    def tell_extended(self, handle: Handle, timeout_s: float) -> None:
+        """Tell a worker that its attempt has more time."""
+        if handle.task is not None:
+            task = handle.task
+            handle.send(("extend", task["id"], task["attempt"], timeout_s))
 
     # -- ends ------------------------------------------------------------------
     def stop(self, handle: Handle, ending: Ending) -> None:
@@ -286,7 +237,7 @@ class ProcessLane:
                     is_asked_again = True
             await self._alone_in_group(handle)
         ending = placed(handle, ending, self._settles.sources(handle))
-        await self._end_process(handle)
+        await self.end_process(handle)
         pass_after_kill(ending)
         self._settles.ended(handle, ending, handle.outcome)
         self._settles.gone(handle)
@@ -311,7 +262,7 @@ class ProcessLane:
         await in_thread(handle.end_started)
         self._settles.ended(handle, None, handle.outcome)
 
-    async def _end_process(self, handle: Handle) -> None:
+    async def end_process(self, handle: Handle) -> None:
         """Kill what is left of a worker, its group, and all that carries its mark."""
         handle.is_going = True
         handle.ask_where(signal.SIGSTOP)  # lest it start more meanwhile
@@ -362,7 +313,7 @@ class ProcessLane:
         if handle.is_being_stopped():
             return  # whoever stops it settles it
         code = None if handle.process is None else handle.process.poll()
-        await self._end_process(handle)
+        await self.end_process(handle)
         if handle.task is not None:
             ending = cause_of_death(handle, code, self._settles.sources(handle))
             self._settles.ended(handle, ending, None)
@@ -377,5 +328,5 @@ class ProcessLane:
     async def _await_exit(self, handle: Handle) -> None:
         with anyio.move_on_after(1.0):
             await handle.has_ended()
-        await self._end_process(handle)
+        await self.end_process(handle)
         self._settles.gone(handle)

@@ -52,8 +52,8 @@ class Changes(Following):
             return
         newest = await self.known(wanted.since)
         if newest == wanted.since and wanted.wait:
-            await self.desk.news.wait(wanted.since, wanted.wait)
-        self.answer((await self.desk.news.page(wanted.since)).text)
+            newest = await self.desk.news.wait(wanted.since, wanted.wait)
+        self.answer((await self.desk.news.page(wanted.since, newest)).text)
 
 
 class Events(Following):

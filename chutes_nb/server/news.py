@@ -84,14 +84,20 @@ class News:
             rev = max(rev, self.rev)
         return rev
 
-    async def page(self, since: int) -> Page:
+    async def page(self, since: int, known: int = 0) -> Page:
         """Read the changes after a revision; who asks in the same round shares a look.
 
         So a page may be a moment old, but it has news wherever there are any.
+
+        Parameters
+        ----------
+        known : int
+            A revision that a page has to reach, unless it is full before.
         """
         while True:
             key = since, self._round
             shared = self._pages.get(key)
+            is_own = shared is None
             if shared is None:
                 shared = asyncio.ensure_future(self._ask(self._read, since))
                 self._pages[key] = shared
@@ -102,10 +108,10 @@ class News:
             except Exception:
                 self._pages.pop(key, None)
                 raise
-            if page.rev > since:
-                return page
-            self._pages.pop(key, None)  # there was nothing yet: the next one looks anew
-            if self.rev <= since:
+            is_good = page.rev > since and (page.rev >= known or not page.is_last)
+            if not is_good and self._pages.get(key) is shared:
+                del self._pages[key]  # the next one looks anew
+            if is_good or is_own:
                 return page
 
     def _read(self, since: int) -> Page:

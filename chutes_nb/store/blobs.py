@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from .. import failpoints
+from ..errors import StoreFull
 from ..paths import PRIVATE_FILE, private_dir
 
 PIECE_BYTES = 1 << 20
@@ -61,12 +62,24 @@ def keep_memory(raw: memoryview, blobs: Path) -> Blob:
     raw : memoryview of bytes
     blobs : pathlib.Path
         The store's folder of contents.
+
+    Raises
+    ------
+    StoreFull
     """
     size, step = raw.nbytes, LARGE_PIECE_BYTES
     pieces = (raw[at : at + step] for at in range(0, size, step))
     with ThreadPoolExecutor(1, "chutes-hash") as other:
         digest = other.submit(lambda: hashlib.sha256(raw).hexdigest())
-        return _written(pieces, digest.result, blobs, size)
+        try:
+            return _written(pieces, digest.result, blobs, size)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            raise StoreFull(
+                f"no room for {size:,} bytes in {blobs}; nothing was queued: free "
+                "space on its disk and try again"
+            ) from error
 
 
 def still_kept(sha256: str, size: int, blobs: Path) -> bool:

@@ -390,9 +390,4 @@ class Database:
             seats, self._seats = self._seats, []
         self._local = threading.local()
         for seat in seats:
-            seat.gate.enter()
-            try:
-                seat.connection.close()
-            finally:
-                seat.gate.leave()
-                seat.gate.close()
+            seat.close()

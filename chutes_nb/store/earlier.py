@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import deque
-from statistics import median
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from .db import Transaction
@@ -49,6 +49,13 @@ def spans(tx: Transaction, chute: str, name: str) -> list[Span]:
     return [Span(row[0], bool(row[1])) for row in tx.all(SPANS, bounds)]
 
 
+def _median(values: Iterable[float]) -> float:
+    """Give the middle; the module of that name is slow to import for a worker."""
+    ordered = sorted(values)
+    last = len(ordered) - 1
+    return (ordered[last // 2] + ordered[-(last // 2) - 1]) / 2
+
+
 class Earlier:
     """How long completed runs took, job by job; asks the store once for each."""
 
@@ -61,7 +68,7 @@ class Earlier:
         A store that cannot be read now only makes the guess less good.
         """
         known = self._of(tx, chute, name)
-        return median(known) if known else None
+        return _median(known) if known else None
 
     def completed(self, tx: Transaction, chute: str, name: str, span_s: float) -> None:
         """Take a run that has just completed."""

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from ..errors import JobNotFound, MoveRefused
 from ..processes import Identity, is_held
 from ..states import ENDED, State
-from . import fleet, following, jobs, runs
+from . import fleet, following, jobs, kernel, runs
 from .db import Row, Transaction
 from .ids import new_id
 from .journal import DEFINITION
@@ -206,6 +206,9 @@ def queue(
                 raise KeyTaken(row["job"])
             return Queued(row["job"], False, True)
     place = place_for(tx, python, leases)
+    if job.lane == "kernel":
+        home = kernel.living_home(tx, job.definition)
+        place = Place(home or place.executor, home is not None)
     found = jobs.add(tx, replace(job, executor=place.executor))
     if key is not None:
         tx.run(ADD_KEY, {"key": key, "job": found, "digest": digest})
@@ -241,10 +244,15 @@ def queue_again(
         If another request has the same key.
     MoveRefused
         If the job has not ended.
+    KernelGone
+        If it needs what was in a kernel only, and that has ended.
     """
     row = jobs.get(tx, job_id)
     if State(row["state"]) not in ENDED:
         raise MoveRefused(job_id, to="queued again", found=row["state"])
+    kernel.refuse_unstored(row)
+    if row["lane"] == "kernel" and kernel.living_home(tx, row["definition"]) is None:
+        kernel.refuse_foreign(row)
     following.refuse_without_input(row)
     names = jobs.NewJob.__dataclass_fields__.keys() & set(row.keys())
     old = jobs.NewJob(**{name: row[name] for name in names})

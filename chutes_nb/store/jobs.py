@@ -63,6 +63,7 @@ UPDATE jobs
        quiet_since = NULL, rev = :rev
  WHERE seq = (SELECT seq FROM jobs
                WHERE executor = :executor AND state IN ('queued', 'retrying')
+                 AND lane = 'process'
                  AND waits = 0 AND not_before <= :now AND attempt < max_attempts
                  AND (deadline_at IS NULL OR deadline_at > :now)
                  AND (fresh = 0 OR NOT :passes_over) AND {MAY_START}
@@ -134,8 +135,8 @@ READY = f"""
 SELECT 1
   FROM jobs
  WHERE executor = :executor AND state IN ('queued', 'retrying')
-   AND waits = 0 AND not_before <= :now AND (fresh = 1 OR NOT :fresh_only)
-   AND {MAY_START}
+   AND lane = 'process' AND waits = 0 AND not_before <= :now
+   AND (fresh = 1 OR NOT :fresh_only) AND {MAY_START}
  LIMIT :limit
 """
 SAY_WHY = """

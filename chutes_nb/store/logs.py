@@ -1,19 +1,24 @@
 """What attempts wrote, in chunks keyed by job, attempt and byte offset.
 
 The log of an attempt is its output file, byte by byte. Beyond a cap the middle
-is let go: the first ``HEAD_BYTES`` and the last ``TAIL_BYTES`` stay.
+is let go: the first ``HEAD_BYTES`` and the last ``TAIL_BYTES`` stay, or the halves of
+what ``CHUTES_NB_LOG_CAP`` says.
 """
 
 from __future__ import annotations
 
+import os
 from typing import NamedTuple
 
+from ..errors import ChutesError
 from ..folding import fold
 from .db import Row, Transaction
 
 HEAD_BYTES = 8 << 20
 TAIL_BYTES = 8 << 20
 CHUNK_BYTES = 64 << 10
+CAP_VARIABLE = "CHUTES_NB_LOG_CAP"
+LEAST_CAP_BYTES = 2 * CHUNK_BYTES
 
 SMALL_BYTES = 4 << 10
 
@@ -74,6 +79,25 @@ class Piece(NamedTuple):
     skipped: int
 
 
+def cap_bytes() -> int:
+    """Most bytes that are kept of an attempt's output; half of them of its end.
+
+    Raises
+    ------
+    ChutesError
+        If ``CHUTES_NB_LOG_CAP`` is no number, or too small a one.
+    """
+    text = os.environ.get(CAP_VARIABLE)
+    if not text:
+        return HEAD_BYTES + TAIL_BYTES
+    if not text.isdigit() or int(text) < LEAST_CAP_BYTES:
+        raise ChutesError(
+            f"{CAP_VARIABLE}={text!r} must be a whole number of bytes, at least "
+            f"{LEAST_CAP_BYTES}"
+        )
+    return int(text)
+
+
 def end(tx: Transaction, job: str, attempt: int) -> int:
     """Bytes of the attempt's output that have been seen."""
     row = tx.one(END, {"job": job, "attempt": attempt})
@@ -114,8 +138,9 @@ def add(tx: Transaction, job: str, attempt: int, start: int, body: bytes) -> int
         bounds = {"start": start + at, "stop": start + at + len(part)}
         tx.run(ADD, place | bounds | {"body": part})
     stop = start + len(body)
-    if stop > HEAD_BYTES + TAIL_BYTES:
-        tx.run(TRIM, place | {"head": HEAD_BYTES, "tail": stop - TAIL_BYTES})
+    cap = cap_bytes()
+    if stop > cap:
+        tx.run(TRIM, place | {"head": cap // 2, "tail": stop - cap // 2})
     return stop
 
 

@@ -36,3 +36,18 @@ class Seat:
         if ms != self.busy_ms:
             self.connection.execute(f"PRAGMA busy_timeout = {ms}")
             self.busy_ms = ms
+
+    def close(self) -> None:
+        """Close the connection, under the gate as everything that writes.
+
+        Raises
+        ------
+        StoreBusy
+            If the gate stays taken; nothing is closed then.
+        """
+        self.gate.enter()
+        try:
+            self.connection.close()
+        finally:
+            self.gate.leave()
+            self.gate.close()

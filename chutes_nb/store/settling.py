@@ -113,6 +113,6 @@ def _as_asked(tx: Transaction, job: str, ending: Ending, policy: RetryPolicy) ->
     row = tx.one(CANCELLED_BY, {"job": job})
     by = None if row is None else row[0]
     is_final = ending.state is State.TIMEOUT and not policy.on_timeout
-    if by is None or is_final:
+    if by is None or is_final or ending.state is State.CANCELLED:
         return ending
     return Ending(State.CANCELLED, f"cancelled by {by}", ending.error)

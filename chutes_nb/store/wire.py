@@ -68,6 +68,7 @@ AHEAD = """
 SELECT count(*) + 1
   FROM jobs
  WHERE executor IS :executor AND state IN ('queued', 'retrying') AND waits = 0
+   AND lane = :lane
    AND (priority > :priority OR (priority = :priority AND seq < :seq))
 """
 TAIL_WINDOW_BYTES = 1 << 20  # as far back as a tail looks
@@ -100,7 +101,7 @@ def status(tx: Transaction, job: str) -> dict[str, Any]:
         row = jobs.get(tx, job)  # raises, saying which id
     found = status_of(row)
     if row["state"] == "queued" and not row["waits"]:
-        place = {name: row[name] for name in ("priority", "seq")}
+        place = {name: row[name] for name in ("lane", "priority", "seq")}
         place["executor"] = row["held_by"]
         ahead = tx.one(AHEAD, place)
         found["queue_position"] = ahead[0] if ahead else None

@@ -16,14 +16,7 @@ from typing import Any
 
 from .. import failpoints
 from ..codec import decode, encode
-from ..errors import (
-    BindingError,
-    PermanentError,
-    ResultNotStorable,
-    StoreDamaged,
-    TemporaryError,
-    ValidationFailed,
-)
+from ..errors import BindingError, ValidationFailed
 from ..files_in import hand_out
 from ..loading import bound_arguments, load, load_value, show_sources
 from ..payloads import PAYLOAD
@@ -39,13 +32,13 @@ from .frames import Outcome, Task, Telling
 from .guard import Guard, seed
 from .keeping import Keeper, file_time, kept_body, slimmed
 from .memory import shortage
+from .outcomes import may_retry
 from .payload import bound_payload
 from .place import Place
 from .returned import SHOW_S
 from .tellings import StateWatch
 
 SHORT_S, TRUSTED_AFTER, LOOKED_AT_EACH = 0.001, 20, 16
-NEVER_AGAIN = (PermanentError, ResultNotStorable, StoreDamaged)
 
 
 class ChuteProxy:
@@ -76,7 +69,8 @@ class Loaded:
         if not self.is_ready:
             show_sources(self.sources)
             self.setup = load_value(self._setup, ChuteProxy({}), store.blobs)
-            sys.path[:] = self.setup["path"]  # hooks import from it as bodies do
+            if self.setup["path"]:  # hooks import from it as bodies do
+                sys.path[:] = self.setup["path"]
             self.chute = self._chute(store)
         if self._function is None:
             self._function = load(self._code, self.chute, store.blobs)
@@ -189,7 +183,8 @@ class Attempt:
         arguments = self._arguments(function, setup)
         for name, kind in setup["uploads"].items():
             if name in arguments:
-                arguments[name] = hand_out(arguments[name], kind, self.place.tmp)
+                place = (self.place.tmp, store.blobs)
+                arguments[name] = hand_out(arguments[name], kind, *place)
         if setup["wants_output_dir"]:
             arguments["output_dir"] = self.facts.output_dir
         self.context = RunContext(self.facts, self, self.loaded.chute)
@@ -280,20 +275,8 @@ class Attempt:
             outcome.memory = shortage()
 
     def _may_retry(self, error: BaseException) -> bool:
-        if self._is_refused or isinstance(error, NEVER_AGAIN):
-            return False
-        if isinstance(error, TemporaryError):
-            return True
         retry_on = self.loaded.setup.get("retry_on", Exception)
-        if isinstance(retry_on, type | tuple):
-            # A body that ends its process (sys.exit) is tried again like a crash.
-            return isinstance(error, retry_on) or not isinstance(error, Exception)
-        try:
-            return bool(retry_on(error))
-        except Exception as second:
-            with contextlib.suppress(Exception):  # the body may have closed stderr
-                print(f"retry_on raised {second!r}; not retried", file=sys.stderr)
-            return False
+        return not self._is_refused and may_retry(error, retry_on)
 
     def _put_state(self, body: bytes) -> str:
         """Keep a state that is too large for a row; the one before may be read now."""

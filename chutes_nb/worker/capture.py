@@ -25,7 +25,7 @@ from ..reading import (
     Silence,
     Thinner,
 )
-from ..store.logs import HEAD_BYTES, TAIL_BYTES
+from ..store.logs import cap_bytes
 
 LOOK_BYTES = 1 << 20
 # Of a flood the head is kept and the tail; less is taken of what lies between.
@@ -102,7 +102,8 @@ class Capture:
         self._fd: int | None = None
         self.is_flooded = self._is_last = False
         self._kept = self._freed = 0
-        self._let_go = self._middle = HEAD_BYTES
+        self._half = cap_bytes() // 2  # what is kept of the head, and of the tail
+        self._let_go = self._middle = self._half
 
     @cached_property
     def _thinner(self) -> Thinner:
@@ -205,8 +206,8 @@ class Capture:
             return b"", size
         self._let_middle_go(size)
         bite = LOOK_BYTES
-        if self.offset < HEAD_BYTES:
-            bite = min(bite, HEAD_BYTES - self.offset)  # what follows may be a hole
+        if self.offset < self._half:
+            bite = min(bite, self._half - self.offset)  # what follows may be a hole
         elif not self._is_last and size - self.offset > FLOOD_BYTES:
             bite = FLOOD_BYTES  # most of it would be written for nothing
         self._free()
@@ -214,10 +215,10 @@ class Capture:
 
     def _let_middle_go(self, size: int) -> None:
         """Pass over what is neither head nor tail, unread."""
-        self.is_flooded = size - max(self.offset, HEAD_BYTES) > TAIL_BYTES
+        self.is_flooded = size - max(self.offset, self._half) > self._half
         if self.is_flooded:
-            self._let_go = size - TAIL_BYTES
-        if self._let_go > self.offset >= HEAD_BYTES:
+            self._let_go = size - self._half
+        if self._let_go > self.offset >= self._half:
             self.offset = self._let_go
             self._reader.skip()
 

@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -306,6 +307,8 @@ def inline_context(chute: object) -> RunContext:
 
 _running: RunContext | None = None
 _lock = threading.Lock()
+# In a kernel many runs share the process; each has a context of its own there.
+_here: ContextVar[RunContext | None] = ContextVar("chutes_nb_run", default=None)
 
 
 def enter(context: RunContext | None) -> None:
@@ -315,11 +318,18 @@ def enter(context: RunContext | None) -> None:
         _running = context
 
 
+def enter_here(context: RunContext | None) -> None:
+    """Say which run this thread is in, and the tasks that it starts from now on."""
+    _here.set(context)
+
+
 def current() -> RunContext | None:
-    """Return the run that this process is in, from whichever thread asks.
+    """Return the run that this is in: of this context, else of the whole process.
 
     It may be that of a job which has started this process.
     """
+    if (here := _here.get()) is not None:
+        return here
     if _running is None and TOLD_VARIABLE in os.environ:
         enter(_run_of_parent(os.environ))
     return _running

@@ -10,9 +10,9 @@ import stat
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from ..errors import FileTooLarge
 from ..files_in import clean_path
@@ -21,7 +21,6 @@ from ..store.blobs import Blob, keep, keep_file, take_over
 from ..store.large import LARGE_BYTES
 from ..store.runs import IN_FILE, KeptFile
 from .frames import Telling
-from .place import Place
 
 LIMIT_VARIABLE = "CHUTES_NB_FILE_LIMIT"
 LIMIT_BYTES = 10 << 30
@@ -143,6 +142,21 @@ def files_below(folder: Path) -> Iterator[tuple[Path, str]]:
             yield path, str(path.relative_to(folder))
 
 
+class Folder(Protocol):
+    """The folder of an attempt, whose files are its own.
+
+    Attributes
+    ----------
+    cwd : pathlib.Path
+        With ``output`` and ``tmp`` in it.
+    """
+
+    cwd: Path
+
+    def is_clean(self) -> bool:
+        """Whether nothing was left there."""
+
+
 class Keeper:
     """Collects the files of one attempt; each path once.
 
@@ -150,15 +164,22 @@ class Keeper:
     ----------
     blobs : pathlib.Path
         The store's folder of contents.
-    place : Place
-        The attempt's own folder.
+    place : Folder
     began_ns : int
         When the attempt began, as file systems know it (:func:`file_time`): a file
         that the result names counts as the job's where it was made or changed since.
+    note : callable, optional
+        Says in the job's log what becomes of its files.
     """
 
-    def __init__(self, blobs: Path, place: Place, began_ns: int) -> None:
-        self._blobs = blobs
+    def __init__(
+        self,
+        blobs: Path,
+        place: Folder,
+        began_ns: int,
+        note: Callable[[str], None] | None = None,
+    ) -> None:
+        self._blobs, self._note = blobs, note or _note
         self._place, self._cwd = place, place.cwd
         self._began_ns = began_ns
         self._seen: set[str] = set()
@@ -198,7 +219,9 @@ class Keeper:
         for text in _texts(result):
             self._try_named(text)
         if self._left_out:
-            _note(f"{self._left_out:,} files are not kept: a job keeps {MAX_FILES:,}")
+            self._note(
+                f"{self._left_out:,} files are not kept: a job keeps {MAX_FILES:,}"
+            )
         return self._kept
 
     def _try_named(self, text: str) -> None:
@@ -261,7 +284,7 @@ class Keeper:
         try:
             self._kept.append(kept(path, name, self._blobs, moves=moves))
         except FileTooLarge as error:
-            _note(str(error))
+            self._note(str(error))
 
 
 def _note(text: str) -> None:

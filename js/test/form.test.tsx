@@ -185,6 +185,36 @@ describe("the run form", () => {
     expect(field("rate").value).toBe("0.5");
   });
 
+  it("runs by Enter in a line, and by Ctrl with it anywhere", async () => {
+    show();
+    pick(new File(["abc"], "data.csv"));
+    const press = (label: string, over: KeyboardEventInit = {}) =>
+      act(() => {
+        const event = { key: "Enter", bubbles: true, cancelable: true, ...over };
+        field(label).dispatchEvent(new KeyboardEvent("keydown", event));
+      });
+    press("kind");
+    await settle();
+    expect(door.payloads).toHaveLength(0);
+    press("rate");
+    await settle();
+    press("kind", { ctrlKey: true });
+    await settle();
+    expect(door.payloads).toHaveLength(2);
+  });
+
+  it("begins with what it is given, and sends it", async () => {
+    const card = () => null;
+    const given = { epochs: 9, rate: 0.5, config: { depth: 4 }, kind: "b" };
+    act(() =>
+      render(<RunForm document={ABOUT} door={door} given={given} card={card} />, root),
+    );
+    expect(field("epochs").value).toBe("9");
+    pick(new File(["abc"], "data.csv"));
+    await run();
+    expect(door.payloads).toEqual([{ file: { upload: "uid" }, ...given }]);
+  });
+
   it("puts faults at their fields, goes to the first, and loses nothing", async () => {
     const faults: Fault[] = [
       { loc: ["epochs"], msg: "Input should be …", type: "int_parsing" },

@@ -58,6 +58,9 @@ export class HandTransport implements Transport {
   link(): string | null {
     return null;
   }
+  rows(): null {
+    return null;
+  }
   async file(_jobId: string, n: number): Promise<Blob> {
     const found = this.files.get(n);
     if (!found) throw new Error(`there is no file ${n}`);

@@ -2,7 +2,7 @@ import { render } from "preact";
 import { act } from "preact/test-utils";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { MimeBundle } from "../src/core/types";
-import { viewerFor } from "../src/ui/viewers/registry";
+import { offersFor, viewerFor } from "../src/ui/viewers/registry";
 
 let root: HTMLElement;
 beforeEach(() => {
@@ -87,5 +87,60 @@ describe("viewers", () => {
   it("write what they show as text", () => {
     show({ "text/plain": "\x1b[31m<b>red</b>\x1b[0m" });
     expect(root.querySelector("pre")?.textContent).toBe("<b>red</b>");
+  });
+
+  const many = (count: number, total: number) => ({
+    columns: [
+      { name: "n", type: "number" },
+      { name: "text", type: "text" },
+    ],
+    rows: Array.from({ length: count }, (_, n) => [n, `row ${n}`]),
+    total_rows: total,
+  });
+
+  it("draw only the rows of a table that are in sight", () => {
+    show({ [TABLE]: many(5_000, 5_000) });
+    expect(root.querySelectorAll("tbody tr").length).toBeLessThan(80);
+    expect(root.querySelector("table")?.getAttribute("aria-rowcount")).toBe("5001");
+  });
+
+  it("load the rows of a long table that did not come with it", async () => {
+    const asked: number[] = [];
+    const more = async (offset: number) => {
+      asked.push(offset);
+      return [[offset, "late"]];
+    };
+    const found = viewerFor({ [TABLE]: {} });
+    if (!found) throw new Error("no viewer");
+    const table = many(10, 11);
+    act(() =>
+      render(<found.Viewer mime={TABLE} value={table} moreRows={more} />, root),
+    );
+    expect(root.textContent).toContain("first 10 of 11 rows");
+    const button = [...root.querySelectorAll("button")].find((one) =>
+      one.textContent?.startsWith("Load"),
+    );
+    await act(async () => button?.click());
+    expect(asked).toEqual([10]);
+    expect(root.textContent).toContain("11 rows");
+    expect(root.textContent).not.toContain("Load more");
+  });
+
+  it("offer an unknown kind to be saved, behind what can be shown", () => {
+    const kinds = offersFor({ "application/x-a": "AA==", "text/plain": "x" });
+    expect(kinds.map((offer) => offer.name)).toEqual(["Text", "application/x-a"]);
+    show({ "application/x-a": "AAEC" });
+    expect(root.textContent).toContain("application/x-a 3 B");
+  });
+
+  it.each([
+    ["audio/wav", "audio"],
+    ["video/mp4", "video"],
+    ["application/pdf", "object"],
+    ["image/png", "img"],
+  ])("show %s as %s", async (mime, tag) => {
+    show({ [mime]: "AAEC" });
+    await act(() => new Promise((resolve) => setTimeout(resolve, 5)));
+    expect(root.querySelector(tag)).not.toBeNull();
   });
 });

@@ -349,7 +349,7 @@ MUTANTS = [
         "I2",
         calm("hangs", most=4),
         (
-            "lanes/process.py",
+            "lanes/lane.py",
             "= self._stop_in(max(0.0, left), handle, ending)",
             "= None",
         ),
@@ -457,7 +457,7 @@ MUTANTS = [
         "I9",
         calm("quick"),
         (
-            "uploads.py",
+            "uploads/__init__.py",
             "            take_over(part, self._blobs, upload.sha256)\n",
             "            part.unlink()\n",
         ),
@@ -466,6 +466,10 @@ MUTANTS = [
         "an upload is gone on with at its beginning",
         "I9",
         calm("quick", seconds=3.0),
-        ("uploads.py", "os.lseek(fd, there, os.SEEK_SET)", "os.lseek(fd, 0, 0)"),
+        (
+            "uploads/__init__.py",
+            "os.lseek(fd, there, os.SEEK_SET)",
+            "os.lseek(fd, 0, 0)",
+        ),
     ),
 ]

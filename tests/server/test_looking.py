@@ -199,6 +199,14 @@ def test_waiting_ends_when_something_is_new(server, ids):
     assert server.json(f"jobs/{job}/status", wait=10)["status"] == "cancelled"
 
 
+def test_who_has_changed_something_sees_it_in_the_next_look(server, ids):
+    store, since = server.store(), server.json("changes")["rev"]
+    for _ in range(20):
+        job = queue(store)
+        seen = server.json("changes", since=since)["moves"]
+        assert seen[-1]["job_id"] == job
+
+
 def test_figures_are_told(server, ids):
     answer = server.client.get("metrics")
     assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")

@@ -68,7 +68,10 @@ export function membersOf(
     members: Object.fromEntries(
       field
         .fields()
-        .map((one) => [one.name, initialOf(one, known[one.name] ?? one.default)]),
+        .map((one) => [
+          one.name,
+          initialOf(one, one.name in known ? known[one.name] : one.default),
+        ]),
     ),
   };
 }

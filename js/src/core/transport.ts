@@ -29,6 +29,8 @@ export interface Transport {
   link(jobId: string, part: Part): string | null;
   /** A file of a job. Rejects with an Error whose message is for the user. */
   file(jobId: string, n: number): Promise<Blob>;
+  /** Rows of a table that a job returned, from one on; null where nothing serves them. */
+  rows(jobId: string, offset: number): Promise<Json[][]> | null;
   /** Address of the server's routes; null where there is none. */
   readonly address: string | null;
 }

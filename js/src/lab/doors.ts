@@ -2,7 +2,7 @@
 import type { ServerConnection } from "@jupyterlab/services";
 import { JobsList } from "../core/list";
 import type { Link } from "../core/transport";
-import type { StatusInfo } from "../core/types";
+import type { Json, StatusInfo } from "../core/types";
 import type { MenuItem } from "../ui/Menu";
 import { ChangeFeed } from "./feed";
 import { Http } from "./http";
@@ -14,15 +14,19 @@ export class Doors {
   readonly feed: ChangeFeed;
   readonly list: JobsList;
   readonly #http: Http;
+  /** Every list of this page; the feed says nothing of jobs that were deleted. */
+  readonly #lists = new Set<JobsList>();
 
   /** Shows the cell that a job came from; set once the commands are there. */
   jump: (job: StatusInfo) => void = () => {};
   open: (job: StatusInfo) => void = () => {};
+  /** Opens the run form of a job, filled in as that one was. */
+  run: (job: StatusInfo) => void = () => {};
 
   constructor(settings: ServerConnection.ISettings) {
     this.#http = new Http(settings);
     this.feed = new ChangeFeed(this.#http);
-    this.list = new JobsList(new RestList(this.#http, this.feed));
+    this.list = this.newList();
   }
 
   /** Whether the server answers, once that is known. */
@@ -49,10 +53,16 @@ export class Doors {
     }
   }
 
+  /** What a job was given. */
+  async inputs(jobId: string): Promise<Json> {
+    return (await this.transport().find(jobId)).value.inputs;
+  }
+
   /** What a card's menu offers in JupyterLab besides. */
   more(job: StatusInfo, isInTab = false): MenuItem[] {
     const items: MenuItem[] = [];
     if (!isInTab) items.push({ label: "Open in a tab", run: () => this.open(job) });
+    items.push({ label: "Run with other inputs …", run: () => this.run(job) });
     if (job.notebook || job.cell !== null) {
       items.push({ label: "Jump to its cell", run: () => this.jump(job) });
     }
@@ -61,8 +71,19 @@ export class Doors {
 
   /** A list of its own: with its own filter and its own place. */
   newList(): JobsList {
-    return new JobsList(new RestList(this.#http, this.feed));
+    const list = new JobsList(new RestList(this.#http, this.feed, this.#forget));
+    this.#lists.add(list);
+    return list;
   }
+
+  /** Lets go of a list whose place is no more. */
+  endList(list: JobsList): void {
+    this.#lists.delete(list);
+  }
+
+  #forget = (jobId: string) => {
+    for (const list of this.#lists) list.drop(jobId);
+  };
 
   /** A way to run a job with what a form was filled with. */
   runDoor(): RunDoor {
@@ -71,6 +92,6 @@ export class Doors {
 
   /** A way to the jobs for one card. */
   transport(): RestTransport {
-    return new RestTransport(this.#http, this.feed);
+    return new RestTransport(this.#http, this.feed, this.#forget);
   }
 }

@@ -5,6 +5,7 @@ import type { IRenderMime } from "@jupyterlab/rendermime-interfaces";
 import { Panel } from "@lumino/widgets";
 import { render as mount } from "preact";
 import { FORM_MIME, type FormDocument } from "../core/form";
+import type { Json } from "../core/types";
 import { RunForm } from "../ui/form/RunForm";
 import { LiveCard } from "../ui/LiveCard";
 import type { Doors } from "./doors";
@@ -127,11 +128,13 @@ export function formWith(
   about: FormDocument,
   door: RunDoor | null,
   standing: string | null,
+  given: Json = null,
 ) {
   return (
     <RunForm
       document={about}
       door={door}
+      given={given}
       standing={standing}
       card={(jobId) =>
         door ? (

@@ -67,6 +67,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
       },
     });
     doors.open = (job) => open(job.job_id, job.name);
+    doors.run = ({ name, chute, job_id }) => openForm(app, doors, name, chute, job_id);
     doors.jump = (job) =>
       void app.commands.execute(COMMAND.jump, { job_id: job.job_id });
     const sidebar = makeSidebar(doors, (job) => open(job.job_id, job.name));

@@ -31,6 +31,8 @@ const LOG_BYTES = 1 << 20;
 const DETAIL_MS = 250;
 /** A job's place in the queue moves with other jobs; it is looked at this often. */
 const QUEUE_MS = 1_000;
+/** Rows of a table that come at once. */
+const MOST_ROWS = 1_000;
 /** No curve is wider on a page. */
 const MOST_POINTS = 600;
 /** Pieces of an older attempt's log that are fetched when a page asks for it. */
@@ -80,6 +82,7 @@ export class RestTransport implements Transport {
   constructor(
     private readonly http: Pick<Http, "get" | "post" | "delete" | "blob" | "url">,
     private readonly feed: Pick<ChangeFeed, "subscribe">,
+    private readonly onDeleted: (jobId: string) => void = () => {},
   ) {}
 
   get address(): string {
@@ -160,13 +163,19 @@ export class RestTransport implements Transport {
     this.#tell(jobId, one, answer);
   }
 
+  async rows(jobId: string, offset: number): Promise<Json[][]> {
+    const path = `${pathOf(jobId)}/results/rows?offset=${offset}&limit=${MOST_ROWS}`;
+    return (await this.http.get<{ rows: Json[][] }>(path)).value.rows;
+  }
+
   async command(
     jobId: string,
     name: CommandName,
     args: CommandArgs = {},
   ): Promise<Json> {
     const answer = await commanded(this.http, jobId, name, args);
-    if (name !== "delete") this.#detailSoon(jobId);
+    if (name === "delete") this.onDeleted(jobId);
+    else this.#detailSoon(jobId);
     return answer;
   }
 

@@ -2,6 +2,7 @@
 import type { JupyterFrontEnd } from "@jupyterlab/application";
 import { InputDialog, MainAreaWidget } from "@jupyterlab/apputils";
 import type { FormDocument } from "../core/form";
+import type { Json } from "../core/types";
 import type { Doors } from "./doors";
 import { formWith } from "./form";
 import { icon } from "./icon";
@@ -19,17 +20,21 @@ export async function askAndRun(app: JupyterFrontEnd, doors: Doors): Promise<voi
   if (button.accept && name) openForm(app, doors, name, null);
 }
 
-/** @param chute Null: the only one that has a job of this name. */
+/**
+ * @param chute Null: the only one that has a job of this name.
+ * @param like The id of a job whose inputs the form begins with.
+ */
 export function openForm(
   app: JupyterFrontEnd,
   doors: Doors,
   name: string,
   chute: string | null,
+  like: string | null = null,
 ): void {
-  const id = `chutes-run-${chute ?? ""}-${name}`;
+  const id = `chutes-run-${chute ?? ""}-${like ?? name}`;
   const places = ["main", "right"].flatMap((area) => [...app.shell.widgets(area)]);
   if (!places.some((widget) => widget.id === id)) {
-    const tab = formTab(doors, name, chute, id);
+    const tab = formTab(doors, { name, chute }, like, id);
     app.shell.add(tab, "main");
     // Notebook 7 has room for one document in its main area.
     if (!tab.isAttached) app.shell.add(tab, "right");
@@ -37,21 +42,33 @@ export function openForm(
   app.shell.activateById(id);
 }
 
-function formTab(doors: Doors, name: string, chute: string | null, id: string) {
+function formTab(
+  doors: Doors,
+  wanted: { name: string; chute: string | null },
+  like: string | null,
+  id: string,
+) {
   const door = doors.runDoor();
   let about: FormDocument | null = null;
+  let given: Json = null;
   let note = "Looking for the job …";
   const content = new View(() =>
-    about ? formWith(about, door, null) : <p class="chutes chutes-empty">{note}</p>,
+    about ? (
+      formWith(about, door, null, given)
+    ) : (
+      <p class="chutes chutes-empty">{note}</p>
+    ),
   );
   content.addClass("chutes-job-tab");
   content.node.tabIndex = -1;
   const stop = door.source.start();
   content.disposed.connect(stop);
-  door
-    .find({ name, chute })
-    .then((found) => {
+  // The inputs of a job that is gone are no reason to show no form.
+  const inputs = like ? doors.inputs(like).catch(() => null) : null;
+  Promise.all([door.find(wanted), inputs])
+    .then(([found, before]) => {
       about = found;
+      given = before;
     })
     .catch((error: unknown) => {
       note = error instanceof Error ? error.message : String(error);
@@ -60,7 +77,7 @@ function formTab(doors: Doors, name: string, chute: string | null, id: string) {
   const main = new MainAreaWidget({ content });
   main.toolbar.hide();
   main.id = id;
-  main.title.label = `Run ${name}`;
+  main.title.label = `Run ${wanted.name}`;
   main.title.icon = icon;
   main.title.closable = true;
   return main;

@@ -118,6 +118,10 @@ export class CommTransport implements Transport, ListTransport {
     return null;
   }
 
+  rows(_jobId: string, _offset: number): null {
+    return null;
+  }
+
   async file(jobId: string, n: number): Promise<Blob> {
     const pieces: ArrayBuffer[] = [];
     let offset = 0;

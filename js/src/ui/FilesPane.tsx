@@ -2,7 +2,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { previewKind, previewOf } from "../core/preview";
 import type { Part } from "../core/transport";
-import type { FileEntry, MimeBundle } from "../core/types";
+import type { FileEntry, Json, MimeBundle } from "../core/types";
 import { number, size } from "../core/words";
 import { MOST_ZIP_BYTES, zipped } from "../core/zip";
 import { BundleView } from "./ResultPane";
@@ -12,6 +12,7 @@ import { save } from "./saving";
 export interface FileDoor {
   link: (part: Part) => string | null;
   file: (n: number) => Promise<Blob>;
+  rows?: (offset: number) => Promise<Json[][]> | null;
 }
 
 export function FilesPane({ files, door }: { files: FileEntry[]; door: FileDoor }) {

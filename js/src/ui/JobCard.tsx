@@ -101,7 +101,10 @@ function tabsOf(
     tabs.push({ name: "Error", content: () => <ErrorView error={error} /> });
   }
   if (result && job.status === "completed") {
-    tabs.push({ name: "Result", content: () => <ResultPane result={result} /> });
+    tabs.push({
+      name: "Result",
+      content: () => <ResultPane result={result} moreRows={door.rows} />,
+    });
   }
   tabs.push({
     name: "Log",

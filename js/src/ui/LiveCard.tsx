@@ -84,6 +84,10 @@ export function LiveCard({
       door={{
         link: (part) => transport.link(shown, part),
         file: (n) => transport.file(shown, n),
+        rows:
+          transport.address === null
+            ? undefined
+            : (offset) => transport.rows(shown, offset),
       }}
       address={transport.address}
       more={more?.(job)}

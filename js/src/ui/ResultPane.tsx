@@ -1,9 +1,18 @@
 /** What a job returned, in the richest way there is; the others can be chosen. */
 import { useState } from "preact/hooks";
 import type { MimeBundle, Result } from "../core/types";
+import type { ViewerProps } from "./viewers/props";
 import { offersFor } from "./viewers/registry";
 
-export function ResultPane({ result }: { result: Result }) {
+type MoreRows = ViewerProps["moreRows"];
+
+export function ResultPane({
+  result,
+  moreRows,
+}: {
+  result: Result;
+  moreRows?: MoreRows;
+}) {
   const note = result.exact ? null : `A ${result.type}, as far as a page can show it.`;
   return (
     <div class="chutes-result">
@@ -11,6 +20,7 @@ export function ResultPane({ result }: { result: Result }) {
         bundle={result.view}
         empty={`A value of type ${result.type}; job.result() gives it.`}
         note={note}
+        moreRows={moreRows}
       />
     </div>
   );
@@ -20,11 +30,13 @@ export function BundleView({
   bundle,
   empty,
   note = null,
+  moreRows,
 }: {
   bundle: MimeBundle;
   /** Said where there is nothing to show. */
   empty: string;
   note?: string | null;
+  moreRows?: MoreRows;
 }) {
   const [wanted, want] = useState<string | null>(null);
   const offers = offersFor(bundle);
@@ -51,7 +63,11 @@ export function BundleView({
           {note ? <span class="chutes-soft">{note}</span> : null}
         </div>
       ) : null}
-      <shown.Viewer mime={shown.mime} value={bundle[shown.mime] ?? null} />
+      <shown.Viewer
+        mime={shown.mime}
+        value={bundle[shown.mime] ?? null}
+        moreRows={moreRows}
+      />
     </>
   );
 }

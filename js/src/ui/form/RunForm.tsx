@@ -18,6 +18,7 @@ import {
   type Path,
   type Value,
 } from "../../core/form-values";
+import type { Json } from "../../core/types";
 import { Upload, UploadQueue } from "../../core/upload";
 import { size } from "../../core/words";
 import { FieldRow } from "./FieldRow";
@@ -32,10 +33,13 @@ type Deed = "rest" | "uploading" | "sending";
 export function RunForm({
   document: about,
   door,
+  given = null,
   standing = null,
   card,
 }: {
   document: FormDocument;
+  /** What the fields hold at first, where it is not what the signature says. */
+  given?: Json;
   /** Null where nobody answers: the form stands as a picture then. */
   door: FormDoor | null;
   /** Why the form cannot run anything. */
@@ -44,7 +48,7 @@ export function RunForm({
   card: (jobId: string) => VNode | null;
 }) {
   const form = useForm(about);
-  const [values, setValues] = useValues(form);
+  const [values, setValues] = useValues(form, given);
   const [faults, setFaults] = useState(NO_FAULTS);
   const [deed, setDeed] = useState<Deed>("rest");
   const [jobs, setJobs] = useState<string[]>([]);
@@ -124,7 +128,11 @@ export function RunForm({
           else void run();
         }}
         onKeyDown={(event) => {
-          if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+          if (event.key !== "Enter") return;
+          // In one line Enter runs the job, in several it needs Ctrl.
+          const { target } = event;
+          const isLine = target instanceof HTMLInputElement && target.type !== "file";
+          if (!isLine && !event.ctrlKey && !event.metaKey) return;
           event.preventDefault();
           event.stopPropagation();
           root.current?.requestSubmit();
@@ -220,11 +228,14 @@ function useForm(about: FormDocument): Group {
 }
 
 /** What the fields hold; fields of a new schema keep what was typed under their name. */
-function useValues(form: Group): [Members, (name: string, value: Value) => void] {
+function useValues(
+  form: Group,
+  given: Json,
+): [Members, (name: string, value: Value) => void] {
   const [typed, type] = useState<{ [name: string]: Value }>({});
   const kinds = useRef(new Map<string, string>());
   const values = useMemo(() => {
-    const members = { ...membersOf(form).members };
+    const members = { ...membersOf(form, given ?? undefined).members };
     for (const field of form.fields()) {
       const kept = typed[field.name];
       const kind = kinds.current.get(field.name);
@@ -233,7 +244,7 @@ function useValues(form: Group): [Members, (name: string, value: Value) => void]
       }
     }
     return { members };
-  }, [form, typed]);
+  }, [form, given, typed]);
   return [
     values,
     (name, value) => {

@@ -16,8 +16,9 @@ import type { ViewerProps } from "./props";
 const ROW_PX = 27;
 const MARGIN_ROWS = 12;
 
-export function TableView({ value }: ViewerProps) {
-  const table = value as unknown as Table;
+export function TableView({ value, moreRows }: ViewerProps) {
+  const kept = value as unknown as Table;
+  const { table, more, problem } = useRows(kept, moreRows);
   const [sort, setSort] = useState<Sort | null>(null);
   const [text, setText] = useState("");
   const [failed, setFailed] = useState(false);
@@ -53,6 +54,12 @@ export function TableView({ value }: ViewerProps) {
         <span class="chutes-soft chutes-num" role="status">
           {countText(rows.length, table)}
         </span>
+        {more ? (
+          <button type="button" class="chutes-link" onClick={more}>
+            Load more rows
+          </button>
+        ) : null}
+        {problem ? <span role="alert">{problem}</span> : null}
       </div>
       <Grid
         table={table}
@@ -62,6 +69,37 @@ export function TableView({ value }: ViewerProps) {
       />
     </div>
   );
+}
+
+/** The rows of a table that are here: those it came with, and those asked for. */
+function useRows(kept: Table, moreRows: ViewerProps["moreRows"]) {
+  const [extra, setExtra] = useState<Json[][]>([]);
+  const [isOver, setOver] = useState(false);
+  const [problem, setProblem] = useState<string | null>(null);
+  const table = useMemo(
+    () => ({ ...kept, rows: extra.length ? [...kept.rows, ...extra] : kept.rows }),
+    [kept, extra],
+  );
+  const asked = useRef(false);
+  const load = () => {
+    const coming = asked.current ? null : moreRows?.(table.rows.length);
+    if (!coming) return;
+    asked.current = true;
+    coming
+      .then((rows) => {
+        setExtra([...extra, ...rows]);
+        setOver(rows.length === 0);
+        setProblem(null);
+      })
+      .catch((error: unknown) =>
+        setProblem(error instanceof Error ? error.message : String(error)),
+      )
+      .finally(() => {
+        asked.current = false;
+      });
+  };
+  const isWhole = table.rows.length >= kept.total_rows || isOver;
+  return { table, problem, more: moreRows && !isWhole ? load : null };
 }
 
 /** Only the rows in sight are in the page, between two spaces for the others. */

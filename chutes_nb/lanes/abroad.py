@@ -1,0 +1,384 @@
+"""One attempt on a cluster: a dask task that keeps a worker of ours as its child.
+
+The child is the same worker as at home, so that a job is killed, captured and kept
+in the same way. The task is its executor there, for this one attempt. The home asks
+now and then what is new (:func:`peek`), and gets the rest as the task's result.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import json
+import os
+import pickle
+import shutil
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, cast
+
+import anyio
+import anyio.abc
+
+from ..policy import Ending
+from ..processes import is_held, take_lease
+from ..states import State
+from ..store import Store, abroad, jobs, logs
+from ..store.blobs import blob_path, keep
+from ..store.db import Row
+from ..store.runs import IN_FILE
+from ..worker.capture import POLL_S, Capture
+from ..worker.errors import Sources
+from ..worker.frames import Busy, Outcome, Telling, task_of
+from .claims import DEFINITION_FIELDS
+from .handle import Handle
+from .holder import Holder
+from .process import ProcessLane
+
+DIED = "its dask worker died"
+HOME_PREFIX = "chutes-abroad-"
+PIECE_BYTES = 1 << 20
+KEPT_S = 60.0  # tellings that were fetched, for a home that died before it wrote them
+CHECKPOINT_LOOKS = 10  # one look in so many
+
+
+Checkpoint = tuple[float, float | None, str, bytes]  # time, step, kind, body
+
+
+@dataclass
+class Spec:
+    """All that an attempt needs.
+
+    Attributes
+    ----------
+    task : dict
+        The claimed row.
+    checkpoint : tuple or None
+        Kind and body.
+    contents : dict of str to bytes
+        Large buffers and uploads, by their SHA-256.
+    """
+
+    name: str
+    python: tuple[int, int]
+    definition: jobs.NewDefinition
+    task: dict[str, Any]
+    checkpoint: tuple[str, bytes] | None
+    contents: dict[str, bytes]
+
+
+@dataclass
+class News:
+    """What is new of an attempt: output, tellings with their times, a checkpoint."""
+
+    began_s: float | None = None
+    output: list[tuple[int, bytes]] = field(default_factory=list)
+    told: list[tuple[float, Telling]] = field(default_factory=list)
+    checkpoint: Checkpoint | None = None
+
+
+@dataclass
+class Report:
+    """How an attempt ended, with all that is to be kept of it."""
+
+    ending: Ending | None
+    outcome: Outcome | None
+    news: News
+    contents: dict[str, bytes] = field(default_factory=dict)
+
+
+_running: dict[str, Abroad] = {}
+_lock = threading.Lock()
+
+
+def run_abroad(packed: bytes, is_first: bool = True) -> bytes:
+    """Run an attempt; what a dask task calls.
+
+    Parameters
+    ----------
+    is_first : bool
+        False where this attempt was begun before: dask runs a task again whose
+        worker has died, and only the home decides about attempts.
+    """
+    spec: Spec = pickle.loads(packed)
+    refusal = None if is_first else Ending(State.INTERRUPTED, DIED)
+    if spec.python != sys.version_info[:2]:
+        wanted, found = (".".join(map(str, one)) for one in (spec.python, _python()))
+        reason = f"it was submitted by Python {wanted}, and the cluster has {found}"
+        refusal = Ending(State.FAILED, reason, may_retry=False)
+    if refusal is not None:
+        return pickle.dumps(Report(refusal, None, News()))
+    home, held = _own_home()
+    store = Store(home)
+    here = Abroad(spec, store)
+    with _lock:
+        _running[spec.name] = here
+    try:
+        return pickle.dumps(anyio.run(here.run))
+    finally:
+        with _lock:
+            _running.pop(spec.name, None)
+        store.close()
+        for folder in (home, store.runtime):
+            shutil.rmtree(folder, ignore_errors=True)
+        os.close(held)
+
+
+def _own_home() -> tuple[Path, int]:
+    """Make a folder for the store, with a lock that says that it is in use.
+
+    Those of dask workers that were killed are removed: nobody else comes for them.
+    """
+    for other in Path(tempfile.gettempdir()).glob(f"{HOME_PREFIX}*"):
+        with contextlib.suppress(OSError):
+            is_old = time.time() - other.stat().st_mtime > KEPT_S
+            if is_old and not is_held(other / "held"):
+                shutil.rmtree(other, ignore_errors=True)
+    home = Path(tempfile.mkdtemp(prefix=HOME_PREFIX))
+    return home, take_lease(home / "held")
+
+
+def _python() -> tuple[int, int]:
+    return sys.version_info[:2]
+
+
+def peek(asked: Mapping[str, tuple[int, float]]) -> dict[str, bytes]:
+    """Return what is new of the attempts that run in this process.
+
+    Parameters
+    ----------
+    asked : mapping of str to (int, float)
+        Attempt to the bytes of output and the time of tellings that are known.
+    """
+    with _lock:
+        found = {name: _running[name] for name in asked if name in _running}
+    return {name: pickle.dumps(one.news(*asked[name])) for name, one in found.items()}
+
+
+def order(name: str, what: str, value: Any) -> bool:
+    """Tell an attempt to stop, or that it has more time; False if it is not here."""
+    with _lock:
+        here = _running.get(name)
+    return here is not None and here.order(what, value)
+
+
+class Abroad:
+    """The executor of one attempt, on a machine of the cluster."""
+
+    def __init__(self, spec: Spec, store: Store) -> None:
+        self._spec, self._store = spec, store
+        self._lock = threading.Lock()
+        self._told: list[tuple[float, Telling]] = []
+        self._files: list[Telling] = []
+        self._began_at: float | None = None
+        self._asked: Ending | None = None
+        self._seeded_at = 0.0
+        self._report: Report | None = None
+        self._sources: Sources = {
+            name: (cell, text)
+            for name, (cell, text) in json.loads(spec.definition.sources).items()
+        }
+
+    # -- asked by the home, on dask's own threads ------------------------------------
+    def news(self, offset: int, since: float) -> News:
+        """Return what is new since then; a bounded part of it."""
+        with self._lock:
+            self._told = [one for one in self._told if one[0] > since - KEPT_S]
+            told = [one for one in self._told if one[0] > since]
+        began = None if self._began_at is None else time.monotonic() - self._began_at
+        output = self._output(offset, PIECE_BYTES)
+        return News(began, output, told, self._checkpoint(since))
+
+    def _output(self, offset: int, limit: int) -> list[tuple[int, bytes]]:
+        job, attempt = self._spec.task["id"], self._spec.task["attempt"]
+        piece = logs.read(self._store.log_reader, job, attempt, offset, limit)
+        return [(piece.offset, piece.body)] if piece.body else []
+
+    def _checkpoint(self, since: float) -> Checkpoint | None:
+        job = self._spec.task["id"]
+        at = abroad.checkpoint_at(self._store.reader, job)
+        kept = self._store.load_checkpoint(job)
+        if kept is None or at <= max(since, self._seeded_at):
+            return None
+        return at, None, *kept
+
+    def order(self, what: str, value: Any) -> bool:
+        """Do what the home says."""
+        if self._report is not None:
+            return False
+        self._loop.call_soon_threadsafe(self._on_order, what, value)
+        return True
+
+    def _on_order(self, what: str, value: Any) -> None:
+        if what == "stop":
+            self._asked = value
+            self._lane.stop(self._handle, value)
+        elif what == "extend":
+            self._lane.extend(self._handle, value)
+
+    # -- the attempt -------------------------------------------------------------------
+    async def run(self) -> Report:
+        """Run it; returns how it ended."""
+        self._loop = asyncio.get_running_loop()
+        self._over = asyncio.Event()
+        async with anyio.create_task_group() as tasks:
+            self._lane = ProcessLane(self._store, self, tasks)
+            self._handle = self._lane.new_handle()
+            self._settle_in()
+            await self._lane.spawn(self._handle)
+            tasks.start_soon(self._follow)
+            await self._over.wait()
+            await self._lane.end_process(self._handle)
+            tasks.cancel_scope.cancel()
+        assert self._report is not None  # what was waited for
+        return self._report
+
+    def _settle_in(self) -> None:
+        spec, handle = self._spec, self._handle
+        for content in spec.contents.values():
+            keep(io.BytesIO(content), self._store.blobs)
+        task = spec.task
+        job = jobs.NewJob(
+            id=task["id"],
+            chute=task["chute"],
+            name=task["name"],
+            definition=spec.definition.key,
+            max_attempts=task["max_attempts"],
+            grace_s=task["grace_s"],
+            input_kind=task["input_kind"],
+            input=task["input"],
+            inputs="{}",
+            submitted_at=time.time(),
+            executor="abroad",
+            timeout_s=task["timeout_s"],
+        )
+        with self._store.writing() as tx:
+            place = (handle.id, handle.folder, handle.output)
+            abroad.settle_in(tx, spec.definition, job, task["attempt"], *place)
+        if spec.checkpoint is not None:
+            self._store.save_checkpoint(job.id, 0, None, *spec.checkpoint)
+        self._seeded_at = time.time()
+
+    async def _follow(self) -> None:
+        while True:
+            await anyio.sleep(POLL_S)
+            self._look()
+            if self._handle.memory is not None:
+                self._handle.memory.look()
+
+    def _look(self) -> bool:
+        capture = self._handle.capture
+        look = None if capture is None else capture.look(time.monotonic())
+        if look is None or not look.body:
+            return False
+        job, attempt = self._spec.task["id"], self._spec.task["attempt"]
+        with self._store.writing_logs() as tx:
+            logs.add(tx, job, attempt, look.start, look.body)
+        return True
+
+    # -- what the lane tells (see lanes.lane.Settles) -------------------------------
+    def ready(self, handle: Handle, busy: Busy | None) -> None:
+        """Give the worker its attempt."""
+        if handle.task is not None:
+            return
+        row = cast(Row, self._spec.task)
+        self._lane.give(handle, row)
+        handle.capture = Capture(handle.output)
+        found = (getattr(self._spec.definition, one) for one in DEFINITION_FIELDS)
+        handle.send(("define", *found), ("run", task_of(row, handle.output)))
+        self._began_at = time.monotonic()
+        if self._asked is not None:
+            self._lane.stop(handle, self._asked)
+
+    def told(
+        self, handle: Holder, tellings: list[Telling], at: float | None = None
+    ) -> None:
+        """Keep what the attempt tells until the home asks; files go with the end."""
+        with self._lock:
+            for one in tellings:
+                if one.kind == "file":
+                    self._files.append(one)
+                    continue
+                last = self._told[-1][0] if self._told else 0.0
+                self._told.append((max(time.time(), last + 1e-6), self._whole(one)))
+
+    def _whole(self, telling: Telling) -> Telling:
+        """Put into a telling what a file of this store has of it.
+
+        State that is too large for a row is shown by its preview alone.
+        """
+        if telling.kind == "state":
+            return Telling("state", (*telling.value[:2], None))
+        if telling.kind == "partial" and telling.value[0].endswith(IN_FILE):
+            kind, name = telling.value
+            body = blob_path(self._store.blobs, name.decode()).read_bytes()
+            return Telling("partial", (kind.removesuffix(IN_FILE), body))
+        return telling
+
+    def ended(
+        self, handle: Holder, ending: Ending | None, outcome: Outcome | None
+    ) -> None:
+        """Make the report: the attempt is over, with all that it had started."""
+        if self._report is not None:
+            return
+        while self._look():
+            pass
+        contents: dict[str, bytes] = {}
+        if outcome is not None:
+            outcome.told[:] = [*self._files, *map(self._whole, outcome.told)]
+            contents = self._contents(outcome)
+        self._report = Report(ending, outcome, self._all(), contents)
+        self._over.set()
+
+    def gone(self, handle: Holder) -> None:
+        """Say that the worker could not even begin."""
+        if self._report is None:
+            reason = "no worker of chutes_nb can start on the cluster"
+            self._report = Report(Ending(State.INTERRUPTED, reason), None, News())
+            self._over.set()
+
+    def sources(self, handle: Holder) -> Sources:
+        """Return the cells of the attempt's definition."""
+        return self._sources
+
+    def _all(self) -> News:
+        """Return everything that there is: who fetches it may know nothing yet."""
+        output, offset = list[tuple[int, bytes]](), 0
+        while pieces := self._output(offset, PIECE_BYTES):
+            output += pieces
+            offset = pieces[-1][0] + len(pieces[-1][1])
+        return News(0.0, output, list(self._told), self._checkpoint(0.0))
+
+    def _contents(self, outcome: Outcome) -> dict[str, bytes]:
+        names = [str(one[-1]) for one in outcome.files]
+        names += [str(one.value[-1]) for one in outcome.told if one.kind == "file"]
+        if outcome.result is not None and outcome.result["blob"]:
+            names.append(outcome.result["blob"])
+        blobs = self._store.blobs
+        return {name: blob_path(blobs, name).read_bytes() for name in names}
+
+
+def without_place(task: Row) -> dict[str, Any]:
+    """Return a claimed row as a plain dict.
+
+    Its worker is for this attempt alone: left alone it ends, and waits for nobody.
+    """
+    kept = {name: task[name] for name in task.keys() if name != "output"}  # noqa: SIM118
+    return kept | {"fresh": True}
+
+
+def rest_of(news: News, offset: int, since: float) -> News:
+    """Return what is new in news that have everything."""
+    output = []
+    for start, body in news.output:
+        skipped = min(max(offset - start, 0), len(body))
+        if body[skipped:]:
+            output.append((start + skipped, body[skipped:]))
+    told = [one for one in news.told if one[0] > since]
+    return replace(news, output=output, told=told)

@@ -1,0 +1,387 @@
+"""The dask lane: attempts on a cluster, settled in the same store as all others.
+
+What is to be sent goes as one task (``abroad.py``), what comes back is asked for. An
+attempt outlives the kernel that sent it: the scheduler keeps its result, and whoever
+inherits its place here goes on where the store says that it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import pickle
+import re
+import sys
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import anyio.abc
+import anyio.to_thread
+
+from ..loading import SPILLED
+from ..policy import Ending
+from ..states import State
+from ..store import Store, Transaction, abroad, jobs
+from ..store.blobs import blob_path, keep
+from ..store.db import Row
+from ..worker.capture import Capture
+from ..worker.keeping import slimmed
+from .abroad import DIED, Checkpoint, News, Report, Spec, rest_of, without_place
+from .berths import Berth, BerthLane
+from .lane import Settles
+
+if TYPE_CHECKING:
+    from .cluster import Cluster
+
+MOST_AT_ONCE = 256
+AGAIN_S = 5.0
+LOST_S = 60.0  # without an answer, an attempt that somebody left counts as lost
+CONFIRM_S = 30.0
+ALONE_S = 1.0
+CONTENT = re.compile(rb"[0-9a-f]{64}")
+
+
+class Fed(Capture):
+    """The output of an attempt elsewhere: pieces as they come in."""
+
+    def __init__(self, offset: int = 0) -> None:
+        super().__init__("", offset)
+        self._pieces: deque[tuple[int, bytes]] = deque()
+        self.upto = offset
+
+    def feed(self, start: int, body: bytes) -> None:
+        """Take a piece; what is known of it already is left out."""
+        known = max(self.upto - start, 0)
+        if body[known:]:
+            self._pieces.append((start + known, body[known:]))
+            self.upto = start + len(body)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is something to read from: always."""
+        return True
+
+    def _next(self) -> tuple[bytes, int]:
+        if not self._pieces:
+            return b"", self.offset
+        self.offset, body = self._pieces.popleft()
+        return body, self.upto
+
+
+class Remote(Berth):
+    """A place for one attempt at a time on some cluster.
+
+    Attributes
+    ----------
+    since : float
+        Time of the newest telling that has been taken, by the clock over there.
+    """
+
+    name = ""
+    since = checkpoint_at = 0.0
+    cluster: Cluster | None = None
+
+    def clear(self) -> None:
+        """Forget the attempt that was here."""
+        super().clear()
+        self.name, self.cluster = "", None
+        self.since = self.checkpoint_at = 0.0
+
+
+class DaskLane(BerthLane[Remote]):
+    """Runs attempts on ``dask.distributed`` clusters.
+
+    Parameters
+    ----------
+    say_why : callable
+        Takes an address and why jobs for it wait, for the next commit.
+    look_again : callable
+        Asks for a look at the queue.
+    """
+
+    kind = mark = "dask"
+
+    def __init__(
+        self,
+        store: Store,
+        settles: Settles,
+        tasks: anyio.abc.TaskGroup,
+        lease: Path,
+        say_why: Callable[[str, str], None],
+        look_again: Callable[[], None],
+    ) -> None:
+        super().__init__(store, lease)
+        self._settles, self._tasks = settles, tasks
+        self._say_why, self._look_again = say_why, look_again
+        self._loop = asyncio.get_running_loop()
+        self._clusters: dict[str, Cluster] = {}
+        self._slots = 0
+        self._calling: set[str] = set()
+        self._is_closed = False
+
+    # -- clusters ------------------------------------------------------------------
+    def look_around(self, tx: Transaction, executor: str, now: float) -> None:
+        """Call the clusters that jobs wait for."""
+        for address in abroad.waiting_for(tx, executor, now):
+            if address not in self._living() and address not in self._calling:
+                self._calling.add(address)
+                self._loop.call_soon(self._tasks.start_soon, self._call, address)
+
+    def _living(self) -> list[str]:
+        return [name for name, one in self._clusters.items() if not one.is_lost]
+
+    async def _call(self, address: str) -> None:
+        """Connect to a cluster, or say to the jobs that wait why not."""
+        try:
+            await self._connected(address)
+        except Exception as error:  # a network can fail in any way
+            self._say_why(address, f"waits for a dask cluster: {_said(error, address)}")
+            await anyio.sleep(AGAIN_S)
+        finally:
+            self._calling.discard(address)
+            self._look_again()
+
+    async def _connected(self, address: str) -> Cluster:
+        found = self._clusters.get(address)
+        if found is None or found.is_lost:
+            found = await anyio.to_thread.run_sync(self._connect, address)
+            self._clusters[address] = found
+        self._slots = await anyio.to_thread.run_sync(self._count)
+        return found
+
+    def _connect(self, address: str) -> Cluster:
+        from .cluster import Cluster  # distributed is an extra, and slow to import
+
+        return Cluster(
+            address,
+            lambda name, news: self._soon(self._on_news, name, news),
+            lambda name, report: self._soon(self._on_end, name, report),
+        )
+
+    def _count(self) -> int:
+        return sum(self._clusters[name].slots() for name in self._living())
+
+    def _soon(self, call: Callable[..., None], *args: Any) -> None:
+        with contextlib.suppress(RuntimeError):  # the executor has ended meanwhile
+            self._loop.call_soon_threadsafe(call, *args)
+
+    # -- claims ----------------------------------------------------------------------
+    def room(self) -> int:
+        """Return how many the clusters that answer run at once."""
+        if self._is_closed or not self._living():
+            return 0
+        return min(max(self._slots, 1), MOST_AT_ONCE)
+
+    def new_berth(self, name: str, folder: Path) -> Remote:
+        """Make a place for an attempt elsewhere."""
+        return Remote(name, folder)
+
+    def next_for(
+        self, tx: Transaction, executor: str, berth: Remote, output: str, now: float
+    ) -> Row | None:
+        """Claim the next job for a cluster that answers."""
+        return abroad.claim(tx, executor, berth.id, output, now, self._living())
+
+    def start_attempt(self, berth: Remote, row: Row) -> None:
+        """Send an attempt off."""
+        self._enter(berth, row, 0, 0.0)
+        self._tasks.start_soon(self._send, berth, row)
+
+    def _enter(self, berth: Remote, row: Row, offset: int, since: float) -> None:
+        berth.name, berth.since = f"{row['id']}-{row['attempt']}", since
+        berth.capture = Fed(offset)
+
+    async def _send(self, berth: Remote, row: Row) -> None:
+        name = berth.name
+        address = abroad.address_of(self._store.reader, row["definition"])
+        spec = self._spec(name, row)
+        try:
+            with anyio.fail_after(LOST_S):
+                cluster = await self._until_connected(address)
+                berth.cluster = cluster
+                await anyio.to_thread.run_sync(self._dispatch, cluster, spec)
+        except Exception as error:  # a network can fail in any way
+            if berth.name == name and not berth.is_ending:
+                reason = f"it could not be sent: {_said(error, address)}"
+                self._settles.ended(berth, Ending(State.INTERRUPTED, reason), None)
+            return
+        if berth.name == name and isinstance(berth.capture, Fed):
+            cluster.watch(name, berth.capture.upto, berth.since)
+
+    async def _until_connected(self, address: str) -> Cluster:
+        while True:
+            try:
+                return await self._connected(address)
+            except OSError:
+                await anyio.sleep(AGAIN_S)
+
+    def _spec(self, name: str, row: Row) -> Spec:
+        found = self._store.reader.one(jobs.GET_DEFINITION, {"key": row["definition"]})
+        assert found is not None  # held by a foreign key
+        checkpoint = self._store.load_checkpoint(row["id"])
+        definition = jobs.NewDefinition(**dict(found))
+        task = without_place(row)
+        return Spec(name, sys.version_info[:2], definition, task, checkpoint, {})
+
+    def _dispatch(self, cluster: Cluster, spec: Spec) -> None:
+        """Pack an attempt with all contents that it names, and send it."""
+        definition, task = spec.definition, spec.task
+        named = [definition.code, definition.setup, task["input"]]
+        while named:
+            part = named.pop()
+            for digest in {one.decode() for one in CONTENT.findall(part)}:
+                path = blob_path(self._store.blobs, digest)
+                if digest not in spec.contents and path.exists():
+                    spec.contents[digest] = content = path.read_bytes()
+                    if part.startswith(SPILLED):  # a long input, which names others
+                        named.append(content.partition(b"\n")[0])
+        cluster.send(spec.name, pickle.dumps(spec))
+
+    # -- what comes back ---------------------------------------------------------------
+    def _berth(self, name: str) -> Remote | None:
+        for berth in self.handles.values():
+            if berth.name == name and berth.task is not None and not berth.is_ending:
+                return berth
+        return None
+
+    def _on_news(self, name: str, news: News) -> None:
+        berth = self._berth(name)
+        if berth is None:
+            return
+        self._take(berth, news)
+        if news.checkpoint is not None and berth.task is not None:
+            self._tasks.start_soon(self._save, berth.task, berth, news.checkpoint)
+        assert isinstance(berth.capture, Fed)  # put there with the name
+        if berth.cluster is not None:
+            berth.cluster.watch(name, berth.capture.upto, berth.since)
+
+    def _take(self, berth: Remote, news: News) -> None:
+        """Pass on what is new: output, and tellings with their times."""
+        assert isinstance(berth.capture, Fed)  # put there with the name
+        for start, body in news.output:
+            berth.capture.feed(start, body)
+        for at, one in news.told:
+            if at > berth.since:
+                self._settles.told(berth, [slimmed(one, self._store.blobs)], at)
+                berth.since = at
+
+    async def _save(self, task: Row, berth: Remote, kept: Checkpoint) -> None:
+        """Keep a checkpoint, unless it is the one that is there."""
+        at, step, kind, body = kept
+        if at > berth.checkpoint_at:
+            berth.checkpoint_at = at
+            place = (task["id"], task["attempt"], step, kind, body)
+            await anyio.to_thread.run_sync(self._store.save_checkpoint, *place)
+
+    def _on_end(self, name: str, report: Report | str) -> None:
+        berth = self._berth(name)
+        if berth is not None:
+            self._tasks.start_soon(self._settle, berth, report)
+
+    async def _settle(self, berth: Remote, report: Report | str) -> None:
+        name, cluster, task = berth.name, berth.cluster, berth.task
+        assert task is not None  # looked up with it
+        if isinstance(report, Report) and _is_lost(report):
+            report = DIED
+        if isinstance(report, str):
+            # The worker that was the task's child finds itself alone, and ends its
+            # attempt within the grace: never two at once.
+            await anyio.sleep(task["grace_s"] + ALONE_S)
+            if berth.name != name or berth.is_ending:
+                return
+            ending = berth.stopping or Ending(State.INTERRUPTED, report)
+            self._settles.ended(berth, ending, None)
+        else:
+            await anyio.to_thread.run_sync(self._keep, report)
+            if berth.name != name or berth.is_ending:
+                return
+            assert isinstance(berth.capture, Fed)  # put there with the name
+            self._take(berth, rest_of(report.news, berth.capture.upto, berth.since))
+            if report.news.checkpoint is not None:
+                await self._save(task, berth, report.news.checkpoint)
+            berth.outcome = report.outcome
+            self._settles.ended(berth, report.ending, report.outcome)
+        if cluster is not None:
+            await anyio.to_thread.run_sync(cluster.forget, name)
+
+    def _keep(self, report: Report) -> None:
+        for content in report.contents.values():
+            keep(io.BytesIO(content), self._store.blobs)
+
+    # -- ends ------------------------------------------------------------------------
+    def extend(self, handle: Remote, timeout_s: float) -> None:
+        """Give an attempt more time; its clock is over there."""
+        handle.timeout_s = timeout_s
+        if handle.cluster is not None and handle.name:
+            call = partial(handle.cluster.order, handle.name, "extend", timeout_s)
+            self._tasks.start_soon(self._order, call)
+
+    async def _order(self, call: Callable[[], bool]) -> bool:
+        try:
+            return await anyio.to_thread.run_sync(call)
+        except Exception:  # the cluster does not answer: nobody has heard
+            return False
+
+    def stop(self, handle: Remote, ending: Ending) -> None:
+        """Ask an attempt to end; the worker over there sees to it that it does."""
+        if self._is_closed or handle.task is None or handle.stopping is not None:
+            return
+        if handle.is_ending or handle.outcome is not None:
+            return  # it has ended by itself
+        handle.stopping = ending
+        self._tasks.start_soon(self._stop, handle, handle.name, ending)
+
+    async def _stop(self, berth: Remote, name: str, ending: Ending) -> None:
+        task, cluster = berth.task, berth.cluster
+        assert task is not None  # stop() looked
+        has_heard = cluster is not None and await self._order(
+            partial(cluster.order, name, "stop", ending)
+        )
+        if has_heard:
+            with anyio.move_on_after(task["grace_s"] + CONFIRM_S):
+                while berth.name == name and not berth.is_ending:
+                    await anyio.sleep(0.05)
+                return
+            reason = f"{ending.reason}; the cluster did not confirm that it has ended"
+            ending = replace(ending, reason=reason, may_retry=False)
+        elif cluster is not None:  # it waits there for its turn
+            with contextlib.suppress(Exception):
+                await anyio.to_thread.run_sync(cluster.withdraw, name)
+        if berth.name == name and not berth.is_ending:
+            self._settles.ended(berth, ending, None)
+
+    def settle_left(self, row: Row, task: Row | None, offset: int) -> None:
+        """Go on with an attempt that another executor has sent."""
+        berth = self.new_berth(row["id"], Path(row["folder"]))
+        if task is None:
+            self._settles.gone(berth)
+            return
+        since = abroad.last_told(self._store.reader, task["id"], task["attempt"])
+        self.handles[berth.id] = berth
+        self.give(berth, task)
+        self._enter(berth, task, offset, since)
+        self._tasks.start_soon(self._send, berth, task)
+
+    def hang_up(self) -> None:
+        """Leave the clusters to themselves: what runs there goes on."""
+        self._is_closed = True
+        for cluster in self._clusters.values():
+            cluster.close()
+
+
+def _is_lost(report: Report) -> bool:
+    return report.ending is not None and report.ending.reason == DIED
+
+
+def _said(error: Exception, address: str) -> str:
+    if isinstance(error, ImportError):
+        return "distributed is not installed here; pip install 'chutes-nb[dask]'"
+    if isinstance(error, OSError | TimeoutError):
+        return f"the scheduler at {address} does not answer"
+    return f"{type(error).__name__}: {error}"[:200]
