@@ -26,6 +26,8 @@ from .sizes import approximate_size
 
 CaptureKind = Literal["function", "class", "module", "value", "job", "chute"]
 
+# Builtins that every worker has, as a notebook has: see worker/showing.py.
+OF_WORKERS = frozenset({"display"})
 MOST_ITEMS = 256  # elements of a container that are looked at for functions
 CACHED = type(functools.lru_cache(maxsize=0)(id))
 _ATOMS = (int, float, complex, str, bytes, bool, type(None), type(...))
@@ -181,7 +183,7 @@ class _Walk:
                 is_top = space is self.functions[0].__globals__
                 if is_top and name in names.in_class_body_only:
                     self.class_names[name] = space[name]
-            elif not hasattr(builtins, name):
+            elif not hasattr(builtins, name) and name not in OF_WORKERS:
                 self.missing[name] = None
         for name, cell in zip(
             function.__code__.co_freevars, function.__closure__ or (), strict=True

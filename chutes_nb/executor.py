@@ -208,14 +208,8 @@ class Executor:
             tasks.start_soon(self._settler.follow_outputs)
             tasks.start_soon(self._watch.run)
             if not self.is_nested:
-                heir = Heir(
-                    self.store,
-                    self._settler,
-                    self.put,
-                    self.id,
-                    lambda: self._is_registered,
-                )
-                tasks.start_soon(heir.run)
+                own = (self.store, self._settler, self.put, self.id)
+                tasks.start_soon(Heir(*own, lambda: self._is_registered).run)
 
     def _let_go(self) -> None:
         """Hang up, so that the workers know at once that they are alone."""

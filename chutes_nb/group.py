@@ -147,8 +147,13 @@ class JobGroup:
     def __await__(self) -> Generator[Any, None, list[Any]]:
         return self._awaited().__await__()
 
+    def _have_run(self) -> None:
+        """See to it that somebody runs jobs of this machine; a server has its own."""
+        if any(isinstance(job, Job) for job in self._jobs):
+            runtime.executor()
+
     async def _awaited(self) -> list[Any]:
-        runtime.executor()
+        self._have_run()
         for job in reversed(self._jobs):
             await asyncio.wrap_future(job.when_ended())
         return [job.result_now() for job in self._jobs]
@@ -161,7 +166,7 @@ class JobGroup:
         TimeoutError
             If ``timeout`` seconds pass before the last one has ended.
         """
-        runtime.executor()  # somebody has to run them
+        self._have_run()
         end = None if timeout is None else time.monotonic() + timeout
         waiting: dict[Future[None], Job] = {job.when_ended(): job for job in self._jobs}
         while waiting:

@@ -266,6 +266,7 @@ def new_job(
         if is_small
         else json.dumps(preview(arguments), allow_nan=False),
         submitted_at=now,
+        executor=runtime.executor().id,
         reuse_key=reuse_key,
         notebook=notebook,
         cell=cell,
@@ -293,9 +294,9 @@ def terms(options: JobOptions, now: float) -> dict[str, Any]:
 def submit(definition: jobs.NewDefinition, new: list[jobs.NewJob]) -> Future[list[str]]:
     """Queue jobs; the future has their ids once they are durable."""
     executor = runtime.executor()
-    queued = executor.submit(
-        definition, [replace(job, executor=executor.id) for job in new]
-    )
+    if any(job.executor != executor.id for job in new):  # another has taken its place
+        new = [replace(job, executor=executor.id) for job in new]
+    queued = executor.submit(definition, new)
     if any(job.lane == "kernel" for job in new):
         queued.add_done_callback(lambda done: _hold_until_ended(done, new))
     return queued

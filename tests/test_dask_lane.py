@@ -198,11 +198,11 @@ def test_jobs_beyond_the_slots_of_the_cluster_wait_and_can_be_cancelled(
 def test_an_attempt_is_given_more_time(abroad, tmp_path):
     gate = tmp_path / "gate"
 
-    @abroad.job(timeout=2, grace=0.2)
+    @abroad.job(timeout=5, grace=0.2)
     def work(self, gate: str):
         print("begun")
         began = time.monotonic()
-        while time.monotonic() < began + 2.5 or not os.path.exists(gate):
+        while time.monotonic() < began + 5.5 or not os.path.exists(gate):
             time.sleep(0.02)
         return True
 

@@ -19,6 +19,7 @@ from .abroad import DIED, News, Report, order, peek, run_abroad
 
 CONNECT_S = 5.0
 POLL_S = 0.1
+CLOSE_S = 1.0
 LARGE_BYTES = 1 << 20  # from here on not within the task graph
 
 
@@ -155,4 +156,4 @@ class Cluster:
             self._futures.clear()
         closing = threading.Thread(target=self._client.close, daemon=True)
         closing.start()
-        closing.join(CONNECT_S)
+        closing.join(CLOSE_S)

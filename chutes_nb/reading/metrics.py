@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from .words import CORE, METRICS, NEVER, QUALIFIERS
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
-_NAME = r"[A-Za-z_][\w@]*(?:['’]s\ [A-Za-z][\w@]*|[-/.][A-Za-z][\w@]*)*"
+# Possessive: what follows a name is no part of one, so nothing is given back.
+_NAME = r"[A-Za-z_][\w@]*+(?:['’]s\ [A-Za-z][\w@]*+|[-/.][A-Za-z][\w@]*+)*+"
 # No versions (1.2.3), ratios (3/4), times (12:30), sizes (14kB), dates (2024-05).
 _ENDS = r"(?!\.?[\w/:]|[,\-]\d)"
 _PAIR = re.compile(
@@ -40,8 +41,7 @@ _LEADING = re.compile(r"(?:\[(\d+)\](?=\s|$)|(\d+):(?=\t))", re.ASCII)
 _PARTS = re.compile(r"[^a-z0-9@]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Marks:
+class Marks(NamedTuple):
     """Where in the run a line says it is; None for what it does not say.
 
     Attributes

@@ -63,8 +63,8 @@ UPDATE jobs
        quiet_since = NULL, rev = :rev
  WHERE seq = (SELECT seq FROM jobs
                WHERE executor = :executor AND state IN ('queued', 'retrying')
-                 AND lane = 'process' AND waits = 0
-                 AND not_before <= :now AND attempt < max_attempts
+                 AND lane = 'process'
+                 AND waits = 0 AND not_before <= :now AND attempt < max_attempts
                  AND (deadline_at IS NULL OR deadline_at > :now)
                  AND (fresh = 0 OR NOT :passes_over) AND {MAY_START}
                ORDER BY priority DESC, seq

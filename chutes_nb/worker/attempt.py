@@ -69,7 +69,8 @@ class Loaded:
         if not self.is_ready:
             show_sources(self.sources)
             self.setup = load_value(self._setup, ChuteProxy({}), store.blobs)
-            sys.path[:] = self.setup["path"]  # hooks import from it as bodies do
+            if self.setup["path"]:  # hooks import from it as bodies do
+                sys.path[:] = self.setup["path"]
             self.chute = self._chute(store)
         if self._function is None:
             self._function = load(self._code, self.chute, store.blobs)

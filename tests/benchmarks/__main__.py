@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from . import million, recovery, startup
+from . import million, reading, recovery, startup
 from .peers import MODULES, WORKERS
 from .responsiveness import answers_ms
 from .speed import compare
@@ -67,6 +67,7 @@ def options() -> argparse.Namespace:
 
 SINGLE: dict[str, Callable[[argparse.Namespace], Measured]] = {
     "startup": lambda asked: startup.measure(),
+    "reading": lambda asked: reading.measure(),
     "kernel": lambda asked: answers(),
     "recovery": lambda asked: recovery.measure(),
     "million": lambda asked: million.measure(asked.jobs),

@@ -189,6 +189,10 @@ def test_a_remote_job_is_awaited_and_called_back(chute):
     assert called.wait(30)
 
 
+async def awaited(group):
+    return await group
+
+
 def test_many_jobs_are_mapped_listed_and_waited_for(chute):
     group = chute.function("count").map([{"n": 1}, {"n": 2}, {"n": 3}])
     assert sorted(job.result_now() for job in group.as_completed()) == [1, 2, 3]
@@ -196,7 +200,8 @@ def test_many_jobs_are_mapped_listed_and_waited_for(chute):
     listed = chute.jobs(limit=2)
     assert [job.id for job in listed] == [group[2].id, group[1].id]
     assert "completed" in repr(listed)
-    assert listed._repr_html_().count("<tr>") == 3
+    assert listed._repr_mimebundle_()["text/html"].count("<tr") == 3
+    assert asyncio.run(awaited(group)) == [1, 2, 3]
     assert all(job.name == "process_data" for job in chute.jobs(tag="t", limit=3))
     assert chute.jobs(status="completed", name="count")[0] == group[2]
     with pytest.raises(ValueError, match="none of queued"):

@@ -240,8 +240,7 @@ export class Upload {
             (bytes) => this.#saw(piece.at + bytes),
             broken.signal,
           );
-          // What went wrong is told where it is awaited.
-          sent.catch(() => undefined).finally(() => free(piece.bytes));
+          sent.catch(() => undefined); // told where it is awaited
           flying.push(sent);
           next += piece.part.size;
           ready = this.#prepared(next);
@@ -276,10 +275,7 @@ export class Upload {
       );
     }
     const digest = await sha256(bytes);
-    if (!this.line.takesBytes) {
-      free(bytes);
-      bytes = new Uint8Array();
-    }
+    if (!this.line.takesBytes) bytes = new Uint8Array();
     return { at, part, bytes, sha256: digest };
   }
 
@@ -296,12 +292,6 @@ export class Upload {
     while ((this.#samples[0]?.[0] ?? now) < now - RATE_WINDOW_MS) this.#samples.shift();
     this.#tell();
   }
-}
-
-/** Gives memory back at once; the collector would let a dozen pieces pile up. */
-function free({ buffer }: Uint8Array<ArrayBuffer>): void {
-  const gone = buffer as ArrayBuffer & { transfer?: (bytes: number) => ArrayBuffer };
-  if (gone.byteLength > 0) gone.transfer?.(0);
 }
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {

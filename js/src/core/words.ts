@@ -158,8 +158,9 @@ export function whereText(job: StatusInfo): string {
   return [error.function && `in ${error.function}`, at].filter(Boolean).join(", ");
 }
 
-/** A span in a column of spans: `0:09`, `2:14`, `1:02:05`. */
+/** A span in a column of spans: `< 1 s`, `0:09`, `2:14`, `1:02:05`. */
 export function compact(seconds: number): string {
+  if (seconds < 1) return "< 1 s";
   const s = Math.max(0, Math.floor(seconds));
   const min = Math.floor(s / 60);
   if (min < 60) return `${min}:${two(s % 60)}`;

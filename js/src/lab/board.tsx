@@ -72,7 +72,7 @@ export class BoardRenderer extends Panel implements IRenderMime.IRenderer {
   #showLive(): void {
     const source = new JobSource(this.doors.transport());
     const list = this.doors.newList();
-    const stops = [source.start(), list.start()];
+    const stops = [source.start(), list.start(), () => this.doors.endList(list)];
     this.#stop = () => {
       for (const stop of stops) stop();
     };

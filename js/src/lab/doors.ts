@@ -14,6 +14,8 @@ export class Doors {
   readonly feed: ChangeFeed;
   readonly list: JobsList;
   readonly #http: Http;
+  /** Every list of this page; the feed says nothing of jobs that were deleted. */
+  readonly #lists = new Set<JobsList>();
 
   /** Shows the cell that a job came from; set once the commands are there. */
   jump: (job: StatusInfo) => void = () => {};
@@ -24,7 +26,7 @@ export class Doors {
   constructor(settings: ServerConnection.ISettings) {
     this.#http = new Http(settings);
     this.feed = new ChangeFeed(this.#http);
-    this.list = new JobsList(new RestList(this.#http, this.feed));
+    this.list = this.newList();
   }
 
   /** Whether the server answers, once that is known. */
@@ -69,8 +71,19 @@ export class Doors {
 
   /** A list of its own: with its own filter and its own place. */
   newList(): JobsList {
-    return new JobsList(new RestList(this.#http, this.feed));
+    const list = new JobsList(new RestList(this.#http, this.feed, this.#forget));
+    this.#lists.add(list);
+    return list;
   }
+
+  /** Lets go of a list whose place is no more. */
+  endList(list: JobsList): void {
+    this.#lists.delete(list);
+  }
+
+  #forget = (jobId: string) => {
+    for (const list of this.#lists) list.drop(jobId);
+  };
 
   /** A way to run a job with what a form was filled with. */
   runDoor(): RunDoor {
@@ -79,6 +92,6 @@ export class Doors {
 
   /** A way to the jobs for one card. */
   transport(): RestTransport {
-    return new RestTransport(this.#http, this.feed);
+    return new RestTransport(this.#http, this.feed, this.#forget);
   }
 }

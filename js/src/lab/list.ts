@@ -17,6 +17,7 @@ export class RestList implements ListTransport {
   constructor(
     private readonly http: Pick<Http, "get" | "post" | "delete">,
     private readonly feed: Pick<ChangeFeed, "subscribe">,
+    private readonly onDeleted: (jobId: string) => void = () => {},
   ) {}
 
   async page(
@@ -37,8 +38,10 @@ export class RestList implements ListTransport {
     return (await this.http.get<Page>(`jobs?${query}`)).value;
   }
 
-  command(jobId: string, name: CommandName, args?: CommandArgs): Promise<Json> {
-    return commanded(this.http, jobId, name, args);
+  async command(jobId: string, name: CommandName, args?: CommandArgs): Promise<Json> {
+    const answer = await commanded(this.http, jobId, name, args);
+    if (name === "delete") this.onDeleted(jobId);
+    return answer;
   }
 
   watch(take: (changes: Changes) => void, onLink: (link: Link) => void): () => void {

@@ -82,6 +82,7 @@ export class RestTransport implements Transport {
   constructor(
     private readonly http: Pick<Http, "get" | "post" | "delete" | "blob" | "url">,
     private readonly feed: Pick<ChangeFeed, "subscribe">,
+    private readonly onDeleted: (jobId: string) => void = () => {},
   ) {}
 
   get address(): string {
@@ -173,7 +174,8 @@ export class RestTransport implements Transport {
     args: CommandArgs = {},
   ): Promise<Json> {
     const answer = await commanded(this.http, jobId, name, args);
-    if (name !== "delete") this.#detailSoon(jobId);
+    if (name === "delete") this.onDeleted(jobId);
+    else this.#detailSoon(jobId);
     return answer;
   }
 

@@ -58,7 +58,7 @@ function bringUp(app: JupyterFrontEnd, id: string, make: () => Widget): void {
 function panelTab(doors: Doors): Widget {
   const source = new JobSource(doors.transport());
   const list = doors.newList();
-  const stops = [source.start(), list.start()];
+  const stops = [source.start(), list.start(), () => doors.endList(list)];
   const content = new View(() => (
     <JobsPanel
       list={list}
@@ -97,7 +97,6 @@ function jobTab(doors: Doors, jobId: string, name: string, id: string) {
       jobId={jobId}
       commands={note ? [] : COMMANDS}
       standing={note}
-      onDeleted={(id) => doors.list.drop(id)}
       more={(job) => doors.more(job, true)}
     />
   ));
