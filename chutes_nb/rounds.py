@@ -242,7 +242,7 @@ class Round:
             entry.apply(tx, self)
         self.ended += tx.ended_too
         if tx.has_released:
-            self.backlog = None
+            self.look_again()
 
     def claim(self, tx: Transaction) -> None:
         """Give ready jobs to idle workers, and ask for more workers where short."""

@@ -233,6 +233,23 @@ def test_a_result_that_json_cannot_say_goes_on_as_it_was(chute, size):
     assert make.submit().then(total).result(S) == ("ndarray", size * (size - 1) // 2)
 
 
+def test_jobs_of_a_kernel_follow_those_of_workers_and_the_other_way_round(chute):
+    live = object()  # cannot travel
+
+    @chute.job
+    def make(self, n: int):
+        return numpy.arange(n)
+
+    @chute.job(executor="kernel")
+    def total(self, data):
+        assert live is not None
+        return {"n": int(data.sum())}
+
+    assert make.submit(n=400_000).then(total).result(S) == {"n": 79_999_800_000}
+    short = make.submit(n=3).then(total).then(make)
+    assert list(short.result(S)) == [0, 1, 2]
+
+
 def test_a_path_that_is_a_result_is_the_next_jobs_file(chute, tmp_path):
     target = tmp_path / "report.txt"
 
