@@ -2,6 +2,7 @@ import { render } from "preact";
 import { act } from "preact/test-utils";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { MimeBundle } from "../src/core/types";
+import { withoutLoads } from "../src/ui/viewers/html";
 import { offersFor, viewerFor } from "../src/ui/viewers/registry";
 
 let root: HTMLElement;
@@ -87,6 +88,22 @@ describe("viewers", () => {
   it("write what they show as text", () => {
     show({ "text/plain": "\x1b[31m<b>red</b>\x1b[0m" });
     expect(root.querySelector("pre")?.textContent).toBe("<b>red</b>");
+  });
+
+  it("take out of HTML what a browser would ask for ahead of its policy", () => {
+    const kept = withoutLoads(
+      "<style>@import '/spy';p{background:url(/spy);color:red}</style><link href=/spy>" +
+        "<p style='background:url(\"/spy\");color:red' onclick=spy()>text</p>" +
+        "<img src=/spy srcset='/spy 2x'><img src='data:image/png;base64,AA'>" +
+        "<svg><image href='/spy'/><use href='#in'/></svg><video poster=/spy></video>" +
+        "<meta http-equiv=refresh content='0;url=/spy'><base href=/spy>" +
+        "<object data=/spy></object><embed src=/spy><script src=/spy></script>",
+    );
+    expect(kept).not.toContain("spy");
+    expect(kept).toContain("text");
+    expect(kept).toContain("color:red");
+    expect(kept).toContain("data:image/png;base64,AA");
+    expect(kept).toContain("#in");
   });
 
   const many = (count: number, total: number) => ({

@@ -112,7 +112,7 @@ def test_jobs_are_found_by_tag_and_notebook(panel: Locator) -> None:
     expect(panel.locator(".chutes-row")).to_have_count(4)
     panel.get_by_label("Notebook").select_option("b.ipynb")
     expect(panel.locator(".chutes-row")).to_have_count(2)
-    panel.get_by_label("Tag").select_option("")
+    panel.get_by_label("Tag", exact=True).select_option("")
     expect(panel.locator(".chutes-row")).to_have_count(6)
 
 

@@ -213,9 +213,7 @@ def test_an_unknown_kind_is_shown_as_text_and_saved(shop: Lab, page: Page) -> No
 def test_json_unfolds(shop: Lab, page: Page) -> None:
     card = job_tab(shop, page, "json", "trains")
     tree = card.locator(".chutes-json")
-    expect(tree).to_contain_text("er: [ 3 items ]", timeout=SOON)
-    tree.get_by_role("button", name=re.compile("^er")).click()
-    expect(tree).to_contain_text("2: { 1 key }")
+    expect(tree).to_contain_text("2: { 1 key }", timeout=SOON)
     tree.get_by_role("button", name=re.compile("^deep")).click()
     expect(tree).not_to_contain_text("er:")
 
