@@ -45,7 +45,8 @@ const settled = () => act(() => Promise.resolve());
 /** The sample's times, moved so that the job is running now. */
 function lately(job: StatusInfo): StatusInfo {
   const now = Date.now() / 1000;
-  return { ...job, submitted_at: now - 20, started_at: now - 19 };
+  const progress = job.progress && { ...job.progress, at: now };
+  return { ...job, progress, submitted_at: now - 20, started_at: now - 19 };
 }
 
 describe("the card of a running job", () => {

@@ -46,7 +46,9 @@ const cells = (row: number) =>
 
 describe("the list of jobs", () => {
   it("says of each job what it does, how far it is and where it came from", async () => {
-    await show(CHANGES.jobs);
+    const now = Date.now() / 1000;
+    const told = (job: StatusInfo) => job.progress && { ...job.progress, at: now };
+    await show(CHANGES.jobs.map((job) => ({ ...job, progress: told(job) })));
     const at = CHANGES.jobs.findIndex((job) => job.name === "train_model");
     const [, state, name, how, , left, from] = cells(at);
     expect([state, name]).toEqual(["running", "train_modelattempt 2 of 3gpu"]);

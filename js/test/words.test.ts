@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { parse, plain } from "../src/core/ansi";
 import {
   duration,
+  leftText,
   number,
   place,
   progressText,
@@ -23,6 +24,16 @@ const progress = (over: object) => ({
 });
 
 describe("words", () => {
+  it.each([
+    [0, "about 18 s left"],
+    [6, "about 12 s left"],
+    [40, ""],
+  ])("counts the time left down, %d seconds after it was told", (later, text) => {
+    const told = progress({ eta_s: 17.6, at: 1_000 });
+    const job = { ...sample("train_model"), progress: told };
+    expect(leftText(job, 1_000 + later)).toBe(text);
+  });
+
   it.each([
     [0.42, true, "0.4 s"],
     [41, false, "41 s"],

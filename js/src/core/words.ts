@@ -94,11 +94,17 @@ export function rateText(progress: Progress | null): string {
   return `${duration(1 / rate)}/${many.replace(/s$/, "")}`;
 }
 
-/** `about 1 min 20 s left`, counted on by the page's clock. */
-export function leftText(job: StatusInfo): string {
-  const eta = job.progress?.eta_s;
-  if (job.status !== "running" || !eta || eta < 0.5) return "";
-  return `about ${duration(rounded(eta))} left`;
+/** Seconds left, counted down from when they were told; null where nobody knows. */
+export function secondsLeft(job: StatusInfo, now: number): number | null {
+  const { eta_s: eta, at } = job.progress ?? { eta_s: null };
+  if (job.status !== "running" || eta == null) return null;
+  return Math.max(0, eta - Math.max(0, at == null ? 0 : now - at));
+}
+
+/** `about 1 min 20 s left`; nothing of what is as good as over. */
+export function leftText(job: StatusInfo, now: number): string {
+  const left = secondsLeft(job, now);
+  return left === null || left < 0.5 ? "" : `about ${duration(rounded(left))} left`;
 }
 
 /** An estimate does not pretend to the second. */

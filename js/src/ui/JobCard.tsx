@@ -182,7 +182,7 @@ function Facts({ job, now, standing, onShow }: CardProps) {
       {running && seconds !== null ? (
         <span class="chutes-time">{duration(seconds)}</span>
       ) : null}
-      <span class="chutes-left">{standing ? "" : leftText(job)}</span>
+      <span class="chutes-left">{standing ? "" : leftText(job, now)}</span>
       <span class="chutes-after">{retryCause(job)}</span>
       <span class="chutes-grow" />
       <span>{running ? rateText(job.progress) : ""}</span>

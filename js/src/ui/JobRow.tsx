@@ -8,6 +8,7 @@ import {
   endText,
   fromText,
   rowText,
+  secondsLeft,
 } from "../core/words";
 import { Pick } from "./BulkBar";
 import { StateChip } from "./parts";
@@ -31,7 +32,7 @@ export interface RowProps {
 export const JobRow = memo(function JobRow(props: RowProps) {
   const { job, index, isStop, now, onOpen, onFocus, isPicked, onPick } = props;
   const seconds = elapsed(job, now);
-  const eta = job.status === "running" ? job.progress?.eta_s : null;
+  const eta = secondsLeft(job, now);
   return (
     <div
       class="chutes-row"
