@@ -81,6 +81,8 @@ def main() -> None:
             executable_path="/usr/bin/chromium", headless=True, args=CHROMIUM_FLAGS
         )
         with tempfile.TemporaryDirectory() as folder:
+            for name in ("lab", "crowd"):
+                (Path(folder) / name).mkdir()
             with running(Lab(Path(folder) / "lab")) as lab:
                 for way in ("server", "kernel"):
                     for what, rate in RATES.items():

@@ -214,7 +214,7 @@ def test_json_unfolds(shop: Lab, page: Page) -> None:
     card = job_tab(shop, page, "json", "trains")
     tree = card.locator(".chutes-json")
     expect(tree).to_contain_text("2: { 1 key }", timeout=SOON)
-    tree.get_by_role("button", name=re.compile("^deep")).click()
+    tree.get_by_role("button", name=re.compile("deep:")).click()
     expect(tree).not_to_contain_text("er:")
 
 
