@@ -63,6 +63,8 @@ class Route:
 
 
 ANY = "[^/]+"
+# A chute of such a name is asked for as USERNAME-CHUTE: a job may be called "jobs".
+NO_ROUTE = "(?!(?:jobs|schema|uploads)/)"
 VALUES = {"n": "[0-9]{1,9}"}  # what a part of a path may be, where not anything
 JOB = (400, 404)
 JSON_OBJECT: dict[str, Any] = {"description": "The arguments, or the one open value."}
@@ -362,5 +364,5 @@ def patterns(route: Route) -> list[str]:
     path = "".join(steps)
     found = [f"/{path}"]
     if route.is_of_chute:
-        found.append(f"/(?P<scope>{ANY})/{path}")
+        found.append(f"/(?P<scope>{NO_ROUTE}{ANY})/{path}")
     return found

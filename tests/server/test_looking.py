@@ -35,6 +35,8 @@ LOOKS = [
     ("schema/twin", 409),
     ("schema/nobody", 404),
     ("jobs/nobody/status", 404),
+    ("jobs/jobs", 404),
+    ("schema/jobs", 404),
     ("jobs?limit=0", 400),
     ("jobs?before=99999999999999999999", 400),
     ("jobs?status=dead", 400),

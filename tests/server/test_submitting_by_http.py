@@ -259,3 +259,9 @@ def test_a_job_is_run_again_once_for_each_key(server, ids):
     other = f"jobs/{ids['cancelled']}/retry"
     answer = post(server, other, 422, headers=named)
     assert answer.json()["error"]["type"] == "IdempotencyKeyUsed"
+
+
+def test_a_job_that_is_called_like_a_route_can_be_asked_for(server, ids):
+    answer = server.client.delete("jobs/jobs")
+    assert answer.status_code == 404
+    assert answer.json()["error"]["type"] == "JobNotFound"
