@@ -14,7 +14,7 @@ import pandas
 import polars
 import pytest
 
-from chutes_nb import CaptureWarning, comparing, runtime
+from chutes_nb import CaptureWarning, comparing, configure, runtime
 from chutes_nb.arguments import ROW_BYTES
 from chutes_nb.buffers import MOST_FILES
 from chutes_nb.loading import load_value
@@ -204,6 +204,15 @@ def private_mb():
     return sum(kb) / 1000
 
 
+@pytest.fixture
+def four_workers():
+    before = runtime.max_workers()
+    configure(max_workers=4)
+    yield
+    configure(max_workers=before)
+
+
+@pytest.mark.usefixtures("four_workers")
 @pytest.mark.filterwarnings("ignore::chutes_nb.CaptureWarning")
 def test_four_workers_share_one_copy_of_an_array(chute, tmp_path):
     big = numpy.random.default_rng(0).random(25 * MILLION)  # 200 MB

@@ -98,12 +98,13 @@ def _operation(route: Route, one: Operation) -> dict[str, Any]:
 
 def _answer(answer: Answer) -> dict[str, Any]:
     said: dict[str, Any] = {"description": answer.text}
+    content: dict[str, Any] = {}
     if answer.shape is not None:
         ref = {"$ref": REF.format(model=answer.shape.__name__)}
-        said["content"] = {JSON: {"schema": ref}}
-    elif answer.media is not None:
-        said["content"] = {answer.media: {"schema": {}}}
-    return said
+        content[JSON] = {"schema": ref}
+    if answer.media is not None:
+        content[answer.media] = {"schema": {}}
+    return said | ({"content": content} if content else {})
 
 
 def _path(route: Route) -> list[dict[str, Any]]:

@@ -32,7 +32,7 @@ class JobOrName(Submit, Job):
 
 @dataclass(frozen=True)
 class Answer:
-    """One kind of answer: its shape where it is JSON, else its media type."""
+    """One kind of answer: its shape where it is JSON, its media type where not."""
 
     text: str
     shape: type[BaseModel] | None = None
@@ -183,7 +183,11 @@ ROUTES = [
         {
             "get": Operation(
                 "What a job wrote",
-                {200: Answer("A stretch, or all as text.", shapes.LogPiece)},
+                {
+                    200: Answer(
+                        "A stretch, or all as text.", shapes.LogPiece, "text/plain"
+                    )
+                },
                 query=shapes.LogQuery,
                 errors=JOB,
             )
