@@ -118,6 +118,8 @@ def _try(
             return
         answer = case.call(base_url=server.base, headers=KEYS, timeout=ANSWER_S)
         found.statuses[answer.status_code] += 1
+        if answer.status_code == 400 and not answer.content:
+            return  # no HTTP (a control character in a header): tornado refuses it
         case.validate_response(answer, checks=checks, headers=KEYS)
 
     ask()
