@@ -1,6 +1,7 @@
 /** Tabs by the book: one stop for the Tab key, arrows between them. */
 import type { ComponentChildren } from "preact";
-import { useId, useRef } from "preact/hooks";
+import { useRef } from "preact/hooks";
+import { useOwnId } from "./ids";
 
 export interface Tab {
   name: string;
@@ -20,7 +21,7 @@ export function Tabs({
   onOpen: (name: string) => void;
   label: string;
 }) {
-  const id = useId();
+  const id = useOwnId();
   const list = useRef<HTMLDivElement>(null);
   const at = Math.max(
     0,

@@ -1,9 +1,9 @@
 /** One parameter of a form: its name, its input, and what is wrong with it. */
 import type { JSX } from "preact";
-import { useState } from "preact/hooks";
 import { keyOf } from "../../core/form-faults";
 import type { Field } from "../../core/form-schema";
 import type { Files, Members, Rows, Value } from "../../core/form-values";
+import { useOwnId } from "../ids";
 import { FileField } from "./FileField";
 import { GroupField } from "./GroupField";
 import { Choice, Flag, FreeJson, Text } from "./inputs";
@@ -42,16 +42,8 @@ export function FieldRow(props: FieldProps<Field>) {
   );
 }
 
-/** preact counts its ids from one in each tree, and a page has many of ours. */
-const PAGE = Math.random().toString(36).slice(2, 8);
-let ids = 0;
-
-function newId(): string {
-  return `chutes-${PAGE}-${++ids}`;
-}
-
 export function useTies({ field, path }: Pick<FieldProps<Field>, "field" | "path">) {
-  const [id] = useState(newId);
+  const id = useOwnId();
   const fault = useTools().faults.get(keyOf(path)) ?? "";
   const described = [fault && `${id}-fault`, field.hint && `${id}-hint`].filter(
     Boolean,
