@@ -16,8 +16,9 @@ export async function askAndRun(app: JupyterFrontEnd, doors: Doors): Promise<voi
     editable: true,
     okLabel: "Open its form",
   });
-  const name = value?.trim();
-  if (button.accept && name) openForm(app, doors, name, null);
+  // Of two chutes that have a job of one name, one is named: "chute/name".
+  const asked = /^(?:(.+)\/)?([^/]+)$/.exec(value?.trim() ?? "");
+  if (button.accept && asked?.[2]) openForm(app, doors, asked[2], asked[1] ?? null);
 }
 
 /**
