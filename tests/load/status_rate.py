@@ -73,6 +73,8 @@ def scheduler() -> Iterator[str]:
         name: str(OUT / name.lower())
         for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")
     }
+    for folder in folders.values():  # it makes its file only where its folder is
+        Path(folder).mkdir(exist_ok=True)
     process = subprocess.Popen(
         [
             *(python, "-m", "jupyter_server", "--no-browser", "--allow-root"),
