@@ -53,8 +53,11 @@ $(EXTENSION): jupyter-config/chutes_nb.json $(BIN)/python
 	$(PIP) -e '.[demo]'
 	@touch $@
 
+# Else pip writes, and takes away, through the link.
+UNLINK = @rm -rf .venv/share/jupyter/labextensions/chutes-nb .venv/.linked
+
 .venv/.installed: $(BIN)/python pyproject.toml constraints.txt $(EXTENSION)
-	@rm -rf .venv/share/jupyter/labextensions/chutes-nb # else pip writes through the link
+	$(UNLINK)
 	$(PIP) -e '.[lab,test]'
 	@touch .venv/.installed-demo $@
 
@@ -131,6 +134,7 @@ build: .venv/.installed $(PANEL) $(LABEXTENSION)
 	$(BIN)/python -m build --outdir dist .
 
 .venv/.installed-bench: .venv/.installed
+	$(UNLINK)
 	$(PIP) -e '.[lab,bench]'
 	@touch $@
 
