@@ -110,7 +110,8 @@ class Store:
                 private_dir(folder)
             self.ballast.keep()
         else:
-            self.leases = self.runtime  # an executor that can write nothing has one too
+            # An executor that can write nothing has a lease too.
+            self.leases = private_dir(self.runtime)
             place = readonly.readable(self.home, self.runtime)
         scripts = _scripts(STORE_MIGRATIONS)
         self._db = _opened(
