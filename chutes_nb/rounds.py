@@ -125,9 +125,13 @@ class Told(Entry):
     look: Look | None = None
     at: float | None = None  # when it was told, where that was elsewhere
     capture: Capture | None = None
+    handle: Holder | None = None
+    batch: int = 0
 
     def apply(self, tx: Transaction, round_: Round) -> None:
-        """Write it."""
+        """Write it, unless it is there: a worker that was alone has told it then."""
+        if not runs.take_told(tx, self.job, self.attempt, self.batch):
+            return
         at = self.at or round_.now
         if self.tellings:
             settling.write_tellings(tx, self.job, self.attempt, self.tellings, at)
@@ -146,6 +150,9 @@ class Told(Entry):
         """Let the output go that the log has now."""
         if self.capture is not None and self.look is not None:
             self.capture.kept(self.look.start + len(self.look.body))
+        told = (self.job, self.attempt)
+        if self.batch and self.handle is not None and self.handle.has(*told):
+            self.handle.heard = ("heard", *told, self.batch)
 
 
 @dataclass
@@ -170,16 +177,9 @@ class Finish(Entry):
     def apply(self, tx: Transaction, round_: Round) -> None:
         """Move the job; an attempt that is not ours any more changes nothing."""
         try:
-            state = settling.finish_attempt(
-                tx,
-                self.task,
-                self.handle.id,
-                self.ending,
-                round_.now,
-                self.result,
-                self.told,
-                self.files,
-            )
+            left = (self.result, self.told, self.files)
+            place = (tx, self.task, self.handle.id, self.ending, round_.now)
+            state = settling.finish_attempt(*place, *left)
         except MoveRefused:
             state = None
         pass_before_commit(state)

@@ -172,7 +172,11 @@ class Settler:
 
     # -- what attempts say -----------------------------------------------------
     def told(
-        self, handle: Holder, tellings: list[Telling], at: float | None = None
+        self,
+        handle: Holder,
+        tellings: list[Telling],
+        at: float | None = None,
+        batch: int = 0,
     ) -> None:
         """Take what a running attempt says; ``at`` where that was elsewhere."""
         task, capture = handle.task, handle.capture
@@ -183,7 +187,9 @@ class Settler:
                 progress = capture.told(time.monotonic(), telling.value)
             elif telling.kind != "progress":
                 rest.append((telling.kind, telling.value))
-        self._put(Told(task["id"], task["attempt"], rest, progress, at=at))
+        told = Told(task["id"], task["attempt"], rest, progress, at=at)
+        told.batch, told.handle = batch, handle
+        self._put(told)
 
     async def follow_outputs(self) -> None:
         """Bring the output of live attempts into the store, 20 times a second."""
@@ -334,9 +340,9 @@ class Settler:
         return {} if row is None else json.loads(row["sources"])
 
     def send_acks(self) -> None:
-        """Acknowledge ends that no other message has carried."""
+        """Acknowledge what no other message has: ends, and what attempts told."""
         for handle in self.lane.handles.values():
-            if handle.ack is not None:
+            if handle.ack is not None or handle.heard is not None:
                 handle.send()
 
     def let_spares_go(self, idle_s: float) -> None:

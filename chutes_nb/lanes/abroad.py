@@ -297,7 +297,11 @@ class Abroad:
             self._lane.stop(handle, self._asked)
 
     def told(
-        self, handle: Holder, tellings: list[Telling], at: float | None = None
+        self,
+        handle: Holder,
+        tellings: list[Telling],
+        at: float | None = None,
+        batch: int = 0,
     ) -> None:
         """Keep what the attempt tells until the home asks; files go with the end."""
         with self._lock:
@@ -307,6 +311,9 @@ class Abroad:
                     continue
                 last = self._told[-1][0] if self._told else 0.0
                 self._told.append((max(time.time(), last + 1e-6), self._whole(one)))
+        if handle.task is not None:
+            handle.heard = ("heard", handle.task["id"], handle.task["attempt"], batch)
+            cast(Handle, handle).send()
 
     def _whole(self, telling: Telling) -> Telling:
         """Put into a telling what a file of this store has of it.

@@ -160,6 +160,9 @@ class Handle(Holder):
         if self.ack is not None:
             messages = (self.ack, *messages)
             self.ack = None
+        if self.heard is not None:
+            messages = (self.heard, *messages)
+            self.heard = None
         if self.transport is not None and messages:
             self.transport.write(b"".join(pack(message) for message in messages))
 

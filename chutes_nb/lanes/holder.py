@@ -61,6 +61,7 @@ class Holder:
         self.outcome: Outcome | None = None
         self.changed = asyncio.Event()
         self.ack: tuple[Any, ...] | None = None
+        self.heard: tuple[Any, ...] | None = None
         self.runs = 0
         self.idle_since = time.monotonic()
         self.output = self.new_output()
@@ -127,6 +128,7 @@ class Holder:
         if self.capture is not None:
             self.capture.close()
         self.task = self.capture = self.outcome = self.stopping = None
+        self.heard = None
         self.began_at = self.timeout_s = None
         self.is_drained = self.is_ending = False
 

@@ -21,9 +21,16 @@ class Settles(Protocol):
     """What a lane tells its executor; each is called on the executor's loop."""
 
     def told(
-        self, handle: Holder, tellings: list[Telling], at: float | None = None
+        self,
+        handle: Holder,
+        tellings: list[Telling],
+        at: float | None = None,
+        batch: int = 0,
     ) -> None:
-        """Pass on what a running attempt says; ``at`` where that was elsewhere."""
+        """Pass on what a running attempt says; ``at`` where that was elsewhere.
+
+        A batch with a number is acknowledged once it is in the store.
+        """
 
     def ended(
         self, handle: Holder, ending: Ending | None, outcome: Outcome | None

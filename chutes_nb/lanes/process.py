@@ -160,7 +160,7 @@ class ProcessLane(Lane[Handle]):
             self._on_outcome(handle, message[1])
         elif kind == "told":
             if self._is_current(handle, message[1], message[2]):
-                self._settles.told(handle, message[3])
+                self._settles.told(handle, message[3], batch=message[4])
         elif kind == "begun":
             if self._is_current(handle, message[1], message[2]):
                 self.begun(handle)

@@ -21,6 +21,11 @@ UPDATE jobs
                           ELSE quiet_since END
  WHERE id = :job AND attempt = :attempt
 """
+TAKE_TOLD = """
+UPDATE attempts
+   SET told = :seq
+ WHERE job = :job AND number = :attempt AND told < :seq AND finished_at IS NULL
+"""
 # The same stage told twice in a row is one.
 ADD_STAGE = """
 INSERT INTO stages (job, attempt, name, at)
@@ -129,6 +134,18 @@ def note(
     told = None if progress is None else json.dumps(progress)
     place = {"job": job, "attempt": attempt, "rev": tx.rev, "quiet_since": quiet_since}
     tx.run(NOTE, place | {"progress": told, "stage": stage, "log_end": log_end})
+
+
+def take_told(tx: Transaction, job: str, attempt: int, seq: int) -> bool:
+    """Take note of a batch of what an attempt tells; False where it is here already.
+
+    Parameters
+    ----------
+    seq : int
+        Number of the batch, counted by the worker; 0 for one that is told once only.
+    """
+    place = {"job": job, "attempt": attempt, "seq": seq}
+    return not seq or bool(tx.run(TAKE_TOLD, place))
 
 
 def add_stage(tx: Transaction, job: str, attempt: int, name: str, at: float) -> None:

@@ -52,14 +52,16 @@ class Alone:
         self._capture.kept(found.start + len(found.body))
         return True
 
-    def tell(self, tellings: list[Telling]) -> None:
-        """Write what the run told."""
-        persist(self._store, lambda: self._tell(tellings))
+    def tell(self, tellings: list[Telling], batch: int = 0) -> None:
+        """Write what the run told; a batch that had been sent, only if it is new."""
+        persist(self._store, lambda: self._tell(tellings, batch))
         self._store.feed.nudge()
 
-    def _tell(self, tellings: list[Telling]) -> None:
+    def _tell(self, tellings: list[Telling], batch: int) -> None:
         task, now = self._task, time.time()
         with self._store.writing() as tx:
+            if not runs.take_told(tx, task.job, task.attempt, batch):
+                return
             settling.write_tellings(tx, task.job, task.attempt, tellings, now)
             for telling in tellings:
                 if telling.kind == "progress":

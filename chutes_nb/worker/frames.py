@@ -5,11 +5,11 @@ that nobody else can enter.
 
 From the executor
     ``("define", key, code, setup, sources)``, ``("run", Task)``,
-    ``("ack", job, attempt)``, ``("extend", job, attempt, timeout_s)``,
-    ``("retire",)``
+    ``("ack", job, attempt)``, ``("heard", job, attempt, batch)``,
+    ``("extend", job, attempt, timeout_s)``, ``("retire",)``
 From the worker
     ``("hello", protocol, pid, (job, attempt) or None)``,
-    ``("begun", job, attempt)``, ``("told", job, attempt, [Telling])``,
+    ``("begun", job, attempt)``, ``("told", job, attempt, [Telling], batch)``,
     ``("outcome", Outcome)``
 """
 
@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 
 # Counted on when a frame changes its meaning: an executor of another version
 # lets the worker finish what it has and then retires it.
-PROTOCOL = 3
+PROTOCOL = 4
 # What a worker that is called has: job, attempt, and seconds since the first line of
 # its body by a clock that nobody sets (None before that line).
 Busy = tuple[str, int, float | None]

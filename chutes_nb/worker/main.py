@@ -144,6 +144,9 @@ class Worker:
         failpoints.hit("ack.after")
         self._unacked = None
 
+    def _on_heard(self, job: str, attempt: int, batch: int) -> None:
+        self.pulse.heard(job, attempt, batch)
+
     def _on_retire(self) -> None:
         self._is_retired = True
 

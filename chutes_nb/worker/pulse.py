@@ -12,6 +12,7 @@ import select
 import signal
 import sqlite3
 import threading
+from collections import deque
 from pathlib import Path
 from time import monotonic, sleep  # a body may put others into the module
 from typing import Any, Protocol
@@ -73,6 +74,9 @@ class Pulse:
         self._lock = threading.RLock()
         self._wake = threading.Event()
         self._told: list[Telling] = []
+        # Sent, and perhaps not in the store yet: an executor may die with it.
+        self._unheard: deque[tuple[int, list[Telling]]] = deque()
+        self._batch = 0
         self._progress: Telling | None = None
         self._curves = Thinner()
         self._file = TellingFile(Path(worker.place.told))
@@ -97,6 +101,8 @@ class Pulse:
             self.asked = self._kill_at = self._alone = None
             self._state_due = 0.0
             self._told.clear()
+            self._unheard.clear()
+            self._batch = 0
             self._progress = None
             self._curves = Thinner()
             self._file.begin()
@@ -119,6 +125,15 @@ class Pulse:
             outcome.told[:0] = self._take()
             self.task = self._attempt = None
 
+    def heard(self, job: str, attempt: int, batch: int) -> None:
+        """Forget what the executor has written to the store."""
+        with self._lock:
+            last = self._last_task
+            if last is None or (last.job, last.attempt) != (job, attempt):
+                return
+            while self._unheard and self._unheard[0][0] <= batch:
+                self._unheard.popleft()
+
     def busy(self) -> Busy | None:
         """Return the running attempt, with the seconds since its first line."""
         with self._lock:
@@ -136,7 +151,15 @@ class Pulse:
                 assert self._last_task is not None  # every outcome had a task
                 worker = self._worker
                 self._alone = Alone(worker.store, worker.id, self._last_task)
+            self._tell_again(self._alone)
             return self._alone
+
+    def _tell_again(self, alone: Alone) -> None:
+        """Write what a dead executor was told and may not have written."""
+        while self._unheard:
+            batch, tellings = self._unheard[0]
+            alone.tell(tellings, batch)
+            self._unheard.popleft()
 
     # -- the thread ------------------------------------------------------------
     def _run(self) -> None:
@@ -174,9 +197,14 @@ class Pulse:
         if self._worker.guard.has_lost():
             return  # nothing may be written; the attempt's end settles it
         if self._worker.line is not None:
-            told = ("told", task.job, task.attempt, tellings)
-            if not tellings or self._worker.send(told):
+            if not tellings:
                 return
+            self._batch += 1
+            self._unheard.append((self._batch, tellings))
+            told = ("told", task.job, task.attempt, tellings, self._batch)
+            if self._worker.send(told):
+                return
+            tellings = []  # they are among what is told again
         self._be_alone(task, tellings)
 
     def _hear_offspring(self) -> None:
@@ -225,7 +253,7 @@ class Pulse:
 
     def _on(self, message: tuple[Any, ...]) -> None:
         kind, *facts = message
-        if kind in ("ack", "define"):
+        if kind in ("ack", "define", "heard"):
             self._worker.take(kind, facts)
         elif kind == "extend" and self.task is not None:
             job, attempt, timeout_s = facts
@@ -245,6 +273,7 @@ class Pulse:
         if self._alone is None:
             self._alone = Alone(self._worker.store, self._worker.id, task)
         try:
+            self._tell_again(self._alone)
             if tellings:
                 self._alone.tell(tellings)
         except Exception:

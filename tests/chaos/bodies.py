@@ -191,6 +191,16 @@ def follows(run: Any, ledger: str, n: int) -> Any:
     return expected("follows", n)
 
 
+def tells(run: Any, ledger: str, n: int) -> Any:
+    count = 5 + n % 9
+    for step in range(count):
+        run.emit(step)
+        run.log(step=step, loss=1.0)
+        time.sleep(TICK_S)
+    note(run, ledger, "told", count)
+    return expected("tells", n)
+
+
 def lonely(run: Any, ledger: str, n: int) -> Any:
     tick(run, ledger, 2)
     return expected("lonely", n)

@@ -162,6 +162,22 @@ INVARIANTS = {
           JOIN s.jobs p ON p.id = j.after
          WHERE p.finished_at IS NOT NULL AND p.state <> 'completed'
            AND j.state <> 'cancelled'""",
+    "I22 what was told is not there once": """
+        SELECT job, what || ': ' || found || ' of ' || wanted FROM (
+          SELECT j.id AS job, 'partials' AS what, CAST(l.fact AS INT) AS wanted,
+                 (SELECT count(*) FROM s.partials
+                   WHERE job = j.id AND attempt = j.attempt) AS found
+            FROM s.jobs j JOIN ledger l ON l.job = j.id AND l.attempt = j.attempt
+                 AND l.word = 'told'
+           WHERE j.state = 'completed'
+           UNION ALL
+          SELECT j.id, 'metrics', CAST(l.fact AS INT),
+                 (SELECT count(*) FROM s.metrics
+                   WHERE job = j.id AND attempt = j.attempt)
+            FROM s.jobs j JOIN ledger l ON l.job = j.id AND l.attempt = j.attempt
+                 AND l.word = 'told'
+           WHERE j.state = 'completed')
+         WHERE found <> wanted""",
     "I20 timed out before the time was up": """
         SELECT a.job, round(a.finished_at - l.wall, 3) || ' of ' || j.timeout_s || ' s'
           FROM s.attempts a JOIN s.jobs j ON j.id = a.job

@@ -56,6 +56,7 @@ KINDS = {
     "slow_once": kind("completed failed", 0, retry=1),
     "leads": kind("completed failed", 4, retry=1),
     "follows": kind("completed failed", 0, retry=1),
+    "tells": kind("completed", 3, retry=2),
     "lonely": kind("completed", 3, concurrency=1, retry=1),
     "holds_token": kind("completed", 3, resources={"gpu": 1}, retry=1),
 }

@@ -477,4 +477,24 @@ MUTANTS = [
             "os.lseek(fd, 0, 0)",
         ),
     ),
+    mutant(
+        "what a dead kernel had heard is not told again",
+        "I22",
+        struck("tells", plan="commit.before=0.1"),
+        (
+            "worker/pulse.py",
+            "            alone.tell(tellings, batch)\n",
+            "",
+        ),
+    ),
+    mutant(
+        "what was told twice is written twice",
+        "I22",
+        struck("tells", driver=0.7, seconds=7.0),
+        (
+            "store/runs.py",
+            "return not seq or bool(tx.run(TAKE_TOLD, place))",
+            "return not seq or bool(tx.run(TAKE_TOLD, place)) or True",
+        ),
+    ),
 ]

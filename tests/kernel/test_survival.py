@@ -179,6 +179,104 @@ def test_queued_jobs_of_a_killed_kernel_run_with_no_kernel_at_all(
     store.close()
 
 
+# Keeps each item as it comes, and hangs in the middle of the first attempt.
+ITEMS = """
+from chutes_nb import Chute, get_job
+chute = Chute(name="items")
+
+@chute.job(timeout={timeout}, grace=1, retry={retry}, retry_on_timeout=True)
+def items(self) -> dict:
+    import time
+    begun = self.restore(0)
+    for n in range(begun, 100):
+        if n == 50 and not begun:
+            print("at 50")
+            time.sleep(600)
+        self.emit(n)
+        self.item = n
+        self.checkpoint(n + 1)
+    return {{"begun": begun}}
+"""
+AT_50 = "import time\nwhile 'at 50' not in job.logs():\n    time.sleep(0.02)"
+
+
+def test_what_a_job_kept_until_its_timeout_is_there_after_a_restart_and_gone_on_from(
+    own_kernel: Kernel,
+) -> None:
+    own_kernel.run(ITEMS.format(timeout=5, retry=0))
+    job_id = own_kernel.value("job = items.submit()\njob.wait(60)\njob.id")
+    restart_now(own_kernel)
+
+    own_kernel.run(f"from chutes_nb import get_job\njob = get_job({job_id!r})")
+    assert own_kernel.value("str(job.status)") == "timeout"
+    assert own_kernel.value("job.partial") == list(range(50))
+    assert own_kernel.value("job.state") == {"item": 49}
+    again = own_kernel.value("again = job.retry()\nagain.result(60), again.partial")
+    assert again == ({"begun": 50}, list(range(50, 100)))
+
+
+@pytest.mark.parametrize("event", [restart, kill_9], ids=lambda event: event.__name__)
+def test_the_next_attempt_goes_on_from_the_checkpoint_though_the_kernel_went_meanwhile(
+    own_kernel: Kernel, event: Callable[[Kernel], None]
+) -> None:
+    own_kernel.run(ITEMS.format(timeout=8, retry=1))
+    job_id = own_kernel.value("job = items.submit()\njob.id")
+    own_kernel.run(AT_50)
+    event(own_kernel)
+
+    own_kernel.run(f"from chutes_nb import get_job\njob = get_job({job_id!r})")
+    assert own_kernel.value("job.result(60)") == {"begun": 50}
+    ends = "[str(attempt.status) for attempt in job.attempts]"
+    assert own_kernel.value(ends) == ["timeout", "completed"]
+    assert own_kernel.value("job.partial") == list(range(100))
+
+
+TELLS = """
+from chutes_nb import Chute
+chute = Chute(name="tells")
+
+@chute.job
+def tells(self, go: str, told: str):
+    import pathlib, time
+    print("begun")
+    while not pathlib.Path(go).exists():
+        time.sleep(0.01)
+    for n in range(10):
+        self.emit(n)
+        self.log(step=n, loss=1 / (n + 1))
+    self.item = 9
+    time.sleep(0.5)  # it is told meanwhile, and not later with the end
+    pathlib.Path(told).touch()
+"""
+
+
+def test_what_a_job_had_told_a_kernel_is_not_lost_with_it_and_is_there_once(
+    own_kernel: Kernel, tmp_path: Path
+) -> None:
+    go, told = tmp_path / "go", tmp_path / "told"
+    own_kernel.run(TELLS)
+    job_id = own_kernel.value(
+        f"job = tells.submit(go={str(go)!r}, told={str(told)!r})\njob.id"
+    )
+    own_kernel.run("import time\nwhile not job.logs():\n    time.sleep(0.02)")
+    store = Store(own_kernel.home)
+    gate = store.gate()
+    gate.enter()  # so that the kernel can write nothing of what it hears
+    try:
+        go.touch()
+        until(told.exists)
+        os.kill(kernel_pid(own_kernel), signal.SIGKILL)
+    finally:
+        gate.leave()
+    until(lambda: store.counts()["completed"] == 1, 60)
+    store.close()
+    own_kernel.restart(kill=True)
+    own_kernel.run(f"from chutes_nb import get_job\njob = get_job({job_id!r})")
+    assert own_kernel.value("job.partial") == list(range(10))
+    assert own_kernel.value("job.state") == {"item": 9}
+    assert own_kernel.value("[n for n, _ in job.metrics['loss']]") == list(range(10))
+
+
 def test_the_kernel_answers_while_four_jobs_burn_the_processors(
     own_kernel: Kernel,
 ) -> None:

@@ -14,7 +14,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # as pytest has it
 os.environ["XDG_RUNTIME_DIR"] = tempfile.mkdtemp(prefix="chutes-")
-atexit.register(shutil.rmtree, os.environ["XDG_RUNTIME_DIR"], ignore_errors=True)
 
 from proofs import damage, full_disk, killing, timeouts, tokens, wal_reset
 from proofs.verdict import Verdict
@@ -32,6 +31,7 @@ PROOFS: dict[str, tuple[Callable[[int], Verdict], int]] = {
 
 def main() -> int:
     """Run the chosen proofs; 1 where one does not hold."""
+    atexit.register(shutil.rmtree, os.environ["XDG_RUNTIME_DIR"], ignore_errors=True)
     parser = argparse.ArgumentParser(prog="python -m tests.proofs")
     parser.add_argument("names", nargs="*", choices=[[], *PROOFS], metavar="NAME")
     parser.add_argument("--count", type=int, help="how often, instead of at length")
