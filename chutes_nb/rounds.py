@@ -232,7 +232,8 @@ class Round:
         with self.store.writing_logs(entered=True) as tx:
             for one in looks:
                 assert one.look is not None  # filtered above
-                logs.add(tx, one.job, one.attempt, one.look.start, one.look.body)
+                look = one.look
+                logs.add(tx, one.job, one.attempt, look.start, look.body, look.size)
             failpoints.hit("log.before_commit")
         failpoints.hit("log.after_commit")
 

@@ -92,7 +92,10 @@ def configure(
     log_cap : int, optional
         Most bytes kept of an attempt's output, half of them of its end; 16 MiB by
         default. It holds for jobs of this kernel; ``CHUTES_NB_LOG_CAP`` sets it from
-        outside.
+        outside. The disk holds little more while a job runs, however much it prints:
+        some MB of write-ahead log, and what a program that writes a gigabyte a
+        second gets ahead by in a few milliseconds (on Linux; elsewhere an output
+        keeps its size until its attempt ends).
 
     Raises
     ------

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -11,8 +13,10 @@ from chutes_nb import ChutesError, configure
 from chutes_nb.store import logs
 from chutes_nb.store.logs import HEAD_BYTES, TAIL_BYTES
 from chutes_nb.worker.capture import FREE_BYTES, LOOK_BYTES, Capture
+from chutes_nb.worker.trimming import SLACK_BYTES, STEP_BYTES, Trimmer
 
 MEGA = 1 << 20
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="holes are punched on Linux")
 
 
 @pytest.fixture
@@ -36,7 +40,7 @@ def follow(capture, store=None):
     return found
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="holes are punched on Linux")
+@LINUX
 def test_what_is_not_committed_stays_on_the_disk(output):
     output.write_bytes(b"x" * 5 * LOOK_BYTES)
     capture = Capture(str(output))
@@ -80,6 +84,73 @@ def test_of_a_flood_the_log_has_the_head_and_the_tail(output, store):
     start = (written - TAIL_BYTES) // 10 * 10
     assert tail.body == numbered(start, written)[-TAIL_BYTES:]
     assert most_on_disk < written * 0.6
+
+
+@LINUX
+def test_a_flood_is_trimmed_to_head_and_tail_with_nobody_who_reads_it(output):
+    trimmer, most_on_disk = Trimmer(), 0
+    with output.open("ab", buffering=0) as job:
+        for at in range(0, 64 * MEGA, MEGA // 2):
+            job.write(numbered(at // 10 * 10, at // 10 * 10 + MEGA // 2))
+            trimmer.look(str(output))
+            most_on_disk = max(most_on_disk, on_disk(output))
+    trimmer.close()
+    assert most_on_disk < HEAD_BYTES + TAIL_BYTES + SLACK_BYTES + STEP_BYTES + MEGA
+    with output.open("rb") as found:
+        assert b"\0" not in found.read(HEAD_BYTES)
+        found.seek(-TAIL_BYTES, os.SEEK_END)
+        assert b"\0" not in found.read()
+
+
+@LINUX
+def test_what_is_read_while_it_is_trimmed_is_never_a_hole(output, store):
+    job = subprocess.Popen(["sh", "-c", f"yes | head -c 600000000 >> {output}"])
+    over = threading.Event()
+
+    def trim():
+        trimmer = Trimmer()
+        while not over.is_set():
+            trimmer.look(str(output))
+            over.wait(trimmer.pause_s)
+        trimmer.close()
+
+    thread = threading.Thread(target=trim)
+    thread.start()
+    capture = Capture(str(output))
+    while job.poll() is None:
+        look = capture.look(0.0)
+        assert look is None or b"\0" not in look.body
+        if look is not None:
+            with store.writing_logs() as tx:
+                logs.add(tx, "job", 1, look.start, look.body, look.size)
+            capture.kept(look.start + len(look.body))
+    capture.end()
+    follow(capture, store)
+    over.set()
+    thread.join()
+    capture.close()
+    assert logs.end(store.log_reader, "job", 1) == 600_000_000
+    head = logs.read(store.log_reader, "job", 1, 0, HEAD_BYTES).body
+    assert head == b"y\n" * (HEAD_BYTES // 2)
+    tail = logs.read(store.log_reader, "job", 1, 600_000_000 - TAIL_BYTES, TAIL_BYTES)
+    assert (tail.skipped, tail.body) == (0, b"y\n" * (TAIL_BYTES // 2))
+
+
+def test_a_descriptor_that_became_another_file_is_left_alone(output, tmp_path):
+    output.write_bytes(b"x")
+    trimmer = Trimmer()
+    trimmer.look(str(output))
+    precious = tmp_path / "precious"
+    precious.write_bytes(b"p" * 64 * MEGA)
+    fd = os.open(precious, os.O_RDWR)
+    os.dup2(fd, trimmer._fd)  # as after os.closerange, and an open
+    before = on_disk(precious)
+    for _ in range(2):
+        trimmer.look(str(output))
+    trimmer.close()
+    assert on_disk(precious) == before
+    assert os.fstat(fd)
+    os.close(fd)
 
 
 def test_a_line_is_not_joined_over_what_was_left_out(output):

@@ -32,7 +32,7 @@ from . import (
     readonly,
     wire,
 )
-from .db import WAL_LIMIT_BYTES, Database, Transaction
+from .db import LOG_WAL_LIMIT_BYTES, WAL_LIMIT_BYTES, Database, Transaction
 from .feed import Feed
 from .gate import Gate
 from .journal import Journal
@@ -184,7 +184,7 @@ class Store:
         """Fold write-ahead logs that have grown into their files."""
         limit = WAL_LIMIT_BYTES if limit_bytes is None else limit_bytes
         # A flood of output is never idle, and fills nothing but its log.
-        of_logs = min(limit, WAL_LIMIT_BYTES)
+        of_logs = min(limit, LOG_WAL_LIMIT_BYTES)
         return bool(self._db.checkpoint(limit) | self._logs.checkpoint(of_logs))
 
     def keep_ready(self) -> None:

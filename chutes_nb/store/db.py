@@ -31,6 +31,7 @@ __all__ = ["Database", "Params", "Row", "Transaction"]
 
 DAMAGE_MARK = ".damaged"
 WAL_LIMIT_BYTES = 4 << 20
+LOG_WAL_LIMIT_BYTES = 1 << 20  # counts for what a flood may take of the disk
 
 PRAGMAS = """
 PRAGMA wal_autocheckpoint = 0;

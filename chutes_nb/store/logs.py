@@ -104,7 +104,9 @@ def end(tx: Transaction, job: str, attempt: int) -> int:
     return 0 if row is None else int(row["stop"])
 
 
-def add(tx: Transaction, job: str, attempt: int, start: int, body: bytes) -> int:
+def add(
+    tx: Transaction, job: str, attempt: int, start: int, body: bytes, size: int = 0
+) -> int:
     """Append output; what the log has already is passed over.
 
     Two readers may tail one file for a moment (a worker that was alone and the
@@ -115,6 +117,8 @@ def add(tx: Transaction, job: str, attempt: int, start: int, body: bytes) -> int
     start : int
         Offset of ``body`` in the output. It may lie beyond the log's end when
         the reader left a stretch out.
+    size : int
+        Of the whole output, where that is known: the tail is counted from its end.
 
     Returns
     -------
@@ -140,7 +144,7 @@ def add(tx: Transaction, job: str, attempt: int, start: int, body: bytes) -> int
     stop = start + len(body)
     cap = cap_bytes()
     if stop > cap:
-        tx.run(TRIM, place | {"head": cap // 2, "tail": stop - cap // 2})
+        tx.run(TRIM, place | {"head": cap // 2, "tail": max(stop, size) - cap // 2})
     return stop
 
 

@@ -7,10 +7,7 @@ executor or a worker with no executor, may change between two looks.
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import os
-import sys
 import time
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -26,10 +23,12 @@ from ..reading import (
     Thinner,
 )
 from ..store.logs import cap_bytes
+from .trimming import may_be_gone, punch
 
 LOOK_BYTES = 1 << 20
 # Of a flood the head is kept and the tail; less is taken of what lies between.
 FLOOD_BYTES = 256 << 10
+TRICKLE_BYTES = 64 << 10  # where most of it is passed over in any case
 FREE_BYTES = 1 << 20
 POLL_S = 0.05
 WORTH_TELLING_S = 1.0  # nobody waits for what is over by then
@@ -44,6 +43,8 @@ class Look:
     quiet_s : float or None
         For how many seconds the attempt has been silent, where that is unusual; told
         once for each silence.
+    size : int
+        Of the whole output; the log needs nothing that is neither head nor tail of it.
     """
 
     start: int
@@ -52,6 +53,7 @@ class Look:
     metrics: list[Metric] = field(default_factory=list)
     has_more: bool = False
     quiet_s: float | None = None
+    size: int = 0
 
     @property
     def tells(self) -> bool:
@@ -139,7 +141,7 @@ class Capture:
         if body:
             self.last_output_at = now
             self._silence.broken(now)
-        look = Look(start, body, has_more=self.offset < size)
+        look = Look(start, body, has_more=self.offset < size, size=size)
         # Nothing new says as well that the last line is whole as it stands.
         self._read_into(look, self._reader.feed(body), now)
         return look if body or look.tells else None
@@ -209,9 +211,15 @@ class Capture:
         if self.offset < self._half:
             bite = min(bite, self._half - self.offset)  # what follows may be a hole
         elif not self._is_last and size - self.offset > FLOOD_BYTES:
-            bite = FLOOD_BYTES  # most of it would be written for nothing
+            # Most of it would be written for nothing.
+            bite = TRICKLE_BYTES if self.is_flooded else FLOOD_BYTES
         self._free()
-        return os.pread(self._fd, bite, self.offset), size
+        body = os.pread(self._fd, bite, self.offset)
+        size = os.fstat(self._fd).st_size
+        if not may_be_gone(self.offset, size, self._half):
+            return body, size
+        self._let_middle_go(size)  # it comes faster than it can be read: next time
+        return b"", size
 
     def _let_middle_go(self, size: int) -> None:
         """Pass over what is neither head nor tail, unread."""
@@ -244,7 +252,7 @@ class Capture:
     def _freed_between(self, start: int, stop: int) -> int:
         if self._fd is None or stop - start < FREE_BYTES:
             return start
-        _punch(self._fd, start, stop - start)
+        punch(self._fd, start, stop - start)
         return stop
 
     @property
@@ -257,21 +265,3 @@ class Capture:
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None
-
-
-_FALLOC_FL_KEEP_SIZE = 0x01
-_FALLOC_FL_PUNCH_HOLE = 0x02
-
-
-def _punch(fd: int, start: int, length: int) -> None:
-    """Give the disk back a part of a file, without moving what follows.
-
-    Punches a hole (fallocate(2), Linux); elsewhere the file keeps its size until
-    the attempt ends.
-    """
-    if sys.platform != "linux":
-        return
-    with contextlib.suppress(AttributeError, OSError):
-        flags = _FALLOC_FL_PUNCH_HOLE | _FALLOC_FL_KEEP_SIZE
-        libc = ctypes.CDLL(None, use_errno=True)
-        libc.fallocate(fd, flags, ctypes.c_int64(start), ctypes.c_int64(length))

@@ -13,6 +13,7 @@ import signal
 import sqlite3
 import threading
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from time import monotonic, sleep  # a body may put others into the module
 from typing import Any, Protocol
@@ -30,6 +31,7 @@ from .frames import Busy, Line, Outcome, Task, Telling
 from .guard import Guard
 from .offspring import Origin, TellingFile
 from .place import Place
+from .trimming import Trimmer
 
 BEAT_S = 0.05
 # State is looked at this often, and less where a look takes long: at most a
@@ -80,6 +82,7 @@ class Pulse:
         self._progress: Telling | None = None
         self._curves = Thinner()
         self._file = TellingFile(Path(worker.place.told))
+        self._trimmer = Trimmer()
         self._attempt: Attempt | None = None
         self._alone: Alone | None = None
         self._state_due = 0.0
@@ -167,17 +170,27 @@ class Pulse:
         while True:
             if self.task is None and monotonic() - idle_since > IDLE_AFTER_S:
                 self._wake.clear()
+                self._trimmer.close()
                 if self.task is None:
                     self._wake.wait()
-            sleep(BEAT_S)
+            self._trim_for(BEAT_S)
             with self._lock:
                 if self.task is not None:
                     idle_since = monotonic()
-                    self._try_beat()
+                    self._try(self._beat)
 
-    def _try_beat(self) -> None:
+    def _trim_for(self, seconds: float) -> None:
+        """Wait for the next beat, and see meanwhile that no flood fills the disk."""
+        end = monotonic() + seconds
+        while (left := end - monotonic()) > 0:
+            sleep(min(left, self._trimmer.pause_s))
+            task = self.task
+            if task is not None:
+                self._try(self._trimmer.look, task.output)
+
+    def _try(self, do: Callable[..., None], *given: object) -> None:
         try:
-            self._beat()
+            do(*given)
         except (ChutesError, sqlite3.Error, OSError):
             pass  # a store that cannot be used now: the next beat looks again
         except Exception:  # where the body broke what a beat needs (builtins, fds)
