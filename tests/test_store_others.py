@@ -92,6 +92,7 @@ try:
     store.pause("tests", by="nobody")
 except StoreReadOnly as error:
     print(error)
+print(store.runtime)
 """
 WRITE = """
 store = Store(Path(sys.argv[1]))
@@ -110,10 +111,11 @@ def test_an_owner_whose_folder_is_closed_to_writing_reads_and_is_told_why(open_p
         path.chmod(0o500 if path.is_dir() else 0o400)
     told = as_nobody(READ, home)
     assert told.returncode == 0, told.stderr
-    count, why = told.stdout.splitlines()
+    count, why, runtime = told.stdout.splitlines()
     assert count == "0"
     assert "cannot be written" in why
     assert "CHUTES_NB_HOME" in why
+    assert not Path(runtime).exists()  # with the copy that was read
 
 
 MAKE = """

@@ -111,7 +111,7 @@ class Store:
             self.ballast.keep()
         else:
             # An executor that can write nothing has a lease too.
-            self.leases = private_dir(self.runtime)
+            self.leases = readonly.leases(self.runtime)
             place = readonly.readable(self.home, self.runtime)
         scripts = _scripts(STORE_MIGRATIONS)
         self._db = _opened(

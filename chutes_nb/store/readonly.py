@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import errno
 import os
 import shutil
@@ -13,6 +15,7 @@ from ..errors import StoreFull, StoreReadOnly
 from ..paths import private_dir
 from .gate import Gate
 
+COPY = "read-"
 FILES = ("store.db", "store.db-wal", "logs.db", "logs.db-wal")
 
 
@@ -67,8 +70,16 @@ def readable(home: Path, runtime: Path) -> Path:
     return home
 
 
+def leases(runtime: Path) -> Path:
+    """Make the folder for leases of who can write nothing; it goes when it is empty."""
+    atexit.register(_remove, runtime, os.getpid())
+    return private_dir(runtime)
+
+
 def _copied(home: Path, runtime: Path) -> Path:
-    target = private_dir(Path(tempfile.mkdtemp(prefix="read-", dir=runtime)))
+    place = leases(runtime)
+    target = private_dir(Path(tempfile.mkdtemp(prefix=COPY, dir=place)))
+    atexit.register(_remove, target, os.getpid())  # before the folder goes
     gate = Gate(home / "store.db.gate")
     gate.enter()  # nobody writes meanwhile, where the gate's file can be opened
     try:
@@ -79,3 +90,14 @@ def _copied(home: Path, runtime: Path) -> Path:
         gate.leave()
         gate.close()
     return target
+
+
+def _remove(folder: Path, pid: int) -> None:
+    """Remove a copy, or an empty folder, when who made it ends (no forked child)."""
+    if os.getpid() != pid:
+        return
+    if folder.name.startswith(COPY):
+        shutil.rmtree(folder, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):  # others have something in it
+            folder.rmdir()

@@ -150,7 +150,9 @@ class Storm:
         if what == "nothing":
             return
         is_worker = what.endswith("worker")
-        pids = world.workers() if is_worker else [one.pid for one in world.drivers]
+        # Most of them once they take jobs: on a slow machine none would come so far.
+        drivers = world.drivers if dice.random() < 0.25 else world.ready_drivers()
+        pids = world.workers() if is_worker else [one.pid for one in drivers]
         if what == "host":
             pids = world.hosts()
         if not pids:
