@@ -113,7 +113,12 @@ MUTANTS = [
     mutant(
         "acknowledged before the commit",
         "I1",
-        struck("quick", plan="submit.before_commit=1:sleep0.05 | commit.before=0.05"),
+        # Dies in the midst of its sixth commits: nearly each of them has a submit.
+        struck(
+            "quick",
+            plan="submit.before_commit=1:sleep0.05 | commit.before=@6",
+            seconds=6.0,
+        ),
         (
             "rounds.py",
             '        failpoints.hit("submit.before_commit")\n',
