@@ -57,6 +57,14 @@ class Alone:
         persist(self._store, lambda: self._tell(tellings, batch))
         self._store.feed.nudge()
 
+    def tell_again(self, tellings: list[Telling], batch: int) -> None:
+        """Write a batch that a dead executor may not have written.
+
+        What no row can take is let go, as an executor does: the end waits behind it.
+        """
+        with contextlib.suppress(*VALUE_ERRORS, ValueError, OverflowError):
+            self.tell(tellings, batch)
+
     def _tell(self, tellings: list[Telling], batch: int) -> None:
         task, now = self._task, time.time()
         with self._store.writing() as tx:

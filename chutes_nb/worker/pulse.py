@@ -161,7 +161,7 @@ class Pulse:
         """Write what a dead executor was told and may not have written."""
         while self._unheard:
             batch, tellings = self._unheard[0]
-            alone.tell(tellings, batch)
+            alone.tell_again(tellings, batch)
             self._unheard.popleft()
 
     # -- the thread ------------------------------------------------------------

@@ -488,7 +488,7 @@ MUTANTS = [
         struck("tells", plan="commit.before=0.1"),
         (
             "worker/pulse.py",
-            "            alone.tell(tellings, batch)\n",
+            "            alone.tell_again(tellings, batch)\n",
             "",
         ),
     ),
