@@ -102,7 +102,7 @@ class Driver:
             self.store.checkpoint(0)
         if self.dice.random() < 0.02:
             self.forget()
-        if self.dice.random() < 0.002:
+        if self.dice.random() < 0.005:
             self.prune()
         if self.dice.random() < 0.02:
             self.upload()

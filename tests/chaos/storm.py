@@ -43,7 +43,10 @@ FAILING = {
     "adopt.before_commit": ("BUSY", "FULL"),
     "alone.before_commit": ("BUSY", "FULL"),
 }
+# Passed seldom: a process that comes there should not come through.
+SELDOM = ("cancel.", "timeout.", "host.", "wake.", "prune.", "blob.", "log.")
 ROUND_S = 40.0
+LULL_S = 4.0  # longer than orphans take to start the detached host
 
 
 @dataclass
@@ -84,6 +87,7 @@ class Storm:
         self.world, self.points, self.so_far = world, points, so_far
         self.dice = world.dice
         self.due: list[float] = []
+        self.calm_until = 0.0  # no kernel lives until then
 
     def run(self, seconds: float, drivers: int = 2) -> None:
         """Let it blow for so many seconds; the world is as it was left then."""
@@ -104,6 +108,8 @@ class Storm:
 
     def _relaunch(self, drivers: int) -> None:
         now, living = time.monotonic(), len(self.world.living_drivers())
+        if now < self.calm_until:
+            return
         missing = drivers - living
         while len(self.due) < missing:
             self.due.append(now + self.dice.choice((0.0, 0.05, 0.3, 1.0)))
@@ -122,8 +128,15 @@ class Storm:
         chosen = rare[:4] + self.dice.sample(list(self.points), 2)
         return " | ".join(dict.fromkeys(self._rule(name) for name in chosen))
 
+    def _lull(self) -> None:
+        """Leave the workers without any kernel for a while."""
+        for driver in self.world.living_drivers():
+            self.world.kill(driver.pid, "driver")
+            driver.wait()
+        self.calm_until = time.monotonic() + LULL_S
+
     def _rule(self, name: str) -> str:
-        share = 0.03 if name in HOT else 0.5 if name.startswith("cancel.") else 0.25
+        share = 0.5 if name.startswith(SELDOM) else 0.03 if name in HOT else 0.25
         action = self.dice.choices(("kill", "stop"), (6, 1))[0]
         errors = [found for begin, found in FAILING.items() if name.startswith(begin)]
         if errors and self.dice.random() < 0.3:
@@ -140,12 +153,16 @@ class Storm:
                 "all",
                 "stop worker",
                 "stop driver",
+                "lull",
                 "nothing",
             ),
-            (40, 7, 7, 2, 10, 4, 13),
+            (40, 7, 7, 2, 10, 4, 1, 13),
         )[0]
         if what == "all":
             world.kill_all()
+            return
+        if what == "lull":
+            self._lull()
             return
         if what == "nothing":
             return
