@@ -26,8 +26,6 @@ HOT = frozenset(
         "claim.before_commit",
         "commit.before",
         "done.before_commit",
-        "log.after_commit",
-        "log.before_commit",
         "outcome.after_send",
         "outcome.before_send",
         "run.after_send",
@@ -44,7 +42,7 @@ FAILING = {
     "alone.before_commit": ("BUSY", "FULL"),
 }
 # Passed seldom: a process that comes there should not come through.
-SELDOM = ("cancel.", "timeout.", "host.", "wake.", "prune.", "blob.", "log.")
+SELDOM = ("cancel.", "timeout.", "host.", "wake.", "prune.", "blob.")
 ROUND_S = 40.0
 LULL_S = 4.0  # longer than orphans take to start the detached host
 
