@@ -3,7 +3,8 @@
 Whoever follows an output is too late for a program that writes a gigabyte a second:
 between two looks it fills what the log may take many times over. The worker's second
 thread looks each 10 ms, and more often the faster the file grows. Between the head and
-the tail that the log keeps it gives the disk back what is there.
+the tail that the log keeps it gives the disk back what is there, but for a stretch
+before the tail: whoever follows looks at it first, unless it comes too fast.
 """
 
 from __future__ import annotations
@@ -19,8 +20,6 @@ from ..store.logs import cap_bytes
 LOOK_S = 0.01
 LEAST_PAUSE_S = 0.0005
 STEP_BYTES = 256 << 10  # what a look gives back at least, and lets come meanwhile
-# Behind the tail: who reads its beginning has the time to, before it goes.
-SLACK_BYTES = 256 << 10
 
 _FALLOC_FL_KEEP_SIZE = 0x01
 _FALLOC_FL_PUNCH_HOLE = 0x02
@@ -40,6 +39,11 @@ def punch(fd: int, start: int, length: int) -> None:
         libc.fallocate(fd, flags, ctypes.c_int64(start), ctypes.c_int64(length))
 
 
+def slack_bytes(half: int) -> int:
+    """Bytes before the tail that are left to whoever follows the output."""
+    return half // 2
+
+
 def may_be_gone(offset: int, size: int, half: int) -> bool:
     """Whether what was read at an offset may have been a hole.
 
@@ -50,7 +54,7 @@ def may_be_gone(offset: int, size: int, half: int) -> bool:
     half : int
         Bytes of the head, and of the tail, that are never given back here.
     """
-    return half <= offset < size - half - SLACK_BYTES
+    return half <= offset < size - half - slack_bytes(half)
 
 
 class Trimmer:
@@ -85,7 +89,7 @@ class Trimmer:
             self._fd = -1
             return
         self._pace(found.st_size)
-        stop = found.st_size - self._half - SLACK_BYTES
+        stop = found.st_size - self._half - slack_bytes(self._half)
         if stop - self._freed >= STEP_BYTES:
             punch(self._fd, self._freed, stop - self._freed)
             self._freed = stop
