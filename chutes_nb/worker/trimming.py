@@ -99,8 +99,8 @@ class Trimmer:
         self._fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         found = os.fstat(self._fd)
         self._path, self._file = path, (found.st_dev, found.st_ino)
-        # What was trimmed before, or is the head, is not looked at again.
-        self._size, self._freed = found.st_size, self._half
+        self._size, self._looked_at = 0, monotonic() - LOOK_S
+        self._freed = self._half  # the head stays until it is in the log
 
     def _pace(self, size: int) -> None:
         """Come back when about a step has been written, as fast as it was till now."""
