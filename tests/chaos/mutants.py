@@ -234,8 +234,10 @@ MUTANTS = [
         calm("hung_parent", most=4),
         (
             "lanes/process.py",
+            "        await in_thread(handle.end_started)\n"
+            "        handle.signal(signal.SIGKILL)\n"
             "        await in_thread(kill_marked, handle.id)\n",
-            "",
+            "        handle.signal(signal.SIGKILL)\n",
         ),
     ),
     mutant(
