@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import threading
 
 from chutes_nb import runtime
 from chutes_nb.store import Store
@@ -47,3 +49,28 @@ def test_a_worker_that_is_killed_leaves_no_folder_either(tmp_path):
         assert job.status == "interrupted"
         store = runtime.store()
         until(lambda: not store.runtime.exists())
+
+
+def test_workers_are_born_while_others_take_their_folder_away(tmp_path):
+    with living_in(tmp_path / "home", workers=3) as chute:
+
+        @chute.job(fresh=True)
+        def work(n: int):
+            return n
+
+        work.submit(n=0).result(30)
+        place, over = runtime.store().runtime, threading.Event()
+
+        def take_away():
+            while not over.is_set():
+                with contextlib.suppress(OSError):  # it has a socket in it
+                    place.rmdir()
+
+        thread = threading.Thread(target=take_away)
+        thread.start()
+        try:
+            jobs = [work.submit(n=n) for n in range(9)]
+            assert [job.result(60) for job in jobs] == list(range(9))
+        finally:
+            over.set()
+            thread.join()

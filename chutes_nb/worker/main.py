@@ -7,7 +7,6 @@ itself, and then waits a while for the next executor to take it over.
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import faulthandler
 import fcntl
@@ -38,6 +37,7 @@ from .showing import install
 ADOPTION_S = 60.0
 # A kernel that is restarted is back in a moment; a host would only be in its way.
 ALONE_LOOK_S = 1.0
+BIND_TRIES = 100
 PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -325,16 +325,21 @@ def _listen(address: Path) -> socket.socket:
 
     Its folder goes with the last socket in it, which may be between two lines here.
     """
-    listener = socket.socket(socket.AF_UNIX)
-    is_bound = False
-    while not is_bound:
-        private_dir(address.parent)
-        address.unlink(missing_ok=True)
-        mask = os.umask(0o177)
-        with contextlib.suppress(FileNotFoundError):
-            listener.bind(str(address))
-            is_bound = True
-        os.umask(mask)
+    for tries in range(BIND_TRIES):
+        listener = socket.socket(socket.AF_UNIX)
+        try:
+            private_dir(address.parent)
+            address.unlink(missing_ok=True)
+            mask = os.umask(0o177)
+            try:
+                listener.bind(str(address))
+            finally:
+                os.umask(mask)
+            break
+        except (FileNotFoundError, FileExistsError):
+            listener.close()
+            if tries == BIND_TRIES - 1:
+                raise
     listener.listen(1)
     return listener
 
