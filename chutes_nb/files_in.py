@@ -19,6 +19,12 @@ UploadKind = Literal["bytes", "path", "file", "bytes[]", "path[]", "file[]"]
 
 PIECE_BYTES = 1 << 20
 DEEPEST = 8  # steps of a path in a tree of files
+# What Python's own table lacks on some systems.
+TYPES = {
+    ".ipynb": "application/x-ipynb+json",
+    ".log": "text/plain",
+    ".parquet": "application/vnd.apache.parquet",
+}
 FICLONE = 0x40049409  # linux/fs.h: share the blocks, copy them on write
 
 
@@ -33,7 +39,7 @@ class FileRef:
     size : int
         Bytes.
     type : str
-        MIME type, guessed from the name.
+        MIME type, guessed from the name; see :func:`file_type`.
     sha256 : str
         Hexadecimal digest of the content.
     path : str
@@ -156,6 +162,16 @@ def take_in(
     return _take_one(value, blobs, parameter)
 
 
+def facts_of(value: Any) -> Any:
+    """Give what is known of a file that was taken in, or of several; else None."""
+    if isinstance(value, list) and value and isinstance(value[0], FileRef):
+        return [facts_of(one) for one in value]
+    if not isinstance(value, FileRef):
+        return None
+    names = ("name", "size", "type", "sha256")
+    return {name: getattr(value, name) for name in names}
+
+
 def hand_out(
     ref: FileRef | list[FileRef] | None,
     kind: str,
@@ -202,6 +218,15 @@ def _verify(file: UploadedFile, is_whole: bool) -> None:
             f"the upload {file.name!r} is not in the store any more as it was given "
             f"(SHA-256 {file.sha256}): submit the job with the file again"
         )
+
+
+def file_type(name: str) -> str:
+    """Guess a MIME type from a file's name; of what is compressed, the outer one."""
+    suffix = os.path.splitext(name)[1].lower()
+    kind, packing = mimetypes.guess_type(name)
+    if packing is not None:
+        return "application/gzip" if packing == "gzip" else f"application/x-{packing}"
+    return TYPES.get(suffix) or kind or "application/octet-stream"
 
 
 def clean_name(name: str) -> str:
@@ -285,7 +310,7 @@ def _take_open(value: Any, blobs: Path, parameter: str) -> FileRef:
 
 def _ref(name: str, stored: Blob, blobs: Path, kind: str | None = None) -> FileRef:
     name = clean_name(name)
-    kind = kind or mimetypes.guess_type(name)[0] or "application/octet-stream"
+    kind = kind or file_type(name)
     place = blob_path(blobs, stored.sha256)
     return FileRef(name, stored.size, kind, stored.sha256, str(place))
 

@@ -25,7 +25,8 @@ HEIGHT = {
             "processes",
             "store",
             "reading views codec files_in registry waking buffers live",
-            "captures signatures payloads uploads arrays checking hosting notebook_run",
+            "captures signatures payloads uploads arrays checking hosting notebook_run "
+            "reusing",
             "pickling validation orders answers chute_facts",
             "binding arguments",
             "worker definition",

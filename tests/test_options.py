@@ -206,5 +206,5 @@ def test_the_retry_rules_reach_the_store_s_policy():
             "retry_on_timeout": True,
         }
     )
-    policy = RetryPolicy(**json.loads(options.policy_json()))
+    policy = RetryPolicy(**json.loads(options.terms(0.0)["policy"]))
     assert policy == RetryPolicy(3.0, 4.0, 5.0, on_timeout=True)

@@ -9,14 +9,15 @@ from . import holding, jobs, logs, runs
 from .db import Row, Transaction
 
 # That a waiting job is held back is the chute's row, not the job's: pausing touches
-# one row, however many jobs wait.
+# one row, however many jobs wait. So is how much there is of a token.
 # In the order of FIELDS, so that a row becomes JSON without a look-up for each name;
 # what follows them stays inside.
 STATUS = f"""
 id, name, chute, state, attempt, max_attempts, progress, stage, submitted_at,
 started_at, finished_at, iif(state = 'retrying', not_before, NULL), NULL, error,
-iif(state IN ('queued', 'retrying') AND {holding.IS_PAUSED},
-    'paused' || coalesce('; ' || reason, ''), reason),
+CASE WHEN state NOT IN ('queued', 'retrying') THEN reason
+     WHEN {holding.IS_PAUSED} THEN 'paused' || coalesce('; ' || reason, '')
+     ELSE coalesce({holding.LACKS}, reason) END,
 timeout_s, deadline_at, lane, priority, tags, notebook, cell, retry_of,
 cancel_by IS NOT NULL, reported_failure,
 iif(state = 'running', quiet_since, NULL), log_end, rev, executor AS held_by, seq,
@@ -201,6 +202,7 @@ def detail(tx: Transaction, job: str, most_points: int | None = None) -> dict[st
         "attempts": [_attempt(found) for found in tx.all(jobs.ATTEMPTS, {"job": job})],
         "moves": [move_of(found) for found in tx.all(jobs.MOVES, {"job": job})],
         "inputs": json.loads(row["inputs"]),
+        "after": row["after"],
         "source": definition["source"],
         "source_first_line": definition["first_line"],
         "state": {} if state is None else json.loads(state["body"]),
