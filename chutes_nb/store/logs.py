@@ -166,18 +166,15 @@ def read(
         if size >= limit:
             break
     body = whole_characters(b"".join(parts)[:limit])
-    if begin == offset > 0:  # somebody's own offset, perhaps within a character
-        begin, body = _from_a_character(begin, body)
-        return Piece(begin, begin + len(body), body, 0)
     return Piece(begin, begin + len(body), body, begin - offset)
 
 
-def _from_a_character(begin: int, body: bytes) -> tuple[int, bytes]:
-    """Leave out the end of a UTF-8 character at the beginning, of at most 3 bytes."""
+def cut_off(body: bytes) -> int:
+    """Count the bytes at the beginning that are the end of a UTF-8 character."""
     rest = 0
     while rest < min(3, len(body)) and body[rest] & 0xC0 == 0x80:
         rest += 1
-    return begin + rest, body[rest:]
+    return rest
 
 
 def whole_characters(body: bytes) -> bytes:

@@ -263,11 +263,13 @@ def log(
     number = attempt or row["attempt"] or 1
     piece = logs.read(log_tx, job, number, offset, limit)
     is_over = row["finished_at"] is not None or number < row["attempt"]
+    # Somebody's own offset may lie within a character.
+    rest = logs.cut_off(piece.body) if piece.offset else 0
     return {
         "attempt": number,
         "offset": piece.offset,
         "next_offset": piece.next_offset,
-        "text": piece.body.decode("utf-8", "replace"),
+        "text": piece.body[rest:].decode("utf-8", "replace"),
         "end": is_over and piece.next_offset >= logs.end(log_tx, job, number),
         "skipped": piece.skipped,
     }
@@ -282,9 +284,7 @@ def log_tail(
     stop = logs.end(log_tx, job, number)
     start = max(0, stop - TAIL_WINDOW_BYTES)
     piece = logs.read(log_tx, job, number, start, TAIL_WINDOW_BYTES)
-    body = piece.body
-    while start and body and body[0] & 0xC0 == 0x80:  # the middle of a character
-        body = body[1:]
+    body = piece.body[logs.cut_off(piece.body) if start else 0 :]
     kept = b"".join(body.splitlines(keepends=True)[-lines:]) if lines else b""
     is_over = row["finished_at"] is not None or number < row["attempt"]
     return {
