@@ -16,7 +16,7 @@ from .group import JobGroup, listed
 from .job import CardActions, Job
 from .job_function import JobFunction
 from .model import StatusInfo
-from .options import JobOptions, PlatformOptionNote, parse
+from .options import JobOptions, PlatformOptionNote, label, parse
 from .panel import JobsPanel
 from .states import State
 
@@ -81,9 +81,8 @@ class Chute:
     ) -> None:
         global _last_chute
         _pass_over(platform)
-        for label, value in (("username", username), ("name", name)):
-            if not isinstance(value, str) or not value.strip():
-                raise TypeError(f"Chute({label}={value!r}): a text is wanted")
+        for argument, value in (("username", username), ("name", name)):
+            label(argument, value)
         values = {"username": username, "name": name, "image": image}
         own = object.__setattr__
         own(self, "_facts", ChuteFacts(name, values, executor, address))

@@ -9,7 +9,15 @@ import mimetypes
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, cast, get_args
+from typing import (
+    Any,
+    BinaryIO,
+    Literal,
+    Protocol,
+    cast,
+    get_args,
+    runtime_checkable,
+)
 
 from .errors import StoreDamaged, ValidationFailed
 from .paths import PRIVATE_FILE, private_dir
@@ -97,6 +105,17 @@ class UploadedFile:
         body = self._blob.read_bytes()
         _verify(self, hashlib.sha256(body).hexdigest() == self.sha256)
         return body
+
+
+@runtime_checkable
+class Content(Protocol):
+    """A file that is kept already: one that was given to a job, or that it left."""
+
+    name: str
+    type: str
+
+    def open(self) -> BinaryIO:
+        """Open the content for reading, in binary."""
 
 
 _SINGLE: dict[object, UploadKind] = {
@@ -268,7 +287,7 @@ def free_name(name: str, used: set[str]) -> str:
 def _take_one(value: Any, blobs: Path, parameter: str) -> FileRef:
     if isinstance(value, FileRef):
         return value
-    if isinstance(value, UploadedFile):
+    if isinstance(value, Content) and not isinstance(value, os.PathLike):
         with value.open() as stream:
             return _ref(value.name, keep(stream, blobs), blobs, value.type)
     if isinstance(value, bytes | bytearray | memoryview):
@@ -277,7 +296,9 @@ def _take_one(value: Any, blobs: Path, parameter: str) -> FileRef:
         return _take_path(value, blobs, parameter)
     if hasattr(value, "read"):
         return _take_open(value, blobs, parameter)
-    raise _refused(parameter, "takes a path, bytes or an open file", value)
+    raise _refused(
+        parameter, "takes a path, bytes, an open file or a file of a job", value
+    )
 
 
 def _take_path(value: Any, blobs: Path, parameter: str) -> FileRef:

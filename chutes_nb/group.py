@@ -13,7 +13,7 @@ from . import runtime, showing
 from .group_table import as_html, as_text
 from .job import Job
 from .model import Progress
-from .options import Span, waiting_s
+from .spans import Span, waiting_s
 from .states import State
 from .store import wire
 

@@ -22,9 +22,9 @@ from .errors import (
 from .job_files import JobFile, JobFiles
 from .job_parts import AttemptInfo, callback, live_state
 from .model import ErrorInfo, Progress, StatusInfo
-from .options import Span, positive_seconds, waiting_s
 from .panel.card import card_bundle, static_bundle
 from .panel.static import one_line
+from .spans import Span, positive_seconds, waiting_s
 from .states import State
 from .store import Store, jobs, runs
 from .store.blobs import blob_path

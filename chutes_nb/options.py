@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import importlib.util
 import json
 import math
-import re
 import reprlib
+import unicodedata
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
-from datetime import timedelta
 from functools import lru_cache
 from numbers import Integral, Real
 from typing import Any
 
 from .errors import DefinitionError, NotAvailable
+from .spans import not_negative, seconds
 
-Span = float | int | timedelta | str
 RetryOn = (
     type[BaseException]
     | tuple[type[BaseException], ...]
     | Callable[[BaseException], bool]
 )
 
-SPAN = re.compile(
-    r"(?:(\d+(?:\.\d+)?)d)?(?:(\d+(?:\.\d+)?)h)?"
-    r"(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?"
-)
-SPAN_S = (86_400.0, 3_600.0, 60.0, 1.0)
-MOST_SPAN_S = 100 * 365 * 86_400.0  # the system's timers end at 292 years
 PLATFORM_OPTIONS = frozenset({"ports", "ssh"})
 
 
@@ -164,80 +156,12 @@ def _unknown(option: str) -> str:
     return f"a job has no option {option!r}; {meant}Known are {', '.join(_PARSERS)}"
 
 
-def seconds(option: str, value: Span) -> float:
-    """Read a span: seconds, a timedelta, or a text such as ``"1h30m"``.
-
-    Raises
-    ------
-    DefinitionError
-    """
-    number: float | None = None
-    given: Any = value
-    if isinstance(given, timedelta):
-        number = given.total_seconds()
-    elif not isinstance(given, bool) and isinstance(given, Real):
-        with contextlib.suppress(OverflowError):  # an int that no float can be
-            number = float(given)
-    elif isinstance(given, str) and given.strip():
-        text = given.strip().replace(" ", "").lower()
-        found = SPAN.fullmatch(text)
-        if found:
-            parts = zip(found.groups(), SPAN_S, strict=True)
-            number = sum(float(part) * unit for part, unit in parts if part)
-        elif re.fullmatch(r"\d+(\.\d+)?", text):
-            number = float(text)
-    if number is None or not math.isfinite(number) or number > MOST_SPAN_S:
-        raise DefinitionError(
-            f"{option}={reprlib.repr(value)} is no span of time up to 100 years; give "
-            'seconds (90), a timedelta, or a text such as "2h", "90m", "45s", "1h30m"'
-        )
-    return number
-
-
-def positive_seconds(option: str, value: Span) -> float:
-    """Read a span that has to be above 0; see :func:`seconds`.
-
-    Raises
-    ------
-    DefinitionError
-    """
-    number = seconds(option, value)
-    if number <= 0:
-        raise DefinitionError(f"{option}={value!r} must be above 0")
-    return number
-
-
-def waiting_s(value: Span | None) -> float | None:
-    """Read how long to wait: a span, or None or infinity for as long as it takes.
-
-    Raises
-    ------
-    DefinitionError
-    """
-    if value is None or value == math.inf:
-        return None
-    return seconds("timeout", value)
-
-
 def _positive(option: str, value: Any) -> float | None:
     if value is None:
         return None
     number = seconds(option, value)
     if number <= 0:
         raise DefinitionError(f"{option}={value!r} must be above 0; None is no limit")
-    return number
-
-
-def not_negative(option: str, value: Any) -> float:
-    """Read a span that may be 0; see :func:`seconds`.
-
-    Raises
-    ------
-    DefinitionError
-    """
-    number = seconds(option, value)
-    if number < 0:
-        raise DefinitionError(f"{option}={value!r} must not be below 0")
     return number
 
 
@@ -263,6 +187,8 @@ def _count(option: str, value: Any) -> int:
 
 
 MOST = 1_000_000_000
+MOST_LABEL = 1000  # as many as HTTP takes
+NO_LABEL = frozenset({"Cc", "Cs", "Zl", "Zp"})  # controls, surrogates, ends of lines
 
 
 def _whole(option: str, value: Any) -> int:
@@ -281,8 +207,24 @@ def _flag(option: str, value: Any) -> bool:
 
 
 def _word(option: str, value: Any) -> str | None:
-    if value is not None and (not isinstance(value, str) or not value.strip()):
+    return None if value is None else label(option, value)
+
+
+def label(option: str, value: Any) -> str:
+    """Check a name: some text of one line, as lists and addresses can show it.
+
+    Raises
+    ------
+    DefinitionError
+    """
+    if not isinstance(value, str) or not value.strip():
         raise DefinitionError(f"{option}={value!r} must be a text with something in it")
+    is_line = not any(unicodedata.category(one) in NO_LABEL for one in value)
+    if not is_line or len(value) > MOST_LABEL:
+        raise DefinitionError(
+            f"{option}={value!r:.80} must be one line of at most {MOST_LABEL} "
+            "characters, without control characters"
+        )
     return value
 
 
@@ -294,7 +236,7 @@ def _words(option: str, value: Any) -> tuple[str, ...]:
     found = tuple(items) if is_many else (None,)
     if not all(isinstance(item, str) for item in found):
         raise DefinitionError(f"{option}={value!r} must be a list of texts")
-    return found
+    return tuple(label(option, item) for item in found)
 
 
 def _retry_on(option: str, value: Any) -> Any:

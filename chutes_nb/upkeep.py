@@ -6,8 +6,8 @@ from pathlib import Path
 
 from . import runtime
 from .errors import StoreError
-from .options import Span, not_negative
 from .sizes import read_size
+from .spans import Span, not_negative
 from .store import Pruned, Store
 
 

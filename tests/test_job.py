@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import pickle
+import threading
 from datetime import timedelta
 
 import pytest
@@ -299,3 +300,25 @@ def test_a_timeout_is_none_of_waiting(chute):
     assert not issubclass(JobTimeout, TimeoutError)
     assert issubclass(chutes_nb.DefinitionError, ValueError)
     assert issubclass(chutes_nb.DefinitionError, TypeError)
+
+
+def test_what_cannot_travel_is_named_at_the_submit(chute):
+    @chute.job
+    def takes(self, n: int, held):
+        return n
+
+    with pytest.raises(
+        chutes_nb.BindingError,
+        match=r"takes is given held \(_thread.lock\), which.*lock",
+    ):
+        takes.submit(n=1, held=threading.Lock())
+    with pytest.raises(chutes_nb.BindingError, match="generator"):
+        takes.submit(1, (n for n in range(3)))
+
+
+def test_a_file_that_a_job_left_is_given_to_the_next(chute, done):
+    @chute.job(upload=True)
+    def read(self, file: chutes_nb.UploadedFile):
+        return file.name, file.read()
+
+    assert read.submit(file=done.files[0]).result(S) == ("book.ipynb", b"{}")

@@ -21,6 +21,7 @@ HEIGHT = {
         [
             "errors showing states sizes bytecode locality flow failpoints folding "
             "wording",
+            "spans",
             "paths model policy loading options cells",
             "processes",
             "store",

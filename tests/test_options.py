@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chutes_nb import Chute
 from chutes_nb.errors import DefinitionError
-from chutes_nb.options import PlatformOptionNote, parse, seconds
+from chutes_nb.options import PlatformOptionNote, parse
 from chutes_nb.policy import RetryPolicy
+from chutes_nb.spans import seconds
 
 
 def whatever(error):
@@ -252,3 +254,18 @@ def test_numbers_of_numpy_are_numbers():
 
 def test_none_is_no_tag_and_no_token():
     assert parse({"tags": None, "resources": None}) == parse({})
+
+
+@pytest.mark.parametrize("name", ["", " ", "a\nb", "a\0", "\ud800", "x" * 1001, 3])
+def test_a_name_is_one_line_of_text(name):
+    with pytest.raises(DefinitionError, match="^name="):
+        parse({"name": name})
+    with pytest.raises(TypeError, match="^username="):
+        Chute(username=name)
+    with pytest.raises(DefinitionError, match="^tags="):
+        parse({"tags": [name]})
+
+
+def test_any_writing_may_be_a_name():
+    for name in ("日本語 ✓", "a/b c", "👩‍🔬", "x" * 1000):
+        assert parse({"name": name}).name == name

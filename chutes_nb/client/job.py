@@ -11,8 +11,8 @@ from ..job import Job
 from ..job_logs import Search, matching
 from ..job_parts import AttemptInfo, callback
 from ..model import ErrorInfo, Progress, StatusInfo
-from ..options import Span, positive_seconds, waiting_s
 from ..panel.static import TAIL_LINES, one_line, static_card
+from ..spans import Span, positive_seconds, waiting_s
 from ..states import State
 from . import logs
 from .files import RemoteFile

@@ -60,6 +60,10 @@ def sizes(self, file: bytes, extra: list[UploadedFile] = [], label: str = ""):
     return [len(file), [[one.name, one.size] for one in extra], label]
 
 @chute.job
+def double(self, n: int):
+    return 2 * n
+
+@chute.job
 def pair(self):
     return (1, 2)
 

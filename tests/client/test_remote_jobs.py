@@ -163,11 +163,11 @@ def test_a_job_is_run_again_and_deleted(chute):
 
 
 def test_a_job_takes_the_result_of_another(chute):
-    count = chute.function("count")
-    first = count.submit(n=3)
-    second = first.then(count)
-    third = second.then(count)
-    assert [job.result(30) for job in (second, third)] == [3, 3]
+    double = chute.function("double")
+    first = chute.function("count").submit(n=3)
+    second = first.then(double)
+    third = second.then("double")
+    assert [job.result(30) for job in (second, third)] == [6, 12]
     assert second.after == first
     assert first.after is None
     assert second.inputs == {"result of count": 3}

@@ -59,7 +59,7 @@ def test_a_job_that_runs_cannot_be_tried_again_and_the_magic_says_why(notebook):
     notebook.run("%%chute_job -o job\nwhile not gate.exists(): pass")
     told = refusal(notebook, "%chute_retry")
     assert told.startswith("UsageError: %chute_retry: job ")
-    assert "wait for its end or cancel it" in told
+    assert "wait for its end, or cancel it" in told
     notebook.run("gate.touch()\njob.wait(30)")
 
 
