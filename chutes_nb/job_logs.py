@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from numbers import Integral
 
 from .answers import LogReader
 from .folding import Screen, fold, uncoloured
@@ -77,6 +78,20 @@ def matching(lines: Iterable[str], search: Search) -> Iterator[str]:
     return filter(matcher(search), lines)
 
 
+def checked_tail(tail: object) -> int | None:
+    """Check how many last lines are wanted; None for all.
+
+    Raises
+    ------
+    ValueError
+    """
+    if tail is None:
+        return None
+    if isinstance(tail, bool) or not isinstance(tail, Integral) or int(tail) < 0:
+        raise ValueError(f"tail={tail!r}: a number of lines is wanted, 0 or more")
+    return int(tail)
+
+
 def asked_for(
     store: Store,
     job: str,
@@ -92,8 +107,7 @@ def asked_for(
     ValueError
         If ``tail`` is no number of lines.
     """
-    if tail is not None and (isinstance(tail, bool) or tail < 0):
-        raise ValueError(f"tail={tail!r}: a number of lines is wanted")
+    tail = checked_tail(tail)
     if follow:
         lines = followed(store, job, attempt)
         return lines if search is None else matching(lines, search)

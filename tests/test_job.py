@@ -143,6 +143,12 @@ def test_a_reason_is_one_line_whatever_the_message(chute):
     assert job.error.message == "first\n  second"
 
 
+@pytest.mark.parametrize("tail", ["3", 1.5, -1, True, math.nan])
+def test_a_tail_that_is_no_number_of_lines_is_refused(done, tail):
+    with pytest.raises(ValueError, match="a number of lines is wanted"):
+        done.logs(tail=tail)
+
+
 # -- being found -------------------------------------------------------------------
 @pytest.mark.parametrize("hint", [None, 3, b"01", ["01"]])
 def test_what_is_no_id_is_no_job(done, hint):

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import JobEnded
 from ..job import Job
-from ..job_logs import Search, matching
+from ..job_logs import Search, checked_tail, matching
 from ..job_parts import AttemptInfo, callback
 from ..model import ErrorInfo, Progress, StatusInfo
 from ..panel.static import TAIL_LINES, one_line, static_card
@@ -304,8 +304,7 @@ class RemoteJob:
         search : str or re.Pattern, optional
             Only lines that hold this text, whatever its case, or this pattern.
         """
-        if tail is not None and (isinstance(tail, bool) or tail < 0):
-            raise ValueError(f"tail={tail!r}: a number of lines is wanted")
+        tail = checked_tail(tail)
         place = (self._link, self.id, attempt)
         if follow:
             lines = logs.followed(*place)
