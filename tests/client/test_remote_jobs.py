@@ -179,6 +179,12 @@ def test_a_bad_end_cancels_what_would_have_taken_the_result(chute):
     assert "ended failed: ValueError: no luck" in job.reason
 
 
+def test_a_frame_comes_as_its_rows(chute):
+    job = chute.function("frame").submit()
+    with pytest.warns(InexactResult):
+        assert job.result(30) == [{"a": 1, "b": "x"}, {"a": 2, "b": None}]
+
+
 @pytest.mark.parametrize("function", [None, print, 3, ""])
 def test_only_a_job_function_of_the_server_can_follow(chute, function):
     job = chute.function("count").submit(n=1)
