@@ -104,8 +104,9 @@ class CellMagic:
             parse(_options(given))
         text = _transformed(self.shell, cell)
         filename = _remembered(self.shell, f"%%chute_job {line}\n{text}")
-        tree = parse_cell(text, filename)
-        chute = self._chute(given.chute)
+        with _in_one_line():
+            tree = parse_cell(text, filename)
+            chute = self._chute(given.chute)
         if only_defines(tree):
             self._define(tree, filename, chute, given)
         else:

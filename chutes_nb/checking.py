@@ -77,7 +77,7 @@ def bind(schema: dict[str, Any], payload: Any) -> dict[str, Any]:
 
 def _lacks(payload: Any, said: dict[str, Any]) -> bool:
     """Whether nothing is given where something else than an object is wanted."""
-    return payload == {} and said.get("type", "object") != "object"
+    return payload == {} and said.get("type") not in (None, "object")
 
 
 def _misfit(

@@ -321,7 +321,7 @@ class Job:
         Parameters
         ----------
         tail : int, optional
-            Only so many last lines.
+            Only so many last lines; with ``follow``, of what is there already.
         follow : bool
             Give an iterator of lines instead, which ends with the job.
         attempt : int, optional

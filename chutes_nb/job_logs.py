@@ -26,13 +26,25 @@ def whole(store: Store, job: str, attempt: int | None) -> str:
         offset = found["next_offset"]
 
 
-def followed(store: Store, job: str, attempt: int | None) -> Iterator[str]:
+def followed(
+    store: Store, job: str, attempt: int | None, tail: int | None = None
+) -> Iterator[str]:
     """Give lines as they are written, until the job has ended.
 
     A bar is one line, given once it is not drawn again.
+
+    Parameters
+    ----------
+    tail : int, optional
+        Of what is written already, only so many last lines.
     """
-    screen, number = Screen(), attempt
-    for piece in LogReader(store, job, attempt).follow():
+    screen, number, reader = Screen(), attempt, LogReader(store, job, attempt)
+    if tail is not None:
+        last = store.log_tail(job, tail, attempt)
+        reader.skip_to(last)
+        number = last["attempt"]
+        yield from screen.feed(last["text"])
+    for piece in reader.follow():
         if piece["attempt"] != number:  # a log of its own
             yield from _rest(screen)
             screen, number = Screen(), piece["attempt"]
@@ -109,7 +121,7 @@ def asked_for(
     """
     tail = checked_tail(tail)
     if follow:
-        lines = followed(store, job, attempt)
+        lines = followed(store, job, attempt, tail)
         return lines if search is None else matching(lines, search)
     if tail is not None and search is None:
         return "\n".join(store.tail(job, tail, attempt))

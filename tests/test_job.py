@@ -149,6 +149,25 @@ def test_a_tail_that_is_no_number_of_lines_is_refused(done, tail):
         done.logs(tail=tail)
 
 
+def test_a_log_is_followed_from_its_last_lines_on(chute, tmp_path):
+    gate = tmp_path / "gate"
+
+    @chute.job
+    def counts(self):
+        print(*range(5), sep="\n", flush=True)
+        while not gate.exists():
+            pass
+        print("more")
+
+    job = counts.submit()
+    until(lambda: "4" in job.logs())
+    lines = job.logs(tail=2, follow=True)
+    assert [next(lines), next(lines)] == ["3", "4"]
+    gate.touch()
+    assert list(lines) == ["more"]
+    assert list(job.logs(tail=0, follow=True)) == []
+
+
 # -- being found -------------------------------------------------------------------
 @pytest.mark.parametrize("hint", [None, 3, b"01", ["01"]])
 def test_what_is_no_id_is_no_job(done, hint):

@@ -296,7 +296,7 @@ class RemoteJob:
         Parameters
         ----------
         tail : int, optional
-            Only so many last lines.
+            Only so many last lines; with ``follow``, of what is there already.
         follow : bool
             Give an iterator of lines instead, which ends with the job.
         attempt : int, optional
@@ -307,7 +307,7 @@ class RemoteJob:
         tail = checked_tail(tail)
         place = (self._link, self.id, attempt)
         if follow:
-            lines = logs.followed(*place)
+            lines = logs.followed(*place, tail)
             return lines if search is None else matching(lines, search)
         if tail is not None and search is None:
             return logs.last(*place, tail)

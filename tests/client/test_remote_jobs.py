@@ -179,6 +179,13 @@ def test_a_bad_end_cancels_what_would_have_taken_the_result(chute):
     assert "ended failed: ValueError: no luck" in job.reason
 
 
+def test_a_log_is_followed_from_its_last_lines_on(chute):
+    job = chute.function("count").submit(n=5)
+    job.wait(30)
+    assert list(job.logs(tail=2, follow=True)) == ["line 3", "line 4"]
+    assert list(job.logs(tail=0, follow=True)) == []
+
+
 def test_a_frame_comes_as_its_rows(chute):
     job = chute.function("frame").submit()
     with pytest.warns(InexactResult):
