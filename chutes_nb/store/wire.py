@@ -255,13 +255,20 @@ def log(
     attempt: int | None,
     offset: int,
     limit: int,
+    numbered: bool,
 ) -> dict[str, Any]:
-    """Stretch of an attempt's log; ``end`` when nothing will follow."""
+    """Stretch of an attempt's log; ``end`` when nothing will follow.
+
+    Parameters
+    ----------
+    numbered : bool
+        Say as well how many lines ended before it, as ``line``.
+    """
     row = jobs.get(tx, job)
     number = attempt or row["attempt"] or 1
     piece = logs.read(log_tx, job, number, offset, limit)
     is_over = row["finished_at"] is not None or number < row["attempt"]
-    return {
+    found = {
         "attempt": number,
         "offset": piece.offset,
         "next_offset": piece.next_offset,
@@ -269,6 +276,7 @@ def log(
         "end": is_over and piece.next_offset >= logs.end(log_tx, job, number),
         "skipped": piece.skipped,
     }
+    return found | {"line": piece.line} if numbered else found
 
 
 def log_tail(
