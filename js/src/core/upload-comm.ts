@@ -40,7 +40,9 @@ export class CommLine implements UploadLine {
   ): Promise<Standing> {
     const question = { name: "piece", upload, at, sha256: base64(sha256) };
     const { length } = bytes;
-    const standing = await this.#ask(question, [bytes.buffer]);
+    // A buffer goes whole, and the last piece is shorter than its own.
+    const { buffer } = length < bytes.buffer.byteLength ? bytes.slice() : bytes;
+    const standing = await this.#ask(question, [buffer]);
     onSent(length);
     return standing;
   }
