@@ -26,6 +26,8 @@ const SPANS: [label: string, seconds: number][] = [
   ["1 day", 86_400],
 ];
 const MARK_PX = 90;
+/** A time nearer to the right edge than this would be cut off. */
+const MARK_TEXT_PX = 56;
 
 export function Timeline({
   list,
@@ -164,6 +166,8 @@ function Lanes({ list, now, window, onWindow, onOpen }: LanesProps) {
     event.stopPropagation();
   };
   const marks = marksIn(window, Math.max(2, Math.floor(sight.width / MARK_PX)));
+  const hasRoom = (at: number) =>
+    ((100 - share(at, window)) / 100) * sight.width >= MARK_TEXT_PX;
   const rows = [];
   for (let i = from; i < to; i++) {
     const job = list.row(i);
@@ -197,7 +201,7 @@ function Lanes({ list, now, window, onWindow, onOpen }: LanesProps) {
         <span class="chutes-lane-axis chutes-num">
           {marks.map((at) => (
             <i key={at} style={{ left: `${share(at, window)}%` }}>
-              {markText(at, window)}
+              {hasRoom(at) ? markText(at, window) : ""}
             </i>
           ))}
         </span>
