@@ -231,9 +231,10 @@ class Round:
             return
         with self.store.writing_logs(entered=True) as tx:
             for one in looks:
-                assert one.look is not None  # filtered above
                 look = one.look
-                logs.add(tx, one.job, one.attempt, look.start, look.body, look.size)
+                assert look is not None  # filtered above
+                place = (one.job, one.attempt, look.start, look.body)
+                logs.add(tx, *place, look.passed, look.size)
             failpoints.hit("log.before_commit")
         failpoints.hit("log.after_commit")
 
