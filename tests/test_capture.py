@@ -143,17 +143,21 @@ def test_what_is_read_while_it_is_trimmed_is_never_a_hole(output, store):
     thread = threading.Thread(target=trim)
     thread.start()
     capture = Capture(str(output))
-    while job.poll() is None:
-        look = capture.look(0.0)
-        assert look is None or b"\0" not in look.body
-        if look is not None:
-            with store.writing_logs() as tx:
-                logs.add(tx, "job", 1, look.start, look.body, look.size)
-            capture.kept(look.start + len(look.body))
-    capture.end()
-    follow(capture, store)
-    over.set()
-    thread.join()
+    try:
+        while job.poll() is None:
+            look = capture.look(0.0)
+            assert look is None or b"\0" not in look.body
+            if look is not None:
+                place = ("job", 1, look.start, look.body)
+                with store.writing_logs() as tx:
+                    logs.add(tx, *place, look.passed, look.size)
+                capture.kept(look.start + len(look.body))
+        capture.end()
+        follow(capture, store)
+    finally:
+        over.set()
+        thread.join()
+        job.wait()
     capture.close()
     assert logs.end(store.log_reader, "job", 1) == 600_000_000
     head = logs.read(store.log_reader, "job", 1, 0, HEAD_BYTES).body
