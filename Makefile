@@ -5,7 +5,7 @@
 # make build   wheel and sdist in dist/
 # make bench   how long the common steps take on this machine, beside other tools
 # make load    what the HTTP API stands: rates, readers, a large upload, wrong requests
-# make screenshots   the pictures of the README, from a real JupyterLab
+# make screenshots   the pictures of the README and many more, from a real JupyterLab
 # make bench-panel   from a print to a pixel, floods and long lists, in figures
 # make chaos   ten minutes of kills, then every planted bug (CHAOS='--minutes 1')
 # make proofs  each promise at length, a line for each (PROOFS='tokens --count 20')
@@ -166,6 +166,7 @@ load: .venv/.installed
 screenshots: .venv/.installed .venv/.linked $(PANEL) chromium
 	cd tests && PYTHONPATH=. ../$(BIN)/python -m ui.screenshots
 	cd tests && PYTHONPATH=. ../$(BIN)/python -m ui.form_pictures
+	cd tests && PYTHONPATH=. ../$(BIN)/python -m ui.corners
 
 chaos: .venv/.installed $(PANEL)
 	$(BIN)/python -m tests.chaos $(CHAOS)

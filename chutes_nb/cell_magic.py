@@ -30,6 +30,7 @@ from .job import Job
 from .job_function import JobFunction
 from .magic_lines import LineParser
 from .options import parse
+from .showing import current_cell
 from .states import State
 
 UPLOAD = "upload"  # the variable through which a cell gets its file
@@ -144,8 +145,8 @@ class CellMagic:
     def _submit(
         self, tree: Any, filename: str, chute: Chute, given: argparse.Namespace
     ) -> None:
-        space, number = self.shell.user_ns, self.shell.execution_count
-        name = given.name or f"cell_{number}"
+        space = self.shell.user_ns
+        name = given.name or f"cell_{current_cell(self.shell)}"
         with _in_one_line():
             function = cell_function(
                 tree,
@@ -258,7 +259,7 @@ def _transformed(shell: InteractiveShell, cell: str) -> str:
 
 def _remembered(shell: InteractiveShell, text: str) -> str:
     """Give the cell the name under which tracebacks find its text."""
-    return str(shell.compile.cache(text, shell.execution_count, raw_code=text))
+    return str(shell.compile.cache(text, current_cell(shell), raw_code=text))
 
 
 def notebook_name() -> str:

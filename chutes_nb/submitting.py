@@ -25,6 +25,7 @@ from .files_in import facts_of, take_in
 from .loading import load_value
 from .options import JobOptions
 from .pickling import dump, pickled, warn_user
+from .showing import current_cell, current_shell
 from .signatures import Signature
 from .states import ENDED, State
 from .store import Store, following, jobs, kernel
@@ -383,10 +384,9 @@ def resubmit(store: Store, job_id: str, code: str, resume: bool) -> str:
 
 def origin() -> tuple[str | None, int | None]:
     """Return which notebook and which cell this code runs in, where known."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython else None
+    shell = current_shell()
     if shell is None:
         return None, None
     session = os.environ.get("JPY_SESSION_NAME")
     notebook = os.path.basename(session) if session else None
-    return notebook, shell.execution_count
+    return notebook, current_cell(shell)

@@ -57,6 +57,7 @@ class LogQuery(BaseModel):
     offset: Annotated[int, Field(ge=0, le=MOST_SQL_INTEGER)] = 0
     limit: Annotated[int, Field(ge=4, le=1 << 20)] = 1 << 16
     tail: Annotated[int, Field(ge=0, le=100_000)] | None = None
+    numbered: bool = False
     download: bool = False
 
 
@@ -328,7 +329,11 @@ class Unfinished(BaseModel):
 
 
 class LogPiece(BaseModel):
-    """A stretch of a log; offsets and ``skipped`` are bytes."""
+    """A stretch of a log; offsets and ``skipped`` are bytes.
+
+    ``line`` is there where ``numbered`` asked for it: how many lines ended before the
+    text in all the output, null where nobody counted them.
+    """
 
     attempt: int
     offset: int
@@ -336,3 +341,4 @@ class LogPiece(BaseModel):
     text: str
     end: bool
     skipped: int
+    line: int | None = None

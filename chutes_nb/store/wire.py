@@ -257,15 +257,22 @@ def log(
     attempt: int | None,
     offset: int,
     limit: int,
+    numbered: bool,
 ) -> dict[str, Any]:
-    """Stretch of an attempt's log; ``end`` when nothing will follow."""
+    """Stretch of an attempt's log; ``end`` when nothing will follow.
+
+    Parameters
+    ----------
+    numbered : bool
+        Say as well how many lines ended before it, as ``line``.
+    """
     row = jobs.get(tx, job)
     number = attempt or row["attempt"] or 1
     piece = logs.read(log_tx, job, number, offset, limit)
     is_over = row["finished_at"] is not None or number < row["attempt"]
     # Somebody's own offset may lie within a character.
     rest = logs.cut_off(piece.body) if piece.offset else 0
-    return {
+    found = {
         "attempt": number,
         "offset": piece.offset,
         "next_offset": piece.next_offset,
@@ -273,6 +280,7 @@ def log(
         "end": is_over and piece.next_offset >= logs.end(log_tx, job, number),
         "skipped": piece.skipped,
     }
+    return found | {"line": piece.line} if numbered else found
 
 
 def log_tail(

@@ -135,6 +135,20 @@ def test_a_cell_that_fails_names_its_own_line(notebook):
     assert "1 / n" in told[1]
 
 
+@pytest.mark.parametrize(
+    "submit", ["%%chute_job -o job\n1 / 0", "job = fails.submit()"]
+)
+def test_a_job_names_the_cell_that_is_at_its_prompt(notebook, submit):
+    notebook.run("from chutes_nb import Chute\nchute = Chute(name='c')")
+    notebook.run("@chute.job\ndef fails(self):\n    1 / 0")
+    notebook.run("print()")
+    notebook.run(submit)
+    prompt = notebook.value("len(In) - 2")
+    assert notebook.value("job.wait(30), job.info.cell") == (True, prompt)
+    if "%%" in submit:
+        assert notebook.value("job.error.cell") == prompt
+
+
 def test_options_reach_the_job(notebook):
     notebook.run("%%chute_job tries --retry 2 --timeout 90m -o job --wait\n1")
     found = notebook.value("(job.name, job.info.max_attempts, job.info.timeout_s)")
