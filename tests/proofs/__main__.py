@@ -15,7 +15,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))  # as pytest has it
 os.environ["XDG_RUNTIME_DIR"] = tempfile.mkdtemp(prefix="chutes-")
 
-from proofs import (  # noqa: E402 - the home is set first
+from proofs import (
     damage,
     full_disk,
     killing,
@@ -23,7 +23,7 @@ from proofs import (  # noqa: E402 - the home is set first
     tokens,
     wal_reset,
 )
-from proofs.verdict import Verdict  # noqa: E402
+from proofs.verdict import Verdict
 
 # What is proved, and how often where nobody says otherwise.
 PROOFS: dict[str, tuple[Callable[[int], Verdict], int]] = {
