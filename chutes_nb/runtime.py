@@ -105,7 +105,9 @@ def configure(
         ``CHUTES_NB_LOG_CAP`` sets it from outside. The disk holds little more while a
         job runs, however much it prints: some MB of write-ahead log, and what a
         program that writes a gigabyte a second gets ahead by in a few milliseconds
-        (on Linux; elsewhere an output keeps its size until its attempt ends).
+        (on Linux; elsewhere an output keeps its size until its attempt ends). With
+        the default that is 20 MB for most of the time, and up to 36 MB while ``yes``
+        writes 0.3 GB a second on two busy cores; 62 MB were seen at 1.6 GB.
 
     Raises
     ------
