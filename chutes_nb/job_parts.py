@@ -1,10 +1,18 @@
-"""Parts of a job that are values of their own: its attempts."""
+"""Parts of a job: its attempts, its live state, its limit, who is called at its end."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
+from . import spans
+from .errors import DefinitionError
 from .model import ErrorInfo
+from .spans import Span
+from .store import Store, runs
+from .worker.tellings import thaw_state
+
+T = TypeVar("T")
 
 
 class AttemptInfo:
@@ -22,3 +30,49 @@ class AttemptInfo:
     def __repr__(self) -> str:
         why = f": {self.reason}" if self.reason else ""
         return f"<attempt {self.number}, {self.status}{why}>"
+
+
+def live_state(store: Store, job: str) -> dict[str, Any]:
+    """Return what a run has set on its ``self``, at most a moment old."""
+    while (row := runs.run_state(store.reader, job)) is not None:
+        exact = row["exact"]
+        try:
+            if row["file"] is not None:
+                exact = store.large.read(row["file"])
+        except FileNotFoundError:
+            newer = runs.run_state(store.reader, job)
+            if newer is not None and newer["file"] != row["file"]:
+                continue  # it was replaced between the two looks
+        return thaw_state(row["body"], exact)
+    return {}
+
+
+def moved_by(seconds: Span, limit_s: float | None) -> float:
+    """Read by how many seconds a timeout is to be moved: perhaps below 0.
+
+    Raises
+    ------
+    DefinitionError
+        If it is no span, or leaves no time at all.
+    """
+    more_s = spans.seconds("seconds", seconds)
+    if limit_s is not None and limit_s + more_s <= 0:
+        raise DefinitionError(
+            f"seconds={seconds!r} would leave nothing of {limit_s:g} s; "
+            "job.cancel() ends the job"
+        )
+    return more_s
+
+
+def callback(call: Callable[[T], object]) -> Callable[[T], object]:
+    """Check what is to be called when a job ends: later nobody would hear of it.
+
+    Raises
+    ------
+    TypeError
+    """
+    if not callable(call):
+        raise TypeError(
+            f"add_done_callback({call!r}): a function is wanted that takes the job"
+        )
+    return call

@@ -51,6 +51,11 @@ def private_dir(path: Path) -> Path:
     return path
 
 
+def private(path: str, flags: int) -> int:
+    """Open a file that only its owner can read: ``open(..., opener=private)``."""
+    return os.open(path, flags, PRIVATE_FILE)
+
+
 def runtime_dir(home: Path) -> Path:
     """Folder of a home's sockets; short, since AF_UNIX paths end at 104 bytes.
 

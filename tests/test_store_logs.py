@@ -68,6 +68,14 @@ def test_offsets_count_bytes(store):
     assert (found["text"], found["offset"], found["next_offset"]) == ("€", 2, 5)
 
 
+def test_an_offset_within_a_character_gives_whole_ones_only(store):
+    job = bring(store, State.RUNNING)
+    write(store, 0, "aé€b".encode(), job)
+    assert [store.log(job, offset=n)["text"] for n in (1, 2, 4, 5, 6)] == [
+        *("é€b", "€b", "b", "b", "b"),
+    ]
+
+
 def test_reading_on_from_the_end_gives_nothing_and_stays(store):
     write(store, 0, b"abc")
     assert logs.read(store.log_reader, "j", 1, 3)[:4] == (3, 3, b"", 0)

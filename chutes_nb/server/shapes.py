@@ -88,8 +88,9 @@ class EventsQuery(BaseModel):
 
 
 class SubmitQuery(BaseModel):
-    """Which job may be given back instead of a new one."""
+    """Which job may be given back instead of a new one; whose result is the payload."""
 
+    after: Text | None = None
     reuse: bool | None = None
     key: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
 
@@ -251,6 +252,7 @@ class Detail(BaseModel):
     attempts: list[AttemptAnswer]
     moves: list[Move]
     inputs: Any
+    after: str | None
     source: str
     source_first_line: int
     state: dict[str, Any]

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from ..errors import ChutesError
 from ..folding import fold
+from ..sizes import read_size
 from .db import Row, Transaction
 
 HEAD_BYTES = 8 << 20
@@ -105,17 +106,15 @@ def cap_bytes() -> int:
     Raises
     ------
     ChutesError
-        If ``CHUTES_NB_LOG_CAP`` is no number, or too small a one.
+        If ``CHUTES_NB_LOG_CAP`` is no size, or too small a one.
     """
     text = os.environ.get(CAP_VARIABLE)
     if not text:
         return HEAD_BYTES + TAIL_BYTES
-    if not text.isdigit() or int(text) < LEAST_CAP_BYTES:
-        raise ChutesError(
-            f"{CAP_VARIABLE}={text!r} must be a whole number of bytes, at least "
-            f"{LEAST_CAP_BYTES}"
-        )
-    return int(text)
+    try:
+        return read_size(CAP_VARIABLE, text, LEAST_CAP_BYTES)
+    except ValueError as error:
+        raise ChutesError(str(error)) from error
 
 
 def end(tx: Transaction, job: str, attempt: int) -> int:
@@ -217,6 +216,14 @@ def read(
             break
     body = whole_characters(b"".join(parts)[:limit])
     return Piece(begin, begin + len(body), body, begin - offset, line)
+
+
+def cut_off(body: bytes) -> int:
+    """Count the bytes at the beginning that are the end of a UTF-8 character."""
+    rest = 0
+    while rest < min(3, len(body)) and body[rest] & 0xC0 == 0x80:
+        rest += 1
+    return rest
 
 
 def whole_characters(body: bytes) -> bytes:
