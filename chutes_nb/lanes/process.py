@@ -157,7 +157,7 @@ class ProcessLane(Lane[Handle]):
     def _deliver(self, handle: Handle, message: tuple[Any, ...]) -> None:
         kind = message[0]
         if kind == "outcome":
-            self._on_outcome(handle, message[1])
+            self._on_outcome(handle, Outcome(*message[1:]))
         elif kind == "told":
             if self._is_current(handle, message[1], message[2]):
                 self._settles.told(handle, message[3])

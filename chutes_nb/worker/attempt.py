@@ -150,7 +150,7 @@ class Attempt:
             self.loaded.let_go()
         if outcome.end != "ok":
             outcome.files = self._files_of_failed()
-        if self.state is not None:
+        if self.state is not None and self.state.may_tell:
             with contextlib.suppress(Exception, TooSlow), at_most(SHOW_S):
                 outcome.told.extend(self.state.look())
         outcome.output_bytes = self.place.leave()

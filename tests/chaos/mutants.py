@@ -81,7 +81,7 @@ TWINS = """
             for twin in [one for one in self.lane.handles.values() if one.is_idle]:
                 key = {"key": row["definition"]}
                 found = self.store.reader.one(jobs.GET_DEFINITION, key)
-                twin.send(define_message(found), ("run", task_of(row, twin.output)))
+                twin.send(define_message(found), ("run", *task_of(row, twin.output)))
 """
 
 MUTANTS = [
