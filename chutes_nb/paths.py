@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import stat
@@ -51,12 +52,23 @@ def private_dir(path: Path) -> Path:
 
 
 def runtime_dir(home: Path) -> Path:
-    """Folder of sockets and leases; short, since AF_UNIX paths end at 104 bytes."""
+    """Folder of a home's sockets; short, since AF_UNIX paths end at 104 bytes.
+
+    It is there as long as a socket is: who makes one makes it (:func:`private_dir`),
+    and who removes the last one removes it (:func:`let_go`).
+    """
     mark = hashlib.sha256(os.fsencode(home.absolute())).hexdigest()[:10]
     base = os.environ.get("XDG_RUNTIME_DIR")
     if base and len(base) <= 50 and os.access(base, os.W_OK):
-        return private_dir(Path(base) / f"chutes_nb-{mark}")
+        return Path(base) / f"chutes_nb-{mark}"
     base = tempfile.gettempdir()
     if len(base) > 50:
         base = "/tmp"
-    return private_dir(Path(base) / f"chutes_nb-{os.getuid()}-{mark}")
+    return Path(base) / f"chutes_nb-{os.getuid()}-{mark}"
+
+
+def let_go(socket: Path) -> None:
+    """Remove a socket, and its folder with the last one; no error where they went."""
+    with contextlib.suppress(OSError):
+        socket.unlink(missing_ok=True)
+        socket.parent.rmdir()

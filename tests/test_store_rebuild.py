@@ -323,6 +323,10 @@ def test_two_who_tidy_the_journal_at_once_lose_nothing(tmp_path):
         ("UPDATE definitions SET code = x'00'", "its code"),
         ("UPDATE attempts SET worker = 'w' WHERE job = :job", "attempt 1"),
         ("UPDATE jobs SET reason = 'why' WHERE id = :job", "its end"),
+        ("UPDATE attempts SET job = 'astray' WHERE job = :job", "refers to no row"),
+        ("DELETE FROM attempts WHERE job = :job", "attempt 1"),
+        ("DELETE FROM files WHERE job = :job", "its file 'a.txt'"),
+        ("UPDATE counts SET n = n + 7 WHERE state = 'failed'", "a count"),
     ],
 )
 def test_a_value_that_was_changed_is_noticed_and_comes_back(store, statement, what):
@@ -337,3 +341,54 @@ def test_a_value_that_was_changed_is_noticed_and_comes_back(store, statement, wh
     assert store.mend() is not None
     assert everything(store) == before
     assert [one for one in store.problems() if "put aside" not in one] == []
+
+
+@pytest.mark.parametrize("table", ["files", "jobs", "clock"])
+def test_a_page_that_cannot_be_read_is_told_and_comes_back(store, table):
+    fill(store)
+    before = everything(store)
+    query = "SELECT rootpage FROM sqlite_schema WHERE name = :table"
+    (page,) = store.reader.one(query, {"table": table})
+    (size,) = store.reader.one("PRAGMA page_size")
+    store.checkpoint(0)
+    store.close()
+    with (store.home / "store.db").open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\xff")  # no page begins so
+    again = Store(store.home)
+    assert again.problems()
+    again.mend()
+    assert everything(again) == before
+    again.close()
+
+
+def test_a_column_that_lost_its_name_is_told_and_comes_back(store):
+    fill(store)
+    before = everything(store)
+    store.checkpoint(0)
+    store.close()
+    path = store.home / "store.db"
+    body = path.read_bytes()
+    assert body.count(b"  grace_s  ") == 1
+    path.write_bytes(body.replace(b"  grace_s  ", b"  grave_s  "))
+    again = Store(store.home)
+    assert again.problems()
+    again.mend()
+    assert everything(again) == before
+    again.close()
+
+
+def test_a_figure_that_was_shown_anew_is_one_file_after_a_rebuild(store):
+    job = queue(store)
+    with store.writing() as tx:
+        for size in (1, 2, 3):
+            kept = keep(io.BytesIO(b"x" * size), store.blobs)
+            shown = runs.KeptFile("f.png", "shown:f", size, "image/png", kept.sha256)
+            runs.add_files(tx, job, 0, [shown])
+    assert not store.problems()
+    store.checkpoint(0)
+    store.close()
+    spoil(store.home / "store.db", "header")
+    again = Store(store.home)
+    assert [row["size"] for row in runs.files(again.reader, job)] == [3]
+    again.close()

@@ -94,12 +94,12 @@ def test_everything_in_a_store_is_for_its_owner_alone(tmp_path):
         assert store.rev() == 0
         modes = {
             path.name: stat.S_IMODE(path.stat().st_mode)
-            for path in [store.home, store.runtime, *store.home.rglob("*")]
+            for path in [store.home, *store.home.rglob("*")]
         }
         is_folder = {path.name for path in store.home.iterdir() if path.is_dir()}
         store.close()
     assert {*SUFFIXES, "logs.db", "logs.db-wal", "logs.db.gate"} <= modes.keys()
-    folders = {"home", store.runtime.name} | is_folder
+    folders = {"home"} | is_folder
     wanted = {name: 0o700 if name in folders else 0o600 for name in modes}
     assert modes == wanted
 

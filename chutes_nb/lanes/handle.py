@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import anyio
 import anyio.to_thread
 
+from ..paths import let_go
 from ..processes import (
     Identity,
     descendants,
@@ -147,8 +148,8 @@ class Handle(Holder):
         """Hang up, and remove the lease and the socket of a worker that is no more."""
         if self.transport is not None:
             self.transport.close()
-        for path in (self.lease, self.address):
-            path.unlink(missing_ok=True)
+        self.lease.unlink(missing_ok=True)
+        let_go(self.address)
 
     def send(self, *messages: tuple[Any, ...]) -> None:
         """Send messages in one write; a worker that hung up is told of elsewhere.

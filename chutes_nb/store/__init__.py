@@ -110,7 +110,8 @@ class Store:
                 private_dir(folder)
             self.ballast.keep()
         else:
-            self.leases = self.runtime  # an executor that can write nothing has one too
+            # An executor that can write nothing has a lease too.
+            self.leases = private_dir(self.runtime)
             place = readonly.readable(self.home, self.runtime)
         scripts = _scripts(STORE_MIGRATIONS)
         self._db = _opened(
@@ -212,12 +213,9 @@ class Store:
         ------
         StoreError
         """
-        is_known = mending.is_wrong(self._db, self.journal)
-        mended = mending.rebuild(self._db, self.journal, is_known=is_known)
-        mended = mended or mending.refill(self._db, self.journal)
-        logs_mended = mending.rebuild(self._logs, None)
+        mended = mending.mend_whole(self._db, self._logs, self.journal)
         self.feed.nudge()
-        return mended or logs_mended
+        return mended
 
     def prune(
         self, older_than_s: float | None = None, keep_bytes: int | None = None

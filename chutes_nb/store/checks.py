@@ -66,7 +66,6 @@ SELECT 'a count that is wrong', c.state, c.n
  WHERE c.n <> (SELECT count(*) FROM jobs WHERE state = c.state);
 """
 CHECKSUMS = "SELECT job, body, sha256 FROM results WHERE body IS NOT NULL"
-FOREIGN_KEYS = "PRAGMA foreign_key_check"
 INTEGRITY = "PRAGMA integrity_check(5)"
 AUTOCHECKPOINT = "PRAGMA wal_autocheckpoint"
 SQLITES = "SELECT DISTINCT sqlite FROM executors WHERE ended_at IS NULL"
@@ -97,19 +96,18 @@ def problems(database: Database, logs: Database, journal: Journal) -> Iterator[s
             yield f"job {job}: the journal has {what}, which the store has lost"
         for name, what in contents.differences(database.reader, records):
             yield f"{name}: {what} is not what the journal has: the file is damaged"
+        if journal.is_behind:
+            yield "the journal waits for room on the disk"
+        yield from _of_files(database, home)
     except contents.UNREADABLE as error:
         yield f"the store cannot be read: {error}"
-        return
-    if journal.is_behind:
-        yield "the journal waits for room on the disk"
-    yield from _of_files(database, home)
 
 
 def _of_file(database: Database) -> Iterator[str]:
     for row in database.reader.all(INTEGRITY):
         if row[0] != "ok":
             yield f"{database.path.name} is damaged: {row[0]}"
-    for row in database.reader.all(FOREIGN_KEYS):
+    for row in database.reader.all(contents.FOREIGN_KEYS):
         yield f"{database.path.name}: a row of {row[0]} refers to no row of {row[2]}"
 
 

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ..states import ENDED
-from . import jobs
+from . import jobs, runs
 from .db import Row, Transaction
-from .journal import ATTEMPT, DEFINITION, END, JOB, Record
-from .witness import ENDING
+from .journal import ATTEMPT, DEFINITION, END, FILE, JOB, Record
+from .witness import ENDING, HAS_FILE
 
 # What never changes once it is written. Others move: limits are extended, jobs change
 # hands, times follow a clock that was set.
@@ -29,8 +29,10 @@ ENDED_AS = {
     "reported_failure": "reported_failure",
 }
 AN_ATTEMPT = "SELECT * FROM attempts WHERE job = :job AND number = :number"
-# A value of another type, or that is no text any more, cannot even be read.
-UNREADABLE = (sqlite3.DatabaseError, UnicodeDecodeError, TypeError, ValueError)
+FOREIGN_KEYS = "PRAGMA foreign_key_check"
+# A value of another type, or that is no text any more, cannot even be read; where the
+# schema was hit, a column has another name.
+UNREADABLE = (sqlite3.DatabaseError, ValueError, TypeError, LookupError)
 
 
 def differences(
@@ -41,10 +43,17 @@ def differences(
     Yields
     ------
     tuple of str
-        The job or the definition, and what of it is wrong. What is not in the store
-        at all is none of it: it may have been deleted.
+        The job or the definition, and what of it is wrong. A job that is not in the
+        store at all is none of it: it may have been deleted. What belongs to a job
+        goes with it only, so of a job that is there nothing may be missing.
     """
-    looks = {JOB: _job, DEFINITION: _definition, ATTEMPT: _attempt, END: _end}
+    looks = {
+        JOB: _job,
+        DEFINITION: _definition,
+        ATTEMPT: _attempt,
+        END: _end,
+        FILE: _file,
+    }
     for record in records:
         for kind, *values in record.facts:
             look = looks.get(kind)
@@ -82,7 +91,18 @@ def _attempt(tx: Transaction, values: list[Any]) -> str | None:
     job, number, worker, _, output = values
     row = tx.one(AN_ATTEMPT, {"job": job, "number": number})
     told = {"worker": worker, "output": output}
-    return f"attempt {number}" if _differs(row, told, told) else None
+    is_lost = row is None and jobs.state(tx, job) is not None
+    return f"attempt {number}" if is_lost or _differs(row, told, told) else None
+
+
+def _file(tx: Transaction, values: list[Any]) -> str | None:
+    names = ("job", "attempt", *runs.KeptFile._fields)
+    place = dict(zip(names, values, strict=True))
+    if place["origin"].startswith(runs.SHOWN):
+        return None  # another one may be shown in its place since
+    if tx.one(HAS_FILE, place) is not None or jobs.state(tx, values[0]) is None:
+        return None
+    return f"its file {place['name']!r}"
 
 
 def _end(tx: Transaction, values: list[Any]) -> str | None:

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .. import failpoints
+from ..errors import StoreDamaged
 from . import contents, witness
 from .db import Database
-from .faults import decoded
+from .faults import decoded, is_damage
 from .gate import Gate
 from .journal import Journal, sync_folder
 
@@ -34,12 +35,17 @@ class Mended(NamedTuple):
         Where the damaged file lies now; None where the file was whole.
     jobs : list of str
         Ids of the jobs that were written again from the journal.
+    is_recounted : bool
+        Only the numbers of jobs in each state were wrong.
     """
 
     aside: Path | None
     jobs: list[str]
+    is_recounted: bool = False
 
     def __str__(self) -> str:
+        if self.is_recounted:
+            return "the store's jobs were counted anew; no job was lost"
         named = ", ".join(self.jobs[:SHOWN]) + (", ..." * (len(self.jobs) > SHOWN))
         told = f"{len(self.jobs)} jobs were written again from the journal ({named})"
         if not self.jobs:
@@ -64,6 +70,9 @@ def damage(path: Path) -> str | None:
             row = connection.execute(CHECK).fetchone()
             if row[0] == "ok":
                 connection.execute("SELECT rev FROM clock").fetchone()
+                astray = connection.execute(contents.FOREIGN_KEYS).fetchone()
+                if astray is not None:  # each connection of ours would have refused
+                    return f"a row of {astray[0]} refers to no row of {astray[2]}"
     except sqlite3.DatabaseError as error:
         return str(error)
     finally:
@@ -159,6 +168,28 @@ def refill(database: Database, journal: Journal) -> Mended | None:
     return Mended(None, sorted(found))
 
 
+def recount(database: Database) -> Mended | None:
+    """Count the jobs anew; None where the counts were right."""
+    with database.writing() as tx:
+        return Mended(None, [], True) if tx.run(witness.RECOUNT, {}) else None
+
+
+def mend_whole(database: Database, logs: Database, journal: Journal) -> Mended | None:
+    """Look for whatever can be mended, and mend it; None where nothing was wrong.
+
+    Reads the whole store. What is found first decides: a file that was rebuilt has
+    all its jobs and counts, and so on.
+    """
+    is_known = is_wrong(database, journal)
+    mended = (
+        rebuild(database, journal, is_known=is_known)
+        or refill(database, journal)
+        or recount(database)
+    )
+    logs_mended = rebuild(logs, None)
+    return mended or logs_mended
+
+
 def mend(database: Database, journal: Journal) -> Mended | None:
     """Do what has to be done when a store is opened; cheap where that is nothing.
 
@@ -169,10 +200,31 @@ def mend(database: Database, journal: Journal) -> Mended | None:
     mended = None
     if database.damage_mark.exists():
         mended = rebuild(database, journal)
-    last = journal.last_rev()  # read first: the store may only be ahead of it
-    row = database.reader.one("SELECT rev FROM clock")
-    if mended is None and row is not None and row[0] < last:
-        mended = refill(database, journal)
+    if mended is None:
+        mended = _caught_up(database, journal, journal.last_rev())
     if mended is not None:
         log.warning("chutes_nb: %s", mended)
     return mended
+
+
+def _caught_up(database: Database, journal: Journal, last: int) -> Mended | None:
+    """Add the commits that a store has lost; a file that cannot say is made anew.
+
+    Parameters
+    ----------
+    last : int
+        The journal's newest revision, read first: the store may only be ahead of it.
+    """
+    try:
+        with decoded():
+            (rev,) = database.reader.all("SELECT rev FROM clock")[0]
+            if rev >= last:
+                return None
+            mended = refill(database, journal)
+            with database.writing() as tx:  # nobody may meet a revision twice
+                tx.run(witness.RAISE_REV, {"rev": last + witness.REV_MARGIN})
+            return mended
+    except (StoreDamaged, *contents.UNREADABLE) as error:
+        if isinstance(error, sqlite3.Error) and not is_damage(error):
+            raise
+        return rebuild(database, journal, is_known=True)

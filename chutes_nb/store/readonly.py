@@ -63,7 +63,7 @@ def readable(home: Path, runtime: Path) -> Path:
             finally:
                 connection.close()
     except sqlite3.OperationalError:
-        return _copied(home, private_dir(runtime))
+        return _copied(home, runtime)
     return home
 
 

@@ -245,10 +245,14 @@ def add_files(
 ) -> None:
     """Keep files with a job."""
     for file in files:
-        place = file._asdict() | {"job": job, "attempt": attempt}
-        if not (file.origin.startswith(SHOWN) and tx.run(REPLACE_FILE, place)):
-            tx.run(ADD_FILE, place)
+        keep_file(tx, file._asdict() | {"job": job, "attempt": attempt})
         tx.facts.append((FILE, job, attempt, *file))
+
+
+def keep_file(tx: Transaction, place: Mapping[str, Any]) -> None:
+    """Write one row of a file, or the row anew of what is shown anew."""
+    if not (place["origin"].startswith(SHOWN) and tx.run(REPLACE_FILE, place)):
+        tx.run(ADD_FILE, place)
 
 
 def files(tx: Transaction, job: str) -> list[Row]:

@@ -57,6 +57,12 @@ HAS_FILE = """
 SELECT 1 FROM files WHERE job = :job AND attempt = :attempt AND name = :name
    AND sha256 = :sha256
 """
+# A count is kept by triggers; one that is wrong was damaged, like any other value.
+RECOUNT = """
+UPDATE counts
+   SET n = (SELECT count(*) FROM jobs WHERE jobs.state = counts.state)
+ WHERE n <> (SELECT count(*) FROM jobs WHERE jobs.state = counts.state)
+"""
 RAISE_REV = "UPDATE clock SET rev = max(rev, :rev)"
 # Progress, metrics and lost commits have used revisions that no record names.
 REV_MARGIN = 1_000_000
@@ -233,7 +239,7 @@ def _file(tx: Transaction, values: Sequence[Any]) -> None:
     place = dict(zip(("job", "attempt", *runs.KeptFile._fields), values, strict=True))
     is_known = jobs.state(tx, place["job"]) is not None
     if is_known and tx.one(HAS_FILE, place) is None:
-        tx.run(runs.ADD_FILE, place)
+        runs.keep_file(tx, place)
 
 
 def _row(statement: str, names: str) -> Callable[[Transaction, Sequence[Any]], None]:

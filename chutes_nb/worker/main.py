@@ -22,6 +22,7 @@ from typing import Any
 
 from .. import failpoints
 from ..errors import ChutesError
+from ..paths import let_go, private_dir
 from ..processes import WORKER_MARK, kill_marked
 from ..store import Store, fleet, jobs
 from ..waking import wake_host
@@ -303,13 +304,7 @@ def main(arguments: list[str]) -> None:
     _adopt_orphans()
     os.environ[WORKER_MARK] = worker_id
     _line_buffered()
-    listener = socket.socket(socket.AF_UNIX)
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(address)
-    mask = os.umask(0o177)
-    listener.bind(address)
-    os.umask(mask)
-    listener.listen(1)
+    listener = _listen(Path(address))
     line = Line(socket.socket(fileno=connection))
     install()
     worker = Worker(Path(home), worker_id, Path(folder), line, listener)
@@ -318,11 +313,29 @@ def main(arguments: list[str]) -> None:
     try:
         worker.serve()
     finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(address)
+        let_go(Path(address))
     failpoints.hit("exit.before_unlock")
     # Threads and exit hooks that a job left behind must not keep the process.
     os._exit(0)
+
+
+def _listen(address: Path) -> socket.socket:
+    """Open the socket where a later executor can call.
+
+    Its folder goes with the last socket in it, which may be between two lines here.
+    """
+    listener = socket.socket(socket.AF_UNIX)
+    is_bound = False
+    while not is_bound:
+        private_dir(address.parent)
+        address.unlink(missing_ok=True)
+        mask = os.umask(0o177)
+        with contextlib.suppress(FileNotFoundError):
+            listener.bind(str(address))
+            is_bound = True
+        os.umask(mask)
+    listener.listen(1)
+    return listener
 
 
 def _hold(lease: int) -> None:

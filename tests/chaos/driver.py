@@ -188,7 +188,10 @@ class Driver:
             rev = moved["rev"]
             if time.monotonic() - still_since > self.config["still_s"]:
                 break
-        write("drained", self.active())
+        left = self.active()
+        write("drained", left)
+        if left:
+            time.sleep(timeout_s)  # the world kills all of us; see World.drain
         self.retire()
 
     def active(self) -> int:

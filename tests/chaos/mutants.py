@@ -68,7 +68,7 @@ def mutant(
 
 
 RETRIES = calm("once always")
-ONLY_DRIVERS = struck("ticks prints hangs slow_once", driver=2.2, seconds=9.0)
+ONLY_DRIVERS = struck("ticks prints hangs slow_once", driver=1.4, seconds=9.0)
 ONE_MORE = ("policy.py", "attempt >= max_attempts", "attempt > max_attempts")
 PENDING = "AND attempt = :attempt AND worker = :worker AND state = 'running'"
 TWO_TRANSACTIONS = """
@@ -217,6 +217,11 @@ MUTANTS = [
             'task["attempt"]):',
             "if False:",
         ),
+        (
+            "settler.py",
+            'task_of(row, row["output"])',
+            'task_of(task, task["output"])',
+        ),
     ),
     mutant(
         "children outlive the timeout",
@@ -241,7 +246,7 @@ MUTANTS = [
     mutant(
         "the living are inherited from",
         "I",
-        struck("ticks once", drivers=2, driver=2.0),
+        struck("ticks once", drivers=2, driver=2.4),
         ("inheriting.py", 'if not is_held(Path(row["lease"]))', "if row"),
     ),
     mutant(
@@ -363,7 +368,7 @@ MUTANTS = [
     mutant(
         "an adopted attempt is timed out early",
         "I20",
-        struck("slow_hang", driver=2.0, seconds=7.0),
+        struck("slow_hang", driver=1.2, seconds=7.0),
         (
             "settler.py",
             "self.lane.begun(handle, gone_s)",
@@ -373,7 +378,7 @@ MUTANTS = [
     mutant(
         "an adopted log begins anew",
         "I8",
-        struck("prints", driver=1.5, seconds=7.0),
+        struck("prints", driver=0.8, seconds=7.0),
         (
             "settler.py",
             'Capture(task["output"], offset, usual_s, handle.given_at)',
@@ -384,7 +389,7 @@ MUTANTS = [
     mutant(
         "an attempt is recorded with the output of the one before",
         "I8",
-        struck("prints printed_error", driver=1.3, seconds=8.0),
+        struck("prints printed_error", driver=0.6, seconds=8.0),
         (
             "rounds.py",
             "if handle.task is not None and handle.saw_output:",
@@ -394,7 +399,7 @@ MUTANTS = [
     mutant(
         "an orphan leaves the rest of its log",
         "I8",
-        struck("prints", driver=0.9),
+        struck("prints", driver=0.5, seconds=6.0),
         ("worker/alone.py", "        while self.look():\n", "        while False:\n"),
     ),
     mutant(

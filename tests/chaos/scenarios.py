@@ -64,27 +64,29 @@ def struck(
 
     Parameters
     ----------
-    worker, driver : float
+    worker : float
         Seconds between two kills of one; 0 for none.
+    driver : float
+        Seconds that each lives once it takes jobs; 0 for no kill. One that died while
+        it starts would meet nobody and leave nothing.
     spares : bool
         Whether the last drivers live on afterwards.
     """
 
     def run(world: World) -> None:
         world.spares = spares
-        begun = time.monotonic()
-        between = {"worker": worker * pace(), "driver": driver * pace()}
-        due = {name: begun + pause for name, pause in between.items()}
-        while (now := time.monotonic()) < begun + seconds * pace():
+        end, due = time.monotonic() + seconds * pace(), 0.0
+        since: dict[int, float] = {}  # when each driver took jobs for the first time
+        while (now := time.monotonic()) < end:
             while len(world.living_drivers()) < drivers:
                 world.launch(plan, kinds=shares(kinds), cancel=cancel, most=most)
             world.resume()
-            if worker and now > due["worker"] and (pids := world.workers()):
+            if worker and now > due and (pids := world.workers()):
                 world.kill(world.dice.choice(pids), "worker")
-                due["worker"] = now + between["worker"]
-            if driver and now > due["driver"]:
-                world.kill(world.dice.choice(world.drivers).pid, "driver")
-                due["driver"] = now + between["driver"]
+                due = now + worker * pace()
+            for one in world.ready_drivers():
+                if driver and now > since.setdefault(one.pid, now) + driver:
+                    world.kill(one.pid, "driver")
             time.sleep(0.02)
 
     return run
@@ -101,7 +103,7 @@ def called_late(world: World, plan: str = "") -> int:
     kinds = shares("slow_once")
     late = f"adopt.after_commit=1:sleep{3.5 * pace():.1f}"
     world.launch(late, kinds=kinds, most=0, cancel=0)
-    wait(lambda: "driver" in (world.folder / "acks").read_text(), 60)
+    wait(world.ready_drivers, 60)
     first = world.launch(plan, kinds=kinds, most=1, cancel=0)
     wait(lambda: starts(world.folder / "ledger"), 60)
     (worker,) = world.workers()

@@ -106,8 +106,23 @@ class World:
         self.drivers = [one for one in self.drivers if one.poll() is None]
         return self.drivers
 
+    def said(self, word: str) -> list[list[str]]:
+        """Lines of the drivers that begin with a word, split."""
+        lines = (self.folder / "acks").read_text().splitlines()
+        return [one.split() for one in lines if one.startswith(f"{word} ")]
+
+    def ready_drivers(self) -> list[subprocess.Popen[bytes]]:
+        """Drivers that live and have an executor that takes jobs."""
+        ready = {int(pid) for _, pid, _ in self.said("driver")}
+        return [one for one in self.living_drivers() if one.pid in ready]
+
     def drain(self, timeout_s: float = 30.0, still_s: float = 8.0) -> None:
-        """Let everything come to its end under a clean driver."""
+        """Let everything come to its end under a clean driver.
+
+        One that gives up does nothing more, and those that were spared are killed
+        first: a driver that leaves in order writes to the store, by which the others
+        would notice what they have forgotten.
+        """
         self.resume_all()
         for driver in self.living_drivers():
             if self.spares:
@@ -121,8 +136,10 @@ class World:
         end = time.monotonic() + timeout_s + 20
         while clean.poll() is None and time.monotonic() < end:
             self.resume()  # old workers still have the plan of their driver
+            if any(left != "0" for _, left in self.said("drained")):
+                break
             time.sleep(0.05)
-        for driver in {clean, *self.living_drivers()}:
+        for driver in [*self.living_drivers(), clean]:  # as they were launched
             driver.kill()
             driver.wait()
         self.resume_all()

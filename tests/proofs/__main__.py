@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import atexit
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -12,6 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # as pytest has it
 os.environ["XDG_RUNTIME_DIR"] = tempfile.mkdtemp(prefix="chutes-")
+atexit.register(shutil.rmtree, os.environ["XDG_RUNTIME_DIR"], ignore_errors=True)
 
 from proofs import damage, full_disk, killing, timeouts, tokens, wal_reset
 from proofs.verdict import Verdict

@@ -118,7 +118,7 @@ def test_the_three_calls_work_with_a_kernel_and_when_it_is_shut_down(lab):
     logs = [curl(lab, f"{lab.url}/chutes/jobs/{job}/logs")["text"] for job in jobs]
     assert all("CHUTES_JOB" in text for text in logs)
     assert not [text for text in logs if lab.token in text]
-    assert lab.token not in log.replace(f"token={lab.token}", "")
+    assert lab.token not in log
     secret = lab.token.encode()
     kept = [p for p in (lab.folder / "store").rglob("*") if p.is_file()]
     assert kept

@@ -1,0 +1,49 @@
+"""The folder of sockets in the temporary folder: there while a worker is, then gone."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from chutes_nb import runtime
+from chutes_nb.store import Store
+from living import end_workers, living_in
+from rows import until
+
+
+def test_who_only_reads_a_store_makes_no_folder_for_sockets(tmp_path):
+    store = Store(tmp_path / "home")
+    assert store.counts()["queued"] == 0
+    store.close()
+    assert not store.runtime.exists()
+
+
+def test_the_folder_of_sockets_goes_with_the_last_worker(tmp_path):
+    with living_in(tmp_path / "home", workers=2) as chute:
+
+        @chute.job
+        def work():
+            return 1
+
+        assert work.submit().result(30) == 1
+        store = runtime.store()
+        assert list(store.runtime.glob("*.sock"))
+        end_workers(store)
+        until(lambda: not store.runtime.exists())
+        assert work.submit().result(30) == 1  # another worker makes it again
+        assert list(store.runtime.glob("*.sock"))
+    assert not store.runtime.exists()
+
+
+def test_a_worker_that_is_killed_leaves_no_folder_either(tmp_path):
+    with living_in(tmp_path / "home", workers=1) as chute:
+
+        @chute.job
+        def die():
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        job = die.submit()
+        job.wait(30)
+        assert job.status == "interrupted"
+        store = runtime.store()
+        until(lambda: not store.runtime.exists())
