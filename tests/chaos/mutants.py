@@ -92,7 +92,7 @@ MUTANTS = [
         RETRIES,
         ONE_MORE,
         ("store/jobs.py", "AND not_before <= :now AND attempt < max_attempts", ""),
-        ("store/migrations/store_1.sql", "CHECK (attempt <= max_attempts),", ""),
+        ("store/migrations/store_7.sql", "CHECK (attempt <= max_attempts),", ""),
     ),
     mutant(
         "attempts are numbered by two",
@@ -313,7 +313,7 @@ MUTANTS = [
         "I17",
         calm("quick"),
         (
-            "store/migrations/store_1.sql",
+            "store/migrations/store_7.sql",
             "  UPDATE counts SET n = n + 1 WHERE state = NEW.state;\nEND;\n\n"
             "CREATE TRIGGER job_deleted",
             "END;\n\nCREATE TRIGGER job_deleted",
@@ -329,7 +329,7 @@ MUTANTS = [
             " WHERE id = :job AND state <> 'running'\nRETURNING id",
         ),
         (
-            "store/migrations/store_1.sql",
+            "store/migrations/store_7.sql",
             "SELECT RAISE(ABORT, 'this state cannot follow that one');",
             "SELECT 1;",
         ),
