@@ -200,8 +200,13 @@ class Job:
             )
         return self.result_now()
 
-    def result_now(self) -> Any:
+    def result_now(self, found: Any = None) -> Any:
         """Return what the job returned, without waiting.
+
+        Parameters
+        ----------
+        found : sqlite3.Row, optional
+            Its row among the results, where that was read with others.
 
         Raises
         ------
@@ -209,7 +214,8 @@ class Job:
             If it has not ended.
         JobFailed, JobTimeout, JobCancelled, JobInterrupted
         """
-        found = self._store.reader.one(jobs.RESULT, {"job": self.id})
+        if found is None:
+            found = self._store.reader.one(jobs.RESULT, {"job": self.id})
         if found is None:  # a job has a result if and only if it completed
             state = self.status
             if not state.is_ended:

@@ -132,10 +132,15 @@ class Place:
             if now.get(name) != value:
                 now[name] = value
 
-    def leave(self) -> int:
+    def leave(self, *, is_clean: bool = False) -> int:
         """Leave the attempt's folder; returns how many bytes it wrote.
 
         The folder is removed and made anew where something is left in it.
+
+        Parameters
+        ----------
+        is_clean : bool
+            Whether it was seen to be empty, and no code of the user's ran since.
         """
         self._restore_environ()
         for stream in (sys.stdout, sys.stderr):
@@ -147,7 +152,7 @@ class Place:
         written = self._output_bytes()
         try:
             os.chdir(self._folder)
-            if not self.is_clean():
+            if not (is_clean or self.is_clean()):
                 shutil.rmtree(self.cwd, ignore_errors=True)
                 self._make()
         except OSError as error:
