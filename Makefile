@@ -5,7 +5,7 @@
 # make build   wheel and sdist in dist/
 # make bench   how long the common steps take on this machine, beside other tools
 # make load    what the HTTP API stands: rates, readers, a large upload, wrong requests
-# make screenshots   the pictures of the README, from a real JupyterLab
+# make screenshots   the pictures of the README and many more, from a real JupyterLab
 # make bench-panel   from a print to a pixel, floods and long lists, in figures
 # make chaos   ten minutes of kills, then every planted bug (CHAOS='--minutes 1')
 # make proofs  each promise at length, a line for each (PROOFS='tokens --count 20')
@@ -19,7 +19,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := test
 .PHONY: test demo lab lint build bench bench-panel load screenshots chaos proofs clean \
-	chromium pytest notebooks panel-test
+	chromium pytest browser-tests other-tests notebooks panel-test
 
 PYTHON ?= python3.11
 BIN := .venv/bin
@@ -103,7 +103,9 @@ chromium:
 
 # --- what a person types ---
 
-test: lint panel-test pytest notebooks
+# Two at a time: who waits for a page leaves room for the other.
+test: lint panel-test
+	@$(MAKE) --no-print-directory --jobs=2 --keep-going browser-tests other-tests notebooks
 
 lint: .venv/.installed $(NODE_STAMP)
 	$(BIN)/ruff check .
@@ -115,8 +117,20 @@ lint: .venv/.installed $(NODE_STAMP)
 panel-test: $(NODE_STAMP)
 	$(NPM) run --silent test
 
-pytest: .venv/.installed .venv/.linked $(PANEL) chromium
+TESTED := .venv/.installed .venv/.linked $(PANEL) chromium
+
+# PYTEST='tests/test_store.py -k wal' for a part.
+pytest: $(TESTED)
 	$(BIN)/python -m pytest $(PYTEST)
+
+# Kept aside while others print, and told when they are through.
+browser-tests: $(TESTED)
+	@mkdir -p tests/out
+	@$(BIN)/python -m pytest -p no:cacheprovider tests/ui >tests/out/browser.log 2>&1 \
+	  && passed=true || passed=false; cat tests/out/browser.log; $$passed
+
+other-tests: $(TESTED)
+	$(BIN)/python -m pytest --ignore=tests/ui
 
 # Runs each notebook with a real kernel and compares what it shows; in a home of its own.
 notebooks: .venv/.installed $(PANEL)
@@ -152,6 +166,7 @@ load: .venv/.installed
 screenshots: .venv/.installed .venv/.linked $(PANEL) chromium
 	cd tests && PYTHONPATH=. ../$(BIN)/python -m ui.screenshots
 	cd tests && PYTHONPATH=. ../$(BIN)/python -m ui.form_pictures
+	cd tests && PYTHONPATH=. ../$(BIN)/python -m ui.corners
 
 chaos: .venv/.installed $(PANEL)
 	$(BIN)/python -m tests.chaos $(CHAOS)

@@ -13,6 +13,7 @@ _PLACES = {
     **dict.fromkeys(
         (
             "AccessDenied",
+            "AmbiguousName",
             "BindingError",
             "CaptureTooLarge",
             "ChutesError",
@@ -40,9 +41,21 @@ _PLACES = {
             "StoreTooNew",
             "StoreUnsafe",
             "TemporaryError",
+            "UnknownName",
             "ValidationFailed",
         ),
         "errors",
+    ),
+    **dict.fromkeys(
+        (
+            "ChecksumWrong",
+            "UploadBusy",
+            "UploadConflict",
+            "UploadError",
+            "UploadNotFound",
+            "UploadTooLarge",
+        ),
+        "uploads",
     ),
     **dict.fromkeys(
         (
@@ -65,6 +78,7 @@ _PLACES = {
     "JobFunction": "job_function",
     "JobGroup": "group",
     "JobOptions": "options",
+    "PlatformOptionNote": "options",
     "Progress": "model",
     "State": "states",
     "StatusInfo": "model",
@@ -128,6 +142,7 @@ if TYPE_CHECKING:
     from .client import RemoteChute as RemoteChute
     from .client import RemoteJob as RemoteJob
     from .errors import AccessDenied as AccessDenied
+    from .errors import AmbiguousName as AmbiguousName
     from .errors import BindingError as BindingError
     from .errors import CaptureTooLarge as CaptureTooLarge
     from .errors import ChutesError as ChutesError
@@ -155,6 +170,7 @@ if TYPE_CHECKING:
     from .errors import StoreTooNew as StoreTooNew
     from .errors import StoreUnsafe as StoreUnsafe
     from .errors import TemporaryError as TemporaryError
+    from .errors import UnknownName as UnknownName
     from .errors import ValidationFailed as ValidationFailed
     from .files_in import UploadedFile as UploadedFile
     from .group import JobGroup as JobGroup
@@ -164,12 +180,19 @@ if TYPE_CHECKING:
     from .model import Progress as Progress
     from .model import StatusInfo as StatusInfo
     from .options import JobOptions as JobOptions
+    from .options import PlatformOptionNote as PlatformOptionNote
     from .pickling import CaptureWarning as CaptureWarning
     from .remarks import TightTimeoutWarning as TightTimeoutWarning
     from .runtime import configure as configure
     from .states import State as State
     from .upkeep import export_db as export_db
     from .upkeep import prune as prune
+    from .uploads import ChecksumWrong as ChecksumWrong
+    from .uploads import UploadBusy as UploadBusy
+    from .uploads import UploadConflict as UploadConflict
+    from .uploads import UploadError as UploadError
+    from .uploads import UploadNotFound as UploadNotFound
+    from .uploads import UploadTooLarge as UploadTooLarge
     from .worker.verbs import checkpoint as checkpoint
     from .worker.verbs import emit as emit
     from .worker.verbs import log as log

@@ -12,6 +12,7 @@ from .files_in import clean_path
 from .states import ENDED, State
 from .store import Store, intake, jobs, listing, runs
 from .store.blobs import blob_path
+from .views import TABLE_MIME
 
 FOLLOW_S = 0.1
 FILE_FIELDS = ("n", "name", "size", "type", "sha256")
@@ -123,7 +124,7 @@ def result(store: Store, job: str) -> tuple[dict[str, Any], Answer]:
     body |= {"type": row["type"], "exact": row["kind"] == "json"}
     body["view"] = None if row["view"] is None else json.loads(row["view"])
     if row["kind"] != "json":
-        body["result"] = (body["view"] or {}).get("application/json")
+        body["result"] = _preview_in(body["view"] or {})
         return status, Answer(body)
     if row["body"] is None:
         return status, Answer(body, blob=blob_path(store.blobs, row["blob"]))
@@ -131,6 +132,17 @@ def result(store: Store, job: str) -> tuple[dict[str, Any], Answer]:
     if body["view"] is None:  # small exact JSON is its own view
         body["view"] = {"application/json": value, "text/plain": repr(value)}
     return status, Answer(body)
+
+
+def _preview_in(view: dict[str, Any]) -> Any:
+    """Give what JSON can say of a result: of a table its rows, else its text."""
+    if "application/json" in view:
+        return view["application/json"]
+    table = view.get(TABLE_MIME)
+    if table is None:
+        return view.get("text/plain")
+    names = [column["name"] for column in table["columns"]]
+    return [dict(zip(names, row, strict=True)) for row in table["rows"]]
 
 
 def partials(store: Store, job: str) -> list[dict[str, Any]]:

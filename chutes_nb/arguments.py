@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from .buffers import FILE_BYTES
-from .codec import Encoded, encode, is_plain
-from .errors import ResultNotStorable, StoreError
+from .codec import Encoded, encode, is_plain, type_name
+from .errors import BindingError, ResultNotStorable, StoreError
 from .loading import SPILLED
 from .pickling import WARN_BYTES, biggest, pickled, warn_user
 from .sizes import approximate_size, shown_size
@@ -37,11 +37,34 @@ def packed(arguments: Mapping[str, Any], job: str, blobs: Path) -> Encoded:
 
     Raises
     ------
-    ResultNotStorable
-        If a value can be neither written as JSON nor pickled; names the part.
+    BindingError
+        If a value can be neither written as JSON nor pickled; names the argument.
     StoreFull
         If there is no room for large values.
     """
+    try:
+        return _packed(arguments, job, blobs)
+    except ResultNotStorable as error:
+        raise BindingError(_why_not(arguments, job)) from error
+
+
+def _why_not(arguments: Mapping[str, Any], job: str) -> str:
+    """Say which argument cannot travel, and what to do."""
+    what, cause = "arguments", ""
+    for name, value in arguments.items():
+        try:
+            encode(value)
+        except ResultNotStorable as error:
+            what = f"{name} ({type_name(value)})"
+            cause = f" ({type(error.__cause__).__name__}: {error.__cause__})"
+            break
+    return (
+        f"job {job} is given {what}, which cannot travel to a worker{cause}; make it "
+        'inside the job, or in a @chute.on_startup() hook, or use executor="kernel"'
+    )
+
+
+def _packed(arguments: Mapping[str, Any], job: str, blobs: Path) -> Encoded:
     is_small = approximate_size(arguments) < FILE_BYTES
     if is_small or is_plain(arguments):
         encoded = encode(arguments)

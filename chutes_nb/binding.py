@@ -55,6 +55,11 @@ class Binder:
                 f"{self._as_keywords(payload)}; and as a whole it fits only a function "
                 f"with one open parameter, {self._count_of_open()}"
             )
+        if parameter.name in self.signature.upload_parameters:
+            raise BindingError(
+                f"{self._as_keywords(payload)}; and as a whole it is no file for "
+                f"{parameter.name}"
+            )
         try:
             return self.validator.validated({parameter.name: payload})
         except ValidationFailed as error:

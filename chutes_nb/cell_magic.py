@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import inspect
 import os
 import queue
+from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -17,11 +19,18 @@ from IPython.display import display
 from .captures import captures
 from .cells import cell_function, jobs_among, only_defines, parse_cell
 from .chute import Chute, last_chute
-from .errors import DefinitionError
+from .errors import (
+    CaptureTooLarge,
+    DefinitionError,
+    NotAvailable,
+    ValidationFailed,
+)
 from .files_in import UploadedFile
 from .job import Job
 from .job_function import JobFunction
 from .magic_lines import LineParser
+from .options import parse
+from .showing import current_cell
 from .states import State
 
 UPLOAD = "upload"  # the variable through which a cell gets its file
@@ -37,6 +46,21 @@ def _names(text: str) -> list[str]:
     return names
 
 
+def _variable(text: str) -> str:
+    if not text.isidentifier():
+        raise UsageError(f"-o {text}: {text!r} is no name of a variable")
+    return text
+
+
+@contextlib.contextmanager
+def _in_one_line() -> Iterator[None]:
+    """Say what the line or the cell cannot be without the frames of who found it."""
+    try:
+        yield
+    except (DefinitionError, NotAvailable, ValidationFailed, CaptureTooLarge) as error:
+        raise UsageError(f"{PARSER.prog}: {error}") from error
+
+
 def _parser() -> LineParser:
     parser = LineParser("%%chute_job")
     add = parser.add_argument
@@ -46,7 +70,13 @@ def _parser() -> LineParser:
     add("--upload", metavar="FILE", help="a file for the job, there as `upload`")
     add("--in", dest="inputs", type=_names, help="only these variables travel: a,b")
     add("--out", dest="outputs", type=_names, default=[], help="bring back: x,y")
-    add("-o", dest="variable", metavar="VAR", help="variable that holds the Job")
+    add(
+        "-o",
+        dest="variable",
+        metavar="VAR",
+        type=_variable,
+        help="variable that holds the Job",
+    )
     add("--chute", help="variable or name of the chute")
     add("--executor", help="process or kernel")
     add("--reuse", action="store_true", help="give the job of the same code if any")
@@ -71,10 +101,13 @@ class CellMagic:
         [--out x,y] [-o VAR] [--chute C] [--executor kernel] [--reuse] [--wait]
         """
         given = PARSER.parse_line(line)
+        with _in_one_line():
+            parse(_options(given))
         text = _transformed(self.shell, cell)
         filename = _remembered(self.shell, f"%%chute_job {line}\n{text}")
-        tree = parse_cell(text, filename)
-        chute = self._chute(given.chute)
+        with _in_one_line():
+            tree = parse_cell(text, filename)
+            chute = self._chute(given.chute)
         if only_defines(tree):
             self._define(tree, filename, chute, given)
         else:
@@ -112,27 +145,29 @@ class CellMagic:
     def _submit(
         self, tree: Any, filename: str, chute: Chute, given: argparse.Namespace
     ) -> None:
-        space, number = self.shell.user_ns, self.shell.execution_count
-        name = given.name or f"cell_{number}"
-        function = cell_function(
-            tree,
-            name if name.isidentifier() else "cell",
-            filename,
-            space,
-            inputs=given.inputs or (),
-            outputs=given.outputs,
-            upload=UPLOAD if given.upload else None,
-            flags=self.shell.compile.flags,
-        )
-        if given.inputs is not None:
-            _refuse_others(function, given.inputs)
+        space = self.shell.user_ns
+        name = given.name or f"cell_{current_cell(self.shell)}"
+        with _in_one_line():
+            function = cell_function(
+                tree,
+                name if name.isidentifier() else "cell",
+                filename,
+                space,
+                inputs=given.inputs or (),
+                outputs=given.outputs,
+                upload=UPLOAD if given.upload else None,
+                flags=self.shell.compile.flags,
+            )
+            if given.inputs is not None:
+                _refuse_others(function, given.inputs)
         options = _options(given) | {"name": name}
         files = {}
         if given.upload:
             function.__annotations__[UPLOAD] = UploadedFile
             files[UPLOAD] = Path(given.upload).expanduser()
             options["upload"] = True
-        job = chute.job(**options)(function).submit(**files)
+        with _in_one_line():
+            job = chute.job(**options)(function).submit(**files)
         if given.variable:
             space[given.variable] = job
         if given.outputs:
@@ -224,7 +259,7 @@ def _transformed(shell: InteractiveShell, cell: str) -> str:
 
 def _remembered(shell: InteractiveShell, text: str) -> str:
     """Give the cell the name under which tracebacks find its text."""
-    return str(shell.compile.cache(text, shell.execution_count, raw_code=text))
+    return str(shell.compile.cache(text, current_cell(shell), raw_code=text))
 
 
 def notebook_name() -> str:

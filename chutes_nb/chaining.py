@@ -10,7 +10,7 @@ from .errors import JobNotFound
 from .payloads import PAYLOAD
 from .store import Store, jobs
 from .store.ids import new_id
-from .submitting import Definer, origin, submit, terms
+from .submitting import Definer, origin, submit
 
 
 def follow(store: Store, before: str, function: object) -> str:
@@ -52,7 +52,7 @@ def follow(store: Store, before: str, function: object) -> str:
         cell=cell,
         after=before,
         waits=True,
-        **terms(definer.options, now),
+        **definer.options.terms(now),
     )
     (job_id,) = submit(definition, [new]).result()
     registry.remember_jobs([job_id])

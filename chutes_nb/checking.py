@@ -67,12 +67,17 @@ def bind(schema: dict[str, Any], payload: Any) -> dict[str, Any]:
             return dict(payload)
     if not is_dict or not payload.keys() & names.keys():
         candidates = required or list(names)
-        if len(candidates) == 1:
+        if len(candidates) == 1 and not _lacks(payload, names[candidates[0]]):
             return {candidates[0]: payload}
     details = _misfit(payload, names, required, takes_any)
     name = schema.get("title", "the job")
     told = _told(f"{name} cannot take this payload", details)
     raise ValidationFailed(told, details)
+
+
+def _lacks(payload: Any, said: dict[str, Any]) -> bool:
+    """Whether nothing is given where something else than an object is wanted."""
+    return payload == {} and said.get("type") not in (None, "object")
 
 
 def _misfit(

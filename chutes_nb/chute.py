@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, overload
 
 from . import forms, notebook_end, publishing, registry, runtime
 from .chute_facts import ChuteFacts
-from .errors import ChutesError, DefinitionError
-from .group import JobGroup
+from .errors import DefinitionError, UnknownName
+from .group import JobGroup, listed
 from .job import CardActions, Job
 from .job_function import JobFunction
 from .model import StatusInfo
-from .options import JobOptions, PlatformOptionNote, parse
+from .options import JobOptions, PlatformOptionNote, label, parse
 from .panel import JobsPanel
 from .states import State
 
@@ -81,9 +81,8 @@ class Chute:
     ) -> None:
         global _last_chute
         _pass_over(platform)
-        for label, value in (("username", username), ("name", name)):
-            if not isinstance(value, str) or not value.strip():
-                raise TypeError(f"Chute({label}={value!r}): a text is wanted")
+        for argument, value in (("username", username), ("name", name)):
+            label(argument, value)
         values = {"username": username, "name": name, "image": image}
         own = object.__setattr__
         own(self, "_facts", ChuteFacts(name, values, executor, address))
@@ -178,7 +177,7 @@ class Chute:
 
         Raises
         ------
-        ChutesError
+        UnknownName
             If this chute has none of that name.
         """
         found = self._functions.get(name)
@@ -186,7 +185,7 @@ class Chute:
             near = difflib.get_close_matches(str(name), self._functions, 1)
             meant = f"did you mean {near[0]!r}? " if near else ""
             known = ", ".join(self._functions) or "none yet"
-            raise ChutesError(
+            raise UnknownName(
                 f"chute {self.name!r} has no job {name!r}; {meant}it has: {known}"
             )
         return found
@@ -328,9 +327,9 @@ class Chute:
         status: str | None = None,
         name: str | None = None,
         tag: str | None = None,
-        limit: int = 100,
+        limit: int | None = 100,
     ) -> JobGroup:
-        """List jobs of this chute, newest first."""
+        """List jobs of this chute, newest first; see :func:`chutes_nb.jobs`."""
         return list_jobs(status, name, tag, limit, chute=self.name)
 
     def __repr__(self) -> str:
@@ -379,15 +378,19 @@ def list_jobs(
     status: str | State | None = None,
     name: str | None = None,
     tag: str | None = None,
-    limit: int = 100,
+    limit: int | None = 100,
     chute: str | None = None,
 ) -> JobGroup:
-    """List jobs of the store, newest first."""
-    if status is not None and status not in set(State):
-        raise ValueError(f"status={status!r} is none of {', '.join(State)}")
+    """List jobs of the store, newest first; all of them where ``limit`` is None.
+
+    Raises
+    ------
+    ValueError
+        If ``status`` is no state, or ``limit`` no count.
+    """
+    wanted, most = listed(status, name, tag, limit)
     store = runtime.store()
-    wanted = {"status": status, "name": name, "tag": tag, "chute": chute}
-    rows, _ = store.jobs(limit=limit, **wanted)
+    rows, _ = store.jobs(limit=-1 if most is None else most, chute=chute, **wanted)
     return JobGroup([Job(row["job_id"], store) for row in rows])
 
 

@@ -7,8 +7,8 @@ class ChutesError(Exception):
     """The root of every error that chutes_nb raises of its own."""
 
 
-class DefinitionError(ChutesError, TypeError):
-    """A function or its options cannot become a job."""
+class DefinitionError(ChutesError, TypeError, ValueError):
+    """A function, an option or a setting cannot be taken as it was given."""
 
 
 class NotAvailable(ChutesError):
@@ -87,9 +87,13 @@ class MoveRefused(ChutesError):
 
     def __init__(self, job_id: str, *, to: str, found: str | None) -> None:
         self.job_id, self.to, self.found = job_id, to, found
+        is_open = found in ("queued", "running", "retrying")
+        way_on = (
+            "wait for its end, or cancel it" if is_open else "retry makes a new job"
+        )
         super().__init__(
-            f"job {job_id} is {found or 'not in the store'}, so it cannot become "
-            f"{to}; job.retry() makes a new job of an ended one"
+            f"job {job_id} is {found or 'not in the store'}, so it cannot be {to}; "
+            f"{way_on}"
         )
 
 

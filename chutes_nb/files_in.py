@@ -9,7 +9,15 @@ import mimetypes
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, cast, get_args
+from typing import (
+    Any,
+    BinaryIO,
+    Literal,
+    Protocol,
+    cast,
+    get_args,
+    runtime_checkable,
+)
 
 from .errors import StoreDamaged, ValidationFailed
 from .paths import PRIVATE_FILE, private_dir
@@ -19,6 +27,12 @@ UploadKind = Literal["bytes", "path", "file", "bytes[]", "path[]", "file[]"]
 
 PIECE_BYTES = 1 << 20
 DEEPEST = 8  # steps of a path in a tree of files
+# What Python's own table lacks on some systems.
+TYPES = {
+    ".ipynb": "application/x-ipynb+json",
+    ".log": "text/plain",
+    ".parquet": "application/vnd.apache.parquet",
+}
 FICLONE = 0x40049409  # linux/fs.h: share the blocks, copy them on write
 
 
@@ -33,7 +47,7 @@ class FileRef:
     size : int
         Bytes.
     type : str
-        MIME type, guessed from the name.
+        MIME type, guessed from the name; see :func:`file_type`.
     sha256 : str
         Hexadecimal digest of the content.
     path : str
@@ -91,6 +105,17 @@ class UploadedFile:
         body = self._blob.read_bytes()
         _verify(self, hashlib.sha256(body).hexdigest() == self.sha256)
         return body
+
+
+@runtime_checkable
+class Content(Protocol):
+    """A file that is kept already: one that was given to a job, or that it left."""
+
+    name: str
+    type: str
+
+    def open(self) -> BinaryIO:
+        """Open the content for reading, in binary."""
 
 
 _SINGLE: dict[object, UploadKind] = {
@@ -156,6 +181,16 @@ def take_in(
     return _take_one(value, blobs, parameter)
 
 
+def facts_of(value: Any) -> Any:
+    """Give what is known of a file that was taken in, or of several; else None."""
+    if isinstance(value, list) and value and isinstance(value[0], FileRef):
+        return [facts_of(one) for one in value]
+    if not isinstance(value, FileRef):
+        return None
+    names = ("name", "size", "type", "sha256")
+    return {name: getattr(value, name) for name in names}
+
+
 def hand_out(
     ref: FileRef | list[FileRef] | None,
     kind: str,
@@ -204,6 +239,15 @@ def _verify(file: UploadedFile, is_whole: bool) -> None:
         )
 
 
+def file_type(name: str) -> str:
+    """Guess a MIME type from a file's name; of what is compressed, the outer one."""
+    suffix = os.path.splitext(name)[1].lower()
+    kind, packing = mimetypes.guess_type(name)
+    if packing is not None:
+        return "application/gzip" if packing == "gzip" else f"application/x-{packing}"
+    return TYPES.get(suffix) or kind or "application/octet-stream"
+
+
 def clean_name(name: str) -> str:
     """Make a file name that is one safe step of a path, at most 200 bytes long."""
     last = name.replace("\\", "/").rpartition("/")[2]
@@ -243,7 +287,7 @@ def free_name(name: str, used: set[str]) -> str:
 def _take_one(value: Any, blobs: Path, parameter: str) -> FileRef:
     if isinstance(value, FileRef):
         return value
-    if isinstance(value, UploadedFile):
+    if isinstance(value, Content) and not isinstance(value, os.PathLike):
         with value.open() as stream:
             return _ref(value.name, keep(stream, blobs), blobs, value.type)
     if isinstance(value, bytes | bytearray | memoryview):
@@ -252,7 +296,9 @@ def _take_one(value: Any, blobs: Path, parameter: str) -> FileRef:
         return _take_path(value, blobs, parameter)
     if hasattr(value, "read"):
         return _take_open(value, blobs, parameter)
-    raise _refused(parameter, "takes a path, bytes or an open file", value)
+    raise _refused(
+        parameter, "takes a path, bytes, an open file or a file of a job", value
+    )
 
 
 def _take_path(value: Any, blobs: Path, parameter: str) -> FileRef:
@@ -285,7 +331,7 @@ def _take_open(value: Any, blobs: Path, parameter: str) -> FileRef:
 
 def _ref(name: str, stored: Blob, blobs: Path, kind: str | None = None) -> FileRef:
     name = clean_name(name)
-    kind = kind or mimetypes.guess_type(name)[0] or "application/octet-stream"
+    kind = kind or file_type(name)
     place = blob_path(blobs, stored.sha256)
     return FileRef(name, stored.size, kind, stored.sha256, str(place))
 

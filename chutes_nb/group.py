@@ -13,10 +13,30 @@ from . import runtime, showing
 from .group_table import as_html, as_text
 from .job import Job
 from .model import Progress
+from .spans import Span, waiting_s
 from .states import State
 from .store import wire
 
 READ_AT_ONCE = 500  # results, which may be a megabyte each
+
+
+def listed(
+    status: object, name: str | None, tag: str | None, limit: object
+) -> tuple[dict[str, str | None], int | None]:
+    """Check what jobs are asked for; gives the filters, and how many are wanted.
+
+    Raises
+    ------
+    ValueError
+    """
+    if status is not None and status not in tuple(State):
+        raise ValueError(f"status={status!r} is none of {', '.join(State)}")
+    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int)):
+        raise ValueError(f"limit={limit!r} must be a whole number; None is no limit")
+    if limit is not None and limit < 0:
+        raise ValueError(f"limit={limit!r} must be 0 or more; None is no limit")
+    state = None if status is None else str(status)
+    return {"status": state, "name": name, "tag": tag}, limit
 
 
 class JobGroup:
@@ -106,9 +126,10 @@ class JobGroup:
         return self._those(*bad)
 
     # -- waiting -----------------------------------------------------------------
-    def wait(self, timeout: float | None = None) -> bool:
-        """Wait for all to end; says whether they have within so many seconds."""
-        end = None if timeout is None else time.monotonic() + timeout
+    def wait(self, timeout: Span | None = None) -> bool:
+        """Wait for all to end; says whether they have within the time."""
+        limit_s = waiting_s(timeout)
+        end = None if limit_s is None else time.monotonic() + limit_s
         # From the last one on, which mostly ends last: one wait instead of a wake-up
         # for each job, which would take the interpreter from who runs them. What has
         # ended by then is asked of all at once.
@@ -141,7 +162,7 @@ class JobGroup:
         return results
 
     def results(
-        self, timeout: float | None = None, *, return_exceptions: bool = False
+        self, timeout: Span | None = None, *, return_exceptions: bool = False
     ) -> list[Any]:
         """Wait for all to end; return the results in order.
 
@@ -153,14 +174,14 @@ class JobGroup:
         Raises
         ------
         TimeoutError
-            If ``timeout`` seconds pass first; the jobs go on.
+            If ``timeout`` passes first; the jobs go on.
         JobFailed, JobTimeout, JobCancelled, JobInterrupted
             The first bad end in order.
         """
         if not self.wait(timeout):
             raise TimeoutError(
                 f"{self._open()} of {len(self)} jobs have not ended after "
-                f"{timeout:g} s of waiting; they go on"
+                f"{waiting_s(timeout):g} s of waiting; they go on"
             )
         if not return_exceptions:
             return self._results_now()
@@ -183,16 +204,17 @@ class JobGroup:
             await asyncio.wrap_future(job.when_ended())
         return self._results_now()
 
-    def as_completed(self, timeout: float | None = None) -> Iterator[Job]:
+    def as_completed(self, timeout: Span | None = None) -> Iterator[Job]:
         """Give each job as it ends, whatever its end.
 
         Raises
         ------
         TimeoutError
-            If ``timeout`` seconds pass before the last one has ended.
+            If ``timeout`` passes before the last one has ended.
         """
+        limit_s = waiting_s(timeout)
         self._have_run()
-        end = None if timeout is None else time.monotonic() + timeout
+        end = None if limit_s is None else time.monotonic() + limit_s
         waiting: dict[Future[None], Job] = {job.when_ended(): job for job in self._jobs}
         while waiting:
             left = None if end is None else max(0.0, end - time.monotonic())
@@ -200,7 +222,7 @@ class JobGroup:
             if not done:
                 raise TimeoutError(
                     f"{len(waiting)} of {len(self)} jobs have not ended after "
-                    f"{timeout:g} s; they go on"
+                    f"{limit_s:g} s; they go on"
                 )
             for future in done:
                 yield waiting.pop(future)

@@ -12,11 +12,16 @@ from .states import State
 from .wording import duration
 
 MOST_SHOWN = 100
+# A table that is longer scrolls in its place.
+MOST_HEIGHT = "max-height:30em"
 COLUMNS = ("state", "job", "attempt", "progress", "time", "from", "why", "id")
 TRACK = "height:4px;border-radius:2px;background:rgba(128,128,128,.22);overflow:hidden"
-CELL = f"padding:3px 12px 3px 0;border:0;border-top:{LINE};text-align:left"
-HEAD = f"border-top:0;font-weight:600;{SOFT}"
+# Said at each cell, in few words: JupyterLab's own rules for cells would win else.
+CELL = "padding:3px 12px 3px 0;border:0;text-align:left;white-space:"
+HEAD = f"{CELL}nowrap;font-weight:600;{SOFT}"
+LINED = f"background:none;border:0;border-top:{LINE}"
 NUMBERS = "font-variant-numeric:tabular-nums"
+NOWRAP, WRAP = "nowrap", "normal;min-width:16em"
 
 
 def as_text(statuses: list[dict[str, Any]]) -> str:
@@ -42,12 +47,15 @@ def as_html(statuses: list[dict[str, Any]]) -> str:
     if not statuses:
         return f'<div style="{ROW}">no jobs</div>'
     texts = [_texts(one) for one in statuses[:MOST_SHOWN]]
-    used = [n for n in range(len(COLUMNS)) if any(row[n] for row in texts)]
-    head = "".join(
-        f'<th scope="col" style="{CELL};{HEAD}">{COLUMNS[n]}</th>' for n in used
-    )
+    place = _place(texts)
+    used = [
+        n
+        for n, column in enumerate(COLUMNS)
+        if any(row[n] for row in texts) and not (place and column == "from")
+    ]
+    head = "".join(f'<th scope="col" style="{HEAD}">{COLUMNS[n]}</th>' for n in used)
     rows = "".join(
-        _row(status, [row[n] for n in used])
+        _row(status, {COLUMNS[n]: row[n] for n in used})
         for status, row in zip(statuses, texts, strict=False)
     )
     more = len(statuses) - MOST_SHOWN
@@ -56,12 +64,20 @@ def as_html(statuses: list[dict[str, Any]]) -> str:
     return (
         f'<div role="region" aria-label="{name}" style="{CARD}">'
         f'<div style="{ROW}"><b>{name}</b>&ensp;'
-        f'<span style="{SOFT}">{escape(summary(statuses))}</span>{_bar(statuses)}</div>'
-        f'<div style="overflow:auto;padding:0 12px 8px">'
-        f'<table style="border:0;border-collapse:collapse;font-size:12px;'
-        f'white-space:nowrap;color:inherit"><thead><tr style="background:none">{head}'
+        f'<span style="{SOFT}">{escape(summary(statuses) + place)}</span>'
+        f"{_bar(statuses)}</div>"
+        f'<div style="overflow:auto;{MOST_HEIGHT};padding:0 12px 8px">'
+        f'<table style="border:0;border-collapse:collapse;font-size:12px;width:100%;'
+        f'margin:0;color:inherit;{NUMBERS}"><thead><tr style="background:none">{head}'
         f"</tr></thead><tbody>{rows}</tbody></table></div>{rest}</div>"
     )
+
+
+def _place(texts: list[list[str]]) -> str:
+    """Where all of several jobs come from; empty where that differs."""
+    places = {row[COLUMNS.index("from")] for row in texts}
+    place = places.pop() if len(texts) > 1 and len(places) == 1 else ""
+    return f" · {place}" if place else ""
 
 
 def summary(statuses: list[dict[str, Any]]) -> str:
@@ -85,12 +101,16 @@ def _bar(statuses: list[dict[str, Any]]) -> str:
     )
 
 
-def _row(status: dict[str, Any], texts: list[str]) -> str:
+def _row(status: dict[str, Any], texts: dict[str, str]) -> str:
     job, tone = escape(status["job_id"]), TONES[status["status"]]
-    state, *others = map(escape, texts)
-    shown = [f'<span style="color:{tone}">●&nbsp;{state}</span>', *others]
-    cells = "".join(f'<td style="{CELL};{NUMBERS}">{text}</td>' for text in shown)
-    return f'<tr style="background:none" data-job="{job}" title="{job}">{cells}</tr>'
+    shown = {column: escape(text) for column, text in texts.items()}
+    shown["state"] = f'<span style="color:{tone}">●&nbsp;{shown["state"]}</span>'
+    styles = {column: WRAP if column == "why" else NOWRAP for column in shown}
+    cells = "".join(
+        f'<td style="{CELL}{styles[column]}">{text}</td>'
+        for column, text in shown.items()
+    )
+    return f'<tr style="{LINED}" data-job="{job}" title="{job}">{cells}</tr>'
 
 
 def _texts(status: dict[str, Any]) -> list[str]:

@@ -6,6 +6,7 @@ import asyncio
 import concurrent.futures
 import time
 from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
 from typing import Any
 
 from . import chaining, comparing, job_logs, registry, runtime, showing, submitting
@@ -19,14 +20,14 @@ from .errors import (
     JobTimeout,
 )
 from .job_files import JobFile, JobFiles
-from .job_parts import AttemptInfo
+from .job_parts import AttemptInfo, callback, live_state
 from .model import ErrorInfo, Progress, StatusInfo
 from .panel.card import card_bundle, static_bundle
 from .panel.static import one_line
+from .spans import Span, positive_seconds, waiting_s
 from .states import State
 from .store import Store, jobs, runs
 from .store.blobs import blob_path
-from .worker.tellings import thaw_state
 
 LOOKED_AT_BYTES = 4_000_000  # of variables that a repr compares with the submit
 ENDS: dict[State, type[JobEnded]] = {
@@ -77,17 +78,7 @@ class Job:
     @property
     def state(self) -> dict[str, Any]:
         """What the run set on ``self``, at most a moment old."""
-        while (row := runs.run_state(self._store.reader, self.id)) is not None:
-            exact = row["exact"]
-            try:
-                if row["file"] is not None:
-                    exact = self._store.large.read(row["file"])
-            except FileNotFoundError:
-                newer = runs.run_state(self._store.reader, self.id)
-                if newer is not None and newer["file"] != row["file"]:
-                    continue  # it was replaced between the two looks
-            return thaw_state(row["body"], exact)
-        return {}
+        return live_state(self._store, self.id)
 
     @property
     def metrics(self) -> dict[str, list[tuple[float | None, float]]]:
@@ -161,43 +152,41 @@ class Job:
         """Whether the job ended by being cancelled."""
         return self.status is State.CANCELLED
 
-    def wait(self, timeout: float | None = None) -> bool:
+    def wait(self, timeout: Span | None = None) -> bool:
         """Wait for the end, whatever it is.
 
         Parameters
         ----------
-        timeout : float, optional
-            Seconds.
+        timeout : float, timedelta or str, optional
+            Seconds, or a text such as ``"5m"``.
 
         Returns
         -------
         bool
             Whether the job has ended.
         """
+        limit_s = waiting_s(timeout)
         runtime.executor()  # somebody has to run it
         future = self._store.feed.when_ended(self.id)
         try:
-            future.result(timeout)
+            future.result(limit_s)
         except concurrent.futures.TimeoutError:
             future.cancel()
             return False
         return True
 
-    def result(self, timeout: float | None = None) -> Any:
+    def result(self, timeout: Span | None = None) -> Any:
         """Wait for the end and return what the job returned.
 
         Raises
         ------
         TimeoutError
-            If ``timeout`` seconds pass first; the job goes on.
+            If ``timeout`` passes first; the job goes on.
         JobFailed, JobTimeout, JobCancelled, JobInterrupted
             If it ended badly.
         """
         if not self.wait(timeout):
-            raise TimeoutError(
-                f"job {self.id} is still {self.status} after {timeout:g} s of waiting; "
-                "it goes on"
-            )
+            raise self._still(timeout)
         return self.result_now()
 
     def result_now(self, found: Any = None) -> Any:
@@ -233,10 +222,16 @@ class Job:
         state = State(info["status"])
         return ENDS[state](self.id, state.value, info["reason"], info["error"])
 
-    def exception(self, timeout: float | None = None) -> JobEnded | None:
+    def _still(self, timeout: Span | None) -> TimeoutError:
+        return TimeoutError(
+            f"job {self.id} is still {self.status} after {waiting_s(timeout):g} s of "
+            "waiting; it goes on"
+        )
+
+    def exception(self, timeout: Span | None = None) -> JobEnded | None:
         """Wait for the end; return the exception that :meth:`result` would raise."""
         if not self.wait(timeout):
-            raise TimeoutError(f"job {self.id} is still {self.status}")
+            raise self._still(timeout)
         if self.status is State.COMPLETED:
             return None
         registry.answer_for(self.id)
@@ -248,7 +243,8 @@ class Job:
 
     def add_done_callback(self, call: Callable[[Job], object]) -> None:
         """Call ``call(job)`` once the job has ended, on another thread."""
-        self.when_ended().add_done_callback(lambda _: call(self))
+        called = callback(call)
+        self.when_ended().add_done_callback(lambda _: called(self))
 
     def __await__(self) -> Generator[Any, None, Any]:
         return self._awaited().__await__()
@@ -267,17 +263,14 @@ class Job:
         killed with all it started when its grace is over.
         """
         asked = self._store.request_cancel(self.id, by="the user")
-        executor = runtime.current_executor()
-        if executor is not None and executor.is_running:
-            executor.look()
+        runtime.look()
         return asked
 
-    def extend(self, seconds: float) -> bool:
+    def extend(self, seconds: Span) -> bool:
         """Give a running attempt more time; False if it has no timeout or is over."""
-        extended = self._store.request_extend(self.id, float(seconds))
-        executor = runtime.current_executor()
-        if executor is not None and executor.is_running:
-            executor.look()
+        more_s = positive_seconds("seconds", seconds)
+        extended = self._store.request_extend(self.id, more_s)
+        runtime.look()
         return extended
 
     def retry(self, code: str = "same", resume: bool = True) -> Job:
@@ -334,7 +327,7 @@ class Job:
         Parameters
         ----------
         tail : int, optional
-            Only so many last lines.
+            Only so many last lines; with ``follow``, of what is there already.
         follow : bool
             Give an iterator of lines instead, which ends with the job.
         attempt : int, optional
@@ -360,9 +353,11 @@ class Job:
         return card_bundle(self._store, self.id, CardActions())
 
     def __repr__(self) -> str:
+        if jobs.state(self._store.reader, self.id) is None:
+            return f"<Job {self.id}: not in the store any more>"
         names = comparing.changed_since(self._definition, LOOKED_AT_BYTES)
         said = f"; changed since the submit: {', '.join(names)}" if names else ""
-        return f"<Job {one_line(self._store.status(self.id))}{said}>"
+        return f"<{one_line(self._store.status(self.id))}{said}>"
 
     @property
     def _definition(self) -> str:
@@ -373,6 +368,14 @@ class Job:
 
     def __hash__(self) -> int:
         return hash(self.id)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _opened, (self.id, str(self._store.home))
+
+
+def _opened(job_id: str, home: str) -> Job:
+    """Hold a job of a store again: in a job's process, or in another kernel."""
+    return Job(job_id, Store.open(Path(home)))
 
 
 class CardActions:

@@ -61,6 +61,15 @@ class JobFile:
             while piece := source.read(PIECE_BYTES):
                 target.write(piece)
 
+    def _facts(self) -> tuple[str, int, str, str]:
+        return self.name, self.size, self.type, self.sha256
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, JobFile) and other._facts() == self._facts()
+
+    def __hash__(self) -> int:
+        return hash(self._facts())
+
     def __repr__(self) -> str:
         return f"<JobFile {self.name}, {shown_size(self.size)}, {self.type}>"
 

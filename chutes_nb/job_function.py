@@ -172,17 +172,21 @@ class JobFunction:
         options = self._options.with_options(overrides)
         return JobFunction(self._chute, self._facts, self.function, options)
 
-    def check(self, payload: Any = None, /, **kwargs: Any) -> CheckReport:
+    def check(self, *args: Any, **kwargs: Any) -> CheckReport:
         """Try everything that a submit does, and queue nothing.
+
+        Parameters
+        ----------
+        *args, **kwargs
+            As :meth:`submit` takes them.
 
         Raises
         ------
         BindingError, ValidationFailed, DefinitionError, CaptureTooLarge
             As the submit would.
         """
-        payload = kwargs if payload is None else payload
         place = runtime.store()
-        arguments = bound_input(self._signature, payload, place)
+        arguments = bound_input(self._signature, self._payload(args, kwargs), place)
         self.definer.stored(arguments)
         found = self.definer.define()
         return CheckReport(arguments, found)

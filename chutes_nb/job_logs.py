@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from numbers import Integral
 
 from .answers import LogReader
 from .folding import Screen, fold, uncoloured
@@ -25,13 +26,25 @@ def whole(store: Store, job: str, attempt: int | None) -> str:
         offset = found["next_offset"]
 
 
-def followed(store: Store, job: str, attempt: int | None) -> Iterator[str]:
+def followed(
+    store: Store, job: str, attempt: int | None, tail: int | None = None
+) -> Iterator[str]:
     """Give lines as they are written, until the job has ended.
 
     A bar is one line, given once it is not drawn again.
+
+    Parameters
+    ----------
+    tail : int, optional
+        Of what is written already, only so many last lines.
     """
-    screen, number = Screen(), attempt
-    for piece in LogReader(store, job, attempt).follow():
+    screen, number, reader = Screen(), attempt, LogReader(store, job, attempt)
+    if tail is not None:
+        last = store.log_tail(job, tail, attempt)
+        reader.skip_to(last)
+        number = last["attempt"]
+        yield from screen.feed(last["text"])
+    for piece in reader.follow():
         if piece["attempt"] != number:  # a log of its own
             yield from _rest(screen)
             screen, number = Screen(), piece["attempt"]
@@ -77,6 +90,20 @@ def matching(lines: Iterable[str], search: Search) -> Iterator[str]:
     return filter(matcher(search), lines)
 
 
+def checked_tail(tail: object) -> int | None:
+    """Check how many last lines are wanted; None for all.
+
+    Raises
+    ------
+    ValueError
+    """
+    if tail is None:
+        return None
+    if isinstance(tail, bool) or not isinstance(tail, Integral) or int(tail) < 0:
+        raise ValueError(f"tail={tail!r}: a number of lines is wanted, 0 or more")
+    return int(tail)
+
+
 def asked_for(
     store: Store,
     job: str,
@@ -92,10 +119,9 @@ def asked_for(
     ValueError
         If ``tail`` is no number of lines.
     """
-    if tail is not None and (isinstance(tail, bool) or tail < 0):
-        raise ValueError(f"tail={tail!r}: a number of lines is wanted")
+    tail = checked_tail(tail)
     if follow:
-        lines = followed(store, job, attempt)
+        lines = followed(store, job, attempt, tail)
         return lines if search is None else matching(lines, search)
     if tail is not None and search is None:
         return "\n".join(store.tail(job, tail, attempt))

@@ -1,10 +1,15 @@
-"""Parts of a job that are values of their own: its attempts."""
+"""Parts of a job: its attempts, its live state, and who is called at its end."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from .model import ErrorInfo
+from .store import Store, runs
+from .worker.tellings import thaw_state
+
+T = TypeVar("T")
 
 
 class AttemptInfo:
@@ -22,3 +27,32 @@ class AttemptInfo:
     def __repr__(self) -> str:
         why = f": {self.reason}" if self.reason else ""
         return f"<attempt {self.number}, {self.status}{why}>"
+
+
+def live_state(store: Store, job: str) -> dict[str, Any]:
+    """Return what a run has set on its ``self``, at most a moment old."""
+    while (row := runs.run_state(store.reader, job)) is not None:
+        exact = row["exact"]
+        try:
+            if row["file"] is not None:
+                exact = store.large.read(row["file"])
+        except FileNotFoundError:
+            newer = runs.run_state(store.reader, job)
+            if newer is not None and newer["file"] != row["file"]:
+                continue  # it was replaced between the two looks
+        return thaw_state(row["body"], exact)
+    return {}
+
+
+def callback(call: Callable[[T], object]) -> Callable[[T], object]:
+    """Check what is to be called when a job ends: later nobody would hear of it.
+
+    Raises
+    ------
+    TypeError
+    """
+    if not callable(call):
+        raise TypeError(
+            f"add_done_callback({call!r}): a function is wanted that takes the job"
+        )
+    return call

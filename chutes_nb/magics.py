@@ -13,7 +13,7 @@ from . import chute, registry
 from .cell_magic import CellMagic
 from .chute import list_jobs
 from .doctor import examine
-from .errors import JobNotFound
+from .errors import JobNotFound, KernelGone, MoveRefused, UnknownName
 from .job import Job
 from .magic_lines import LineParser
 from .panel.board import JobsPanel
@@ -123,7 +123,11 @@ _JOBS.add_argument("-n", "--limit", type=int, default=20, help="at most so many"
 
 def show_jobs(line: str) -> Any:
     """List jobs, newest first: %chute_jobs [--status S] [--name N] [--tag T] [-n K]."""
-    return list_jobs(**vars(_parsed(_JOBS, line)))
+    given = vars(_parsed(_JOBS, line))
+    try:
+        return list_jobs(**given)
+    except ValueError as error:
+        raise UsageError(f"%chute_jobs: {error}") from error
 
 
 _STATUS = _parser("chute_status", "Tell how a job stands.")
@@ -182,7 +186,10 @@ def retry(line: str) -> Job:
     """Make a new job of an ended one: %chute_retry [ID] [--current] [--no-resume]."""
     given = _parsed(_RETRY, line)
     code = "current" if given.current else "same"
-    return named_job(given.job).retry(code=code, resume=not given.no_resume)
+    try:
+        return named_job(given.job).retry(code=code, resume=not given.no_resume)
+    except (MoveRefused, KernelGone, UnknownName) as error:
+        raise UsageError(f"%chute_retry: {error}") from error
 
 
 _PANEL = _parser("chute_panel", "Show the panel of all jobs.", takes_job=False)

@@ -154,7 +154,8 @@ class StatusInfo(BaseModel):
         return super().__eq__(other)
 
     def __hash__(self) -> int:
-        return hash((self.job_id, self.rev))
+        # As the word's, so that info in {"completed", "failed"} is as info == word.
+        return hash(self.status.value)
 
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
         """Show what is known: a field at its default says nothing."""

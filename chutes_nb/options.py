@@ -6,27 +6,24 @@ import difflib
 import importlib.util
 import json
 import math
-import re
+import reprlib
+import unicodedata
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
-from datetime import timedelta
+from functools import lru_cache
+from numbers import Integral, Real
 from typing import Any
 
 from .errors import DefinitionError, NotAvailable
+from .spans import not_negative, seconds
 
-Span = float | int | timedelta | str
 RetryOn = (
     type[BaseException]
     | tuple[type[BaseException], ...]
     | Callable[[BaseException], bool]
 )
 
-SPAN = re.compile(
-    r"(?:(\d+(?:\.\d+)?)d)?(?:(\d+(?:\.\d+)?)h)?"
-    r"(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?"
-)
-SPAN_S = (86_400.0, 3_600.0, 60.0, 1.0)
 PLATFORM_OPTIONS = frozenset({"ports", "ssh"})
 
 
@@ -82,16 +79,32 @@ class JobOptions:
         """Return these options with some replaced; see :func:`parse`."""
         return _consistent(replace(self, **_parsed(given)))
 
-    def policy_json(self) -> str:
-        """Retry rules as the store keeps them."""
-        return json.dumps(
-            {
-                "delay_s": self.retry_delay_s,
-                "backoff": self.retry_backoff,
-                "delay_max_s": self.retry_delay_max_s,
-                "on_timeout": self.retry_on_timeout,
-            }
-        )
+    def terms(self, submitted_at: float) -> dict[str, Any]:
+        """Return on what terms a job runs, as the fields of its row."""
+        end = None if self.deadline_s is None else submitted_at + self.deadline_s
+        rules = (self.retry_delay_s, self.retry_backoff, self.retry_delay_max_s)
+        return {
+            "lane": self.executor,
+            "max_attempts": 1 + self.retry,
+            "grace_s": self.grace_s,
+            "priority": self.priority,
+            "timeout_s": self.timeout_s,
+            "deadline_at": end,
+            "policy": _policy(*rules, self.retry_on_timeout),
+            "concurrency": self.concurrency,
+            "resources": json.dumps(dict(self.resources)) if self.resources else None,
+            "fresh": self.fresh,
+            "tags": json.dumps(self.tags) if self.tags else "[]",
+        }
+
+
+@lru_cache(maxsize=64)
+def _policy(
+    delay_s: float, backoff: float, delay_max_s: float, on_timeout: bool
+) -> str:
+    """Retry rules as the store keeps them."""
+    rules = {"delay_s": delay_s, "backoff": backoff, "delay_max_s": delay_max_s}
+    return json.dumps(rules | {"on_timeout": on_timeout})
 
 
 def parse(given: Mapping[str, Any]) -> JobOptions:
@@ -143,36 +156,6 @@ def _unknown(option: str) -> str:
     return f"a job has no option {option!r}; {meant}Known are {', '.join(_PARSERS)}"
 
 
-def seconds(option: str, value: Span) -> float:
-    """Read a span: seconds, a timedelta, or a text such as ``"1h30m"``.
-
-    Raises
-    ------
-    DefinitionError
-    """
-    number: float | None = None
-    if isinstance(value, timedelta):
-        number = value.total_seconds()
-    elif isinstance(value, bool):
-        number = None
-    elif isinstance(value, int | float):
-        number = float(value)
-    elif isinstance(value, str) and value.strip():
-        text = value.strip().replace(" ", "").lower()
-        found = SPAN.fullmatch(text)
-        if found:
-            parts = zip(found.groups(), SPAN_S, strict=True)
-            number = sum(float(part) * unit for part, unit in parts if part)
-        elif re.fullmatch(r"\d+(\.\d+)?", text):
-            number = float(text)
-    if number is None or not math.isfinite(number):
-        raise DefinitionError(
-            f"{option}={value!r} is no span of time; give seconds (90), a timedelta, "
-            'or a text such as "2h", "90m", "45s", "1h30m"'
-        )
-    return number
-
-
 def _positive(option: str, value: Any) -> float | None:
     if value is None:
         return None
@@ -182,34 +165,39 @@ def _positive(option: str, value: Any) -> float | None:
     return number
 
 
-def _not_negative(option: str, value: Any) -> float:
-    number = seconds(option, value)
-    if number < 0:
-        raise DefinitionError(f"{option}={value!r} must not be below 0")
+def _at_least_one(option: str, value: Any) -> float:
+    number = _finite(value)
+    if number is None or number < 1:
+        raise DefinitionError(f"{option}={value!r} must be a number of at least 1")
     return number
 
 
-def _at_least_one(option: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 1:
-        raise DefinitionError(f"{option}={value!r} must be a number of at least 1")
-    return float(value)
+def _finite(value: Any) -> float | None:
+    """Give a number as a float; None where it is none, NaN or infinite."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return None
+    return float(value) if math.isfinite(value) else None
 
 
 def _count(option: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise DefinitionError(f"{option}={value!r} must be a whole number, 0 or more")
-    return value
+    said = f"{option}={reprlib.repr(value)} must be a whole number, 0 or more"
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < 0:
+        raise DefinitionError(said)
+    return _whole(option, value)
 
 
 MOST = 1_000_000_000
+MOST_LABEL = 1000  # as many as HTTP takes
+NO_LABEL = frozenset({"Cc", "Cs", "Zl", "Zp"})  # controls, surrogates, ends of lines
 
 
 def _whole(option: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
+    if isinstance(value, bool) or not isinstance(value, Integral):
         raise DefinitionError(f"{option}={value!r} must be a whole number")
-    if abs(value) > MOST:
+    number = int(value)
+    if abs(number) > MOST:
         raise DefinitionError(f"{option} must be a number of at most {MOST:,}")
-    return value
+    return number
 
 
 def _flag(option: str, value: Any) -> bool:
@@ -219,16 +207,36 @@ def _flag(option: str, value: Any) -> bool:
 
 
 def _word(option: str, value: Any) -> str | None:
-    if value is not None and (not isinstance(value, str) or not value.strip()):
+    return None if value is None else label(option, value)
+
+
+def label(option: str, value: Any) -> str:
+    """Check a name: some text of one line, as lists and addresses can show it.
+
+    Raises
+    ------
+    DefinitionError
+    """
+    if not isinstance(value, str) or not value.strip():
         raise DefinitionError(f"{option}={value!r} must be a text with something in it")
+    is_line = not any(unicodedata.category(one) in NO_LABEL for one in value)
+    if not is_line or len(value) > MOST_LABEL:
+        raise DefinitionError(
+            f"{option}={value!r:.80} must be one line of at most {MOST_LABEL} "
+            "characters, without control characters"
+        )
     return value
 
 
 def _words(option: str, value: Any) -> tuple[str, ...]:
-    items = [value] if isinstance(value, str) else list(value)
-    if not all(isinstance(item, str) for item in items):
+    items = [value] if isinstance(value, str) else value
+    if items is None:
+        return ()
+    is_many = isinstance(items, Iterable) and not isinstance(items, Mapping)
+    found = tuple(items) if is_many else (None,)
+    if not all(isinstance(item, str) for item in found):
         raise DefinitionError(f"{option}={value!r} must be a list of texts")
-    return tuple(items)
+    return tuple(label(option, item) for item in found)
 
 
 def _retry_on(option: str, value: Any) -> Any:
@@ -256,39 +264,63 @@ def _executor(option: str, value: Any) -> str:
 
 
 def _concurrency(option: str, value: Any) -> int | None:
-    if value is None:
-        return None
-    number = _whole(option, value)
-    if number < 1:
-        raise DefinitionError(
-            f"{option}={value!r} must be at least 1; None is no limit"
-        )
-    return number
+    return None if value is None else counted(option, value)
+
+
+def counted(option: str, value: Any) -> int:
+    """Read a whole number of at least 1.
+
+    Raises
+    ------
+    DefinitionError
+    """
+    is_whole = isinstance(value, Integral) and not isinstance(value, bool)
+    if not is_whole or value < 1:
+        raise DefinitionError(f"{option}={value!r} must be a whole number, at least 1")
+    return _whole(option, value)
 
 
 def _resources(option: str, value: Any) -> tuple[tuple[str, float], ...]:
+    found = tokens(option, value or {})
+    if not all(amount > 0 for amount in found.values()):
+        raise DefinitionError(
+            f"{option}={value!r}: each token needs a name and an amount above 0"
+        )
+    return tuple(sorted(found.items()))
+
+
+def tokens(option: str, value: Any) -> dict[str, float]:
+    """Read amounts of tokens by their names, such as ``{"gpu": 1}``; 0 or more.
+
+    Raises
+    ------
+    DefinitionError
+    """
     if not isinstance(value, Mapping):
         raise DefinitionError(f'{option}={value!r} must be a dict such as {{"gpu": 1}}')
-    for name, amount in value.items():
-        is_number = isinstance(amount, int | float) and not isinstance(amount, bool)
-        if not isinstance(name, str) or not is_number or not amount > 0:
+    found = {}
+    for name, given in value.items():
+        amount = _finite(given)
+        is_name = isinstance(name, str) and bool(name.strip())
+        if not is_name or amount is None or amount < 0:
             raise DefinitionError(
-                f"{option}={value!r}: each token needs a name and an amount above 0"
+                f"{option}={value!r}: each token needs a name and an amount, 0 or more"
             )
-    return tuple(sorted(value.items()))
+        found[name] = int(given) if isinstance(given, Integral) else amount
+    return found
 
 
 _PARSERS: dict[str, tuple[str, Callable[[str, Any], Any]]] = {
     "timeout": ("timeout_s", _positive),
     "retry": ("retry", _count),
     "upload": ("upload", _flag),
-    "retry_delay": ("retry_delay_s", _not_negative),
+    "retry_delay": ("retry_delay_s", not_negative),
     "retry_backoff": ("retry_backoff", _at_least_one),
-    "retry_delay_max": ("retry_delay_max_s", _not_negative),
+    "retry_delay_max": ("retry_delay_max_s", not_negative),
     "retry_on": ("retry_on", _retry_on),
     "retry_on_timeout": ("retry_on_timeout", _flag),
     "deadline": ("deadline_s", _positive),
-    "grace": ("grace_s", _not_negative),
+    "grace": ("grace_s", not_negative),
     "executor": ("executor", _executor),
     "priority": ("priority", _whole),
     "concurrency": ("concurrency", _concurrency),

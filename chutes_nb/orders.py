@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from . import payloads
+from . import payloads, reusing
 from .checking import bind, check
 from .errors import AmbiguousName, UnknownName, ValidationFailed
 from .hosting import see_to
@@ -48,6 +48,8 @@ class Order:
         where None.
     reuse_key : str or None
         A name by which a job is given back, here and in a notebook.
+    after : str or None
+        Id of a job whose result is the payload; it need not have ended.
     """
 
     definition: Definition
@@ -56,6 +58,7 @@ class Order:
     key: str | None = None
     reuse: bool | None = None
     reuse_key: str | None = None
+    after: str | None = None
 
 
 def definition_named(store: Store, name: str, scope: str | None) -> Row:
@@ -97,11 +100,15 @@ def take_in(store: Store, uploads: Callable[[], Uploads], order: Order) -> Queue
 
     Raises
     ------
+    JobNotFound
+        If there is none whose result it is to take.
     ValidationFailed
     KeyTaken
         If another order has its key.
     StoreError
     """
+    if order.after is not None:
+        return _after(store, order, order.after)
     row, given = order.definition, order.files
     schema, told = json.loads(row["schema"]), json.loads(row["options"])
     names = dict.fromkeys(given) if isinstance(order.payload, dict) else {}
@@ -110,11 +117,26 @@ def take_in(store: Store, uploads: Callable[[], Uploads], order: Order) -> Queue
     files = _files(schema, told, arguments, given, uploads)
     rest = {name: value for name, value in arguments.items() if name not in files}
     checked = check(_without(schema, files), rest)
-    digest = _digest(row, checked, files)
     job = _new_job(row, told, checked, files)
-    job = replace(job, reuse_key=_reuse_key(order, told, digest))
+    job = replace(job, reuse_key=_reuse_key(order, told, checked, files))
+    return _queued(store, order, job, _digest(row, checked, files))
+
+
+def _after(store: Store, order: Order, before: str) -> Queued:
+    """Queue a job whose payload is another one's result, once that is there."""
+    if order.payload not in (None, {}) or order.files or order.reuse or order.reuse_key:
+        said = f"Input is the result of job {before}: no payload, reuse or key with it"
+        raise ValidationFailed(said, [{"loc": [], "msg": said, "type": "after"}])
+    store.status(before)  # raises where there is no such job
+    row, given = order.definition, {"the result of": before}
+    job = _new_job(row, json.loads(row["options"]), given, {})
+    job = replace(job, input=b"", after=before, waits=True)
+    return _queued(store, order, job, _digest(row, given, {}))
+
+
+def _queued(store: Store, order: Order, job: jobs.NewJob, digest: str) -> Queued:
     with store.writing() as tx:
-        place = (row["python"], store.leases)
+        place = (order.definition["python"], store.leases)
         queued = intake.queue(tx, job, *place, order.key, digest)
     store.feed.nudge()
     if queued.is_new:
@@ -240,38 +262,27 @@ def _new_job(
 def _by_options(told: dict[str, Any], now: float) -> dict[str, Any]:
     """Give the fields of a new job that its definition's options say."""
     known = JobOptions.__dataclass_fields__.keys() & told.keys()
-    options = JobOptions(**{name: told[name] for name in known})
-    resources = dict(options.resources)
-    return {
-        "max_attempts": 1 + options.retry,
-        "grace_s": options.grace_s,
-        "priority": options.priority,
-        "timeout_s": options.timeout_s,
-        "deadline_at": (
-            None if options.deadline_s is None else now + options.deadline_s
-        ),
-        "policy": options.policy_json(),
-        "lane": options.executor,
-        "fresh": options.fresh,
-        "concurrency": options.concurrency,
-        "resources": json.dumps(resources) if resources else None,
-        "tags": json.dumps(options.tags or []),
-    }
+    return JobOptions(**{name: told[name] for name in known}).terms(now)
 
 
-def _reuse_key(order: Order, told: dict[str, Any], digest: str) -> str | None:
-    """Name what a job may be given back for.
+def _reuse_key(
+    order: Order,
+    told: dict[str, Any],
+    arguments: dict[str, Any],
+    files: dict[str, Any],
+) -> str | None:
+    """Name what a job may be given back for; the same as in a notebook.
 
-    A ``reuse_key`` means the same as in a notebook, so both find each other's jobs. The
-    same code and input is known by the definition here and by the code there: a job of
-    the one is not taken for one of the other.
+    Of what JSON cannot say (a model, a date) a notebook has the value itself: there
+    each finds its own jobs alone.
     """
     row = order.definition
     if order.reuse_key is not None:
-        return f"key:{row['chute']}/{row['name']}/{order.reuse_key}"
-    if told.get("reuse") if order.reuse is None else order.reuse:
-        return f"same:{row['key']}/{digest}"
-    return None
+        return reusing.by_key(row["chute"], row["name"], order.reuse_key)
+    if not reusing.is_wanted(order.reuse, bool(told.get("reuse"))):
+        return None
+    digest = reusing.digest_of(arguments, files)
+    return reusing.by_input(told.get("fingerprint") or row["key"], digest)
 
 
 def _digest(row: Definition, arguments: dict[str, Any], files: dict[str, Any]) -> str:

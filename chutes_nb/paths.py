@@ -51,6 +51,11 @@ def private_dir(path: Path) -> Path:
     return path
 
 
+def private(path: str, flags: int) -> int:
+    """Open a file that only its owner can read: ``open(..., opener=private)``."""
+    return os.open(path, flags, PRIVATE_FILE)
+
+
 def runtime_dir(home: Path) -> Path:
     """Folder of a home's sockets; short, since AF_UNIX paths end at 104 bytes.
 
@@ -67,8 +72,14 @@ def runtime_dir(home: Path) -> Path:
     return Path(base) / f"chutes_nb-{os.getuid()}-{mark}"
 
 
+def beside(socket: Path) -> Path:
+    """Short way to the folder of the worker that a socket leads to."""
+    return socket.with_suffix(".d")
+
+
 def let_go(socket: Path) -> None:
     """Remove a socket, and its folder with the last one; no error where they went."""
     with contextlib.suppress(OSError):
         socket.unlink(missing_ok=True)
+        beside(socket).unlink(missing_ok=True)
         socket.parent.rmdir()

@@ -231,8 +231,10 @@ class Round:
             return
         with self.store.writing_logs(entered=True) as tx:
             for one in looks:
-                assert one.look is not None  # filtered above
-                logs.add(tx, one.job, one.attempt, one.look.start, one.look.body)
+                look = one.look
+                assert look is not None  # filtered above
+                place = (one.job, one.attempt, look.start)
+                logs.add(tx, *place, look.body, look.passed)
             failpoints.hit("log.before_commit")
         failpoints.hit("log.after_commit")
 

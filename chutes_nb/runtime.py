@@ -9,8 +9,10 @@ from typing import Any
 
 from .errors import ChutesError
 from .executor import Executor
+from .options import counted, tokens
+from .sizes import read_size
 from .store import Store, jobs, logs
-from .uploads import UPLOADS, set_upload_limit
+from .uploads import UPLOADS, set_upload_limit, upload_limit
 
 _lock = threading.RLock()
 _executor: Executor | None = None
@@ -33,7 +35,8 @@ def executor() -> Executor:
         if _executor is None or _executor.store is not place:
             _stop()
             _write_capacities(place, _from_environment())
-            logs.cap_bytes()  # raises here, and not where nobody listens
+            logs.cap_bytes()  # these raise here, and not where nobody listens
+            upload_limit(place.home / UPLOADS)
             _executor = Executor(place, max_workers())
         elif _executor.is_running:
             return _executor
@@ -46,6 +49,12 @@ def executor() -> Executor:
 def current_executor() -> Executor | None:
     """Return the executor of this process if there is one."""
     return _executor
+
+
+def look() -> None:
+    """Have the executor look at the store now, if there is one that runs."""
+    if _executor is not None and _executor.is_running:
+        _executor.look()
 
 
 def stop() -> None:
@@ -69,8 +78,8 @@ def configure(
     max_workers: int | None = None,
     resources: dict[str, float] | None = None,
     headless_wait: bool | None = None,
-    upload_limit: int | None = None,
-    log_cap: int | None = None,
+    upload_limit: int | str | None = None,
+    log_cap: int | str | None = None,
 ) -> None:
     """Set how much this machine runs at once, and how much it takes.
 
@@ -86,50 +95,38 @@ def configure(
         Whether a notebook that is run with no front end (nbconvert, papermill) waits
         for its jobs at its end and fails when one of them did; it does by default.
         ``CHUTES_NB_HEADLESS_WAIT=0`` sets it from outside.
-    upload_limit : int, optional
-        Most bytes of one upload, for all kernels and servers; 8 GiB by default.
+    upload_limit : int or str, optional
+        Most bytes of one upload, for all kernels and servers, or a text such as
+        ``"2 GB"``; 8 GiB by default.
         ``CHUTES_NB_UPLOAD_LIMIT`` sets it from outside where nobody has configured it.
-    log_cap : int, optional
-        Most bytes kept of an attempt's output, half of them of its end; 16 MiB by
-        default. It holds for jobs of this kernel; ``CHUTES_NB_LOG_CAP`` sets it from
-        outside.
+    log_cap : int or str, optional
+        Most bytes kept of an attempt's output, half of them of its end, or a text such
+        as ``"16 MiB"``, which is the default. It holds for jobs of this kernel;
+        ``CHUTES_NB_LOG_CAP`` sets it from outside.
 
     Raises
     ------
     ValueError
-        If a number is out of range.
+        If a setting is of another kind, or out of range.
     """
     if max_workers is not None:
-        if isinstance(max_workers, bool) or max_workers < 1:
-            raise ValueError(f"max_workers={max_workers!r} must be at least 1")
-        _settings["max_workers"] = int(max_workers)
+        count = counted("max_workers", max_workers)
+        _settings["max_workers"] = count
         if _executor is not None:
-            _executor.set_max_workers(int(max_workers))
+            _executor.set_max_workers(count)
     if headless_wait is not None:
         if not isinstance(headless_wait, bool):
             raise ValueError(f"headless_wait={headless_wait!r} must be True or False")
         _settings["headless_wait"] = headless_wait
     if resources is not None:
-        for name, amount in resources.items():
-            if not amount >= 0:
-                raise ValueError(f"resources: {name}={amount!r} must be 0 or more")
-        _write_capacities(store(), resources)
-        if _executor is not None:
-            _executor.look()
+        _write_capacities(store(), tokens("resources", resources))
+        look()
     if upload_limit is not None:
-        if isinstance(upload_limit, bool) or not isinstance(upload_limit, int):
-            raise ValueError(f"upload_limit={upload_limit!r} must be a number of bytes")
-        if upload_limit < 1:
-            raise ValueError(f"upload_limit={upload_limit!r} must be at least 1")
-        set_upload_limit(store().home / UPLOADS, upload_limit)
+        limit = read_size("upload_limit", upload_limit, 1)
+        set_upload_limit(store().home / UPLOADS, limit)
     if log_cap is not None:
-        is_number = isinstance(log_cap, int) and not isinstance(log_cap, bool)
-        if not is_number or log_cap < logs.LEAST_CAP_BYTES:
-            raise ValueError(
-                f"log_cap={log_cap!r} must be a number of bytes, at least "
-                f"{logs.LEAST_CAP_BYTES}"
-            )
-        os.environ[logs.CAP_VARIABLE] = str(log_cap)  # workers and hosts inherit it
+        cap = read_size("log_cap", log_cap, logs.LEAST_CAP_BYTES)
+        os.environ[logs.CAP_VARIABLE] = str(cap)  # workers and hosts inherit it
 
 
 def _write_capacities(place: Store, resources: dict[str, float]) -> None:
@@ -143,7 +140,8 @@ def _from_environment() -> dict[str, float]:
     text = os.environ.get("CHUTES_NB_RESOURCES", "")
     try:
         pairs = [part.split("=", 1) for part in text.split(",") if part.strip()]
-        return {name.strip(): float(amount) for name, amount in pairs}
+        found = {name.strip(): float(amount) for name, amount in pairs}
+        return tokens("CHUTES_NB_RESOURCES", found)
     except ValueError as error:
         raise ChutesError(
             f"CHUTES_NB_RESOURCES={text!r} cannot be read; write gpu=1,mem_gb=32"

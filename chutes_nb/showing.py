@@ -27,6 +27,16 @@ def current_shell() -> Any:
     return ipython.get_ipython() if ipython else None
 
 
+def current_cell(shell: Any) -> int:
+    """Return the number at the prompt of the cell that runs.
+
+    IPython's own count moves on before a cell or behind it, as the version has it. What
+    is kept as input ends with this cell in all of them, where cells are numbered.
+    """
+    seen = len(shell.history_manager.input_hist_parsed) - 1
+    return seen if seen > 0 else int(shell.execution_count)
+
+
 def is_headless() -> bool:
     """Whether the notebook is run with nobody looking: by nbclient and what uses it.
 

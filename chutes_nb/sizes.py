@@ -1,13 +1,19 @@
-"""About how many bytes a value holds, told in microseconds."""
+"""Sizes in bytes: of a value, about; as people read them; as people write them."""
 
 from __future__ import annotations
 
+import math
+import re
 import sys
 from itertools import islice
+from numbers import Real
 from typing import Any
 
 SAMPLE = 20  # elements of a container that stand for all of them
 MAX_DEPTH = 4
+UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?", re.IGNORECASE)
+MOST_BYTES = (1 << 63) - 1
 
 
 def approximate_size(value: Any, depth: int = 0) -> int:
@@ -29,6 +35,40 @@ def shown_size(size_bytes: int) -> str:
             break
         size, unit = size / 1000, bigger
     return f"{size:.3g} {unit}"
+
+
+def read_size(option: str, value: Any, least: int = 0) -> int:
+    """Read a size: bytes, or a text such as ``"2 GB"`` or ``"16 MiB"``.
+
+    A thousand is 1024 in both ways of writing it.
+
+    Raises
+    ------
+    ValueError
+        If it is no size, or below ``least`` bytes.
+    """
+    size: int | None = None
+    if isinstance(value, str) and (found := SIZE.fullmatch(value.strip())):
+        number = int(found[1]) if found[1].isdigit() else float(found[1])
+        size = int(number * UNITS[found[2].lower()])
+    elif not isinstance(value, str):
+        size = _whole(value)
+    if size is None or not 0 <= size <= MOST_BYTES:
+        raise ValueError(
+            f"{option}={value!r} is no size; give bytes, or a text such as '500 MB' "
+            "or '2 GiB'"
+        )
+    if size < least:
+        raise ValueError(f"{option}={value!r} must be at least {least} bytes")
+    return size
+
+
+def _whole(value: Any) -> int | None:
+    """Give a number as an int: 1e6 and numpy's too, but neither 1.5, NaN nor a bool."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return None
+    is_whole = math.isfinite(value) and value == math.floor(value)
+    return int(float(value)) if is_whole else None
 
 
 def _size(value: Any, depth: int) -> int:

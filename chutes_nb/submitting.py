@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import sys
 import time
 from concurrent.futures import Future
 from dataclasses import replace
-from functools import lru_cache, partial
+from functools import partial
+from hashlib import sha256
 from types import FunctionType
 from typing import Any
 
-from . import comparing, live, payloads, registry, runtime
+from . import comparing, live, payloads, registry, reusing, runtime
 from .arguments import packed
 from .binding import bind
 from .captures import Capture, captures
 from .chute_facts import ChuteFacts
 from .codec import Encoded, decode
 from .definition import Definition, define
-from .errors import BindingError, ChutesError, DefinitionError, MoveRefused
-from .files_in import take_in
+from .errors import BindingError, DefinitionError, MoveRefused, UnknownName
+from .files_in import facts_of, take_in
 from .loading import load_value
 from .options import JobOptions
 from .pickling import dump, pickled, warn_user
+from .showing import current_cell, current_shell
 from .signatures import Signature
 from .states import ENDED, State
 from .store import Store, following, jobs, kernel
@@ -121,7 +122,7 @@ class Definer:
             definition=definition,
             input_kind=encoded.kind,
             input=encoded.body,
-            **terms(self.options, job.submitted_at),
+            **self.options.terms(job.submitted_at),
         )
 
     def stored(self, arguments: dict[str, Any]) -> Encoded:
@@ -133,7 +134,7 @@ class Definer:
 
     def _row(self, found: Definition) -> jobs.NewDefinition:
         setup = self._setup(found)
-        key = hashlib.sha256(found.key.encode() + setup).hexdigest()[:32]
+        key = sha256(found.key.encode() + setup).hexdigest()[:32]
         return self.row(found, key, setup)
 
     def row(self, found: Definition, key: str, setup: bytes) -> jobs.NewDefinition:
@@ -149,7 +150,12 @@ class Definer:
             first_line=found.first_line,
             sources=json.dumps(sources),
             schema=json.dumps(found.schema),
-            options=json.dumps(preview(self.told_options()), allow_nan=False),
+            options=json.dumps(
+                preview(
+                    self.told_options() | {"fingerprint": found.fingerprint or key}
+                ),
+                allow_nan=False,
+            ),
             python=sys.executable,
             created_at=time.time(),
         )
@@ -173,14 +179,14 @@ class Definer:
         """Pickle what a worker needs beside the function."""
         blobs = runtime.store().blobs
         hooks = [dump(hook, blobs=blobs).body for hook in self.chute.hooks]
-        mark = hashlib.sha256(b"".join(hooks)).hexdigest()[:16]
+        mark = sha256(b"".join(hooks)).hexdigest()[:16]
         retry_on = self.options.retry_on
         try:
             values = pickled(self.chute.values, blobs=blobs).body
             return pickled(
                 {
                     "chute_key": f"{self.chute.name}:{mark}",
-                    "values_key": hashlib.sha256(values).hexdigest()[:16],
+                    "values_key": sha256(values).hexdigest()[:16],
                     "chute": self.chute.values,
                     "hooks": hooks,
                     "retry_on": retry_on,
@@ -243,15 +249,10 @@ def new_job(
     now = time.time()
     reuse_key = None
     if key is not None:
-        reuse_key = f"key:{definer.chute.name}/{definer.name}/{key}"
-    elif options.reuse if reuse is None else reuse:
-        if encoded.body == kernel.NOT_STORED:
-            raise BindingError(
-                f"reuse=True compares what {definer.name} is given, and this cannot be "
-                'stored; name the job with key="..." instead'
-            )
-        digest = hashlib.sha256(encoded.body).hexdigest()
-        reuse_key = f"same:{definer.fingerprint()}/{digest}"
+        reuse_key = reusing.by_key(definer.chute.name, definer.name, key)
+    elif reusing.is_wanted(reuse, options.reuse):
+        digest = _input_digest(definer, arguments, encoded)
+        reuse_key = reusing.by_input(definer.fingerprint(), digest)
     notebook, cell = origin()
     job_id = new_id()
     definer.hold(job_id, arguments)
@@ -270,25 +271,24 @@ def new_job(
         reuse_key=reuse_key,
         notebook=notebook,
         cell=cell,
-        **terms(options, now),
+        **options.terms(now),
     )
 
 
-def terms(options: JobOptions, now: float) -> dict[str, Any]:
-    """Return on what terms a job runs: its options as the fields of its row."""
-    return {
-        "lane": options.executor,
-        "max_attempts": 1 + options.retry,
-        "grace_s": options.grace_s,
-        "priority": options.priority,
-        "timeout_s": options.timeout_s,
-        "deadline_at": None if options.deadline_s is None else now + options.deadline_s,
-        "policy": policy_json(options),
-        "concurrency": options.concurrency,
-        "resources": json.dumps(dict(options.resources)) if options.resources else None,
-        "fresh": options.fresh,
-        "tags": json.dumps(options.tags) if options.tags else "[]",
-    }
+def _input_digest(definer: Definer, given: dict[str, Any], encoded: Encoded) -> str:
+    """Hash what a job is given, as the HTTP API does where JSON says it all."""
+    files = {name: told for name, value in given.items() if (told := facts_of(value))}
+    if files:
+        rest = {name: value for name, value in given.items() if name not in files}
+        encoded = definer.stored(rest)
+    if encoded.body == kernel.NOT_STORED:
+        raise BindingError(
+            f"reuse=True compares what {definer.name} is given, and this cannot be "
+            'stored; name the job with key="..." instead'
+        )
+    if encoded.kind == "json":
+        return reusing.digest_of(decode(encoded.kind, encoded.body), files)
+    return reusing.digest_of({"sha256": sha256(encoded.body).hexdigest()}, files)
 
 
 def submit(definition: jobs.NewDefinition, new: list[jobs.NewJob]) -> Future[list[str]]:
@@ -333,7 +333,7 @@ def resubmit(store: Store, job_id: str, code: str, resume: bool) -> str:
         If the job has not ended.
     KernelGone
         If it needs what was in a kernel only.
-    ChutesError
+    UnknownName
         If ``code="current"`` and this kernel has no such function.
     BindingError, ValidationFailed
         If ``code="current"`` does not take what the job was given.
@@ -362,7 +362,7 @@ def resubmit(store: Store, job_id: str, code: str, resume: bool) -> str:
     if code == "current":
         function = registry.current_function(row["chute"], row["name"])
         if function is None:
-            raise ChutesError(
+            raise UnknownName(
                 f"this kernel has no job {row['name']!r} of chute {row['chute']!r}; "
                 'run its cell first, or retry with code="same"'
             )
@@ -382,18 +382,11 @@ def resubmit(store: Store, job_id: str, code: str, resume: bool) -> str:
     return new_job_id
 
 
-@lru_cache(maxsize=64)
-def policy_json(options: JobOptions) -> str:
-    """Retry rules of options, as the store keeps them."""
-    return options.policy_json()
-
-
 def origin() -> tuple[str | None, int | None]:
     """Return which notebook and which cell this code runs in, where known."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython else None
+    shell = current_shell()
     if shell is None:
         return None, None
     session = os.environ.get("JPY_SESSION_NAME")
     notebook = os.path.basename(session) if session else None
-    return notebook, shell.execution_count
+    return notebook, current_cell(shell)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from . import runtime
 from .errors import StoreError
-from .options import Span, seconds
+from .sizes import read_size
+from .spans import Span, not_negative
 from .store import Pruned, Store
-
-UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
-SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?", re.IGNORECASE)
 
 
 def prune(
@@ -42,19 +39,9 @@ def prune(
         If ``keep_bytes`` is no size.
     StoreError
     """
-    age = None if older_than is None else seconds("older_than", older_than)
-    size = None if keep_bytes is None else _bytes(keep_bytes)
+    age = None if older_than is None else not_negative("older_than", older_than)
+    size = None if keep_bytes is None else read_size("keep_bytes", keep_bytes)
     return runtime.store().prune(age, size)
-
-
-def _bytes(size: int | str) -> int:
-    if isinstance(size, str) and (found := SIZE.fullmatch(size.strip())):
-        return int(float(found[1]) * UNITS[found[2].lower()])
-    if isinstance(size, bool) or not isinstance(size, int) or size < 0:
-        raise ValueError(
-            f"keep_bytes={size!r} is no size; give bytes, or a text such as '500 MB'"
-        )
-    return size
 
 
 def export_db(path: str | Path) -> Path:

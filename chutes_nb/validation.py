@@ -6,7 +6,8 @@ import contextlib
 import warnings
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Any
+from types import NoneType
+from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
@@ -44,6 +45,10 @@ class Validator:
         details: list[dict[str, object]] = []
         for name, value in values.items():
             parameter = self.by_name.get(name)
+            if parameter is not None and self._wants_a_file(parameter, value):
+                said = "Input should be a file: a path, bytes or an open file"
+                details.append({"loc": [name], "msg": said, "type": "file"})
+                continue
             if parameter is None or self.passes_as_it_is(parameter, value):
                 passed[name] = value
                 continue
@@ -65,6 +70,14 @@ class Validator:
             if not _is_older_self(value, parameter.annotation):
                 raise
             return adapter.validate_python(value.model_dump())
+
+    def _wants_a_file(self, parameter: Parameter, value: Any) -> bool:
+        """Whether a file is wanted where none is given."""
+        if value is not None or parameter.name not in self.signature.upload_parameters:
+            return False
+        return parameter.default is not None and NoneType not in get_args(
+            parameter.annotation
+        )
 
     def passes_as_it_is(self, parameter: Parameter, value: Any) -> bool:
         """Tell whether a value needs no look by pydantic."""

@@ -11,8 +11,10 @@ CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 def duration(seconds: float) -> str:
     """Seconds in words: ``0.4 s``, ``41 s``, ``2 min 14 s``, ``3 h 05 min``."""
+    if seconds < 0.05:
+        return "< 0.1 s"
     if seconds < 10:
-        return f"{max(0.0, seconds):.1f} s"
+        return f"{seconds:.1f} s"
     whole = int(seconds)
     if whole < 60:
         return f"{whole} s"

@@ -105,6 +105,8 @@ class Kernel:
                 break
         # Usage errors are printed; only the reply says that the cell failed.
         reply = self._reply(request)
+        if reply["status"] == "aborted":  # it came while the cell before was failing
+            return self.show(code)
         if reply["status"] != "ok":
             name, value, lines = (reply[k] for k in ("ename", "evalue", "traceback"))
             raise CellFailed(name, value, "\n".join(lines))

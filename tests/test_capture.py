@@ -31,7 +31,7 @@ def follow(capture, store=None):
         found += look.body
         if store is not None:
             with store.writing_logs() as tx:
-                logs.add(tx, "job", 1, look.start, look.body)
+                logs.add(tx, "job", 1, look.start, look.body, look.passed)
             capture.kept(look.start + len(look.body))
     return found
 
@@ -56,6 +56,31 @@ def numbered(start, stop):
     return b"".join(b"%09d\n" % at for at in range(start, stop, 10))
 
 
+def test_lines_of_a_flood_that_are_let_go_are_counted(output, store):
+    output.write_bytes(numbered(0, HEAD_BYTES // 2 * 10))
+    capture = Capture(str(output))
+    follow(capture, store)
+    last = os.stat(output).st_size - 10
+    piece = logs.read(store.log_reader, "job", 1, last)
+    assert (piece.offset, piece.line) == (last, last // 10)
+    assert logs.read(store.log_reader, "job", 1, HEAD_BYTES * 2).skipped
+    capture.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="holes are punched on Linux")
+def test_lines_that_another_reader_let_go_unrecorded_are_not_guessed(output, store):
+    output.write_bytes(numbered(0, HEAD_BYTES * 5))
+    gone = Capture(str(output))
+    follow(gone)
+    gone.trim()
+    gone.close()
+    capture = Capture(str(output))
+    follow(capture, store)
+    last = os.stat(output).st_size - 10
+    assert logs.read(store.log_reader, "job", 1, last).line is None
+    capture.close()
+
+
 def test_of_a_flood_the_log_has_the_head_and_the_tail(output, store):
     capture = Capture(str(output))
     written = most_on_disk = 0
@@ -66,7 +91,7 @@ def test_of_a_flood_the_log_has_the_head_and_the_tail(output, store):
             written += part
             look = capture.look(0.0)
             with store.writing_logs() as tx:
-                logs.add(tx, "job", 1, look.start, look.body)
+                logs.add(tx, "job", 1, look.start, look.body, look.passed)
             capture.kept(look.start + len(look.body))
             most_on_disk = max(most_on_disk, on_disk(output))
     capture.end()

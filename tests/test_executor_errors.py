@@ -134,7 +134,7 @@ def is_odd(error):
         (Exception, PermanentError("stop"), 1),
         (ValueError, TemporaryError("again"), 2),
     ],
-    ids=repr,
+    ids=lambda given: getattr(given, "__name__", repr(given)),  # the same each time
 )
 def test_what_was_raised_decides_whether_it_is_tried_again(
     chute, retry_on, raised, attempts

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from chutes_nb import JobCancelled, JobFailed, JobGroup, runtime
+from chutes_nb.group_table import as_html
 from rows import until
 
 S = 20.0
@@ -123,6 +124,18 @@ def test_a_group_shows_its_sum_and_each_job(picky):
     assert "ValueError: three is odd" in page
     assert page.count("<tr") == 4
     assert repr(JobGroup([])) == "no jobs"
+
+
+def test_where_all_jobs_come_from_is_said_once():
+    def table(*cells):
+        known = {"job_id": "0" * 16, "name": "n", "status": "queued", "attempt": 0}
+        known |= {"max_attempts": 1, "progress": None, "started_at": None}
+        known |= {"finished_at": None, "reason": None, "reported_failure": False}
+        return as_html([known | {"notebook": "a.ipynb", "cell": n} for n in cells])
+
+    assert table(4, 4).count("a.ipynb [4]") == 1
+    assert table(4, 5).count("a.ipynb [4]") == table(4, 5).count("a.ipynb [5]") == 1
+    assert table(4).count("a.ipynb [4]") == 1
 
 
 def test_names_and_reasons_are_escaped(chute):

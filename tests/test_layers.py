@@ -21,11 +21,13 @@ HEIGHT = {
         [
             "errors showing states sizes bytecode locality flow failpoints folding "
             "wording",
+            "spans",
             "paths model policy loading options cells",
             "processes",
             "store",
             "reading views codec files_in registry waking buffers live",
-            "captures signatures payloads uploads arrays checking hosting notebook_run",
+            "captures signatures payloads uploads arrays checking hosting notebook_run "
+            "reusing",
             "pickling validation orders answers chute_facts",
             "binding arguments",
             "worker definition",

@@ -7,7 +7,9 @@ import operator
 import os
 import subprocess
 import sys
+import tempfile
 import threading
+from pathlib import Path
 
 import joblib
 import pytest
@@ -15,6 +17,7 @@ import pytest
 import chutes_nb
 from chutes_nb.worker.frames import Telling
 from chutes_nb.worker.offspring import OffspringOutlet, Origin, TellingFile
+from living import living_in
 from rows import until
 
 S = 30.0
@@ -90,6 +93,19 @@ def test_self_travels_into_processes_of_multiprocessing(chute, method):
     job = work.submit()
     job.result(S)
     assert job.metrics == {"square": [(0, 0), (1, 1), (2, 4)]}
+
+
+def test_a_home_with_a_long_path_leaves_room_for_sockets(tmp_path):
+    def work(self):
+        with multiprocessing.Manager() as manager:
+            held = manager.list([1, 2])
+            (Path(tempfile.gettempdir()) / "left").touch()
+            return sum(held), tempfile.gettempdir()
+
+    with living_in(tmp_path / ("long_" * 30), workers=1) as chute:
+        total, place = chute.job(work).submit().result(S)
+    assert total == 3
+    assert not Path(place).exists()
 
 
 def test_a_fork_does_not_take_what_its_parent_has_told(chute):

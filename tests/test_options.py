@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import math
 from datetime import timedelta
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chutes_nb import Chute
 from chutes_nb.errors import DefinitionError
-from chutes_nb.options import PlatformOptionNote, parse, seconds
+from chutes_nb.options import PlatformOptionNote, parse
 from chutes_nb.policy import RetryPolicy
+from chutes_nb.spans import seconds
 
 
 def whatever(error):
@@ -206,5 +210,62 @@ def test_the_retry_rules_reach_the_store_s_policy():
             "retry_on_timeout": True,
         }
     )
-    policy = RetryPolicy(**json.loads(options.policy_json()))
+    policy = RetryPolicy(**json.loads(options.terms(0.0)["policy"]))
     assert policy == RetryPolicy(3.0, 4.0, 5.0, on_timeout=True)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        *(("timeout", one) for one in (10**400, 1e300, "40000d")),
+        *(("retry", one) for one in (10**30, 2.0)),
+        *(("retry_backoff", one) for one in (math.inf, math.nan)),
+        *(("resources", {"gpu": one}) for one in (math.inf, math.nan, True, 0)),
+        *(("resources", one) for one in ({"": 1}, ["gpu"], "gpu")),
+        *(("tags", one) for one in (3, {"a": 1}, [None])),
+    ],
+)
+def test_what_no_row_and_no_timer_can_hold_is_refused(option, value):
+    with pytest.raises(DefinitionError, match=f"^{option}"):
+        parse({option: value})
+
+
+def test_numbers_of_numpy_are_numbers():
+    found = parse(
+        {
+            "timeout": np.int64(5),
+            "grace": np.float32(2),
+            "retry": np.int8(2),
+            "retry_backoff": np.float32(3),
+            "priority": np.int64(-1),
+            "concurrency": np.uint8(4),
+            "resources": {"gpu": np.int64(1), "mem": np.float64(0.5)},
+        }
+    )
+    assert json.loads(json.dumps(found.terms(0.0))) == {
+        **found.terms(0.0),
+        "timeout_s": 5.0,
+        "max_attempts": 3,
+        "priority": -1,
+        "concurrency": 4,
+        "resources": '{"gpu": 1, "mem": 0.5}',
+    }
+
+
+def test_none_is_no_tag_and_no_token():
+    assert parse({"tags": None, "resources": None}) == parse({})
+
+
+@pytest.mark.parametrize("name", ["", " ", "a\nb", "a\0", "\ud800", "x" * 1001, 3])
+def test_a_name_is_one_line_of_text(name):
+    with pytest.raises(DefinitionError, match="^name="):
+        parse({"name": name})
+    with pytest.raises(TypeError, match="^username="):
+        Chute(username=name)
+    with pytest.raises(DefinitionError, match="^tags="):
+        parse({"tags": [name]})
+
+
+def test_any_writing_may_be_a_name():
+    for name in ("日本語 ✓", "a/b c", "👩‍🔬", "x" * 1000):
+        assert parse({"name": name}).name == name

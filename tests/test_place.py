@@ -46,3 +46,21 @@ def test_a_file_older_than_the_place_is_seen(place, tmp_path):
     os.utime(old, (0, 0))
     old.rename(place.output_dir / "old")
     assert not place.is_clean()
+
+
+def test_a_long_way_to_temporary_files_is_made_short(tmp_path):
+    link = tmp_path / "w"
+    place = Place(tmp_path / ("deep" * 20) / "worker", link)
+    short = Path(place._tmpdir())
+    assert short == link / "1" / "tmp"
+    (short / "held").touch()
+    assert not place.is_clean()
+    assert (place.tmp / "held").exists()
+
+
+def test_a_short_way_that_was_cleaned_away_is_made_again(tmp_path):
+    link = tmp_path / "w"
+    place = Place(tmp_path / ("deep" * 20) / "worker", link)
+    place._tmpdir()
+    link.unlink()
+    assert Path(place._tmpdir()).is_dir()

@@ -12,6 +12,7 @@ import pytest
 
 import chutes_nb
 from chutes_nb.errors import DefinitionError
+from chutes_nb.sizes import read_size
 from chutes_nb.states import ENDED, State
 from chutes_nb.store import Store, jobs, logs, runs
 from chutes_nb.store.blobs import blob_path, keep
@@ -162,7 +163,7 @@ def test_a_job_of_the_same_code_runs_after_everything_was_let_go(own_chute):
     ("size", "wanted"), [("2 GB", 2 << 30), ("500M", 500 << 20), (12, 12), ("7", 7)]
 )
 def test_sizes_are_read_as_people_write_them(size, wanted):
-    assert chutes_nb.upkeep._bytes(size) == wanted
+    assert read_size("keep_bytes", size) == wanted
 
 
 @pytest.mark.parametrize("size", ["much", -1, 1.5, True])

@@ -68,9 +68,17 @@ def test_offsets_count_bytes(store):
     assert (found["text"], found["offset"], found["next_offset"]) == ("€", 2, 5)
 
 
+def test_an_offset_within_a_character_gives_whole_ones_only(store):
+    job = bring(store, State.RUNNING)
+    write(store, 0, "aé€b".encode(), job)
+    assert [store.log(job, offset=n)["text"] for n in (1, 2, 4, 5, 6)] == [
+        *("é€b", "€b", "b", "b", "b"),
+    ]
+
+
 def test_reading_on_from_the_end_gives_nothing_and_stays(store):
     write(store, 0, b"abc")
-    assert logs.read(store.log_reader, "j", 1, 3) == (3, 3, b"", 0)
+    assert logs.read(store.log_reader, "j", 1, 3)[:4] == (3, 3, b"", 0)
 
 
 def test_a_log_ends_only_with_its_attempt(store):
@@ -121,6 +129,50 @@ def test_a_stretch_that_a_reader_left_out_is_told_as_a_gap(store):
     write(store, 0, b"abc")
     write(store, 10, b"xyz")
     assert read_all(store) == (b"abcxyz", {3: 7})
+
+
+# -- the lines ---------------------------------------------------------------
+def lines_before(store, offset, job="j"):
+    return logs.read(store.log_reader, job, 1, offset, 10).line
+
+
+def write_passing(store, start, body, lines, upto):
+    with store.writing_logs() as tx:
+        passed = logs.Passed(upto, lines)
+        return logs.add(tx, "j", 1, start, body, passed)
+
+
+def test_a_flood_whose_middle_went_still_counts_every_line(store):
+    line, step = b"x" * 82 + b"\n", 1 << 20
+    printed = line * (30 * step // len(line))
+    for start in range(0, len(printed), step):
+        write(store, start, printed[start : start + step])
+    offset = 9 * step
+    piece = logs.read(store.log_reader, "j", 1, offset)
+    assert piece.skipped
+    assert piece.line == printed.count(b"\n", 0, piece.offset)
+    assert lines_before(store, len(printed) - 1) == len(printed) // len(line) - 1
+
+
+def test_lines_that_a_reader_left_out_are_counted_where_it_counted_them(store):
+    end = write(store, 0, b"a\nb\nc")
+    write_passing(store, 1000, b"x\ny\n", lines=40, upto=end)
+    assert [lines_before(store, at) for at in (2, 900, 1000, 1002)] == [1, 42, 42, 43]
+
+
+@pytest.mark.parametrize(("lines", "upto"), [(None, 5), (40, 3)])
+def test_lines_are_not_guessed_where_a_part_was_not_counted(store, lines, upto):
+    write(store, 0, b"a\nb\nc")
+    write_passing(store, 1000, b"x\n", lines, upto)
+    write(store, 1002, b"y\n" * 5000)
+    assert [lines_before(store, at) for at in (2, 1000, 1002)] == [1, None, None]
+
+
+def test_a_stretch_says_how_many_lines_come_before_it_where_it_is_asked(store):
+    job = bring(store, State.RUNNING)
+    write(store, 0, b"line\n" * 30, job)
+    assert store.log(job, offset=90, numbered=True)["line"] == 18
+    assert "line" not in store.log(job, offset=90)
 
 
 # -- two readers of one file -------------------------------------------------

@@ -12,15 +12,16 @@ import stat
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 
 import pytest
 
 from chutes_nb.policy import Ending, Verdict
 from chutes_nb.states import State
-from chutes_nb.store import Store, jobs, runs
+from chutes_nb.store import Store, intake, jobs, runs
 from chutes_nb.store.blobs import keep
 from chutes_nb.store.journal import Journal, packed, parsed
-from rows import NOW, bring, claim, finish, queue
+from rows import DEFINITION, NOW, bring, claim, finish, queue
 
 
 def everything(store):
@@ -376,6 +377,21 @@ def test_a_column_that_lost_its_name_is_told_and_comes_back(store):
     again.mend()
     assert everything(again) == before
     again.close()
+
+
+def test_a_definition_that_is_made_again_is_no_damage(store):
+    with store.writing() as tx:
+        for cell, tries in (1, 2), (7, 3):
+            again = {"sources": f'{{"a": {cell}}}', "options": f'{{"retry": {tries}}}'}
+            intake.publish(tx, replace(DEFINITION, **again))
+    before = everything(store)
+    (found,) = store.reader.all("SELECT sources, options FROM definitions")
+    assert tuple(found) == (again["sources"], again["options"])
+    assert store.problems() == []
+    with store.writing() as tx:
+        tx.run("UPDATE definitions SET code = x'00'")
+    assert store.mend() is not None
+    assert everything(store) == before
 
 
 def test_a_figure_that_was_shown_anew_is_one_file_after_a_rebuild(store):

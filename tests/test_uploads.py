@@ -133,7 +133,7 @@ def test_an_empty_file_is_a_file(blobs, tmp_path):
         ("a\0b", "null"),
         ("~nobody-at-all/x", "cannot be read"),
         ("x" * 5000, "too long"),
-        (3, "a path, bytes or an open file; got int"),
+        (3, "a path, bytes, an open file or a file of a job; got int"),
         (io.StringIO("text"), 'opened with mode "rb"'),
     ],
     ids=range(8),

@@ -7,13 +7,12 @@ from typing import Any, Self, cast
 from urllib.parse import quote
 
 from ..errors import JobNotFound
-from ..group import JobGroup
+from ..group import JobGroup, listed
 from ..job import Job
 from ..model import StatusInfo
-from ..states import State
 from .files import OnProgress, RemoteUpload, opened, send
 from .flows import Ask, Flow, json_of
-from .intents import submit
+from .intents import JobName, submit
 from .job import RemoteJob
 from .link import Link
 from .results import plain, results
@@ -193,16 +192,15 @@ class RemoteChute:
         status: str | None = None,
         name: str | None = None,
         tag: str | None = None,
-        limit: int = 100,
+        limit: int | None = 100,
     ) -> JobGroup:
         """List jobs, newest first; of this chute where it has a name."""
-        if status is not None and status not in set(State):
-            raise ValueError(f"status={status!r} is none of {', '.join(State)}")
-        wanted = {"status": status, "name": name, "tag": tag}
+        wanted, most = listed(status, name, tag, limit)
         rows: list[dict[str, Any]] = []
         before: int | None = None
-        while len(rows) < limit:
-            query = wanted | {"limit": min(PAGE, limit - len(rows)), "before": before}
+        while most is None or len(rows) < most:
+            size = PAGE if most is None else min(PAGE, most - len(rows))
+            query = wanted | {"limit": size, "before": before}
             flow = self._link.json("GET", f"{self._scope}jobs", query=query)
             page = self._link.run(flow)
             rows += page["jobs"]
@@ -245,7 +243,7 @@ def group(jobs: list[RemoteJob]) -> JobGroup:
     return JobGroup(cast("list[Job]", jobs))
 
 
-class RemoteFunction:
+class RemoteFunction(JobName):
     """A job function of a server, by name.
 
     Attributes
@@ -257,6 +255,7 @@ class RemoteFunction:
 
     def __init__(self, chute: RemoteChute, name: str, schema: dict[str, Any]) -> None:
         self._chute, self.name, self.schema = chute, name, schema
+        self.scope = chute._scope
 
     def submit(self, *payload: Any, **arguments: Any) -> RemoteJob:
         """Queue a job; it is durable when this returns.

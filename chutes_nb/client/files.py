@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
-import mimetypes
 import os
 import tempfile
 from collections.abc import Callable
@@ -17,7 +16,7 @@ from typing import Any, BinaryIO
 import httpx
 
 from ..errors import ServerError, ServerUnreachable, ValidationFailed
-from ..files_in import clean_name
+from ..files_in import clean_name, file_type
 from .flows import Ask, Flow, Outcome, Pause
 from .link import Link
 from .refusals import error_of, is_gateway
@@ -101,7 +100,7 @@ def opened(
     except OSError as error:
         raise _refused(parameter, f"cannot be read here: {error}") from error
     name = clean_name(name or said)
-    kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+    kind = file_type(name)
     return Source(stream, start, size, name, kind), closing
 
 

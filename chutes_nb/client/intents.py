@@ -133,7 +133,43 @@ def _sent(
         return (yield from send(link, source, on_progress))
 
 
-def again(link: Link, job_id: str, resume: bool) -> Flow[str]:
+class JobName:
+    """A job function of a server, as its routes name it.
+
+    Attributes
+    ----------
+    scope, name : str
+        The chute's part of the path, perhaps empty; the function's name.
+    """
+
+    scope: str
+    name: str
+
+
+def follow(link: Link, before: str, function: object) -> Flow[str]:
+    """Queue a job whose payload is another one's result; returns its id.
+
+    Raises
+    ------
+    TypeError
+        If ``function`` is neither a ``RemoteFunction`` nor a name.
+    JobNotFound, UnknownName, AmbiguousName
+    """
+    if isinstance(function, JobName):
+        scope, name = function.scope, function.name
+    elif isinstance(function, str) and function:
+        scope, name = "", function
+    else:
+        raise TypeError(
+            f"then({function!r}): a job function of the server is wanted, its name or "
+            "chute.function(name)"
+        )
+    path = f"{scope}jobs/{quote(name, safe='')}"
+    ask = Ask("POST", path, {"after": before}, named(), b"")
+    return str((yield from json_of(ask, link.patience_s))["job_id"])
+
+
+def again(link: Link, job_id: str, resume: bool, code: str = "same") -> Flow[str]:
     """Queue an ended job again; returns the new id.
 
     Raises
@@ -141,7 +177,7 @@ def again(link: Link, job_id: str, resume: bool) -> Flow[str]:
     MoveRefused
         If it has not ended.
     """
-    path, body = f"jobs/{job_id}/retry", body_of({"resume": resume})
+    path, body = f"jobs/{job_id}/retry", body_of({"resume": resume, "code": code})
     ask = Ask("POST", path, headers=named(), content=body)
     answer = yield from _moved(link, ask, job_id, "queued again")
     return str(answer["job_id"])

@@ -6,17 +6,18 @@ from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future
 from typing import Any
 
-from ..errors import JobEnded, NotAvailable
+from ..errors import JobEnded
 from ..job import Job
-from ..job_logs import Search, matching
-from ..job_parts import AttemptInfo
+from ..job_logs import Search, checked_tail, matching
+from ..job_parts import AttemptInfo, callback
 from ..model import ErrorInfo, Progress, StatusInfo
 from ..panel.static import TAIL_LINES, one_line, static_card
+from ..spans import Span, positive_seconds, waiting_s
 from ..states import State
 from . import logs
 from .files import RemoteFile
 from .following import follower
-from .intents import JSON, again, body_of, forget
+from .intents import JSON, JobName, again, body_of, follow, forget
 from .link import Link
 from .results import RemoteResult, Unfinished, plain, ready, results
 
@@ -135,12 +136,14 @@ class RemoteJob:
         """Whether the job ended by being cancelled."""
         return self.status is State.CANCELLED
 
-    def wait(self, timeout: float | None = None) -> bool:
-        """Wait for the end, whatever it is; says whether it came within the seconds."""
-        found = self._link.run(results(self._link, self.id, timeout))
-        return not isinstance(found, Unfinished)
+    def _waited(self, timeout: Span | None) -> Any:
+        return self._link.run(results(self._link, self.id, waiting_s(timeout)))
 
-    def result(self, timeout: float | None = None) -> Any:
+    def wait(self, timeout: Span | None = None) -> bool:
+        """Wait for the end, whatever it is; says whether it came within the time."""
+        return not isinstance(self._waited(timeout), Unfinished)
+
+    def result(self, timeout: Span | None = None) -> Any:
         """Wait for the end and return what the job returned.
 
         What JSON cannot say comes as its preview, with an :class:`InexactResult`
@@ -149,16 +152,13 @@ class RemoteJob:
         Raises
         ------
         TimeoutError
-            If ``timeout`` seconds pass first; the job goes on.
+            If ``timeout`` passes first; the job goes on.
         JobFailed, JobTimeout, JobCancelled, JobInterrupted
             If it ended badly.
         """
-        found = self._link.run(results(self._link, self.id, timeout))
+        found = self._waited(timeout)
         if isinstance(found, Unfinished):
-            raise TimeoutError(
-                f"job {self.id} is still {found.state} after {timeout:g} s of waiting; "
-                "it goes on"
-            )
+            raise self._still(found, timeout)
         return plain(self.id, found)
 
     def result_now(self) -> Any:
@@ -182,11 +182,17 @@ class RemoteJob:
         found = self._link.run(results(self._link, self.id, 0.0))
         return ready(self.id, found)
 
-    def exception(self, timeout: float | None = None) -> JobEnded | None:
+    def _still(self, found: Unfinished, timeout: Span | None) -> TimeoutError:
+        return TimeoutError(
+            f"job {self.id} is still {found.state} after {waiting_s(timeout):g} s of "
+            "waiting; it goes on"
+        )
+
+    def exception(self, timeout: Span | None = None) -> JobEnded | None:
         """Wait for the end; return the exception that :meth:`result` would raise."""
-        found = self._link.run(results(self._link, self.id, timeout))
+        found = self._waited(timeout)
         if isinstance(found, Unfinished):
-            raise TimeoutError(f"job {self.id} is still {found.state}")
+            raise self._still(found, timeout)
         return found if isinstance(found, JobEnded) else None
 
     def when_ended(self) -> Future[None]:
@@ -195,7 +201,8 @@ class RemoteJob:
 
     def add_done_callback(self, call: Callable[[RemoteJob], object]) -> None:
         """Call ``call(job)`` once the job has ended, on another thread."""
-        self.when_ended().add_done_callback(lambda _: call(self))
+        called = callback(call)
+        self.when_ended().add_done_callback(lambda _: called(self))
 
     def __await__(self) -> Generator[Any, None, Any]:
         return self._awaited().__await__()
@@ -210,34 +217,62 @@ class RemoteJob:
         flow = self._link.json("POST", f"jobs/{self.id}/cancel")
         return bool(self._link.run(flow)["accepted"])
 
-    def extend(self, seconds: float) -> bool:
+    def extend(self, seconds: Span) -> bool:
         """Give a running attempt more time; False if it has no timeout or is over."""
         flow = self._link.json(
             "POST",
             f"jobs/{self.id}/extend",
-            content=body_of({"seconds": seconds}),
+            content=body_of({"seconds": positive_seconds("seconds", seconds)}),
             headers=JSON,
             is_safe=False,
         )
         return bool(self._link.run(flow)["accepted"])
 
     def retry(self, code: str = "same", resume: bool = True) -> RemoteJob:
-        """Make a new job of an ended one, with the code that it ran.
+        """Make a new job of an ended one.
+
+        Parameters
+        ----------
+        code : {"same", "current"}
+            The code this job ran, or what its name stands for on the server now.
+        resume : bool
+            Whether the new job finds this one's checkpoint.
 
         Raises
         ------
         MoveRefused
             If the job has not ended.
-        NotAvailable
-            For ``code="current"``: only a kernel knows what code there is now.
         """
-        if code != "same":
-            raise NotAvailable(
-                f"retry(code={code!r}) is for a notebook, which has the code; by HTTP "
-                "a job runs again with its own, or submit_job takes the newest"
-            )
-        new = self._link.run(again(self._link, self.id, resume))
+        if code not in ("same", "current"):
+            raise ValueError(f"code is 'same' or 'current', not {code!r}")
+        new = self._link.run(again(self._link, self.id, resume, code))
         return RemoteJob(self._link, new)
+
+    def then(self, function: JobName | str) -> RemoteJob:
+        """Queue a job that takes this one's result as its payload.
+
+        The link is kept on the server. If this one ends without a result, the next is
+        cancelled, with the reason.
+
+        Parameters
+        ----------
+        function : RemoteFunction or str
+            From ``chute.function(name)``; or the name, where one chute has it.
+
+        Raises
+        ------
+        TypeError
+            If it is neither.
+        """
+        return RemoteJob(
+            self._link, self._link.run(follow(self._link, self.id, function))
+        )
+
+    @property
+    def after(self) -> RemoteJob | None:
+        """The job whose result this one takes, where it follows one."""
+        before = self._ask()["after"]
+        return None if before is None else RemoteJob(self._link, before)
 
     def delete(self) -> None:
         """Forget the job with its log, result and files.
@@ -261,7 +296,7 @@ class RemoteJob:
         Parameters
         ----------
         tail : int, optional
-            Only so many last lines.
+            Only so many last lines; with ``follow``, of what is there already.
         follow : bool
             Give an iterator of lines instead, which ends with the job.
         attempt : int, optional
@@ -269,11 +304,10 @@ class RemoteJob:
         search : str or re.Pattern, optional
             Only lines that hold this text, whatever its case, or this pattern.
         """
-        if tail is not None and (isinstance(tail, bool) or tail < 0):
-            raise ValueError(f"tail={tail!r}: a number of lines is wanted")
+        tail = checked_tail(tail)
         place = (self._link, self.id, attempt)
         if follow:
-            lines = logs.followed(*place)
+            lines = logs.followed(*place, tail)
             return lines if search is None else matching(lines, search)
         if tail is not None and search is None:
             return logs.last(*place, tail)
@@ -297,7 +331,7 @@ class RemoteJob:
         return {"text/html": static_card(status, tail), "text/plain": one_line(status)}
 
     def __repr__(self) -> str:
-        return f"<RemoteJob {one_line(self._status())}>"
+        return f"<Remote{one_line(self._status())}>"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, RemoteJob) and other.id == self.id

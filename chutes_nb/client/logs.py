@@ -32,13 +32,25 @@ def last(link: Link, job_id: str, attempt: int | None, lines: int) -> str:
     return fold(str(found["text"])).removesuffix("\n")
 
 
-def followed(link: Link, job_id: str, attempt: int | None) -> Iterator[str]:
+def followed(
+    link: Link, job_id: str, attempt: int | None, tail: int | None = None
+) -> Iterator[str]:
     """Give the lines of a log as they are written, until the job has ended.
 
     The next attempt has a log of its own, which follows on that of the one before.
+
+    Parameters
+    ----------
+    tail : int, optional
+        Of what is written already, only so many last lines.
     """
     offset, screen, number = 0, Screen(), attempt
     status = f"jobs/{job_id}/status"
+    if tail is not None:
+        query = {"tail": tail, "attempt": attempt}
+        found = link.run(link.json("GET", f"jobs/{job_id}/logs", query=query))
+        offset, number = found["next_offset"], found["attempt"]
+        yield from screen.feed(found["text"])
     while True:
         rev = link.run(link.json("GET", status))["rev"]
         query = {"attempt": number, "offset": offset, "limit": PIECE_BYTES}

@@ -21,7 +21,9 @@ GATEWAY = (502, 503, 504)
 PLAIN: dict[str, type[ChutesError]] = {
     kind.__name__: kind
     for kind in (
+        errors.AmbiguousName,
         errors.JobNotFound,
+        errors.UnknownName,
         errors.StoreBusy,
         errors.StoreDamaged,
         errors.StoreError,

@@ -279,7 +279,7 @@ class Abroad:
             return False
         job, attempt = self._spec.task["id"], self._spec.task["attempt"]
         with self._store.writing_logs() as tx:
-            logs.add(tx, job, attempt, look.start, look.body)
+            logs.add(tx, job, attempt, look.start, look.body, look.passed)
         return True
 
     # -- what the lane tells (see lanes.lane.Settles) -------------------------------

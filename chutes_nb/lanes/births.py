@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+from ..paths import private
 from ..processes import WORKER_MARK
 
 PACKAGE_PARENT = str(Path(__file__).resolve().parents[2])
@@ -64,7 +65,7 @@ def start_process(
     worker: str, folder: Path, arguments: list[str], fds: tuple[int, ...]
 ) -> subprocess.Popen[bytes]:
     """Start a worker in a session of its own, with the descriptors it is given."""
-    with (folder / "stderr").open("ab") as stderr:
+    with open(folder / "stderr", "ab", opener=private) as stderr:
         return subprocess.Popen(
             [sys.executable, "-c", START.format(parent=PACKAGE_PARENT), *arguments],
             env=environment(worker),

@@ -33,7 +33,10 @@ PRE = (
     f"margin:0;padding:8px 12px;border:0;border-top:{LINE};background:none;"
     "color:inherit;font:12px/1.55 ui-monospace,monospace;white-space:pre;overflow:auto"
 )
-MARK = "background:rgba(217,72,59,.16);box-shadow:inset 2px 0 #d9483b;display:block"
+MARK = (
+    "background:rgba(217,72,59,.16);box-shadow:inset 2px 0 #d9483b;display:block;"
+    "margin:0 -12px;padding:0 12px"
+)
 
 
 def static_card(status: dict[str, Any], tail: list[str]) -> str:

@@ -129,7 +129,7 @@ class Stream:
     def _piece(self, attempt: int, offset: int, end: int) -> dict[str, Any]:
         """Read on, leaping over what would not fit into one batch."""
         start = max(offset, end - BATCH_BYTES)
-        piece = self._store.log(self.job_id, attempt, start, BATCH_BYTES)
+        piece = self._store.log(self.job_id, attempt, start, BATCH_BYTES, numbered=True)
         piece["skipped"] += start - offset
         return piece
 

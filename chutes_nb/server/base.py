@@ -292,6 +292,8 @@ class ChutesHandler(APIHandler):
         Jupyter would give each such request a cookie, with a user made for it.
         """
 
+    set_secure_cookie = set_signed_cookie  # the older name, which Jupyter calls
+
     def _log(self) -> None:
         """Leave out of the log what is thrown away there: that a request went well."""
         if self.get_status() >= 400 or self.desk.is_verbose:

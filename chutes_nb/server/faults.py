@@ -129,8 +129,10 @@ def refusal_of(error: BaseException | None, status: int = 500) -> Refusal:
 
 
 def _summary(details: list[dict[str, Any]]) -> str:
-    said = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in details[:5]]
-    return "; ".join(said)
+    return "; ".join(
+        f"{'.'.join(map(str, one['loc'])) or 'the body'}: {one['msg']}"
+        for one in details[:5]
+    )
 
 
 def _name(status: int) -> str:

@@ -125,8 +125,9 @@ class Logs(ChutesHandler):
                 )
             )
         else:
-            place = (wanted.attempt, wanted.offset, wanted.limit)
-            self.answer(await self.of_job(scope, job, Store.log, *place))
+            part = (wanted.attempt, wanted.offset, wanted.limit)
+            read = functools.partial(Store.log, numbered=wanted.numbered)
+            self.answer(await self.of_job(scope, job, read, *part))
 
     async def _download(self, scope: str | None, job: str, attempt: int | None) -> None:
         piece = await self.of_job(scope, job, Store.log, attempt, 0, PIECE_BYTES)

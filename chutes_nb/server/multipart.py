@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import mimetypes
 import os
 import tempfile
 from pathlib import Path
@@ -13,11 +12,12 @@ from typing import Any, BinaryIO
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from ..files_in import clean_name
+from ..files_in import clean_name, file_type
 from ..paths import PRIVATE_FILE, private_dir
 from ..store.blobs import take_over
 from .faults import Refusal
 
+UNSAID = "application/octet-stream"  # what curl says of all that it does not know
 CALLBACKS = (
     *("part_begin", "part_data", "part_end", "end"),
     *("header_field", "header_value", "header_end", "headers_finished"),
@@ -190,8 +190,8 @@ class _Part:
         blob = take_over(self._path, blobs, self._digest.hexdigest())
         said = self.headers.get("content-type", b"").decode("latin-1")
         kind = said.partition(";")[0].strip()[:200] or None
-        guess = mimetypes.guess_type(self._filename)[0]
-        kind = kind or guess or "application/octet-stream"
+        if kind in (None, UNSAID):
+            kind = file_type(self._filename)
         return {"name": self._filename, "type": kind} | blob._asdict()
 
     def drop(self) -> None:

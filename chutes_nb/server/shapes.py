@@ -57,6 +57,7 @@ class LogQuery(BaseModel):
     offset: Annotated[int, Field(ge=0, le=MOST_SQL_INTEGER)] = 0
     limit: Annotated[int, Field(ge=4, le=1 << 20)] = 1 << 16
     tail: Annotated[int, Field(ge=0, le=100_000)] | None = None
+    numbered: bool = False
     download: bool = False
 
 
@@ -87,8 +88,9 @@ class EventsQuery(BaseModel):
 
 
 class SubmitQuery(BaseModel):
-    """Which job may be given back instead of a new one."""
+    """Which job may be given back instead of a new one; whose result is the payload."""
 
+    after: Text | None = None
     reuse: bool | None = None
     key: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
 
@@ -250,6 +252,7 @@ class Detail(BaseModel):
     attempts: list[AttemptAnswer]
     moves: list[Move]
     inputs: Any
+    after: str | None
     source: str
     source_first_line: int
     state: dict[str, Any]
@@ -326,7 +329,11 @@ class Unfinished(BaseModel):
 
 
 class LogPiece(BaseModel):
-    """A stretch of a log; offsets and ``skipped`` are bytes."""
+    """A stretch of a log; offsets and ``skipped`` are bytes.
+
+    ``line`` is there where ``numbered`` asked for it: how many lines ended before the
+    text in all the output, null where nobody counted them.
+    """
 
     attempt: int
     offset: int
@@ -334,3 +341,4 @@ class LogPiece(BaseModel):
     text: str
     end: bool
     skipped: int
+    line: int | None = None

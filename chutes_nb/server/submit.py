@@ -76,7 +76,7 @@ class Submit(ChutesHandler):
         queued = await self.read(lambda store: take_in(store, uploads, order))
         # A new job may run by now; what is answered is what was done for the client.
         status: str = State.QUEUED
-        if not queued.is_new:
+        if not queued.is_new or order.after is not None:
             status = await self.read(lambda store: store.status(queued.job)["status"])
         place = f"{self.base_url}chutes/jobs/{queued.job}/status"
         self.set_header("Location", place)
@@ -90,6 +90,7 @@ class Submit(ChutesHandler):
             payload = payload_of(form, json.loads(definition["schema"]))
             order = Order(definition, payload, form.files, self._key)
         order.reuse, order.reuse_key = self._wanted.reuse, self._wanted.key
+        order.after = self._wanted.after
         return order
 
     async def _end_form(self, form: Form) -> None:

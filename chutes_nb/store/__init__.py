@@ -43,7 +43,7 @@ __all__ = ["Pruned", "Store", "Transaction"]
 log = logging.getLogger(__name__)
 
 STORE_MIGRATIONS = [f"store_{number}.sql" for number in range(1, 8)]
-LOG_MIGRATIONS = ["logs_1.sql"]
+LOG_MIGRATIONS = ["logs_1.sql", "logs_2.sql"]
 
 
 def _scripts(names: list[str]) -> list[str]:
@@ -114,11 +114,8 @@ class Store:
             self.leases = private_dir(self.runtime)
             place = readonly.readable(self.home, self.runtime)
         scripts = _scripts(STORE_MIGRATIONS)
-        self._db = _opened(
-            Database(
-                place / "store.db", scripts, synchronous, 1024, self.journal, refusal
-            )
-        )
+        ways = (synchronous, 1024, self.journal, refusal)
+        self._db = _opened(Database(place / "store.db", scripts, *ways))
         scripts = _scripts(LOG_MIGRATIONS)
         self._logs = _opened(Database(place / "logs.db", scripts, refusal=refusal))
         self.mended = mending.mend(self._db, self.journal)
@@ -285,9 +282,11 @@ class Store:
         attempt: int | None = None,
         offset: int = 0,
         limit: int = logs.CHUNK_BYTES,
+        numbered: bool = False,
     ) -> dict[str, Any]:
         """Stretch of an attempt's log from a byte offset; the newest by default."""
-        return wire.log(self.reader, self.log_reader, job, attempt, offset, limit)
+        place = (job, attempt, offset, limit, numbered)
+        return wire.log(self.reader, self.log_reader, *place)
 
     def log_tail(
         self, job: str, lines: int, attempt: int | None = None

@@ -7,7 +7,7 @@ SQLite keeps no checksum of a page: a byte that was changed within a value is fo
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from ..states import ENDED
@@ -33,6 +33,7 @@ FOREIGN_KEYS = "PRAGMA foreign_key_check"
 # A value of another type, or that is no text any more, cannot even be read; where the
 # schema was hit, a column has another name.
 UNREADABLE = (sqlite3.DatabaseError, ValueError, TypeError, LookupError)
+Look = Callable[[Transaction, list[Any]], str | None]
 
 
 def differences(
@@ -47,24 +48,25 @@ def differences(
         store at all is none of it: it may have been deleted. What belongs to a job
         goes with it only, so of a job that is there nothing may be missing.
     """
-    looks = {
-        JOB: _job,
-        DEFINITION: _definition,
-        ATTEMPT: _attempt,
-        END: _end,
-        FILE: _file,
-    }
+    looks = {JOB: _job, ATTEMPT: _attempt, END: _end, FILE: _file}
+    defined = {}
     for record in records:
         for kind, *values in record.facts:
-            look = looks.get(kind)
-            if look is None:
-                continue
-            try:
-                what = look(tx, values)
-            except UNREADABLE as error:
-                what = f"its row ({error})"
-            if what is not None:
-                yield str(values[0]), what
+            if kind == DEFINITION:
+                defined[values[0]] = values  # the last word counts
+            elif kind in looks:
+                yield from _found(looks[kind], tx, values)
+    for values in defined.values():
+        yield from _found(_definition, tx, values)
+
+
+def _found(look: Look, tx: Transaction, values: list[Any]) -> Iterator[tuple[str, str]]:
+    try:
+        what = look(tx, values)
+    except UNREADABLE as error:
+        what = f"its row ({error})"
+    if what is not None:
+        yield str(values[0]), what
 
 
 def _differs(row: Row | None, told: Mapping[str, Any], names: Iterable[str]) -> bool:

@@ -20,6 +20,8 @@ def find(tx: Transaction, hint: str) -> str:
     JobNotFound
         If no job answers, or more than one.
     """
+    if not isinstance(hint, str):
+        raise JobNotFound(f"{hint!r:.80} is no id of a job: a text is wanted")
     if jobs.state(tx, hint) is not None:
         return hint
     if hint and set(hint) <= _ID_LETTERS:
@@ -29,4 +31,4 @@ def find(tx: Transaction, hint: str) -> str:
                 return str(rows[0][0])
             if rows:
                 raise JobNotFound(f"more than one job answers to {hint!r}: say more")
-    raise JobNotFound(f"no job has the id {hint!r}; chutes_nb.jobs() lists them")
+    raise JobNotFound(f"no job has the id {hint!r:.80}; chutes_nb.jobs() lists them")

@@ -27,6 +27,17 @@ AND (resources IS NULL
                    FROM jobs AS other, json_each(other.resources) AS held
                   WHERE other.state = 'running' AND held.key = need.key)))
 """
+# What a job wants more of than there is at all: it would wait for ever in silence.
+LACKS = """
+iif(resources IS NULL, NULL,
+    (SELECT 'wants ' || group_concat(
+              need.key || '=' || need.value || ' of '
+              || printf('%.10g', coalesce(capacity.amount, 1)), ', ')
+            || '; chutes_nb.configure(resources=...) says how much there is'
+       FROM json_each(jobs.resources) AS need
+       LEFT JOIN capacities AS capacity ON capacity.name = need.key
+      WHERE need.value > coalesce(capacity.amount, 1)))
+"""
 SET_PAUSE = """
 INSERT INTO pauses (chute, is_paused, by, at, rev)
 VALUES (:chute, :is_paused, :by, :at, :rev)

@@ -18,12 +18,13 @@ from .db import Row, Transaction
 from .ids import new_id
 from .journal import DEFINITION
 
-# A definition that is made again is the newest again, with the options it has now:
-# who submits by name has no others.
+# A definition that is made again is the newest again, with the options it has now (who
+# submits by name has no others) and the number that its cell has now.
 PUBLISH = f"""
 {jobs.ADD_DEFINITION.replace("OR IGNORE", "")}
 ON CONFLICT (key) DO UPDATE
-   SET created_at = excluded.created_at, options = excluded.options
+   SET created_at = excluded.created_at, options = excluded.options,
+       sources = excluded.sources
 """
 # With max() SQLite takes the other columns from the row that has it.
 NEWEST_BY_CHUTE = """

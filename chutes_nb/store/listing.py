@@ -90,7 +90,7 @@ def listed(
     bounds = {"before": before, "limit": limit, "now": time.time()}
     statement = page(wanted, order, has_cursor=before is not None)
     rows = tx.all(statement, wanted | bounds)
-    cursor = rows[-1]["seq"] if len(rows) == limit else None
+    cursor = rows[-1]["seq"] if rows and len(rows) == limit else None
     return [status_of(row) for row in rows], cursor
 
 

@@ -2,7 +2,8 @@
 
 The log of an attempt is its output file, byte by byte. Beyond a cap the middle
 is let go: the first ``HEAD_BYTES`` and the last ``TAIL_BYTES`` stay, or the halves of
-what ``CHUTES_NB_LOG_CAP`` says.
+what ``CHUTES_NB_LOG_CAP`` says. Each chunk knows how many lines ended before it, so
+that what is left is still numbered as it was printed.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import NamedTuple
 
 from ..errors import ChutesError
 from ..folding import fold
+from ..sizes import read_size
 from .db import Row, Transaction
 
 HEAD_BYTES = 8 << 20
@@ -23,15 +25,15 @@ LEAST_CAP_BYTES = 2 * CHUNK_BYTES
 SMALL_BYTES = 4 << 10
 
 END = """
-SELECT start, stop, body
+SELECT start, stop, body, lines
   FROM chunks
  WHERE job = :job AND attempt = :attempt
  ORDER BY start DESC
  LIMIT 1
 """
 ADD = """
-INSERT INTO chunks (job, attempt, start, stop, body)
-VALUES (:job, :attempt, :start, :stop, :body)
+INSERT INTO chunks (job, attempt, start, stop, body, lines)
+VALUES (:job, :attempt, :start, :stop, :body, :lines)
 """
 GROW = """
 UPDATE chunks
@@ -45,7 +47,7 @@ DELETE FROM chunks
    AND start >= :head AND stop <= :tail
 """
 FROM_OFFSET = """
-SELECT start, stop, body
+SELECT start, stop, body, lines
   FROM chunks
  WHERE job = :job AND attempt = :attempt AND stop > :offset
  ORDER BY start
@@ -71,12 +73,31 @@ class Piece(NamedTuple):
     body : bytes
     skipped : int
         Bytes between the offset asked for and the text that are not kept.
+    line : int or None
+        Lines that ended before the text, in all the output; None where that is not
+        known, and where there is no text.
     """
 
     offset: int
     next_offset: int
     body: bytes
     skipped: int
+    line: int | None
+
+
+class Passed(NamedTuple):
+    """A stretch of an output that its reader counted and left out.
+
+    Attributes
+    ----------
+    start : int
+        Offset of its first byte.
+    lines : int or None
+        Lines that end in it; None: not all of it was there to be counted.
+    """
+
+    start: int
+    lines: int | None
 
 
 def cap_bytes() -> int:
@@ -85,17 +106,15 @@ def cap_bytes() -> int:
     Raises
     ------
     ChutesError
-        If ``CHUTES_NB_LOG_CAP`` is no number, or too small a one.
+        If ``CHUTES_NB_LOG_CAP`` is no size, or too small a one.
     """
     text = os.environ.get(CAP_VARIABLE)
     if not text:
         return HEAD_BYTES + TAIL_BYTES
-    if not text.isdigit() or int(text) < LEAST_CAP_BYTES:
-        raise ChutesError(
-            f"{CAP_VARIABLE}={text!r} must be a whole number of bytes, at least "
-            f"{LEAST_CAP_BYTES}"
-        )
-    return int(text)
+    try:
+        return read_size(CAP_VARIABLE, text, LEAST_CAP_BYTES)
+    except ValueError as error:
+        raise ChutesError(str(error)) from error
 
 
 def end(tx: Transaction, job: str, attempt: int) -> int:
@@ -104,7 +123,14 @@ def end(tx: Transaction, job: str, attempt: int) -> int:
     return 0 if row is None else int(row["stop"])
 
 
-def add(tx: Transaction, job: str, attempt: int, start: int, body: bytes) -> int:
+def add(
+    tx: Transaction,
+    job: str,
+    attempt: int,
+    start: int,
+    body: bytes,
+    passed: Passed | None = None,
+) -> int:
     """Append output; what the log has already is passed over.
 
     Two readers may tail one file for a moment (a worker that was alone and the
@@ -115,6 +141,8 @@ def add(tx: Transaction, job: str, attempt: int, start: int, body: bytes) -> int
     start : int
         Offset of ``body`` in the output. It may lie beyond the log's end when
         the reader left a stretch out.
+    passed : Passed, optional
+        That stretch.
 
     Returns
     -------
@@ -133,15 +161,33 @@ def add(tx: Transaction, job: str, attempt: int, start: int, body: bytes) -> int
         grown = {"start": row["start"], "stop": start + len(body)}
         tx.run(GROW, place | grown | {"body": row["body"] + body})
         return start + len(body)
+    lines = 0 if row is None else _lines_through(row)
+    if start > known:
+        more = passed.lines if passed and passed.start == known else None
+        lines = _sum(lines, more)
     for at in range(0, len(body), CHUNK_BYTES):
         part = body[at : at + CHUNK_BYTES]
         bounds = {"start": start + at, "stop": start + at + len(part)}
-        tx.run(ADD, place | bounds | {"body": part})
+        tx.run(ADD, place | bounds | {"body": part, "lines": lines})
+        lines = _sum(lines, part.count(b"\n"))
     stop = start + len(body)
     cap = cap_bytes()
     if stop > cap:
         tx.run(TRIM, place | {"head": cap // 2, "tail": stop - cap // 2})
     return stop
+
+
+def _lines_before(row: Row) -> int | None:
+    """Lines that ended before a chunk; nobody counted them for older stores."""
+    return 0 if row["start"] == 0 else row["lines"]
+
+
+def _lines_through(row: Row) -> int | None:
+    return _sum(_lines_before(row), row["body"].count(b"\n"))
+
+
+def _sum(lines: int | None, more: int | None) -> int | None:
+    return None if lines is None or more is None else lines + more
 
 
 def _may_grow(row: Row, body: bytes) -> bool:
@@ -154,11 +200,13 @@ def read(
 ) -> Piece:
     """Read on from an offset, never cutting a UTF-8 character in two."""
     place = {"job": job, "attempt": attempt, "offset": offset}
-    begin, size = offset, 0
+    begin, size, line = offset, 0, None
     parts: list[bytes] = []
-    for start, _, part in tx.each(FROM_OFFSET, place):
+    for row in tx.each(FROM_OFFSET, place):
+        start, part = row["start"], row["body"]
         if not parts:
             begin = max(offset, start)
+            line = _sum(_lines_before(row), part.count(b"\n", 0, begin - start))
             part = part[begin - start :]
         elif start != begin + size:
             break  # a gap: the next call tells it
@@ -167,7 +215,15 @@ def read(
         if size >= limit:
             break
     body = whole_characters(b"".join(parts)[:limit])
-    return Piece(begin, begin + len(body), body, begin - offset)
+    return Piece(begin, begin + len(body), body, begin - offset, line)
+
+
+def cut_off(body: bytes) -> int:
+    """Count the bytes at the beginning that are the end of a UTF-8 character."""
+    rest = 0
+    while rest < min(3, len(body)) and body[rest] & 0xC0 == 0x80:
+        rest += 1
+    return rest
 
 
 def whole_characters(body: bytes) -> bytes:

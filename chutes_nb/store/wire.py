@@ -9,14 +9,15 @@ from . import holding, jobs, logs, runs
 from .db import Row, Transaction
 
 # That a waiting job is held back is the chute's row, not the job's: pausing touches
-# one row, however many jobs wait.
+# one row, however many jobs wait. So is how much there is of a token.
 # In the order of FIELDS, so that a row becomes JSON without a look-up for each name;
 # what follows them stays inside.
 STATUS = f"""
 id, name, chute, state, attempt, max_attempts, progress, stage, submitted_at,
 started_at, finished_at, iif(state = 'retrying', not_before, NULL), NULL, error,
-iif(state IN ('queued', 'retrying') AND {holding.IS_PAUSED},
-    'paused' || coalesce('; ' || reason, ''), reason),
+CASE WHEN state NOT IN ('queued', 'retrying') THEN reason
+     WHEN {holding.IS_PAUSED} THEN 'paused' || coalesce('; ' || reason, '')
+     ELSE coalesce({holding.LACKS}, reason) END,
 timeout_s, deadline_at, lane, priority, tags, notebook, cell, retry_of,
 cancel_by IS NOT NULL, reported_failure,
 iif(state = 'running', quiet_since, NULL), log_end, rev, executor AS held_by, seq,
@@ -217,6 +218,7 @@ def detail(tx: Transaction, job: str, most_points: int | None = None) -> dict[st
         "attempts": [_attempt(found) for found in tx.all(jobs.ATTEMPTS, {"job": job})],
         "moves": [move_of(found) for found in tx.all(jobs.MOVES, {"job": job})],
         "inputs": json.loads(row["inputs"]),
+        "after": row["after"],
         "source": definition["source"],
         "source_first_line": definition["first_line"],
         "state": {} if state is None else json.loads(state["body"]),
@@ -271,20 +273,30 @@ def log(
     attempt: int | None,
     offset: int,
     limit: int,
+    numbered: bool,
 ) -> dict[str, Any]:
-    """Stretch of an attempt's log; ``end`` when nothing will follow."""
+    """Stretch of an attempt's log; ``end`` when nothing will follow.
+
+    Parameters
+    ----------
+    numbered : bool
+        Say as well how many lines ended before it, as ``line``.
+    """
     row = jobs.get(tx, job)
     number = attempt or row["attempt"] or 1
     piece = logs.read(log_tx, job, number, offset, limit)
     is_over = row["finished_at"] is not None or number < row["attempt"]
-    return {
+    # Somebody's own offset may lie within a character.
+    rest = logs.cut_off(piece.body) if piece.offset else 0
+    found = {
         "attempt": number,
         "offset": piece.offset,
         "next_offset": piece.next_offset,
-        "text": piece.body.decode("utf-8", "replace"),
+        "text": piece.body[rest:].decode("utf-8", "replace"),
         "end": is_over and piece.next_offset >= logs.end(log_tx, job, number),
         "skipped": piece.skipped,
     }
+    return found | {"line": piece.line} if numbered else found
 
 
 def log_tail(
@@ -296,9 +308,7 @@ def log_tail(
     stop = logs.end(log_tx, job, number)
     start = max(0, stop - TAIL_WINDOW_BYTES)
     piece = logs.read(log_tx, job, number, start, TAIL_WINDOW_BYTES)
-    body = piece.body
-    while start and body and body[0] & 0xC0 == 0x80:  # the middle of a character
-        body = body[1:]
+    body = piece.body[logs.cut_off(piece.body) if start else 0 :]
     kept = b"".join(body.splitlines(keepends=True)[-lines:]) if lines else b""
     is_over = row["finished_at"] is not None or number < row["attempt"]
     return {

@@ -15,7 +15,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ..states import ENDED, State
-from . import fleet, following, holding, jobs, runs
+from . import fleet, following, holding, intake, jobs, runs
 from .db import Transaction
 from .journal import (
     ATTEMPT,
@@ -138,7 +138,7 @@ def play(tx: Transaction, records: Iterable[Record], rev: int) -> set[str]:
 
 
 def _definition(tx: Transaction, values: Sequence[Any]) -> None:
-    jobs.add_definition(tx, jobs.NewDefinition(**values[1]))
+    intake.publish(tx, jobs.NewDefinition(**values[1]))
 
 
 def _job(tx: Transaction, values: Sequence[Any]) -> bool:

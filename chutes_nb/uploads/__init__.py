@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING
 
 from .. import failpoints
 from ..errors import ChutesError, StoreFull
-from ..files_in import clean_name
+from ..files_in import clean_name, file_type
 from ..paths import PRIVATE_FILE, private_dir
-from ..sizes import shown_size
+from ..sizes import read_size, shown_size
 from ..store.blobs import blob_path, take_over
 from ..store.ids import new_id
 from .faults import (
@@ -107,16 +107,15 @@ def upload_limit(folder: Path) -> int:
     Raises
     ------
     ChutesError
-        If the variable is no whole number.
+        If the variable is no size.
     """
     with contextlib.suppress(FileNotFoundError, ValueError):
         return int((folder / LIMIT_FILE).read_text())
     text = os.environ.get("CHUTES_NB_UPLOAD_LIMIT", "")
-    if text and not text.isdigit():
-        raise ChutesError(
-            f"CHUTES_NB_UPLOAD_LIMIT={text!r} must be a whole number of bytes"
-        )
-    return int(text) if text else LIMIT_BYTES
+    try:
+        return read_size("CHUTES_NB_UPLOAD_LIMIT", text, 1) if text else LIMIT_BYTES
+    except ValueError as error:
+        raise ChutesError(str(error)) from error
 
 
 def set_upload_limit(folder: Path, limit: int) -> None:
@@ -170,7 +169,7 @@ class Uploads:
                 f"{shown_size(free)} left; nothing was kept"
             )
         name = clean_name(name)
-        kind = kind or "application/octet-stream"
+        kind = kind or file_type(name)
         upload = Upload(new_id(), name, kind, length, time.time())
         flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY
         os.close(os.open(self._part(upload.uid), flags, PRIVATE_FILE))

@@ -155,7 +155,7 @@ def record(store: Store, job: str, attempt: int, capture: Capture, look: Look) -
 
 def _record(store: Store, job: str, attempt: int, look: Look) -> None:
     with store.writing_logs() as tx:
-        end = logs.add(tx, job, attempt, look.start, look.body)
+        end = logs.add(tx, job, attempt, look.start, look.body, look.passed)
     with store.writing() as tx:
         quiet_since = None if look.quiet_s is None else time.time() - look.quiet_s
         runs.note(

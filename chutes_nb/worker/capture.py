@@ -25,12 +25,15 @@ from ..reading import (
     Silence,
     Thinner,
 )
-from ..store.logs import cap_bytes
+from ..store.logs import Passed, cap_bytes
 
 LOOK_BYTES = 1 << 20
 # Of a flood the head is kept and the tail; less is taken of what lies between.
 FLOOD_BYTES = 256 << 10
 FREE_BYTES = 1 << 20
+# Of what is left out the line ends are counted, at about 3 GB a second: a stretch that
+# is larger than this came too fast to be counted beside the work.
+MOST_COUNTED_BYTES = 64 << 20
 POLL_S = 0.05
 WORTH_TELLING_S = 1.0  # nobody waits for what is over by then
 
@@ -41,6 +44,8 @@ class Look:
 
     Attributes
     ----------
+    passed : Passed or None
+        What was left out just before ``start``.
     quiet_s : float or None
         For how many seconds the attempt has been silent, where that is unusual; told
         once for each silence.
@@ -52,6 +57,7 @@ class Look:
     metrics: list[Metric] = field(default_factory=list)
     has_more: bool = False
     quiet_s: float | None = None
+    passed: Passed | None = None
 
     @property
     def tells(self) -> bool:
@@ -104,6 +110,7 @@ class Capture:
         self._kept = self._freed = 0
         self._half = cap_bytes() // 2  # what is kept of the head, and of the tail
         self._let_go = self._middle = self._half
+        self._left_out: Passed | None = None
 
     @cached_property
     def _thinner(self) -> Thinner:
@@ -140,6 +147,8 @@ class Capture:
             self.last_output_at = now
             self._silence.broken(now)
         look = Look(start, body, has_more=self.offset < size)
+        if body and start >= self._let_go:
+            look.passed, self._left_out = self._left_out, None
         # Nothing new says as well that the last line is whole as it stands.
         self._read_into(look, self._reader.feed(body), now)
         return look if body or look.tells else None
@@ -214,13 +223,25 @@ class Capture:
         return os.pread(self._fd, bite, self.offset), size
 
     def _let_middle_go(self, size: int) -> None:
-        """Pass over what is neither head nor tail, unread."""
+        """Pass over what is neither head nor tail: its lines are counted, no more."""
         self.is_flooded = size - max(self.offset, self._half) > self._half
         if self.is_flooded:
+            self._leave_out(max(self._let_go, self.offset), size - self._half)
             self._let_go = size - self._half
         if self._let_go > self.offset >= self._half:
             self.offset = self._let_go
             self._reader.skip()
+
+    def _leave_out(self, start: int, stop: int) -> None:
+        """Count a stretch that will not be read, before the disk has it back."""
+        assert self._fd is not None  # the file was found
+        if start == stop:
+            return
+        lines = count_lines(self._fd, start, stop)
+        if self._left_out is not None:
+            start, before = self._left_out
+            lines = None if lines is None or before is None else before + lines
+        self._left_out = Passed(start, lines)
 
     def trim(self) -> None:
         """Give the disk back what a flood has brought since the last look."""
@@ -257,6 +278,29 @@ class Capture:
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None
+
+
+def count_lines(fd: int, start: int, stop: int) -> int | None:
+    """Count line ends in a part of a file.
+
+    Returns
+    -------
+    int or None
+        None where the part is too large to be counted in passing, or where somebody
+        who followed the file before has given some of it back to the disk.
+    """
+    if stop - start > MOST_COUNTED_BYTES:
+        return None
+    if hasattr(os, "SEEK_HOLE") and os.lseek(fd, start, os.SEEK_HOLE) < stop:
+        return None
+    count = 0
+    while start < stop:
+        body = os.pread(fd, min(LOOK_BYTES, stop - start), start)
+        if not body:
+            return None
+        count += body.count(b"\n")
+        start += len(body)
+    return count
 
 
 _FALLOC_FL_KEEP_SIZE = 0x01

@@ -136,24 +136,27 @@ class RunContext:
         """
         if total is None and isinstance(done, float) and 0 <= done <= 1:
             done, total = done * 100, 100
-        value: dict[str, Any] = {"done": _finite(done), "total": _finite(total)}
+        value: dict[str, Any] = {
+            "done": _finite("done", done),
+            "total": _finite("total", total),
+        }
         value["message"] = None if message is None else clean(str(message))
         self._outlet.tell(Telling("progress", value))
 
-    def track(self, items: Iterable[T], total: int | None = None) -> Iterator[T]:
+    def track(self, iterable: Iterable[T], total: int | None = None) -> Iterator[T]:
         """Go through items and tell the progress on the way.
 
         Parameters
         ----------
-        items : iterable
+        iterable : iterable
         total : int, optional
-            Taken from ``len(items)`` where it has one.
+            Taken from ``len(iterable)`` where it has one.
         """
         if total is None:
-            length: Callable[[], int] | None = getattr(items, "__len__", None)
+            length: Callable[[], int] | None = getattr(iterable, "__len__", None)
             total = length() if length is not None else None
         self.progress(0, total)
-        for done, item in enumerate(items, 1):
+        for done, item in enumerate(iterable, 1):
             yield item
             self.progress(done, total)
 
@@ -246,18 +249,18 @@ class RunContext:
         return f"<run of job {facts.job_id}, attempt {facts.attempt}>"
 
 
-def _finite(value: float | None) -> float | None:
+def _finite(name: str, value: float | None) -> float | None:
     """Leave out what no JSON can say: NaN and infinities."""
-    number = None if value is None else float(value)
+    number = None if value is None else _number(name, value, "progress")
     return number if number is not None and math.isfinite(number) else None
 
 
-def _number(name: str, value: Any) -> float:
+def _number(name: str, value: Any, verb: str = "log") -> float:
     try:
         return float(value)
     except (TypeError, ValueError, OverflowError) as error:
         raise TypeError(
-            f"log() takes numbers; {name} is a {type(value).__name__}: {error}"
+            f"{verb}() takes numbers; {name} is a {type(value).__name__}: {error}"
         ) from error
 
 

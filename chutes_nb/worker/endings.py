@@ -28,7 +28,8 @@ def ending_of(outcome: Outcome, asked: Ending | None) -> Ending:
         error = {**(found.error or {}), **(outcome.error or {})}
         return Ending(found.state, found.reason, error, found.may_retry)
     error = outcome.error or {}
-    reason = f"{error.get('type')}: {error.get('message')}"[:300].rstrip(": ")
+    said = " ".join(str(error.get("message")).split())  # one line, as reasons are
+    reason = f"{error.get('type')}: {said}"[:300].rstrip(": ")
     if error.get("type") == "SystemExit":
         code = error.get("message") or "0"
         reason = f"the body called sys.exit({code}), which leaves no result"

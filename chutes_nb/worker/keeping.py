@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import io
-import mimetypes
 import os
 import stat
 import sys
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ..errors import FileTooLarge
-from ..files_in import clean_path
+from ..files_in import clean_path, file_type
 from ..sizes import shown_size
 from ..store.blobs import Blob, keep, keep_file, take_over
 from ..store.large import LARGE_BYTES
@@ -115,10 +114,9 @@ def slimmed(telling: Telling, blobs: Path) -> Telling:
 
 def _entry(name: str, origin: str, blob: Blob) -> KeptFile:
     label = clean_path(name)
-    kind = mimetypes.guess_type(label)[0] or "application/octet-stream"
     # A name on the disk is bytes, and need not be text.
     place = os.fsencode(origin).decode("utf-8", "replace")
-    return KeptFile(label, place, blob.size, kind, blob.sha256)
+    return KeptFile(label, place, blob.size, file_type(label), blob.sha256)
 
 
 def files_of(path: Path, name: str | None, blobs: Path) -> list[KeptFile]:

@@ -22,7 +22,7 @@ from typing import Any
 
 from .. import failpoints
 from ..errors import ChutesError
-from ..paths import let_go, private_dir
+from ..paths import beside, let_go, private, private_dir
 from ..processes import WORKER_MARK, kill_marked
 from ..store import Store, fleet, jobs
 from ..waking import wake_host
@@ -68,8 +68,8 @@ class Worker:
         self.id = worker_id
         self.store = Store.open(home)
         self.stopper = Stopper()
-        self.place = Place(folder)
-        self.trace = (folder / "trace").open("w+b", buffering=0)
+        self.place = Place(folder, beside(Path(listener.getsockname())))
+        self.trace = open(folder / "trace", "w+b", 0, opener=private)  # noqa: SIM115 - kept
         self.line: Line | None = line
         self.listener = listener
         listen(self.trace.fileno())

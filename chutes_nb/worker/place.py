@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from ..errors import StoreUnsafe
 from ..paths import PRIVATE_FILE, private_dir
 from ..policy import Ending
 from .asking import leave_note
@@ -21,6 +22,8 @@ ATTEMPTS_VARIABLE = "CHUTES_MAX_ATTEMPTS"
 OUTPUT_VARIABLE = "CHUTES_OUTPUT_DIR"
 TOLD_VARIABLE = "CHUTES_TOLD"  # where a job's children tell; see offspring.py
 NOTEBOOK_VARIABLE = "CHUTES_NOTEBOOK_DIR"
+# AF_UNIX paths end at 104 bytes, and multiprocessing puts 33 of them behind TMPDIR.
+MOST_TMPDIR = 70
 EMPTY_NS = 1_000_000_007  # a time that no file has by chance
 STREAMS = {"stdin": (0, "r"), "stdout": (1, "w"), "stderr": (2, "w")}
 KIND: dict[str, Any] = {
@@ -38,10 +41,18 @@ class Place:
 
     A folder that an attempt left empty serves the next one: making and removing
     three folders costs more than a short job.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Made where it is missing.
+    link : pathlib.Path, optional
+        A short way to the folder, made where ``TMPDIR`` would be too long for the
+        sockets that a body's processes open in it.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = private_dir(folder)
+    def __init__(self, folder: Path, link: Path | None = None) -> None:
+        self._folder, self._link = private_dir(folder), link
         self.told = str(folder / "told")
         self._count = 0
         self._output: str | None = None
@@ -63,16 +74,27 @@ class Place:
         self.output_dir = private_dir(self.cwd / "output")
         self.tmp = private_dir(self.cwd / "tmp")
         self._folders = tuple(str(one) for one in (self.cwd, self.output_dir, self.tmp))
-        fixed = {
-            TOLD_VARIABLE: self.told,
-            OUTPUT_VARIABLE: self._folders[1],
-            "TMPDIR": self._folders[2],
-        }
+        fixed = {TOLD_VARIABLE: self.told, OUTPUT_VARIABLE: self._folders[1]}
         self._fixed = {
             os.fsencode(name): (os.fsencode(value), name, value)
             for name, value in fixed.items()
         }
+        self._is_long = len(os.fsencode(self._folders[2])) > MOST_TMPDIR
         self._mark()
+
+    def _tmpdir(self) -> str:
+        """Path of the attempt's folder for temporary files, short where it can be."""
+        if self._link is None or not self._is_long:
+            return self._folders[2]
+        short = str(self._link / self.cwd.name / self.tmp.name)
+        if not os.path.isdir(short):  # not made yet, or cleaned away
+            try:
+                private_dir(self._link.parent)
+                self._link.unlink(missing_ok=True)
+                self._link.symlink_to(self._folder)
+            except (OSError, StoreUnsafe):
+                return self._folders[2]
+        return short
 
     def _mark(self) -> None:
         """Date the empty folders, so that one look at each says whether they still are.
@@ -111,6 +133,7 @@ class Place:
         _set(ATTEMPT_VARIABLE, str(task.attempt))
         _set(ATTEMPTS_VARIABLE, str(task.max_attempts))
         _set(NOTEBOOK_VARIABLE, notebook_dir)
+        _set("TMPDIR", self._tmpdir())
         raw = _raw_environ()
         for key, (wanted, name, value) in self._fixed.items():
             if raw.get(key) != wanted:

@@ -20,10 +20,10 @@ def progress(
         run.progress(done, total, message)
 
 
-def track(items: Iterable[T], total: int | None = None) -> Iterator[T]:
+def track(iterable: Iterable[T], total: int | None = None) -> Iterator[T]:
     """Go through items and tell the progress; outside a job just go through them."""
     run = current()
-    return iter(items) if run is None else run.track(items, total)
+    return iter(iterable) if run is None else run.track(iterable, total)
 
 
 def log(step: float | None = None, **metrics: float) -> None:

@@ -55,15 +55,21 @@ describe("LogBuffer", () => {
 
   it("tells what was left out", () => {
     const log = written("first\n");
-    expect(log.append(batch("last\n", { offset: 1006, skipped: 1000 }))).toBe("taken");
-    expect(shown(log)).toEqual(["first", "… 1,000 bytes left out …", "last"]);
+    const later = batch("last\n", { offset: 1006, skipped: 1000, line: 21 });
+    expect(log.append(later)).toBe("taken");
+    expect(shown(log)).toEqual([
+      "first",
+      "… 20 lines, 1.0 KB not shown here …",
+      "last",
+    ]);
   });
 
   it("begins in the middle when the page came late", () => {
     const log = new LogBuffer();
     log.preview(["an old line"]);
-    log.append(batch("last\n", { offset: 500, skipped: 500 }));
-    expect(shown(log)).toEqual(["… 500 bytes before this …", "last"]);
+    log.append(batch("last\n", { offset: 500, skipped: 500, line: 9 }));
+    expect(shown(log)).toEqual(["… 9 lines, 500 B before this …", "last"]);
+    expect(log.total).toBe(10);
   });
 
   it("holds a bounded number of lines, with their numbers", () => {
@@ -79,9 +85,29 @@ describe("LogBuffer", () => {
   it("counts every line, also those it let go of and never our own", () => {
     const log = written("one\n", "x\n".repeat(2 * MAX_LINES), "\rlast");
     expect(log.total).toBe(2 * MAX_LINES + 2);
-    log.append(batch("after\n", { offset: log.next + 500, skipped: 500 }));
-    expect(log.total).toBe(2 * MAX_LINES + 3);
-    expect(log.missing).toBe(500);
+    expect(log.missing).toBe(0);
+  });
+
+  it("counts the lines of what it never got, once for each", () => {
+    const log = written("one\ntw");
+    const bring = (text: string, skipped: number, line: number | null) =>
+      log.append(batch(text, { offset: log.next + skipped, skipped, line }));
+    // "two" to "five" end in what is missing, and six begins there.
+    bring("x\nseven\n", 500, 5);
+    expect(log.total).toBe(7);
+    expect(shown(log)[2]).toBe("… 3 lines, 500 B not shown here …");
+    bring("eight\n".repeat(2 * MAX_LINES), 500, 100);
+    expect(log.total).toBe(100 + 2 * MAX_LINES);
+    expect(log.missing).toBe(1000);
+  });
+
+  it("says that it cannot know how many lines there are, until it is told again", () => {
+    const log = written("one\n");
+    log.append(batch("last\nones\n", { offset: 504, skipped: 500, line: null }));
+    expect(shown(log)[1]).toBe("… 500 B not shown here …");
+    expect([log.total, log.counted]).toEqual([null, 2]);
+    log.append(batch("x\n", { offset: log.next + 5, skipped: 5, line: 40 }));
+    expect(log.total).toBe(41);
   });
 
   it("pours a flood as it plays it: the same lines either way", () => {

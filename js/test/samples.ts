@@ -14,7 +14,16 @@ export function sample(name: string, over: Partial<StatusInfo> = {}): StatusInfo
 export function batch(text: string, over: Partial<LogBatch> = {}): LogBatch {
   const offset = over.offset ?? 0;
   const next_offset = offset + new TextEncoder().encode(text).length;
-  return { attempt: 1, offset, next_offset, text, end: false, skipped: 0, ...over };
+  return {
+    attempt: 1,
+    offset,
+    next_offset,
+    text,
+    end: false,
+    skipped: 0,
+    line: 0,
+    ...over,
+  };
 }
 
 export function detailOf(job: StatusInfo, over: Partial<Detail> = {}): Detail {

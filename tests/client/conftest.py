@@ -60,6 +60,15 @@ def sizes(self, file: bytes, extra: list[UploadedFile] = [], label: str = ""):
     return [len(file), [[one.name, one.size] for one in extra], label]
 
 @chute.job
+def frame(self):
+    import pandas
+    return pandas.DataFrame({"a": [1, 2], "b": ["x", None]})
+
+@chute.job
+def double(self, n: int):
+    return 2 * n
+
+@chute.job
 def pair(self):
     return (1, 2)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import math
 import threading
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 
@@ -21,11 +22,11 @@ from chutes_nb import (
     JobNotReady,
     JobTimeout,
     MoveRefused,
-    NotAvailable,
     RemoteChute,
     RemoteJob,
     State,
     StatusInfo,
+    UnknownName,
     ValidationFailed,
 )
 
@@ -153,11 +154,80 @@ def test_a_job_is_run_again_and_deleted(chute):
     again = job.retry()
     assert again.result(30) == 2
     assert again.info.retry_of == job.id
-    with pytest.raises(NotAvailable, match="current"):
-        job.retry(code="current")
+    assert job.retry(code="current").result(30) == 2
+    with pytest.raises(ValueError, match="'same' or 'current'"):
+        job.retry(code="newest")
     again.delete()
     with pytest.raises(JobNotFound):
         again.info  # noqa: B018
+
+
+def test_a_job_takes_the_result_of_another(chute):
+    double = chute.function("double")
+    first = chute.function("count").submit(n=3)
+    second = first.then(double)
+    third = second.then("double")
+    assert [job.result(30) for job in (second, third)] == [6, 12]
+    assert second.after == first
+    assert first.after is None
+    assert second.inputs == {"result of count": 3}
+
+
+def test_a_bad_end_cancels_what_would_have_taken_the_result(chute):
+    job = chute.function("fail").submit().then("count")
+    assert isinstance(job.exception(30), JobCancelled)
+    assert "ended failed: ValueError: no luck" in job.reason
+
+
+def test_a_log_is_followed_from_its_last_lines_on(chute):
+    job = chute.function("count").submit(n=5)
+    job.wait(30)
+    assert list(job.logs(tail=2, follow=True)) == ["line 3", "line 4"]
+    assert list(job.logs(tail=0, follow=True)) == []
+
+
+def test_a_frame_comes_as_its_rows(chute):
+    job = chute.function("frame").submit()
+    with pytest.warns(InexactResult):
+        assert job.result(30) == [{"a": 1, "b": "x"}, {"a": 2, "b": None}]
+
+
+@pytest.mark.parametrize("function", [None, print, 3, ""])
+def test_only_a_job_function_of_the_server_can_follow(chute, function):
+    job = chute.function("count").submit(n=1)
+    with pytest.raises(TypeError, match=r"chute.function\(name\)"):
+        job.then(function)
+    with pytest.raises(UnknownName, match="nowhere"):
+        job.then("nowhere")
+
+
+def test_spans_are_read_as_in_a_notebook(chute):
+    job = chute.function("count").submit(n=1)
+    assert job.wait("30s")
+    assert job.result(timedelta(seconds=30)) == 1
+    for bad in (0, -1, "soon", math.nan):
+        with pytest.raises(ValueError, match="seconds="):
+            job.extend(bad)
+    with pytest.raises(TypeError, match="takes the job"):
+        job.add_done_callback(None)
+
+
+def test_lists_refuse_what_is_no_state_and_no_count(chute):
+    with pytest.raises(ValueError, match="none of queued"):
+        chute.jobs(status=["failed"])
+    with pytest.raises(ValueError, match="0 or more"):
+        chute.jobs(limit=-1)
+    assert len(chute.jobs(limit=0)) == 0
+    assert len(chute.jobs(limit=None)) >= len(chute.jobs(limit=2)) == 2
+
+
+def test_a_job_of_a_notebook_is_given_back_for_the_same_by_http(both, chute):
+    _, kernel = both
+    kernel.run("job = count.options(reuse=True).submit(pause=0, n=7)")
+    found = asyncio.run(chute.submit_job("count", {"n": 7, "pause": 0.0}, reuse=True))
+    assert kernel.value("job.id") == found
+    other = asyncio.run(chute.submit_job("count", {"n": 7}, reuse=True))
+    assert other != found
 
 
 def test_a_running_job_gets_more_time(chute, tmp_path):
@@ -300,5 +370,5 @@ def test_a_remote_job_is_shown_without_a_kernel_there(chute):
     assert 'aria-label="Job count"' in bundle["text/html"]
     assert "line 0" in bundle["text/html"]
     assert bundle["text/plain"].startswith("Job count")
-    assert repr(job).startswith("<RemoteJob Job count")
+    assert repr(job).startswith("<RemoteJob count")
     assert "my-chute" in repr(chute)

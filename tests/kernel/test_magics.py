@@ -24,6 +24,45 @@ def refusal(notebook: Kernel, cell: str) -> str:
     return f"{caught.value.name}: {caught.value.value}"
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("%%chute_job --timeout never", "timeout='never' is no span of time"),
+        ("%%chute_job --timeout 0", "timeout='0' must be above 0"),
+        ("%%chute_job --retry -1", "retry=-1 must be a whole number"),
+        ("%%chute_job --retry two", "invalid int value: 'two'"),
+        ("%%chute_job --executor thread", "none of 'process', 'kernel', 'dask'"),
+        ("%%chute_job --upload nowhere.csv", "this path cannot be read"),
+        ("%%chute_job --in nobody", "the notebook has no variable nobody"),
+        ("%%chute_job --out nobody", "the cell never assigns nobody"),
+        ("%%chute_job -o 1x", "'1x' is no name of a variable"),
+        ("%%chute_job --timout 3", "did you mean --timeout?"),
+        ("%chute_jobs --status nope", "none of queued, running"),
+        ("%chute_jobs -n -1", "must be 0 or more"),
+    ],
+)
+def test_a_line_that_cannot_be_is_one_line_that_says_so(notebook, line, said):
+    cell = f"{line}\n1" if line.startswith("%%") else line
+    with pytest.raises(CellFailed) as caught:
+        notebook.run(cell)
+    assert caught.value.name == "UsageError"
+    assert said in caught.value.value
+    assert caught.value.traceback == ""
+
+
+def test_no_jobs_at_all_may_be_asked_for(notebook):
+    assert notebook.value("found = %chute_jobs -n 0\nlen(found)") == 0
+
+
+def test_a_job_that_runs_cannot_be_tried_again_and_the_magic_says_why(notebook):
+    notebook.run("import pathlib\ngate = pathlib.Path('gate-2').absolute()")
+    notebook.run("%%chute_job -o job\nwhile not gate.exists(): pass")
+    told = refusal(notebook, "%chute_retry")
+    assert told.startswith("UsageError: %chute_retry: job ")
+    assert "wait for its end, or cancel it" in told
+    notebook.run("gate.touch()\njob.wait(30)")
+
+
 def test_a_cell_runs_as_a_job_and_its_last_expression_is_the_result(notebook):
     notebook.run("base = 40")
     shown = notebook.show("%%chute_job\nx = base + 2\nx")
@@ -94,6 +133,20 @@ def test_a_cell_that_fails_names_its_own_line(notebook):
     told = notebook.value(f"({error}.cell, job.error.traceback)")
     assert isinstance(told[0], int)
     assert "1 / n" in told[1]
+
+
+@pytest.mark.parametrize(
+    "submit", ["%%chute_job -o job\n1 / 0", "job = fails.submit()"]
+)
+def test_a_job_names_the_cell_that_is_at_its_prompt(notebook, submit):
+    notebook.run("from chutes_nb import Chute\nchute = Chute(name='c')")
+    notebook.run("@chute.job\ndef fails(self):\n    1 / 0")
+    notebook.run("print()")
+    notebook.run(submit)
+    prompt = notebook.value("len(In) - 2")
+    assert notebook.value("job.wait(30), job.info.cell") == (True, prompt)
+    if "%%" in submit:
+        assert notebook.value("job.error.cell") == prompt
 
 
 def test_options_reach_the_job(notebook):

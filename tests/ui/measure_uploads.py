@@ -2,7 +2,9 @@
 
 By tus to the server, by the comm to the kernel, and by tus over a line that is cut at
 half. Prints rate, growth of memory (resident set of all processes, peak while it
-uploads less what there was before) and whether the hash is right.
+uploads less what there was before; of the page also what is left of it when its garbage
+is collected) and whether the hash is right. ``python -m ui.measure_uploads comm`` takes
+one way.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from .conftest import running
 from .lab import CHROMIUM_FLAGS, Lab
 from .wire import Wire
 
+WAYS = ("tus", "comm", "cut")
 SIZE = 300_000_000
 LEAST = {"tus": 100e6, "comm": 15e6}
 MOST_GROWTH = 50e6
@@ -58,7 +61,14 @@ class Memory:
         """Stop looking; bytes above what there was at the start."""
         self._over.set()
         self._thread.join()
-        return {name: self._peak[name] - self._before[name] for name in self._of}
+        return self._above(self._peak)
+
+    def left(self) -> dict[str, int]:
+        """Bytes above what there was at the start, now."""
+        return self._above(self._now())
+
+    def _above(self, sizes: dict[str, int]) -> dict[str, int]:
+        return {name: size - self._before[name] for name, size in sizes.items()}
 
     def _look(self) -> None:
         while not self._over.wait(0.1):
@@ -84,7 +94,7 @@ def main() -> int:
         browser = playwright.chromium.launch(
             executable_path="/usr/bin/chromium", headless=True, args=CHROMIUM_FLAGS
         )
-        for way in ("tus", "comm", "cut"):
+        for way in sys.argv[1:] or WAYS:
             place = Path(folder) / way
             place.mkdir()
             has_routes = way != "comm"
@@ -131,6 +141,8 @@ def measure(
         expect(form).to_contain_text("uploaded", timeout=LONG)
         took = time.monotonic() - began
         growth = memory.growth()
+        context.new_cdp_session(page).send("HeapProfiler.collectGarbage")
+        left = memory.left()["page"]
         form.get_by_role("button", name="Run").click()
         card = cell.get_by_role("region", name="Job digest")
         result = card.get_by_role("tabpanel", name="Result")
@@ -140,7 +152,8 @@ def measure(
     rate = SIZE / took
     grown = ", ".join(f"{name} {size / 1e6:+.0f} MB" for name, size in growth.items())
     print(
-        f"{way:5} {took:6.2f} s {rate / 1e6:6.1f} MB/s  {grown}  "
+        f"{way:5} {took:6.2f} s {rate / 1e6:6.1f} MB/s  {grown} "
+        f"(page, collected {left / 1e6:+.0f} MB)  "
         f"hash {'right' if is_right else 'WRONG'}",
         flush=True,
     )

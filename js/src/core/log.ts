@@ -1,6 +1,7 @@
 /** The lines of one attempt's output as a terminal would leave them, bounded. */
 import { PLAIN, parse, plain, type Style } from "./ansi";
 import type { LogBatch } from "./types";
+import { amount, size } from "./words";
 
 export const MAX_LINES = 20_000;
 /** A longer line is cut: no browser lays out one line of a megabyte in time. */
@@ -35,14 +36,16 @@ export class LogBuffer {
   ended = false;
   /** Number of the oldest line still held. */
   first = 0;
-  /** Bytes of the output that never came here; lines in them are not counted. */
+  /** Bytes of the output that never came here. */
   missing = 0;
   /** Grows with every change. */
   version = 0;
   #lines: Line[] = [];
   #row = 0;
-  /** Lines of our own among them. */
-  #notes = 0;
+  /** Where lines are counted from: how many there were before, null: nobody knows. */
+  #before: number | null = 0;
+  /** Number of the line of ours that is the first of those. */
+  #since = 0;
   #restart = false;
   #held = "";
   #begun = false;
@@ -54,9 +57,14 @@ export class LogBuffer {
     return last && last.text === "" ? this.#lines.length - 1 : this.#lines.length;
   }
 
-  /** Lines that came so far, also those let go of again. */
-  get total(): number {
-    return this.first + this.length - this.#notes;
+  /** Lines of the output so far, wherever they are; null where that is not known. */
+  get total(): number | null {
+    return this.#before === null ? null : this.#before + this.counted;
+  }
+
+  /** Lines that came since the last stretch that did not, or in all. */
+  get counted(): number {
+    return this.first + this.length - this.#since;
   }
 
   /** A line by its index among those held. */
@@ -79,7 +87,7 @@ export class LogBuffer {
     const first = !this.#begun;
     if (first) this.clear(); // what a preview showed comes again, with its place
     const missing = batch.offset - this.next;
-    if (missing > 0) this.#note(missing, first);
+    if (missing > 0) this.#note(missing, batch.line, first);
     const changed =
       first || batch.text !== "" || missing > 0 || this.ended !== batch.end;
     this.#begun = true;
@@ -107,7 +115,8 @@ export class LogBuffer {
     this.next = 0;
     this.first = 0;
     this.missing = 0;
-    this.#notes = 0;
+    this.#before = 0;
+    this.#since = 0;
     this.ended = false;
   }
 
@@ -135,14 +144,19 @@ export class LogBuffer {
     for (const listener of this.#listeners) listener();
   }
 
-  #note(bytes: number, first: boolean): void {
-    this.missing += bytes;
-    this.#notes++;
+  /** Writes a line of ours in the place of what did not come, and counts on behind it. */
+  #note(bytes: number, line: number | null, first: boolean): void {
+    const { total } = this;
     const open = this.#lines.at(-1);
-    const note = `\x1b[2;3m… ${bytes.toLocaleString("en")} bytes ${
-      first ? "before this" : "left out"
-    } …\x1b[0m`;
-    this.#write(`${open && open.text !== "" ? "\n" : ""}${note}\n`);
+    const isOpen = open !== undefined && open.text !== "";
+    const lines = line === null || total === null ? 0 : Math.max(0, line - total);
+    const what = lines > 0 ? `${amount(lines, "line")}, ` : "";
+    const place = first ? "before this" : "not shown here";
+    const note = `\x1b[2;3m… ${what}${size(bytes)} ${place} …\x1b[0m`;
+    this.#write(`${isOpen ? "\n" : ""}${note}\n`);
+    this.missing += bytes;
+    this.#before = line;
+    this.#since = this.first + this.#row;
   }
 
   #write(chunk: string): void {

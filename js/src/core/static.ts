@@ -4,6 +4,7 @@
  */
 import { plain } from "./ansi";
 import { isActive, JOB_MIME, type State, type StatusInfo } from "./types";
+import { duration } from "./words";
 
 // Middle tones, readable on white and on black: a saved page may be either.
 const TONES: { [state in State]: string } = {
@@ -24,7 +25,8 @@ const PRE =
   `margin:0;padding:8px 12px;border:0;border-top:${LINE};background:none;` +
   "color:inherit;font:12px/1.55 ui-monospace,monospace;white-space:pre;overflow:auto";
 const MARK =
-  "background:rgba(217,72,59,.16);box-shadow:inset 2px 0 #d9483b;display:block";
+  "background:rgba(217,72,59,.16);box-shadow:inset 2px 0 #d9483b;display:block;" +
+  "margin:0 -12px;padding:0 12px";
 
 /** All that an output keeps of a job: job MIME, HTML and text. */
 export function bundleOf(job: StatusInfo, tail: string[]): { [mime: string]: unknown } {
@@ -69,21 +71,10 @@ function facts(job: StatusInfo): string[] {
     said.push(`${Math.floor(fraction * 100 + 1e-9)} %`);
   }
   if (job.started_at !== null && job.finished_at !== null) {
-    said.push(span(job.finished_at - job.started_at));
+    said.push(duration(job.finished_at - job.started_at, true));
   }
   if (job.reported_failure) said.push("reported failure");
   return said;
-}
-
-function span(seconds: number): string {
-  if (seconds < 10) return `${Math.max(0, seconds).toFixed(1)} s`;
-  const s = Math.floor(seconds);
-  const two = (n: number) => String(n).padStart(2, "0");
-  if (s < 60) return `${s} s`;
-  if (s < 3600) return `${Math.floor(s / 60)} min ${two(s % 60)} s`;
-  const min = Math.floor(s / 60);
-  if (min < 1440) return `${Math.floor(min / 60)} h ${two(min % 60)} min`;
-  return `${Math.floor(min / 1440)} d ${Math.floor((min % 1440) / 60)} h`;
 }
 
 function head(job: StatusInfo): string {

@@ -1,6 +1,6 @@
 /** Rows of a table: which are shown, in which order, and how wide they want to be. */
 import type { Json } from "./types";
-import { number } from "./words";
+import { amount, number } from "./words";
 
 /** As `views/tables.py` makes it. */
 export interface Table {
@@ -54,7 +54,7 @@ export function countText(kept: number, { rows, total_rows: total }: Table): str
   const held =
     rows.length < total
       ? `first ${number(rows.length)} of ${number(total)} rows`
-      : `${number(total)} ${total === 1 ? "row" : "rows"}`;
+      : amount(total, "row");
   return kept === rows.length ? held : `${number(kept)} of ${held}`;
 }
 
@@ -62,6 +62,34 @@ export function cellText(cell: Json | undefined): string {
   if (cell === null || cell === undefined) return "";
   if (typeof cell === "number") return number(cell);
   return typeof cell === "object" ? JSON.stringify(cell) : String(cell);
+}
+
+const MOST_DECIMALS = 4;
+
+/**
+ * How many decimals the numbers of each column have, so that they stand one below the
+ * other; null where there are none, or where they are too large or small for that.
+ */
+export function decimals(table: Table): (number | null)[] {
+  return table.columns.map((_, i) => {
+    let most: number | null = null;
+    for (const row of table.rows) {
+      const cell = row[i];
+      if (typeof cell !== "number" || cell === 0) continue;
+      const size = Math.abs(cell);
+      if (size < 1e-3 || size >= 1e6) return null;
+      const behind = String(cell).split(".")[1]?.length ?? 0;
+      most = Math.max(most ?? 0, Math.min(MOST_DECIMALS, behind));
+    }
+    return most || null;
+  });
+}
+
+/** A cell as it is shown in a column of so many decimals. */
+export function shownText(cell: Json | undefined, places: number | null): string {
+  return typeof cell === "number" && places !== null
+    ? cell.toFixed(places)
+    : cellText(cell);
 }
 
 /** Rows that are looked at for the widths. */

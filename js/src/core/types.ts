@@ -95,6 +95,8 @@ export interface LogBatch {
   end: boolean;
   /** Bytes left out just before this text. */
   skipped: number;
+  /** Lines that ended before this text, in all the output; null: nobody knows. */
+  line: number | null;
 }
 
 export interface Attempt {

@@ -1,5 +1,6 @@
 /** One file on its way: pieces with checksums, pause, and going on after a cut. */
 import { sha256 } from "./upload-hash";
+import { PieceReader } from "./upload-read";
 
 /** Where an upload stands on the other side. */
 export interface Standing {
@@ -226,10 +227,11 @@ export class Upload {
     const broken = new AbortController();
     const stop = () => broken.abort();
     signal.addEventListener("abort", stop);
+    const reader = new PieceReader(this.file, this.line.pieceBytes);
     const flying: Promise<Standing>[] = [];
     try {
       let next = this.#confirmed;
-      let ready = this.#prepared(next);
+      let ready = this.#prepared(reader, next);
       while (this.#confirmed < this.size && !signal.aborted) {
         if (next < this.size && flying.length < this.line.window) {
           const piece = await ready;
@@ -240,10 +242,14 @@ export class Upload {
             (bytes) => this.#saw(piece.at + bytes),
             broken.signal,
           );
-          sent.catch(() => undefined); // told where it is awaited
+          // What went wrong is told where it is awaited; a line may yet send those bytes.
+          sent.then(
+            () => reader.giveBack(piece.bytes),
+            () => undefined,
+          );
           flying.push(sent);
           next += piece.part.size;
-          ready = this.#prepared(next);
+          ready = this.#prepared(reader, next);
           continue;
         }
         const standing = await (flying.shift() as Promise<Standing>);
@@ -258,24 +264,27 @@ export class Upload {
     }
   }
 
-  #prepared(at: number): Promise<Piece> {
-    const made = this.#read(at);
+  #prepared(reader: PieceReader, at: number): Promise<Piece> {
+    const made = this.#read(reader, at);
     made.catch(() => undefined); // told where it is awaited, or not wanted any more
     return made;
   }
 
-  async #read(at: number): Promise<Piece> {
+  async #read(reader: PieceReader, at: number): Promise<Piece> {
     const part = this.file.slice(at, at + this.line.pieceBytes);
     let bytes: Uint8Array<ArrayBuffer>;
     try {
-      bytes = new Uint8Array(await part.arrayBuffer());
+      bytes = await reader.read(at);
     } catch {
       throw new Final(
         "The file cannot be read any more: it was changed, moved or removed.",
       );
     }
     const digest = await sha256(bytes);
-    if (!this.line.takesBytes) bytes = new Uint8Array();
+    if (!this.line.takesBytes) {
+      reader.giveBack(bytes);
+      bytes = new Uint8Array();
+    }
     return { at, part, bytes, sha256: digest };
   }
 

@@ -55,6 +55,11 @@ export function number(value: number): string {
   return magnitude >= 100 ? value.toFixed(2) : value.toPrecision(4);
 }
 
+/** `1 line`, `1,204 lines`. */
+export function amount(count: number, thing: string): string {
+  return `${number(count)} ${thing}${count === 1 ? "" : "s"}`;
+}
+
 /** `3rd in line`. */
 export function place(position: number): string {
   if (position <= 1) return "next in line";
@@ -226,7 +231,7 @@ export function countsText(counts: Counts): string {
 export function busyText(counts: Counts): string {
   const running = counts.running ?? 0;
   const waiting = (counts.queued ?? 0) + (counts.retrying ?? 0);
-  const jobs = (n: number) => `${number(n)} ${n === 1 ? "job" : "jobs"}`;
+  const jobs = (n: number) => amount(n, "job");
   if (running === 0) return waiting ? `${jobs(waiting)} waiting` : "No jobs running";
   return `${jobs(running)} running${waiting ? ` · ${number(waiting)} waiting` : ""}`;
 }

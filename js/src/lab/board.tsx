@@ -9,9 +9,8 @@ import { JobSource } from "../core/source";
 import { JOBS_MIME, type JobsDocument } from "../core/types";
 import { JobsPanel } from "../ui/JobsPanel";
 import type { Doors } from "./doors";
-import { RANK } from "./renderer";
 import { COMMANDS } from "./rest";
-import { WIDGET_MIME, widgetFor } from "./widget";
+import { RANK, takeIn, widgetFor, withoutWidget } from "./widget";
 
 export class BoardRenderer extends Panel implements IRenderMime.IRenderer {
   #stop: (() => void) | null = null;
@@ -64,9 +63,7 @@ export class BoardRenderer extends Panel implements IRenderMime.IRenderer {
     );
     if (!isWanted()) return;
     if (!inner) return this.#showSaved(saved);
-    mount(null, this.node);
-    this.addWidget(inner);
-    this.node.dataset.via = "widget";
+    takeIn(this, inner);
   }
 
   #showLive(): void {
@@ -96,13 +93,6 @@ export class BoardRenderer extends Panel implements IRenderMime.IRenderer {
     this.node.dataset.via = "snapshot";
     mount(<JobsPanel list={list} source={source} commands={[]} />, this.node);
   }
-}
-
-/** What a server shows needs no kernel's widget, which nbconvert would take for it. */
-function withoutWidget(model: IRenderMime.IMimeModel): void {
-  if (!(WIDGET_MIME in model.data)) return;
-  const { [WIDGET_MIME]: _, ...kept } = model.data;
-  model.setData({ data: kept });
 }
 
 /** Shows the panel in everything that this registry renders. */

@@ -13,10 +13,8 @@ import { NotFound } from "./http";
 import { KernelLine } from "./kernel-line";
 import { COMMANDS } from "./rest";
 import type { RunDoor } from "./run-door";
-import { WIDGET_MIME, widgetFor } from "./widget";
+import { RANK, takeIn, widgetFor, withoutWidget } from "./widget";
 
-/** Before jupyter-widgets, which stands at -10. */
-const RANK = -20;
 const RETRY_MS = 2_000;
 const LOOKING = "Looking for who can run this …";
 const AS_SAVED =
@@ -104,9 +102,7 @@ export class FormRenderer extends Panel implements IRenderMime.IRenderer {
       stand();
       return;
     }
-    mount(null, this.node);
-    this.addWidget(widget);
-    this.node.dataset.via = "widget";
+    takeIn(this, widget);
   }
 
   #draw(about: FormDocument, via: Via, standing: string | null): void {
@@ -114,13 +110,6 @@ export class FormRenderer extends Panel implements IRenderMime.IRenderer {
     const door = via === "rest" ? this.#door : null;
     mount(formWith(about, door, standing), this.node);
   }
-}
-
-/** Leaves the kernel's widget out of what is saved: nbconvert would show it, blank. */
-function withoutWidget(model: IRenderMime.IMimeModel): void {
-  if (!(WIDGET_MIME in model.data)) return;
-  const { [WIDGET_MIME]: _, ...data } = model.data;
-  model.setData({ data });
 }
 
 /** The form, and the cards of the jobs that it has run. */

@@ -11,10 +11,8 @@ import { LiveCard } from "../ui/LiveCard";
 import type { Doors } from "./doors";
 import { NotFound } from "./http";
 import { COMMANDS, type RestTransport } from "./rest";
-import { WIDGET_MIME, widgetFor } from "./widget";
+import { RANK, takeIn, WIDGET_MIME, widgetFor } from "./widget";
 
-/** Before jupyter-widgets, which stands at -10. */
-export const RANK = -20;
 const TAIL_LINES = 20;
 const RETRY_MS = 2_000;
 const AS_SAVED = "As it was saved: neither this server nor a kernel knows the job now.";
@@ -152,9 +150,7 @@ export class JobRenderer extends Panel implements IRenderMime.IRenderer {
       if (isWanted()) this.#draw(source, "snapshot", note);
       return;
     }
-    mount(null, this.node);
-    this.addWidget(found);
-    this.node.dataset.via = "widget";
+    takeIn(this, found);
   }
 }
 

@@ -284,7 +284,7 @@ export class RestTransport implements Transport {
   }
 
   #piece(jobId: string, attempt: number, offset: number): Promise<Answer<LogBatch>> {
-    const query = `attempt=${attempt}&offset=${offset}&limit=${LOG_BYTES}`;
+    const query = `attempt=${attempt}&offset=${offset}&limit=${LOG_BYTES}&numbered=1`;
     return this.http.get<LogBatch>(`${pathOf(jobId)}/logs?${query}`);
   }
 }

@@ -1,8 +1,12 @@
 /** The kernel's own widget in an output, where it still has one. */
 import type { IRenderMimeRegistry } from "@jupyterlab/rendermime";
 import type { IRenderMime } from "@jupyterlab/rendermime-interfaces";
+import type { Panel } from "@lumino/widgets";
+import { render as mount } from "preact";
 
 export const WIDGET_MIME = "application/vnd.jupyter.widget-view+json";
+/** Of our renderers: before jupyter-widgets, which stands at -10. */
+export const RANK = -20;
 /** jupyter-widgets is given so long for one try, and so many tries. */
 const TRY_MS = 500;
 const TRIES = 20;
@@ -35,4 +39,18 @@ export async function widgetFor(
     if (i === PATIENCE) onDelay();
   }
   return null;
+}
+
+/** Puts the kernel's widget in the place of what we have drawn. */
+export function takeIn(output: Panel, widget: IRenderMime.IRenderer): void {
+  mount(null, output.node);
+  output.addWidget(widget);
+  output.node.dataset.via = "widget";
+}
+
+/** What a server shows needs no kernel's widget, which nbconvert would take for it. */
+export function withoutWidget(model: IRenderMime.IMimeModel): void {
+  if (!(WIDGET_MIME in model.data)) return;
+  const { [WIDGET_MIME]: _, ...kept } = model.data;
+  model.setData({ data: kept });
 }

@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import type { JobsList } from "../core/list";
 import { BULK, type Bulk, fits } from "../core/selection";
 import type { StatusInfo } from "../core/types";
-import { number } from "../core/words";
+import { amount } from "../core/words";
 
 const LABELS: { [name in Bulk]: string } = {
   cancel: "Cancel",
@@ -69,7 +69,7 @@ export function BulkBar({ list }: { list: JobsList }) {
 }
 
 function jobsText(count: number): string {
-  return `${number(count)} ${count === 1 ? "job" : "jobs"}`;
+  return amount(count, "job");
 }
 
 /** The box before a row; a click with Shift picks all rows from the last one on. */

@@ -41,69 +41,79 @@ export function ListTools(props: ListToolsProps) {
   const { filter, counts, onFilter, look, onLook } = props;
   return (
     <search class="chutes-list-tools">
-      <Search text={filter.text} onText={(text) => onFilter({ text })} />
-      <Choice
-        label="State"
-        all="All states"
-        value={filter.status}
-        values={STATES}
-        said={(state) =>
-          counts[state as State]
-            ? `${state} (${number(counts[state as State] ?? 0)})`
-            : state
-        }
-        onChoose={(status) => onFilter({ status: status as State | "" })}
-      />
-      <Choice
-        label="Name"
-        all="All names"
-        value={filter.name}
-        values={props.names}
-        onChoose={(name) => onFilter({ name })}
-      />
-      <Choice
-        label="Tag"
-        all="All tags"
-        value={filter.tag}
-        values={props.tags}
-        least={1}
-        onChoose={(tag) => onFilter({ tag })}
-      />
-      <Choice
-        label="Notebook"
-        all="All notebooks"
-        value={filter.notebook}
-        values={props.notebooks}
-        onChoose={(notebook) => onFilter({ notebook })}
-      />
-      <select
-        aria-label="Order"
-        value={filter.order}
-        onChange={(event) => onFilter({ order: event.currentTarget.value as Order })}
-      >
-        {Object.entries(ORDERS).map(([order, words]) => (
-          <option key={order} value={order}>
-            {words}
-          </option>
-        ))}
-      </select>
-      <span class="chutes-grow" />
-      <span class="chutes-counts chutes-soft chutes-num">{countsText(counts)}</span>
-      <fieldset class="chutes-looks" aria-label="Show as">
-        {(["list", "timeline"] as const).map((one) => (
-          <button
-            key={one}
-            type="button"
-            class="chutes-quiet"
-            aria-pressed={look === one}
-            onClick={() => onLook(one)}
-          >
-            {one === "list" ? "List" : "Timeline"}
-          </button>
-        ))}
-      </fieldset>
+      <div class="chutes-filters">
+        <Search text={filter.text} onText={(text) => onFilter({ text })} />
+        <Choice
+          label="State"
+          all="All states"
+          value={filter.status}
+          values={STATES}
+          said={(state) =>
+            counts[state as State]
+              ? `${state} (${number(counts[state as State] ?? 0)})`
+              : state
+          }
+          onChoose={(status) => onFilter({ status: status as State | "" })}
+        />
+        <Choice
+          label="Name"
+          all="All names"
+          value={filter.name}
+          values={props.names}
+          onChoose={(name) => onFilter({ name })}
+        />
+        <Choice
+          label="Tag"
+          all="All tags"
+          value={filter.tag}
+          values={props.tags}
+          least={1}
+          onChoose={(tag) => onFilter({ tag })}
+        />
+        <Choice
+          label="Notebook"
+          all="All notebooks"
+          value={filter.notebook}
+          values={props.notebooks}
+          onChoose={(notebook) => onFilter({ notebook })}
+        />
+        <select
+          aria-label="Order"
+          value={filter.order}
+          onChange={(event) => onFilter({ order: event.currentTarget.value as Order })}
+        >
+          {Object.entries(ORDERS).map(([order, words]) => (
+            <option key={order} value={order}>
+              {words}
+            </option>
+          ))}
+        </select>
+      </div>
+      <div class="chutes-list-said">
+        <span class="chutes-counts chutes-soft chutes-num">
+          {unbroken(countsText(counts))}
+        </span>
+        <fieldset class="chutes-looks" aria-label="Show as">
+          {(["list", "timeline"] as const).map((one) => (
+            <button
+              key={one}
+              type="button"
+              class="chutes-quiet"
+              aria-pressed={look === one}
+              onClick={() => onLook(one)}
+            >
+              {one === "list" ? "List" : "Timeline"}
+            </button>
+          ))}
+        </fieldset>
+      </div>
     </search>
   );
+}
+
+/** Breaks into lines between its parts alone. */
+function unbroken(counts: string): string {
+  return counts.replace(/(\d) /g, "$1\u00a0");
 }
 
 function Choice({

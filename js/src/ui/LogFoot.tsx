@@ -2,7 +2,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { LogBuffer } from "../core/log";
 import { type Found, NOTHING } from "../core/marking";
-import { number, size } from "../core/words";
+import { amount, number, size } from "../core/words";
 import { copy, save } from "./saving";
 
 /** Typing is over when no key came for so long. */
@@ -90,8 +90,11 @@ export function LogFoot(props: LogFootProps) {
 function totalText(log: LogBuffer): string {
   if (log.length === 0) return "";
   const { total, missing, next } = log;
-  const lines = `${number(total)} ${total === 1 ? "line" : "lines"}`;
-  const parts = [missing ? `${lines} of the last part` : lines];
+  const lines =
+    total === null
+      ? `${amount(log.counted, "line")} of the last part`
+      : amount(total, "line");
+  const parts = [lines];
   if (next > 0) parts.push(size(next));
   if (missing) parts.push(`${size(missing)} not shown`);
   return parts.join(" · ");

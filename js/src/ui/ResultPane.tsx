@@ -13,7 +13,12 @@ export function ResultPane({
   result: Result;
   moreRows?: MoreRows;
 }) {
-  const note = result.exact ? null : `A ${result.type}, as far as a page can show it.`;
+  // A class that a function made: where it was made says nothing here.
+  const type = result.type.replace(/^.*<locals>\./, "");
+  const article = /^[aeiou]/i.test(type) ? "An" : "A";
+  const note = result.exact
+    ? null
+    : `${article} ${type}, as far as a page can show it.`;
   return (
     <div class="chutes-result">
       <BundleView

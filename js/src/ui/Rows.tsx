@@ -1,16 +1,14 @@
 /** The scrolling part of the list: only the rows in sight are in the page. */
-import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { JobsList } from "../core/list";
 import { isActive, type StatusInfo } from "../core/types";
+import { keepInSight, useFocusOnRow, useResized, useRowsInSight } from "./in-sight";
 import { JobRow } from "./JobRow";
 import { stepTo } from "./keys";
 
 export const ROW_PX = { wide: 32, narrow: 50 };
 /** Below this width a row takes two lines. */
 const NARROW_PX = 560;
-const MARGIN_ROWS = 8;
-/** Older jobs are asked for when so few are left below. */
-const AHEAD_ROWS = 60;
 const COLUMNS = ["", "State", "Job", "Progress", "Time", "Left", "From"];
 const NUMBERS = ["Time", "Left"];
 
@@ -34,7 +32,6 @@ export function Rows({
   const box = useRef<HTMLDivElement>(null);
   const [sight, setSight] = useState<Sight>({ top: 0, height: 400, narrow: false });
   const [active, setActive] = useState(0);
-  const takesFocus = useRef(false);
   const picked = useRef(0);
   const pick = (index: number, isRange: boolean) => {
     const on = !list.selection.has(list.row(index)?.job_id ?? "");
@@ -48,28 +45,10 @@ export function Rows({
     const narrow = node.clientWidth > 0 && node.clientWidth < NARROW_PX;
     setSight({ top: node.scrollTop, height: node.clientHeight, narrow });
   };
-  useEffect(() => {
-    const node = box.current;
-    if (!node || typeof ResizeObserver === "undefined") return;
-    const observer = new ResizeObserver(look);
-    observer.observe(node);
-    return () => observer.disconnect();
-  }, []);
+  useResized(box, look);
   useHold(list, box, rowPx);
-
-  const from = Math.max(0, Math.floor(sight.top / rowPx) - MARGIN_ROWS);
-  const inSight = Math.ceil(sight.height / rowPx);
-  const to = Math.min(list.length, from + inSight + 2 * MARGIN_ROWS);
-  useEffect(() => {
-    if (to + AHEAD_ROWS >= list.length) void list.more();
-  });
-  useLayoutEffect(() => {
-    if (!takesFocus.current) return;
-    const row = box.current?.querySelector<HTMLElement>(`[data-index="${active}"]`);
-    if (!row) return;
-    takesFocus.current = false;
-    row.focus({ preventScroll: true });
-  });
+  const { from, to, inSight } = useRowsInSight(list, sight, rowPx);
+  const focusSoon = useFocusOnRow(box, active);
 
   const onKeyDown = (event: KeyboardEvent) => {
     const node = box.current;
@@ -84,14 +63,8 @@ export function Rows({
     event.preventDefault();
     event.stopPropagation(); // the notebook moves between cells with these keys
     setActive(target);
-    takesFocus.current = true;
-    const headPx = sight.narrow ? 0 : ROW_PX.wide;
-    const top = target * rowPx;
-    const bottom = top + rowPx + headPx;
-    if (top < node.scrollTop) node.scrollTop = top;
-    else if (bottom > node.scrollTop + node.clientHeight) {
-      node.scrollTop = bottom - node.clientHeight;
-    }
+    focusSoon();
+    keepInSight(node, target, rowPx, sight.narrow ? 0 : ROW_PX.wide);
     look();
   };
   const stop = active >= from && active < to ? active : from;

@@ -1,5 +1,5 @@
 /** Who ran when: a row for each job, its wait, its attempts and the pauses between. */
-import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import type { JobsList } from "../core/list";
 import {
   type Bar,
@@ -12,12 +12,11 @@ import {
 } from "../core/timeline";
 import { isActive, type StatusInfo } from "../core/types";
 import { clock, duration } from "../core/words";
+import { keepInSight, useFocusOnRow, useResized, useRowsInSight } from "./in-sight";
 import { stepTo } from "./keys";
 import { StateChip } from "./parts";
 
 const ROW_PX = 26;
-const MARGIN_ROWS = 10;
-const AHEAD_ROWS = 60;
 /** Jobs that the first window shows: of thousands, the newest. */
 const FITTED = 20;
 const SPANS: [label: string, seconds: number][] = [
@@ -26,6 +25,8 @@ const SPANS: [label: string, seconds: number][] = [
   ["1 day", 86_400],
 ];
 const MARK_PX = 90;
+/** A time nearer to the right edge than this would be cut off. */
+const MARK_TEXT_PX = 56;
 
 export function Timeline({
   list,
@@ -122,33 +123,16 @@ function Lanes({ list, now, window, onWindow, onOpen }: LanesProps) {
   const box = useRef<HTMLDivElement>(null);
   const [sight, setSight] = useState({ top: 0, height: 300, width: 600 });
   const [active, setActive] = useState(0);
-  const takesFocus = useRef(false);
   const look = () => {
     const node = box.current;
     if (!node) return;
     const lane = node.querySelector(".chutes-lane-axis")?.clientWidth ?? 0;
     setSight({ top: node.scrollTop, height: node.clientHeight, width: lane });
   };
-  useEffect(() => {
-    const node = box.current;
-    if (!node || typeof ResizeObserver === "undefined") return;
-    const observer = new ResizeObserver(look);
-    observer.observe(node);
-    return () => observer.disconnect();
-  }, []);
+  useResized(box, look);
   useZoomByWheel(box, window, onWindow);
-  const from = Math.max(0, Math.floor(sight.top / ROW_PX) - MARGIN_ROWS);
-  const inSight = Math.ceil(sight.height / ROW_PX);
-  const to = Math.min(list.length, from + inSight + 2 * MARGIN_ROWS);
-  useEffect(() => {
-    if (to + AHEAD_ROWS >= list.length) void list.more();
-  });
-  useLayoutEffect(() => {
-    const row = box.current?.querySelector<HTMLElement>(`[data-index="${active}"]`);
-    if (!takesFocus.current || !row) return;
-    takesFocus.current = false;
-    row.focus({ preventScroll: true });
-  });
+  const { from, to, inSight } = useRowsInSight(list, sight, ROW_PX);
+  const focusSoon = useFocusOnRow(box, active);
   const onKeyDown = (event: KeyboardEvent) => {
     const shift = { ArrowLeft: -0.1, ArrowRight: 0.1 }[event.key];
     const target = stepTo(event.key, active, list.length, inSight - 2);
@@ -157,13 +141,15 @@ function Lanes({ list, now, window, onWindow, onOpen }: LanesProps) {
     else if (event.key === "-") onWindow(moved(window, 2, 0));
     else if (target !== null) {
       setActive(target);
-      takesFocus.current = true;
-      keepInSight(box.current, target);
+      focusSoon();
+      if (box.current) keepInSight(box.current, target, ROW_PX, ROW_PX);
     } else return;
     event.preventDefault();
     event.stopPropagation();
   };
   const marks = marksIn(window, Math.max(2, Math.floor(sight.width / MARK_PX)));
+  const hasRoom = (at: number) =>
+    ((100 - share(at, window)) / 100) * sight.width >= MARK_TEXT_PX;
   const rows = [];
   for (let i = from; i < to; i++) {
     const job = list.row(i);
@@ -197,7 +183,7 @@ function Lanes({ list, now, window, onWindow, onOpen }: LanesProps) {
         <span class="chutes-lane-axis chutes-num">
           {marks.map((at) => (
             <i key={at} style={{ left: `${share(at, window)}%` }}>
-              {markText(at, window)}
+              {hasRoom(at) ? markText(at, window) : ""}
             </i>
           ))}
         </span>
@@ -212,16 +198,6 @@ function Lanes({ list, now, window, onWindow, onOpen }: LanesProps) {
       </div>
     </div>
   );
-}
-
-function keepInSight(node: HTMLElement | null, index: number): void {
-  if (!node) return;
-  const top = index * ROW_PX;
-  const bottom = top + 2 * ROW_PX; // below the times, which stay
-  if (top < node.scrollTop) node.scrollTop = top;
-  else if (bottom > node.scrollTop + node.clientHeight) {
-    node.scrollTop = bottom - node.clientHeight;
-  }
 }
 
 /** The wheel zooms with Ctrl; without, it scrolls as everywhere. */

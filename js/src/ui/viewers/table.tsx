@@ -3,9 +3,11 @@ import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import {
   cellText,
   countText,
+  decimals,
   isFailed,
   rowsOf,
   type Sort,
+  shownText,
   type Table,
   turned,
   widths,
@@ -117,6 +119,7 @@ function Grid({
   const box = useRef<HTMLDivElement>(null);
   const [sight, setSight] = useState({ top: 0, height: 320 });
   const wide = useMemo(() => widths(table), [table]);
+  const places = useMemo(() => decimals(table), [table]);
   const look = () => {
     const node = box.current;
     if (node) setSight({ top: node.scrollTop, height: node.clientHeight });
@@ -170,7 +173,7 @@ function Grid({
             >
               {row.map((cell, j) => (
                 <td key={j} data-kind={table.columns[j]?.type} title={longText(cell)}>
-                  {cellText(cell)}
+                  {shownText(cell, places[j] ?? null)}
                 </td>
               ))}
             </tr>

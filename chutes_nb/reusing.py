@@ -1,0 +1,66 @@
+"""The names by which a job is given back instead of a new one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from .errors import DefinitionError
+
+MOST_KEY_CHARACTERS = 1000
+
+
+def by_key(chute: str, name: str, key: object) -> str:
+    """Name a job by what its user calls it; the same in a notebook and by HTTP.
+
+    Raises
+    ------
+    DefinitionError
+        If the key is no text, or has none or too many characters.
+    """
+    if not isinstance(key, str) or not 0 < len(key) <= MOST_KEY_CHARACTERS:
+        raise DefinitionError(
+            f"key={key!r:.80} must be a text of 1 to {MOST_KEY_CHARACTERS} characters"
+        )
+    return f"key:{chute}/{name}/{key}"
+
+
+def by_input(code: str, digest: str) -> str:
+    """Name a job by its code and what it is given.
+
+    Parameters
+    ----------
+    code : str
+        The definition's fingerprint: the same while code and captured values are.
+    digest : str
+        From :func:`digest_of` where JSON says all that the job is given.
+    """
+    return f"same:{code}/{digest}"
+
+
+def is_wanted(reuse: object, option: bool) -> bool:
+    """Whether a job of the same code and input will do; ``option`` unless said.
+
+    Raises
+    ------
+    DefinitionError
+    """
+    if reuse is not None and not isinstance(reuse, bool):
+        raise DefinitionError(f"reuse={reuse!r} must be True or False")
+    return option if reuse is None else reuse
+
+
+def digest_of(arguments: dict[str, Any], files: dict[str, Any]) -> str:
+    """Hash arguments of JSON, whatever their order, and the contents of files."""
+    said = json.dumps([_plain(arguments), files], sort_keys=True)
+    return hashlib.sha256(said.encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """Write a number in one way: 1.0 equals 1."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items()}
+    return [_plain(inner) for inner in value] if isinstance(value, list) else value

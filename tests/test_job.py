@@ -1,0 +1,349 @@
+"""A job in its user's hands: waited for, compared, carried, listed, asked oddly."""
+
+from __future__ import annotations
+
+import copy
+import math
+import pickle
+import threading
+from datetime import timedelta
+
+import pytest
+
+import chutes_nb
+from chutes_nb import JobFailed, JobNotFound, JobTimeout, State, UnknownName
+from rows import until
+
+S = 20.0
+
+
+@pytest.fixture(scope="module")
+def done(chute):
+    """A job that has completed, with a file."""
+
+    @chute.job
+    def done(self):
+        (self.output_dir / "book.ipynb").write_text("{}")
+        return 3
+
+    job = done.submit()
+    assert job.result(S) == 3
+    return job
+
+
+@pytest.fixture
+def hangs(chute, tmp_path):
+    """A job that runs until the test is over."""
+    gate = tmp_path / "gate"
+
+    @chute.job(timeout=60, grace=0.1)
+    def hangs(self):
+        while not gate.exists():
+            self.remaining  # noqa: B018
+
+    job = hangs.submit()
+    until(job.running)
+    yield job
+    gate.touch()
+    job.wait(S)
+
+
+# -- waiting -----------------------------------------------------------------------
+def test_a_span_says_how_long_to_wait(done):
+    for span in (5, "5s", "1m", timedelta(seconds=5), None, math.inf, 1e9):
+        assert done.wait(span)
+        assert done.result(span) == 3
+
+
+def test_what_is_no_span_is_refused_before_the_wait(hangs):
+    for span in ("soon", True, math.nan, [1], b"1"):
+        with pytest.raises(ValueError, match="timeout=.* is no span of time"):
+            hangs.wait(span)
+
+
+def test_who_waits_in_vain_is_told_how_long_it_was(hangs):
+    assert hangs.wait(0) is False
+    assert hangs.wait(-1) is False
+    with pytest.raises(TimeoutError, match="still running after 0.01 s"):
+        hangs.result("0.01s")
+    with pytest.raises(TimeoutError, match="still running after 0.01 s"):
+        hangs.exception(timedelta(milliseconds=10))
+
+
+def test_a_running_attempt_gets_more_time_by_a_span(hangs):
+    assert hangs.extend("1h")
+    assert hangs.extend(timedelta(minutes=1))
+    until(lambda: hangs.info.timeout_s == 60 + 3600 + 60)
+    for bad in (0, -5, math.nan, math.inf, None, "later"):
+        with pytest.raises(ValueError, match="seconds="):
+            hangs.extend(bad)
+
+
+def test_a_group_is_waited_for_by_a_span(chute, hangs):
+    group = chute.jobs(name="hangs", limit=1)
+    assert group.wait("0.01s") is False
+    with pytest.raises(TimeoutError, match="after 0.01 s"):
+        group.results("0.01s")
+    with pytest.raises(TimeoutError, match="after 0.01 s"):
+        list(group.as_completed("0.01s"))
+
+
+def test_nobody_to_call_is_told_at_once(done):
+    with pytest.raises(TypeError, match=r"add_done_callback\(None\)"):
+        done.add_done_callback(None)
+
+
+# -- being held --------------------------------------------------------------------
+def test_a_repr_names_the_job_once(chute, done):
+    assert repr(done).startswith(f"<Job done {done.id[-6:]}: completed")
+
+
+def test_a_deleted_job_still_has_a_repr(chute):
+    job = chute.job(lambda: 1).submit()
+    job.wait(S)
+    chutes_nb.runtime.store().delete(job.id)
+    assert repr(job) == f"<Job {job.id}: not in the store any more>"
+
+
+def test_a_job_can_be_pickled_and_copied(done):
+    assert pickle.loads(pickle.dumps(done)).result(S) == 3
+    assert copy.deepcopy(done) == copy.copy(done) == done
+
+
+def test_a_job_can_wait_for_another_that_it_captured(chute, done):
+    @chute.job
+    def waits(self):
+        return done.result(10) + 1
+
+    assert waits.submit().result(S) == 4
+
+
+def test_a_status_is_found_among_words(done):
+    assert done.info in {"completed", "failed"}
+    assert {done.info: 1}["completed"] == 1
+    assert done.info not in {"failed"}
+
+
+def test_files_are_equal_where_their_contents_are(done):
+    (file,) = done.files
+    assert file == done.files[0]
+    assert len({file, done.files[0]}) == 1
+    assert file != "book.ipynb"
+    assert file.type == "application/x-ipynb+json"
+
+
+def test_a_reason_is_one_line_whatever_the_message(chute):
+    @chute.job
+    def fails(self):
+        raise ValueError("first\n  second")
+
+    job = fails.submit()
+    assert isinstance(job.exception(S), JobFailed)
+    assert job.reason == "ValueError: first second"
+    assert job.error.message == "first\n  second"
+
+
+@pytest.mark.parametrize("tail", ["3", 1.5, -1, True, math.nan])
+def test_a_tail_that_is_no_number_of_lines_is_refused(done, tail):
+    with pytest.raises(ValueError, match="a number of lines is wanted"):
+        done.logs(tail=tail)
+
+
+def test_a_log_is_followed_from_its_last_lines_on(chute, tmp_path):
+    gate = tmp_path / "gate"
+
+    @chute.job
+    def counts(self):
+        print(*range(5), sep="\n", flush=True)
+        while not gate.exists():
+            pass
+        print("more")
+
+    job = counts.submit()
+    until(lambda: "4" in job.logs())
+    lines = job.logs(tail=2, follow=True)
+    assert [next(lines), next(lines)] == ["3", "4"]
+    gate.touch()
+    assert list(lines) == ["more"]
+    assert list(job.logs(tail=0, follow=True)) == []
+
+
+# -- being found -------------------------------------------------------------------
+@pytest.mark.parametrize("hint", [None, 3, b"01", ["01"]])
+def test_what_is_no_id_is_no_job(done, hint):
+    with pytest.raises(JobNotFound, match="a text is wanted"):
+        chutes_nb.get_job(hint)
+
+
+def test_a_long_text_is_not_repeated_whole(done):
+    with pytest.raises(JobNotFound) as error:
+        chutes_nb.get_job("x" * 10_000)
+    assert len(str(error.value)) < 200
+
+
+def test_a_name_that_is_not_there_is_a_lookup_error(chute):
+    chute.job(name="doubled")(lambda n: 2 * n)
+    with pytest.raises(UnknownName, match="did you mean 'doubled'"):
+        chute.function("doubbled")
+    assert issubclass(UnknownName, LookupError)
+
+
+def test_lists_have_as_many_as_are_asked_for(chute, done):
+    assert len(chute.jobs(limit=0)) == 0
+    assert len(chute.jobs(limit=1)) == 1
+    assert done in list(chutes_nb.jobs(limit=None))
+    assert chute.jobs(State.COMPLETED, limit=1)[0].done()
+
+
+@pytest.mark.parametrize("limit", [-1, 1.5, "3", True])
+def test_a_limit_that_is_no_count_is_refused(chute, limit):
+    with pytest.raises(ValueError, match="limit="):
+        chute.jobs(limit=limit)
+
+
+@pytest.mark.parametrize("status", ["faild", ["failed"], 3])
+def test_a_status_that_is_no_state_is_refused(chute, status):
+    with pytest.raises(ValueError, match="none of queued, running"):
+        chute.jobs(status=status)
+
+
+# -- what is submitted -------------------------------------------------------------
+def test_reuse_does_not_mind_the_order_of_arguments(chute):
+    @chute.job(reuse=True)
+    def add(self, a: float, b: int):
+        return a + b
+
+    one = add.submit(a=1, b=2)
+    assert add.submit(b=2, a=1.0) == one
+    assert add.submit(a=1, b=3) != one
+
+
+def test_reuse_compares_files_by_their_content(chute, tmp_path):
+    @chute.job(reuse=True, upload=True)
+    def size(self, file: bytes, times: int = 1):
+        return len(file) * times
+
+    (tmp_path / "file").write_bytes(b"abc")
+    one = size.submit(file=b"abc")
+    assert size.submit(file=tmp_path / "file") == one
+    assert size.submit(file=b"abcd") != one
+    assert size.submit(file=b"abc", times=2) != one
+
+
+@pytest.mark.parametrize("key", ["", 3, "x" * 1001, b"k"])
+async def test_a_key_that_is_none_is_refused(chute, done, key):
+    with pytest.raises(ValueError, match="1 to 1000 characters"):
+        await chute.submit_job("done", key=key)
+
+
+async def test_reuse_is_a_flag(chute, done):
+    with pytest.raises(TypeError, match="reuse='yes' must be True or False"):
+        await chute.submit_job("done", reuse="yes")
+
+
+def test_a_job_that_wants_more_than_there_is_says_so(own_chute):
+    @own_chute.job(resources={"gpu": 2, "mem": 1})
+    def greedy(self):
+        return "ran"
+
+    job = greedy.submit()
+    assert job.reason.startswith("wants gpu=2 of 1; chutes_nb.configure(resources")
+    assert own_chute.jobs(limit=1)._statuses()[0]["reason"] == job.reason
+    chutes_nb.configure(resources={"gpu": 2})
+    assert job.result(S) == "ran"
+    assert job.reason is None
+
+
+def test_a_limit_of_a_hundred_years_can_be_kept(own_chute):
+    years = "36500d"
+    job = own_chute.job(timeout=years, grace=years, deadline=years)(lambda: 1).submit()
+    assert job.result(S) == 1
+
+
+def test_a_check_takes_what_a_submit_takes(chute):
+    @chute.job
+    def two(self, a: int, b: int = 2):
+        return a, b
+
+    assert two.check(1, 3).arguments == {"a": 1, "b": 3}
+    assert two.check({"a": 1}).arguments == two.check(a=1).arguments == {"a": 1}
+    with pytest.raises(TypeError, match="takes 2 arguments"):
+        two.check(1, 2, 3)
+
+
+def test_an_upload_that_is_not_given_is_said_at_the_submit(chute):
+    @chute.job(upload=True)
+    def needs(self, file: bytes):
+        return len(file)
+
+    @chute.job(upload=True)
+    def may(self, file: bytes | None = None):
+        return file
+
+    with pytest.raises(chutes_nb.BindingError, match="lacks file"):
+        needs.submit()
+    with pytest.raises(chutes_nb.ValidationFailed, match="should be a file"):
+        needs.submit(file=None)
+    assert may.submit(file=None).result(S) is None
+
+
+def test_numbers_are_wanted_where_progress_is_told(chute):
+    @chute.job
+    def tells(self):
+        assert list(self.track(iterable=[1, 2])) == [1, 2]
+        self.progress("many", 3)
+
+    job = tells.submit()
+    job.wait(S)
+    assert job.error.message.startswith("progress() takes numbers; done is a str")
+
+
+def test_only_the_owner_reads_what_a_worker_writes(own_chute):
+    @own_chute.job
+    def prints(self):
+        print("hello")
+
+    prints.submit().wait(S)
+    home = chutes_nb.runtime.store().home
+    open_ones = [path for path in home.rglob("*") if path.lstat().st_mode & 0o077]
+    assert not open_ones
+
+
+def test_every_exception_of_the_package_can_be_imported_from_it():
+    kinds, found = [chutes_nb.ChutesError], set()
+    while kinds:
+        kind = kinds.pop()
+        kinds += kind.__subclasses__()
+        if kind.__module__.startswith("chutes_nb.") and "notebook_run" not in (
+            kind.__module__
+        ):
+            found.add(kind.__name__)
+    assert found <= set(chutes_nb.__all__)
+
+
+def test_a_timeout_is_none_of_waiting(chute):
+    assert not issubclass(JobTimeout, TimeoutError)
+    assert issubclass(chutes_nb.DefinitionError, ValueError)
+    assert issubclass(chutes_nb.DefinitionError, TypeError)
+
+
+def test_what_cannot_travel_is_named_at_the_submit(chute):
+    @chute.job
+    def takes(self, n: int, held):
+        return n
+
+    with pytest.raises(
+        chutes_nb.BindingError,
+        match=r"takes is given held \(_thread.lock\), which.*lock",
+    ):
+        takes.submit(n=1, held=threading.Lock())
+    with pytest.raises(chutes_nb.BindingError, match="generator"):
+        takes.submit(1, (n for n in range(3)))
+
+
+def test_a_file_that_a_job_left_is_given_to_the_next(chute, done):
+    @chute.job(upload=True)
+    def read(self, file: chutes_nb.UploadedFile):
+        return file.name, file.read()
+
+    assert read.submit(file=done.files[0]).result(S) == ("book.ipynb", b"{}")
