@@ -192,10 +192,7 @@ class Job:
     def result_now(self, found: Any = None) -> Any:
         """Return what the job returned, without waiting.
 
-        Parameters
-        ----------
-        found : sqlite3.Row, optional
-            Its row among the results, where that was read with others.
+        ``found`` is its row among the results, where that was read with others.
 
         Raises
         ------

@@ -345,8 +345,8 @@ MUTANTS = [
         ),
         (
             "store/holding.py",
-            "WHERE need.value > coalesce(",
-            "WHERE need.value > 9 + coalesce(",
+            "WHERE need.value > coalesce(\n",
+            "WHERE need.value > 9 + coalesce(\n",
         ),
     ),
     mutant(
