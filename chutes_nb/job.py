@@ -20,11 +20,11 @@ from .errors import (
     JobTimeout,
 )
 from .job_files import JobFile, JobFiles
-from .job_parts import AttemptInfo, callback, live_state
+from .job_parts import AttemptInfo, callback, live_state, moved_by
 from .model import ErrorInfo, Progress, StatusInfo
 from .panel.card import card_bundle, static_bundle
 from .panel.static import one_line
-from .spans import Span, positive_seconds, waiting_s
+from .spans import Span, waiting_s
 from .states import State
 from .store import Store, jobs, runs
 from .store.blobs import blob_path
@@ -265,7 +265,7 @@ class Job:
 
     def extend(self, seconds: Span) -> bool:
         """Give a running attempt more time; False if it has no timeout or is over."""
-        more_s = positive_seconds("seconds", seconds)
+        more_s = moved_by(seconds, self.info.timeout_s)
         extended = self._store.request_extend(self.id, more_s)
         runtime.look()
         return extended

@@ -74,9 +74,11 @@ def test_a_running_attempt_gets_more_time_by_a_span(hangs):
     assert hangs.extend("1h")
     assert hangs.extend(timedelta(minutes=1))
     until(lambda: hangs.info.timeout_s == 60 + 3600 + 60)
-    for bad in (0, -5, math.nan, math.inf, None, "later"):
-        with pytest.raises(ValueError, match="seconds="):
+    for bad in (math.nan, math.inf, None, "later", True):
+        with pytest.raises(ValueError, match="seconds=.* is no span"):
             hangs.extend(bad)
+    with pytest.raises(ValueError, match=r"leave nothing of .*job.cancel\(\)"):
+        hangs.extend(-10_000)
 
 
 def test_a_group_is_waited_for_by_a_span(chute, hangs):

@@ -16,8 +16,15 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # as pytest has it
 os.environ["XDG_RUNTIME_DIR"] = tempfile.mkdtemp(prefix="chutes-")
 atexit.register(shutil.rmtree, os.environ["XDG_RUNTIME_DIR"], ignore_errors=True)
 
-from proofs import damage, full_disk, killing, timeouts, tokens, wal_reset
-from proofs.verdict import Verdict
+from proofs import (  # noqa: E402 - the home is set first
+    damage,
+    full_disk,
+    killing,
+    timeouts,
+    tokens,
+    wal_reset,
+)
+from proofs.verdict import Verdict  # noqa: E402
 
 # What is proved, and how often where nobody says otherwise.
 PROOFS: dict[str, tuple[Callable[[int], Verdict], int]] = {

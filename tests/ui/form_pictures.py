@@ -1,6 +1,6 @@
 """``python -m ui.form_pictures``: the run form with a fault and a file at 60 %.
 
-Part of ``make screenshots``.
+Part of ``make screenshots``; into ``tests/out/corners``.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, expect, sync_playwright
 
-from .conftest import running
+from .conftest import OUT, running
 from .lab import CHROMIUM_FLAGS, Lab
-from .screenshots import IMAGES, THEMES
+from .screenshots import THEMES
 
+FOLDER = OUT / "corners"
 SOON = 60_000
 SIZE = 120_000_000
 BYTES_A_SECOND = 24_000_000
@@ -38,6 +39,7 @@ process_dataset.form()"""
 
 def main() -> None:
     """Take the pictures in both themes."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path="/usr/bin/chromium", headless=True, args=CHROMIUM_FLAGS
@@ -70,7 +72,7 @@ def take(lab: Lab, browser: Browser, suffix: str, file: Path) -> None:
     button.click()
     epochs = form.get_by_label("epochs")
     expect(epochs).to_have_attribute("aria-invalid", "true", timeout=SOON)
-    form.screenshot(path=IMAGES / f"form-fault{suffix}.png")
+    form.screenshot(path=FOLDER / f"form-fault{suffix}.png")
     session = context.new_cdp_session(page)
     session.send("Network.enable")
     rates = {"uploadThroughput": BYTES_A_SECOND, "downloadThroughput": -1}
@@ -83,7 +85,7 @@ def take(lab: Lab, browser: Browser, suffix: str, file: Path) -> None:
         "?.getAttribute('aria-valuenow') >= 60",
         timeout=SOON,
     )
-    form.screenshot(path=IMAGES / f"form{suffix}.png")
+    form.screenshot(path=FOLDER / f"form{suffix}.png")
     context.close()
 
 

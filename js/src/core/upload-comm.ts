@@ -6,8 +6,6 @@ import { base64 } from "./upload-tus";
 
 const PIECE_BYTES = 1 << 20;
 const WINDOW = 8;
-/** Arrays of one number that are made for each piece: about 2 MB. */
-const STIRRED = 40_000;
 
 /** Asks the kernel something; rejects with an Error whose name is the error's kind. */
 export type Ask = (
@@ -46,7 +44,6 @@ export class CommLine implements UploadLine {
     const { buffer } = length < bytes.buffer.byteLength ? bytes.slice() : bytes;
     const standing = await this.#ask(question, [buffer]);
     onSent(length);
-    stir();
     return standing;
   }
 
@@ -68,16 +65,6 @@ export class CommLine implements UploadLine {
       throw error;
     }
   }
-}
-
-/**
- * Makes some garbage. JupyterLab copies each piece into a message, and a collector that
- * sees only the few objects around them would let 100 MB of such copies gather; what is
- * young and dead it finds whenever it has filled a few megabytes with small objects.
- */
-function stir(): void {
-  const made: number[][] = [];
-  for (let n = 0; n < STIRRED; n++) made.push([n]);
 }
 
 /** An answer of the kernel that says no. */

@@ -25,7 +25,8 @@ export class PieceReader {
     let held = 0;
     while (held < part.size) {
       const room = new Uint8Array(buffer, held, part.size - held);
-      const { value } = await reader.read(room);
+      // At one go where the browser can: half as fast otherwise.
+      const { value } = await reader.read(room, { min: room.length });
       if (!value?.length) throw new Error("The file is shorter than it was.");
       buffer = value.buffer;
       held += value.length;

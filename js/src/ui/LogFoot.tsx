@@ -8,6 +8,8 @@ import { copy, save } from "./saving";
 /** Typing is over when no key came for so long. */
 const PAUSE_MS = 150;
 const SAID_MS = 1_200;
+const KEPT =
+  "Download has all that is kept: of a very long output its beginning and its end.";
 
 export interface LogFootProps {
   log: LogBuffer;
@@ -40,7 +42,9 @@ export function LogFoot(props: LogFootProps) {
       {searching ? (
         <Search {...props} onEnd={end} />
       ) : (
-        <span class="chutes-log-total">{totalText(log)}</span>
+        <span class="chutes-log-total" title={log.missing ? KEPT : undefined}>
+          {totalText(log)}
+        </span>
       )}
       <span class="chutes-grow" />
       {follows || log.length === 0 ? null : (
