@@ -17,6 +17,8 @@ from .spans import Span, waiting_s
 from .states import State
 from .store import wire
 
+READ_AT_ONCE = 500  # results, which may be a megabyte each
+
 
 def listed(
     status: object, name: str | None, tag: str | None, limit: object
@@ -129,12 +131,35 @@ class JobGroup:
         limit_s = waiting_s(timeout)
         end = None if limit_s is None else time.monotonic() + limit_s
         # From the last one on, which mostly ends last: one wait instead of a wake-up
-        # for each job, which would take the interpreter from who runs them.
-        for job in reversed(self._jobs):
-            left = None if end is None else max(0.0, end - time.monotonic())
-            if not job.wait(left):
-                return False
-        return True
+        # for each job, which would take the interpreter from who runs them. What has
+        # ended by then is asked of all at once.
+        last = self._jobs[-1:]
+        return _have_ended(last, end) and _have_ended(self._unended(), end)
+
+    def _unended(self) -> list[Job]:
+        """Those that have not ended; all but the last where others run them."""
+        ids = self._local_ids()
+        if not ids:
+            return self._jobs[:-1]
+        unended = wire.unended(self._jobs[0]._store.reader, ids)
+        return [job for job in self._jobs if job.id in unended]
+
+    def _local_ids(self) -> list[str] | None:
+        """Ids of jobs of one store of this machine; None where one is a server's."""
+        ids = [job.id for job in self._jobs if isinstance(job, Job)]
+        return ids if len(ids) == len(self._jobs) else None
+
+    def _results_now(self) -> list[Any]:
+        """Results of jobs that have ended; raises for the first bad end."""
+        if not self._local_ids():
+            return [job.result_now() for job in self._jobs]
+        results = []
+        for start in range(0, len(self._jobs), READ_AT_ONCE):
+            jobs = self._jobs[start : start + READ_AT_ONCE]
+            ids = [job.id for job in jobs]
+            found = wire.results(jobs[0]._store.reader, ids)
+            results += [job.result_now(found.get(job.id)) for job in jobs]
+        return results
 
     def results(
         self, timeout: Span | None = None, *, return_exceptions: bool = False
@@ -159,7 +184,7 @@ class JobGroup:
                 f"{waiting_s(timeout):g} s of waiting; they go on"
             )
         if not return_exceptions:
-            return [job.result_now() for job in self._jobs]
+            return self._results_now()
         return [job.exception() or job.result_now() for job in self._jobs]
 
     def _open(self) -> int:
@@ -177,7 +202,7 @@ class JobGroup:
         self._have_run()
         for job in reversed(self._jobs):
             await asyncio.wrap_future(job.when_ended())
-        return [job.result_now() for job in self._jobs]
+        return self._results_now()
 
     def as_completed(self, timeout: Span | None = None) -> Iterator[Job]:
         """Give each job as it ends, whatever its end.
@@ -247,3 +272,12 @@ class JobGroup:
         output = showing.show(self._bundle)
         if not showing.is_headless():
             showing.follow(output, self.done)
+
+
+def _have_ended(jobs: list[Job], end: float | None) -> bool:
+    """Wait for jobs, the last one first; says whether all ended before a time."""
+    for job in reversed(jobs):
+        left = None if end is None else max(0.0, end - time.monotonic())
+        if not job.wait(left):
+            return False
+    return True

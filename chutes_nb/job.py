@@ -189,8 +189,10 @@ class Job:
             raise self._still(timeout)
         return self.result_now()
 
-    def result_now(self) -> Any:
+    def result_now(self, found: Any = None) -> Any:
         """Return what the job returned, without waiting.
+
+        ``found`` is its row among the results, where that was read with others.
 
         Raises
         ------
@@ -198,7 +200,8 @@ class Job:
             If it has not ended.
         JobFailed, JobTimeout, JobCancelled, JobInterrupted
         """
-        found = self._store.reader.one(jobs.RESULT, {"job": self.id})
+        if found is None:
+            found = self._store.reader.one(jobs.RESULT, {"job": self.id})
         if found is None:  # a job has a result if and only if it completed
             state = self.status
             if not state.is_ended:

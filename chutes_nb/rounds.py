@@ -377,7 +377,8 @@ class Round:
         if definition is not None:
             handle.known.add(definition["key"])
             messages.append(define_message(definition))
-        handle.send(*messages, ("run", task_of(row, handle.output)))
+        handle.ack = None  # what runs next says so
+        handle.send(*messages, ("run", *task_of(row, handle.output)))
         failpoints.hit("run.after_send")
 
     def _stop_what_is_asked(self) -> None:

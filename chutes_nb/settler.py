@@ -168,7 +168,7 @@ class Settler:
         )
         assert definition is not None  # held by a foreign key
         handle.known.add(definition["key"])
-        handle.send(define_message(definition), ("run", task_of(row, row["output"])))
+        handle.send(define_message(definition), ("run", *task_of(row, row["output"])))
 
     # -- what attempts say -----------------------------------------------------
     def told(

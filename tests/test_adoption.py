@@ -19,6 +19,7 @@ from chutes_nb import (
     get_job,
     runtime,
 )
+from chutes_nb.worker.asking import read_note
 from rows import is_gone, pid_in, until
 
 S = 20.0
@@ -239,6 +240,31 @@ def test_a_body_that_swallows_its_timeout_while_nobody_lives_is_killed(own_chute
     pid = int(until(lambda: gate.exists() and gate.read_text()))
     runtime.stop()
     until(lambda: is_gone(pid))
+    assert isinstance(job.exception(S), JobTimeout)
+
+
+def test_a_worker_notes_why_it_ends_itself_while_nobody_lives(own_chute, gate):
+    """Its own watchdog may come too late to say that it was a timeout."""
+
+    @own_chute.job(timeout=1.0, grace=60.0, retry=1, retry_delay=0)
+    def linger(self, path: str):
+        Path(path).write_text(str(os.getpid()))
+        while True:
+            try:
+                time.sleep(0.05)
+            except BaseException:
+                Path(path + ".asked").touch()
+                time.sleep(60)
+
+    job = linger.submit(path=str(gate))
+    pid = int(until(lambda: gate.exists() and gate.read_text()))
+    (folder,) = [one.folder for one in runtime.executor().handles]
+    runtime.stop()
+    until(Path(f"{gate}.asked").exists)
+    note = read_note(folder, job.id, 1)
+    assert note is not None
+    assert note.state == "timeout"
+    os.killpg(pid, signal.SIGKILL)
     assert isinstance(job.exception(S), JobTimeout)
 
 

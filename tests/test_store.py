@@ -301,3 +301,17 @@ def test_an_heir_gets_the_jobs_and_workers_of_the_dead(store):
     assert claim(store) is None
     assert claim(store, executor="heir") == queued
     finish(store, running, State.COMPLETED)  # the same worker still has it
+
+
+def test_no_job_has_two_live_attempts_by_construction(store):
+    job = bring(store, State.RUNNING)
+    place = {"job": job, "number": 2, "worker": WORKER, "now": NOW, "output": "out"}
+    with (
+        pytest.raises(sqlite3.IntegrityError, match="not ended"),
+        store.writing() as tx,
+    ):
+        tx.run(jobs.ADD_ATTEMPT, place)
+    finish(store, job, State.RETRYING)
+    again = "UPDATE attempts SET finished_at = NULL, state = NULL WHERE job = :job"
+    with pytest.raises(sqlite3.IntegrityError, match="again"), store.writing() as tx:
+        tx.run(again, place)

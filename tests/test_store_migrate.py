@@ -11,9 +11,10 @@ import pytest
 
 from chutes_nb import waking
 from chutes_nb.errors import StoreError, StoreTooNew
-from chutes_nb.store import STORE_MIGRATIONS, Store, _scripts
+from chutes_nb.states import State
+from chutes_nb.store import STORE_MIGRATIONS, Store, _scripts, jobs
 from chutes_nb.store.db import Database
-from rows import queue
+from rows import DEFINITION, EXECUTOR, WORKER, add_crew, bring, queue
 
 NEXT = "ALTER TABLE jobs ADD COLUMN colour TEXT;"
 KNOWN = len(STORE_MIGRATIONS)
@@ -93,3 +94,32 @@ def test_nobody_is_host_to_a_store_that_he_may_not_write(store):
     assert run.returncode == 1
     assert f"schema {KNOWN + 1}" in run.stderr
     assert "Traceback" not in run.stderr
+
+
+def test_tables_that_are_made_anew_keep_their_rows(tmp_path):
+    home = tmp_path / "home"
+    home.mkdir(0o700)
+    before = Database(
+        home / "store.db", _scripts(STORE_MIGRATIONS[:6]), page_bytes=1024
+    )
+    tables = ("jobs", "attempts", "results", "moves", "counts")
+
+    def rows(reader):
+        return {
+            one: list(map(tuple, reader.all(f"SELECT * FROM {one}"))) for one in tables
+        }
+
+    before.open()
+    with before.writing() as tx:
+        add_crew(tx, EXECUTOR, WORKER)
+        jobs.add_definition(tx, DEFINITION)
+    for state in (State.COMPLETED, State.RUNNING, State.RETRYING, State.QUEUED):
+        bring(before, state)
+    kept = rows(before.reader)
+    before.close()
+    assert all(kept.values())
+    store = Store(home)
+    assert rows(store.reader) == kept
+    assert store.problems() == []
+    assert store.reader.one("PRAGMA foreign_keys")[0] == 1
+    store.close()

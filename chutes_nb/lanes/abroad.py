@@ -292,7 +292,7 @@ class Abroad:
         self._lane.give(handle, row)
         handle.capture = Capture(handle.output)
         found = (getattr(self._spec.definition, one) for one in DEFINITION_FIELDS)
-        handle.send(("define", *found), ("run", task_of(row, handle.output)))
+        handle.send(("define", *found), ("run", *task_of(row, handle.output)))
         self._began_at = time.monotonic()
         if self._asked is not None:
             self._lane.stop(handle, self._asked)

@@ -38,20 +38,23 @@ T = TypeVar("T")
 
 POLL_S = 0.01
 AGAIN_S = 0.2
+BUFFER_BYTES = 64 << 10
 Deliver = Callable[["Handle", tuple[Any, ...]], None]
 HangUp = Callable[["Handle"], None]
 
 
-class Wire(asyncio.Protocol):
+class Wire(asyncio.BufferedProtocol):
     """The executor's end of a worker's socket.
 
     A bare protocol on anyio's loop: a stream's tasks and locks for each message
-    cost more than all else that a short job costs.
+    cost more than all else that a short job costs. It reads into a buffer of its own,
+    since asyncio would ask for 256 KiB each time and give them back.
     """
 
     def __init__(self, handle: Handle, deliver: Deliver, hang_up: HangUp) -> None:
         self._handle, self._deliver, self._hang_up = handle, deliver, hang_up
         self._unpacker = Unpacker()
+        self._buffer = memoryview(bytearray(BUFFER_BYTES))
         self._fd = -1
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -61,10 +64,14 @@ class Wire(asyncio.Protocol):
         self._fd = transport.get_extra_info("socket").fileno()
         keep_from_children(self._fd)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Give the room for what comes next."""
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
         """Pass on each message that is whole; hang up on what is none."""
         try:
-            messages = self._unpacker.feed(data)
+            messages = self._unpacker.feed(self._buffer[:nbytes])
         except FrameError:  # the body wrote into its worker's line
             if self._handle.transport is not None:
                 self._handle.transport.abort()

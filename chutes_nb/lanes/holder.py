@@ -7,6 +7,7 @@ import contextlib
 import os
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,8 @@ class Holder:
         self.given_at = 0.0
         self.began_at: float | None = None
         self.timeout_s: float | None = None
-        self.capture: Capture | None = None
+        self._capture: Capture | None = None
+        self._opens: Callable[[], Capture] | None = None
         self.is_drained = False
         self.is_ending = False
         self.timeout_timer: asyncio.TimerHandle | None = None
@@ -86,6 +88,24 @@ class Holder:
         return self.stopping is not None
 
     # -- output ------------------------------------------------------------------
+    @property
+    def capture(self) -> Capture | None:
+        """Whoever follows the attempt's output; made when first asked for.
+
+        Most short attempts are over before anybody looks.
+        """
+        if self._opens is not None:
+            self._capture, self._opens = self._opens(), None
+        return self._capture
+
+    @capture.setter
+    def capture(self, capture: Capture | None) -> None:
+        self._capture, self._opens = capture, None
+
+    def capture_by(self, opens: Callable[[], Capture]) -> None:
+        """Say how to follow the attempt's output, once somebody wants to."""
+        self._opens = opens
+
     def used_output(self, following: str | None) -> None:
         """Take a new file from now on; one that stayed empty serves again.
 
@@ -108,7 +128,7 @@ class Holder:
         """Whether the attempt is known to have written something."""
         if self.outcome is not None and self.outcome.output_bytes > 0:
             return True
-        return self.capture is not None and self.capture.offset > 0
+        return self._capture is not None and self._capture.offset > 0
 
     def remove_folder(self) -> None:
         """Remove the folder and the outputs of a worker that is no more."""
@@ -125,8 +145,8 @@ class Holder:
             if timer is not None:
                 timer.cancel()
         self.timeout_timer = self.deadline_timer = None
-        if self.capture is not None:
-            self.capture.close()
+        if self._capture is not None:
+            self._capture.close()
         self.task = self.capture = self.outcome = self.stopping = None
         self.heard = None
         self.began_at = self.timeout_s = None

@@ -76,8 +76,9 @@ class Lane(Generic[H]):
         """Put an attempt into somebody's hands."""
         handle.task = task
         handle.timeout_s = task["timeout_s"]
-        handle.capture = Capture(task_output(task, handle), prior_s=self.usual_s(task))
-        handle.given_at = time.monotonic()
+        given_at = handle.given_at = time.monotonic()
+        output = task_output(task, handle)
+        handle.capture_by(lambda: Capture(output, 0, self.usual_s(task), given_at))
         if task["deadline_at"] is not None:
             ending = Ending(State.TIMEOUT, "deadline", may_retry=False)
             left = max(0.0, task["deadline_at"] - time.time())

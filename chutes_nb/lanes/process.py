@@ -15,6 +15,7 @@ import anyio
 import anyio.abc
 
 from .. import failpoints
+from ..errors import StoreError
 from ..policy import Ending
 from ..processes import (
     Identity,
@@ -157,7 +158,7 @@ class ProcessLane(Lane[Handle]):
     def _deliver(self, handle: Handle, message: tuple[Any, ...]) -> None:
         kind = message[0]
         if kind == "outcome":
-            self._on_outcome(handle, message[1])
+            self._on_outcome(handle, Outcome(*message[1:]))
         elif kind == "told":
             if self._is_current(handle, message[1], message[2]):
                 self._settles.told(handle, message[3], batch=message[4])
@@ -197,9 +198,11 @@ class ProcessLane(Lane[Handle]):
             self._settles.ended(handle, None, outcome)
 
     def usual_s(self, task: Row) -> float | None:
-        """Return how long earlier runs of the job took."""
-        place = (self._store.reader, task["chute"], task["name"])
-        return self.earlier.usual_s(*place)
+        """Return how long earlier runs of the job took, as far as can be read now."""
+        with contextlib.suppress(StoreError):
+            place = (self._store.reader, task["chute"], task["name"])
+            return self.earlier.usual_s(*place)
+        return None
 
     def tell_extended(self, handle: Handle, timeout_s: float) -> None:
         """Tell a worker that its attempt has more time."""

@@ -85,7 +85,6 @@ UPDATE jobs
        finished_at = iif(:ended, :now, NULL), reason = :reason, error = :error,
        worker = NULL, reported_failure = :reported_failure, rev = :rev
  WHERE id = :job AND attempt = :attempt AND worker = :worker AND state = 'running'
-RETURNING id
 """
 END_ATTEMPT = """
 UPDATE attempts
@@ -285,13 +284,13 @@ def finish(
     }
     told = [END, *place.values(), str(ending.state)]
     place["ended"], place["rev"] = verdict.state.is_ended, tx.rev
-    if tx.one(FINISH, place) is None:
+    if not tx.run(FINISH, place):
         raise MoveRefused(job, to=verdict.state, found=state(tx, job))
     place["state"] = told[-1]
     tx.run(END_ATTEMPT, place)
     kept = None
     if result is not None and verdict.state is State.COMPLETED:
-        params = {name: getattr(result, name) for name in RESULT_FIELDS}
+        params = dict(zip(RESULT_FIELDS, _RESULT_VALUES(result), strict=True))
         params["sha256"] = result.digest()
         kept = list(params.values())
         params["job"], params["attempt"] = job, attempt
@@ -302,6 +301,7 @@ def finish(
 
 
 RESULT_FIELDS = ("kind", "body", "blob", "type", "view")
+_RESULT_VALUES = attrgetter(*RESULT_FIELDS)
 
 
 def end_waiting(

@@ -42,6 +42,9 @@ def advance(connection: sqlite3.Connection, path: Path, migrations: list[str]) -
 
 
 def _step(connection: sqlite3.Connection, script: str, version: int) -> None:
+    # A table that is made anew is dropped first, and must take no row of others along;
+    # within a transaction the setting does not change.
+    connection.execute("PRAGMA foreign_keys = OFF")
     try:
         connection.executescript(
             f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {version};\nCOMMIT;"
@@ -50,3 +53,5 @@ def _step(connection: sqlite3.Connection, script: str, version: int) -> None:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+    finally:
+        connection.execute("PRAGMA foreign_keys = ON")

@@ -58,6 +58,12 @@ SELECT job
    AND target IN ('completed', 'failed', 'timeout', 'cancelled', 'interrupted')
 """
 COUNTS = "SELECT state, n FROM counts"
+UNENDED = """
+SELECT id
+  FROM jobs
+ WHERE id IN (SELECT value FROM json_each(:ids)) AND finished_at IS NULL
+"""
+RESULTS = "SELECT * FROM results WHERE job IN (SELECT value FROM json_each(:ids))"
 OLDEST_WAITING = """
 SELECT submitted_at
   FROM jobs
@@ -113,6 +119,16 @@ def some(tx: Transaction, ids: list[str]) -> dict[str, dict[str, Any]]:
     """StatusInfo of jobs by their ids, as far as they are there."""
     rows = tx.all(MOVED, {"ids": json.dumps(ids)})
     return {row["id"]: status_of(row) for row in rows}
+
+
+def unended(tx: Transaction, ids: list[str]) -> set[str]:
+    """Those of some jobs that have not ended; one that is gone has."""
+    return {row[0] for row in tx.all(UNENDED, {"ids": json.dumps(ids)})}
+
+
+def results(tx: Transaction, ids: list[str]) -> dict[str, Row]:
+    """Results of jobs by their ids, as far as they are there."""
+    return {row["job"]: row for row in tx.each(RESULTS, {"ids": json.dumps(ids)})}
 
 
 def revision(tx: Transaction) -> int:

@@ -206,8 +206,7 @@ def _end(tx: Transaction, values: Sequence[Any]) -> bool:
     place = dict(zip((*ENDING, "reported_failure"), values, strict=False))
     own_end, result = values[len(ENDING) + 1 :]
     ended = State(place["state"]).is_ended
-    row = tx.one(jobs.FINISH, place | {"ended": ended, "rev": tx.rev})
-    if row is None:
+    if not tx.run(jobs.FINISH, place | {"ended": ended, "rev": tx.rev}):
         return False
     tx.run(jobs.END_ATTEMPT, place | {"state": own_end})
     if result is not None:

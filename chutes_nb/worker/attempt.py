@@ -150,18 +150,19 @@ class Attempt:
             self.loaded.let_go()
         if outcome.end != "ok":
             outcome.files = self._files_of_failed()
-        if self.state is not None:
+        is_clean = self.keeper.was_clean
+        if self.state is not None and self.state.may_tell:
+            is_clean = False  # the user's code may be asked for the state's bytes
             with contextlib.suppress(Exception, TooSlow), at_most(SHOW_S):
                 outcome.told.extend(self.state.look())
-        outcome.output_bytes = self.place.leave()
+        outcome.output_bytes = self.place.leave(is_clean=is_clean)
         outcome.worn = self._worn or self.place.harm
         outcome.has_children = has_children()
         outcome.has_threads = has_threads()
         return outcome
 
     def _files(self, value: object) -> list[tuple[Any, ...]]:
-        is_alone = not has_children() and not has_threads()
-        return [tuple(kept) for kept in self.keeper.collect(value, moves=is_alone)]
+        return [tuple(kept) for kept in self.keeper.collect(value, is_alone=is_alone)]
 
     def _files_of_failed(self) -> list[tuple[Any, ...]]:
         """Keep what a failed attempt left, as far as that can be."""
@@ -337,6 +338,11 @@ def has_children() -> bool:
     except ChildProcessError:
         return False
     return True
+
+
+def is_alone() -> bool:
+    """Whether the body left nobody behind."""
+    return not has_children() and not has_threads()
 
 
 LOST = (

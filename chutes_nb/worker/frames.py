@@ -4,13 +4,16 @@ Both ends are one user's processes of one package; the socket lies in a folder
 that nobody else can enter.
 
 From the executor
-    ``("define", key, code, setup, sources)``, ``("run", Task)``,
+    ``("define", key, code, setup, sources)``, ``("run", *Task)``,
     ``("ack", job, attempt)``, ``("heard", job, attempt, batch)``,
-    ``("extend", job, attempt, timeout_s)``, ``("retire",)``
+    ``("extend", job, attempt, timeout_s)``, ``("retire",)``; ``"run"`` acknowledges the
+    outcome before it as well
 From the worker
     ``("hello", protocol, pid, (job, attempt) or None)``,
     ``("begun", job, attempt)``, ``("told", job, attempt, [Telling], batch)``,
-    ``("outcome", Outcome)``
+    ``("outcome", *fields of Outcome)``
+
+Fields travel bare: a class by its name costs each end a look-up.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ import pickle
 import socket
 import struct
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -123,16 +127,16 @@ class Outcome:
         """Whether the worker should run nothing after this."""
         return self.has_threads or self.has_children or self.worn is not None
 
-    def __reduce__(self) -> tuple[type[Outcome], tuple[Any, ...]]:
-        # What dataclasses do for slots by themselves takes three times as long.
-        return Outcome, _FIELDS_OF(self)
+    def fields(self) -> tuple[Any, ...]:
+        """What is sent of it."""
+        return _FIELDS_OF(self)
 
 
 class FrameError(Exception):
     """Bytes came down a line that are no message."""
 
 
-_FIELDS_OF = attrgetter(*Outcome.__slots__)
+_FIELDS_OF: Callable[[Outcome], tuple[Any, ...]] = attrgetter(*Outcome.__slots__)
 
 
 def pack(message: tuple[Any, ...]) -> bytes:
@@ -155,6 +159,8 @@ class Unpacker:
         FrameError
             If they are no message: somebody else has written to the line.
         """
+        if not self._buffer and (message := _alone(piece)) is not None:
+            return [message]
         buffer, whole = self._buffer, []
         buffer += piece
         while len(buffer) >= HEADER.size:
@@ -168,6 +174,17 @@ class Unpacker:
                 whole.append(_unpack(view[HEADER.size : end]))
             del buffer[:end]
         return whole
+
+
+def _alone(piece: bytes | memoryview) -> tuple[Any, ...] | None:
+    """Read a piece that is one whole message, as most are; None where it is not."""
+    if len(piece) < HEADER.size:
+        return None
+    mark, size = HEADER.unpack_from(piece)
+    if mark != MARK or len(piece) != HEADER.size + size:
+        return None
+    with memoryview(piece) as view:
+        return _unpack(view[HEADER.size :])
 
 
 def _unpack(body: memoryview) -> tuple[Any, ...]:

@@ -183,6 +183,7 @@ class Keeper:
         self._seen: set[str] = set()
         self._kept: list[KeptFile] = []
         self._left_out = 0
+        self.was_clean = False  # at the last look
 
     def keep(self, path: Path, name: str | None = None) -> list[KeptFile]:
         """Keep a file that the job names, or all files of a folder.
@@ -195,13 +196,16 @@ class Keeper:
         self._seen.add(os.path.realpath(path))
         return files_of(path, name, self._blobs)
 
-    def collect(self, result: Any, *, moves: bool = False) -> list[KeptFile]:
+    def collect(
+        self, result: Any, *, is_alone: Callable[[], bool] = lambda: False
+    ) -> list[KeptFile]:
         """Keep what the attempt left in its folder and what its result names.
 
         Parameters
         ----------
-        moves : bool
-            Whether nobody is left who could write to the attempt's files.
+        is_alone : callable
+            Whether nobody is left who could write to the attempt's files: then they
+            are moved.
 
         Raises
         ------
@@ -210,7 +214,9 @@ class Keeper:
             The attempt's folder goes, so the file would be lost without a word.
         """
         self._kept, self._left_out = [], 0
-        if not self._place.is_clean():
+        self.was_clean = self._place.is_clean()
+        if not self.was_clean:
+            moves = is_alone()
             for path, within in files_below(self._cwd):
                 if not within.startswith("tmp/"):
                     self._try(path, within.removeprefix("output/"), moves=moves)

@@ -153,8 +153,10 @@ class Worker:
     def _on_extend(self, job: str, attempt: int, timeout_s: float) -> None:
         """Come too late: the attempt is over."""
 
-    def _on_run(self, task: Task) -> None:
-        self._unacked = None
+    def _on_run(self, *facts: Any) -> None:
+        task = Task(*facts)
+        if self._unacked is not None:
+            self._on_ack(self._unacked.job, self._unacked.attempt)
         self._is_used_up = task.is_fresh
         attempt = Attempt(
             task,
@@ -172,7 +174,7 @@ class Worker:
         self.pulse.end(outcome)
         self._unacked = outcome
         failpoints.hit("outcome.before_send")
-        if not self.send(("outcome", outcome), waits=True):
+        if not self.send(("outcome", *outcome.fields()), waits=True):
             return  # the next receive finds the line dead and settles it
         failpoints.hit("outcome.after_send")
         if outcome.is_last:
@@ -267,7 +269,7 @@ class Worker:
         assert definition is not None  # held by a foreign key
         names = ("key", "code", "setup", "sources")
         self._on_define(*(definition[name] for name in names))
-        self._on_run(task_of(row, row["output"]))
+        self._on_run(*task_of(row, row["output"]))
         return True
 
     def _wakes_host(self) -> bool:

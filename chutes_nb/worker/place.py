@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import sys
@@ -32,6 +31,9 @@ KIND: dict[str, Any] = {
     "errors": "backslashreplace",
     "line_buffering": True,
 }
+
+
+_KIND = tuple(KIND.values())
 
 
 class Place:
@@ -72,6 +74,11 @@ class Place:
         self.output_dir = private_dir(self.cwd / "output")
         self.tmp = private_dir(self.cwd / "tmp")
         self._folders = tuple(str(one) for one in (self.cwd, self.output_dir, self.tmp))
+        fixed = {TOLD_VARIABLE: self.told, OUTPUT_VARIABLE: self._folders[1]}
+        self._fixed = {
+            os.fsencode(name): (os.fsencode(value), name, value)
+            for name, value in fixed.items()
+        }
         self._is_long = len(os.fsencode(self._folders[2])) > MOST_TMPDIR
         self._mark()
 
@@ -122,14 +129,16 @@ class Place:
                 os.close(fd)
             self._output = output
         self._mend_streams()
-        _set(JOB_VARIABLE, task.job)
+        os.environ[JOB_VARIABLE] = task.job
         _set(ATTEMPT_VARIABLE, str(task.attempt))
         _set(ATTEMPTS_VARIABLE, str(task.max_attempts))
-        _set(TOLD_VARIABLE, self.told)
-        _set(OUTPUT_VARIABLE, self._folders[1])
         _set(NOTEBOOK_VARIABLE, notebook_dir)
         _set("TMPDIR", self._tmpdir())
-        self._entered = dict(_raw_environ())
+        raw = _raw_environ()
+        for key, (wanted, name, value) in self._fixed.items():
+            if raw.get(key) != wanted:
+                os.environ[name] = value
+        self._entered = dict(raw)
         tempfile.tempdir = None
         os.chdir(self._folders[0])
         if path:
@@ -146,20 +155,27 @@ class Place:
             if now.get(name) != value:
                 now[name] = value
 
-    def leave(self) -> int:
+    def leave(self, *, is_clean: bool = False) -> int:
         """Leave the attempt's folder; returns how many bytes it wrote.
 
         The folder is removed and made anew where something is left in it.
+
+        Parameters
+        ----------
+        is_clean : bool
+            Whether it was seen to be empty, and no code of the user's ran since.
         """
         self._restore_environ()
         for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(BaseException):  # closed, or replaced by the job
+            try:
                 stream.flush()
+            except BaseException:  # closed, or replaced by the job
+                continue
         self._put_streams()
         written = self._output_bytes()
         try:
             os.chdir(self._folder)
-            if not self.is_clean():
+            if not (is_clean or self.is_clean()):
                 shutil.rmtree(self.cwd, ignore_errors=True)
                 self._make()
         except OSError as error:
@@ -181,11 +197,12 @@ class Place:
         """Open the standard streams again that a body has closed or turned."""
         for name, (fd, mode) in STREAMS.items():
             stream = self._streams[name]
-            with contextlib.suppress(Exception):
-                if _is_usable(stream):
-                    continue
-                stream.reconfigure(**KIND)
+            try:
+                if not _is_usable(stream):
+                    stream.reconfigure(**KIND)
                 continue
+            except Exception:  # closed, detached, or none at all
+                pass
             self._streams[name] = open(  # noqa: SIM115  (it stays with the process)
                 fd, mode, 1, KIND["encoding"], KIND["errors"], closefd=False
             )
@@ -228,8 +245,7 @@ def _is_usable(stream: Any) -> bool:
         raise ValueError("closed")
     if not stream.writable():
         return True
-    kind = (stream.encoding, stream.errors, stream.line_buffering)
-    return bool(kind == tuple(KIND.values()))
+    return (stream.encoding, stream.errors, stream.line_buffering) == _KIND
 
 
 def _set(name: str, value: str) -> None:

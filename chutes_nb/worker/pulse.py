@@ -304,6 +304,8 @@ class Pulse:
             self._follow_limit(task, row["timeout_s"])
         self.asked = self._time_is_up(task) or self._alone.asked(row)
         if self.asked is not None:
+            # This process may be gone before it can say so.
+            self._worker.place.leave_note(task, self.asked)
             self._kill_at = now + task.grace_s
             signal_group(os.getpgrp(), signal.SIGTERM)
 

@@ -38,11 +38,16 @@ class StateWatch:
         self._last: tuple[str, int, int] | None = None
         self._lock = threading.Lock()  # the pulse looks, and the job at its end
 
+    @property
+    def may_tell(self) -> bool:
+        """Whether there is, or was, any state to look at."""
+        return bool(self._context._state) or self._last is not None
+
     def look(self) -> list[Telling]:
         """Return the state where it has changed, put so that it can be sent."""
         state = self._context._state
         with self._lock:
-            if not state and self._last is None:
+            if not self.may_tell:
                 return []
             body, exact = freeze_state(state)
             size = 0 if exact is None else len(exact)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from . import million, reading, recovery, startup
+from . import costs, million, reading, recovery, startup
 from .peers import MODULES, WORKERS
 from .responsiveness import answers_ms
 from .speed import compare
@@ -66,6 +66,7 @@ def options() -> argparse.Namespace:
 
 
 SINGLE: dict[str, Callable[[argparse.Namespace], Measured]] = {
+    "costs": lambda asked: costs.measure(),
     "startup": lambda asked: startup.measure(),
     "reading": lambda asked: reading.measure(),
     "kernel": lambda asked: answers(),

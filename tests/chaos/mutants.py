@@ -81,7 +81,7 @@ TWINS = """
             for twin in [one for one in self.lane.handles.values() if one.is_idle]:
                 key = {"key": row["definition"]}
                 found = self.store.reader.one(jobs.GET_DEFINITION, key)
-                twin.send(define_message(found), ("run", task_of(row, twin.output)))
+                twin.send(define_message(found), ("run", *task_of(row, twin.output)))
 """
 
 MUTANTS = [
@@ -92,7 +92,7 @@ MUTANTS = [
         RETRIES,
         ONE_MORE,
         ("store/jobs.py", "AND not_before <= :now AND attempt < max_attempts", ""),
-        ("store/migrations/store_1.sql", "CHECK (attempt <= max_attempts),", ""),
+        ("store/migrations/store_7.sql", "CHECK (attempt <= max_attempts),", ""),
     ),
     mutant(
         "attempts are numbered by two",
@@ -320,7 +320,7 @@ MUTANTS = [
         "I17",
         calm("quick"),
         (
-            "store/migrations/store_1.sql",
+            "store/migrations/store_7.sql",
             "  UPDATE counts SET n = n + 1 WHERE state = NEW.state;\nEND;\n\n"
             "CREATE TRIGGER job_deleted",
             "END;\n\nCREATE TRIGGER job_deleted",
@@ -336,7 +336,7 @@ MUTANTS = [
             " WHERE id = :job AND state <> 'running'\nRETURNING id",
         ),
         (
-            "store/migrations/store_1.sql",
+            "store/migrations/store_7.sql",
             "SELECT RAISE(ABORT, 'this state cannot follow that one');",
             "SELECT 1;",
         ),
