@@ -19,7 +19,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := test
 .PHONY: test demo lab lint build bench bench-panel load screenshots chaos proofs clean \
-	chromium pytest browser-tests other-tests notebooks panel-test
+	chromium pytest browser-tests whole-tests part-tests notebooks panel-test
 
 PYTHON ?= python3.11
 BIN := .venv/bin
@@ -103,9 +103,10 @@ chromium:
 
 # --- what a person types ---
 
-# Two at a time: who waits for a page leaves room for the other.
+# Three at a time: most of them wait for a page, a process or a limit.
 test: lint panel-test
-	@$(MAKE) --no-print-directory --jobs=2 --keep-going browser-tests other-tests notebooks
+	@$(MAKE) --no-print-directory --jobs=3 --keep-going \
+	  browser-tests whole-tests part-tests notebooks
 
 lint: .venv/.installed $(NODE_STAMP)
 	$(BIN)/ruff check .
@@ -123,14 +124,19 @@ TESTED := .venv/.installed .venv/.linked $(PANEL) chromium
 pytest: $(TESTED)
 	$(BIN)/python -m pytest $(PYTEST)
 
-# Kept aside while others print, and told when they are through.
-browser-tests: $(TESTED)
-	@mkdir -p tests/out
-	@$(BIN)/python -m pytest -p no:cacheprovider tests/ui >tests/out/browser.log 2>&1 \
-	  && passed=true || passed=false; cat tests/out/browser.log; $$passed
+# Kept aside while another prints, and told when they are through.
+ASIDE = @mkdir -p tests/out; $(BIN)/python -m pytest -p no:cacheprovider $(1) \
+	>tests/out/$@.log 2>&1 && passed=true || passed=false; cat tests/out/$@.log; $$passed
 
-other-tests: $(TESTED)
-	$(BIN)/python -m pytest --ignore=tests/ui
+browser-tests: $(TESTED)
+	$(call ASIDE,tests/ui)
+
+# Real kernels, servers, terminals and kills.
+whole-tests: $(TESTED)
+	$(call ASIDE,$(filter-out tests/ui/,$(sort $(dir $(wildcard tests/*/test_*.py)))))
+
+part-tests: $(TESTED)
+	$(BIN)/python -m pytest $(wildcard tests/test_*.py)
 
 # Runs each notebook with a real kernel and compares what it shows; in a home of its own.
 notebooks: .venv/.installed $(PANEL)

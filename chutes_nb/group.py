@@ -158,7 +158,7 @@ class JobGroup:
             jobs = self._jobs[start : start + READ_AT_ONCE]
             ids = [job.id for job in jobs]
             found = wire.results(jobs[0]._store.reader, ids)
-            results += [job.result_now(found.get(job.id)) for job in jobs]
+            results += [job._result_in(found.get(job.id)) for job in jobs]
         return results
 
     def results(

@@ -189,10 +189,8 @@ class Job:
             raise self._still(timeout)
         return self.result_now()
 
-    def result_now(self, found: Any = None) -> Any:
+    def result_now(self) -> Any:
         """Return what the job returned, without waiting.
-
-        ``found`` is its row among the results, where that was read with others.
 
         Raises
         ------
@@ -200,6 +198,10 @@ class Job:
             If it has not ended.
         JobFailed, JobTimeout, JobCancelled, JobInterrupted
         """
+        return self._result_in(None)
+
+    def _result_in(self, found: Any) -> Any:
+        """Return the result in its row, which may have been read with others."""
         if found is None:
             found = self._store.reader.one(jobs.RESULT, {"job": self.id})
         if found is None:  # a job has a result if and only if it completed
@@ -220,10 +222,8 @@ class Job:
         return ENDS[state](self.id, state.value, info["reason"], info["error"])
 
     def _still(self, timeout: Span | None) -> TimeoutError:
-        return TimeoutError(
-            f"job {self.id} is still {self.status} after {waiting_s(timeout):g} s of "
-            "waiting; it goes on"
-        )
+        waited = f"after {waiting_s(timeout):g} s of waiting; it goes on"
+        return TimeoutError(f"job {self.id} is still {self.status} {waited}")
 
     def exception(self, timeout: Span | None = None) -> JobEnded | None:
         """Wait for the end; return the exception that :meth:`result` would raise."""

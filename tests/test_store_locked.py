@@ -98,7 +98,7 @@ def test_a_store_locked_for_20_s_freezes_nobody(own_chute, tmp_path, code):
     jobs = []
     submits = threading.Thread(target=lambda: jobs.append(add.submit(a=3, b=4)))
     submits.start()
-    while holder.poll() is None:
+    while time.monotonic() - locked_at < LOCKED_S - 1:
         executor.call(loop.beat).result(5)
         began = time.monotonic()
         assert store.counts()["running"] >= 1
@@ -108,6 +108,7 @@ def test_a_store_locked_for_20_s_freezes_nobody(own_chute, tmp_path, code):
         time.sleep(0.02)  # how often a user looks; nothing is waited for
         if time.monotonic() - locked_at > 13:  # its time was up 5 s ago
             assert (tmp_path / "flag.ended").exists()
+    holder.wait()
     holder.stdout.close()
     stream.is_open = False
     submits.join(20)

@@ -104,9 +104,10 @@ def test_tables_that_are_made_anew_keep_their_rows(tmp_path):
     )
     tables = ("jobs", "attempts", "results", "moves", "counts")
 
-    def rows(reader):
+    def rows(reader):  # later steps may add columns behind those there were
         return {
-            one: list(map(tuple, reader.all(f"SELECT * FROM {one}"))) for one in tables
+            one: [dict(row) for row in reader.all(f"SELECT * FROM {one}")]
+            for one in tables
         }
 
     before.open()
@@ -119,7 +120,10 @@ def test_tables_that_are_made_anew_keep_their_rows(tmp_path):
     before.close()
     assert all(kept.values())
     store = Store(home)
-    assert rows(store.reader) == kept
+    for one, found in rows(store.reader).items():
+        assert [
+            row | known for row, known in zip(found, kept[one], strict=True)
+        ] == found
     assert store.problems() == []
     assert store.reader.one("PRAGMA foreign_keys")[0] == 1
     store.close()

@@ -328,6 +328,8 @@ def test_two_who_tidy_the_journal_at_once_lose_nothing(tmp_path):
         ("DELETE FROM attempts WHERE job = :job", "attempt 1"),
         ("DELETE FROM files WHERE job = :job", "its file 'a.txt'"),
         ("UPDATE counts SET n = n + 7 WHERE state = 'failed'", "a count"),
+        ("UPDATE counts SET state = 'queuWd' WHERE state = 'queued'", "a count"),
+        ("UPDATE counts SET state = 'x' WHERE state = 'timeout'", "a count"),
     ],
 )
 def test_a_value_that_was_changed_is_noticed_and_comes_back(store, statement, what):

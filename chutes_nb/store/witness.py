@@ -8,6 +8,7 @@ lost its newest commits.
 from __future__ import annotations
 
 import contextlib
+import json
 import sqlite3
 import sys
 from collections.abc import Callable, Container, Iterable, Sequence
@@ -58,10 +59,15 @@ SELECT 1 FROM files WHERE job = :job AND attempt = :attempt AND name = :name
    AND sha256 = :sha256
 """
 # A count is kept by triggers; one that is wrong was damaged, like any other value.
+FORGET_COUNTS = (
+    "DELETE FROM counts WHERE state NOT IN (SELECT value FROM json_each(:states))"
+)
 RECOUNT = """
-UPDATE counts
-   SET n = (SELECT count(*) FROM jobs WHERE jobs.state = counts.state)
- WHERE n <> (SELECT count(*) FROM jobs WHERE jobs.state = counts.state)
+INSERT INTO counts (state, n)
+SELECT value, (SELECT count(*) FROM jobs WHERE state = value)
+  FROM json_each(:states)
+ WHERE true
+ON CONFLICT (state) DO UPDATE SET n = excluded.n WHERE n <> excluded.n
 """
 RAISE_REV = "UPDATE clock SET rev = max(rev, :rev)"
 # Progress, metrics and lost commits have used revisions that no record names.
@@ -101,6 +107,12 @@ def missing(tx: Transaction, records: Iterable[Record]) -> dict[str, str]:
         elif end is not None and row["state"] != end:
             found[job] = f"its end ({end})"
     return found
+
+
+def recount(tx: Transaction) -> int:
+    """Count the jobs anew; returns how many counts were wrong, or of no state."""
+    states = {"states": json.dumps(list(State))}
+    return tx.run(FORGET_COUNTS, states) + tx.run(RECOUNT, states)
 
 
 def is_needed(fact: Fact, known: Container[str]) -> bool:

@@ -87,7 +87,7 @@ def test_a_file_arrives_whole_after_many_cuts_and_a_restart(server, ids):
     assert inputs["one"] == {
         "name": "data.csv",
         "size": SIZE,
-        "type": "application/octet-stream",
+        "type": "text/csv",
         "sha256": sha256,
     }
 
