@@ -365,15 +365,20 @@ def test_a_page_that_cannot_be_read_is_told_and_comes_back(store, table):
     again.close()
 
 
-def test_a_column_that_lost_its_name_is_told_and_comes_back(store):
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [(b"  grace_s  ", b"  grave_s  "), (b"  rev INTEGER", b"  rew INTEGER")],
+    ids=["of jobs", "of the clock"],
+)
+def test_a_column_that_lost_its_name_is_told_and_comes_back(store, name, other):
     fill(store)
     before = everything(store)
     store.checkpoint(0)
     store.close()
     path = store.home / "store.db"
     body = path.read_bytes()
-    assert body.count(b"  grace_s  ") == 1
-    path.write_bytes(body.replace(b"  grace_s  ", b"  grave_s  "))
+    assert body.count(name) == 1
+    path.write_bytes(body.replace(name, other))
     again = Store(store.home)
     assert again.problems()
     again.mend()

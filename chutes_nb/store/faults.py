@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,8 @@ from ..errors import (
 
 _FULL = ("SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHM", "SQLITE_IOERR_FSYNC")
 _DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_IOERR_SHORT_READ")
+# What every file has from its first step on, by a name that only damage can change.
+_NAMELESS = re.compile("no such table|no such column|has no column named")
 
 
 def is_busy(error: sqlite3.Error) -> bool:
@@ -28,7 +31,7 @@ def is_busy(error: sqlite3.Error) -> bool:
 
 def is_damage(error: sqlite3.Error) -> bool:
     """Whether the file is not what it should be."""
-    return _name(error).startswith(_DAMAGED) or "no such table" in str(error)
+    return _name(error).startswith(_DAMAGED) or _NAMELESS.search(str(error)) is not None
 
 
 @contextlib.contextmanager
