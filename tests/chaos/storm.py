@@ -134,7 +134,7 @@ class Storm:
         self.calm_until = time.monotonic() + LULL_S
 
     def _rule(self, name: str) -> str:
-        share = 0.5 if name.startswith(SELDOM) else 0.03 if name in HOT else 0.25
+        share = 0.8 if name.startswith(SELDOM) else 0.05 if name in HOT else 0.4
         action = self.dice.choices(("kill", "stop"), (6, 1))[0]
         errors = [found for begin, found in FAILING.items() if name.startswith(begin)]
         if errors and self.dice.random() < 0.3:
@@ -154,7 +154,7 @@ class Storm:
                 "lull",
                 "nothing",
             ),
-            (40, 7, 7, 2, 10, 4, 1, 13),
+            (28, 6, 7, 2, 8, 4, 2, 13),
         )[0]
         if what == "all":
             world.kill_all()
