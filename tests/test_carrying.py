@@ -219,11 +219,16 @@ def test_four_workers_share_one_copy_of_an_array(chute, tmp_path):
 
     @chute.job
     def read(self, name: str):
+        def meet(where):  # what only one has mapped would count as its own
+            (tmp_path / f"{where}-{name}").touch()
+            while len(list(tmp_path.glob(f"{where}-*"))) < 4:
+                time.sleep(0.01)
+
         total = float(big.sum())
-        (tmp_path / name).touch()
-        while len(list(tmp_path.iterdir())) < 4:  # all have read it
-            time.sleep(0.01)
-        return total, private_mb()
+        meet("read")
+        own = private_mb()
+        meet("measured")
+        return total, own
 
     found = [read.submit(name=str(n)) for n in range(4)]
     totals, private = zip(*[job.result(S) for job in found], strict=True)
