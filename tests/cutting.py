@@ -44,6 +44,7 @@ class Line:
         return self
 
     def __exit__(self, *_: object) -> None:
+        _hang_up(self._ears)
         self._ears.close()
         self.cut()
 
@@ -52,7 +53,7 @@ class Line:
         with self._lock:
             links, self._links = self._links, set()
         for link in links:
-            _end(link)
+            _hang_up(link)
 
     def _listen(self) -> None:
         while True:
@@ -64,15 +65,25 @@ class Line:
             try:
                 far = socket.create_connection(("127.0.0.1", self._server), 10)
             except OSError:  # the server is away
-                _end(near)
+                near.close()
                 continue
             far.settimeout(None)
             with self._lock:
                 self._links |= {near, far}
-            for source, target, most in ((near, far, limit), (far, near, None)):
-                threading.Thread(
-                    target=self._pass_on, args=(source, target, most), daemon=True
-                ).start()
+            threading.Thread(
+                target=self._pass_both, args=(near, far, limit), daemon=True
+            ).start()
+
+    def _pass_both(
+        self, near: socket.socket, far: socket.socket, limit: int | None
+    ) -> None:
+        # Closed when neither thread has them any more: the number of a closed socket
+        # may be a new connection's at once.
+        with near, far:
+            back = threading.Thread(target=self._pass_on, args=(far, near, None))
+            back.start()
+            self._pass_on(near, far, limit)
+            back.join()
 
     def _pass_on(
         self, source: socket.socket, target: socket.socket, most: int | None
@@ -81,18 +92,31 @@ class Line:
         with contextlib.suppress(OSError):
             while piece := source.recv(PIECE_BYTES):
                 if most is not None and passed + len(piece) >= most:
-                    target.sendall(piece if most == HEARD else piece[: most - passed])
+                    if most == HEARD:
+                        self._deafen(source)
+                        target.sendall(piece)
+                    else:
+                        target.sendall(piece[: most - passed])
                     self.cuts += 1
+                    break
+                if self._is_deaf(target):
                     break
                 target.sendall(piece)
                 passed += len(piece)
         with self._lock:
             self._links -= {source, target}
-        _end(source)
-        _end(target)
+        _hang_up(source)
+        _hang_up(target)
+
+    def _deafen(self, link: socket.socket) -> None:
+        with self._lock:
+            self._links.discard(link)
+
+    def _is_deaf(self, link: socket.socket) -> bool:
+        with self._lock:
+            return link not in self._links
 
 
-def _end(link: socket.socket) -> None:
+def _hang_up(link: socket.socket) -> None:
     with contextlib.suppress(OSError):
         link.shutdown(socket.SHUT_RDWR)
-    link.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import contextlib
@@ -11,8 +12,10 @@ from typing import ClassVar
 
 from jupyter_server.auth.decorator import allow_unauthenticated
 
-from ..uploads import Upload, Uploads, Writer
+from ..errors import StoreFull
+from ..uploads import Upload, Uploads, UploadTooLarge, Writer
 from .base import ChutesHandler
+from .desk import Desk
 from .faults import Refusal
 
 VERSION = "1.0.0"
@@ -99,10 +102,16 @@ class KnownUpload(Tus):
 
     # The one request of this server that writes to an upload, by its id.
     _writing: ClassVar[dict[str, KnownUpload]] = {}
+    _closing: ClassVar[set[asyncio.Task[None]]] = set()  # the loop itself keeps none
     _writer: Writer | None = None
     _is_gone = False
     _uploads: Uploads
     _upload: Upload
+
+    def initialize(self, desk: Desk) -> None:
+        """Have one thread at a time work for this request, in the order asked."""
+        super().initialize(desk)
+        self._turn = asyncio.Lock()
 
     def most_bytes(self) -> int:
         """Only a piece of an upload has a body."""
@@ -119,7 +128,7 @@ class KnownUpload(Tus):
         if before is not None:
             # Its client has come back on a new connection, so the old one is dead.
             await before.give_way()
-        self._upload = await self.desk.ask(self._uploads.get, uid)
+        self._upload = await self.desk.ask(self._uploads.found, uid)
         if self.request.method == "PATCH":
             await self._open()
 
@@ -153,15 +162,18 @@ class KnownUpload(Tus):
             await self._write()
 
     async def _write(self) -> None:
-        writer, body = self._writer, bytes(self._body)
-        self._body.clear()
-        if writer is None or not body:
-            return
         try:
-            await self.desk.ask(writer.write, body)
+            async with self._turn:
+                await self._flush()
         except Exception as error:
             await self._let_go(is_whole=False)
             self.refuse(error)
+
+    async def _flush(self) -> None:
+        body = bytes(self._body)
+        self._body.clear()
+        if self._writer is not None and body:
+            await self.desk.ask(self._writer.write, body)
 
     async def patch(self, uid: str) -> None:
         """Take a piece; answers where the next one begins."""
@@ -198,40 +210,42 @@ class KnownUpload(Tus):
 
     # -- letting go ------------------------------------------------------------
     async def _let_go(self, *, is_whole: bool) -> int:
-        writer, self._writer = self._writer, None
-        if writer is None:
-            return 0
-        if self._writing.get(self._upload.uid) is self:
-            del self._writing[self._upload.uid]
-        await self.desk.ask(lambda: writer.close(is_whole=is_whole))
-        return writer.offset
+        async with self._turn:
+            writer = self._writer
+            if writer is None:
+                return 0
+            try:
+                await self.desk.ask(lambda: writer.close(is_whole=is_whole))
+            finally:
+                # Not earlier: who finds nobody here takes it that all is on the disk.
+                self._writer = None
+                if self._writing.get(self._upload.uid) is self:
+                    del self._writing[self._upload.uid]
+            return writer.offset
 
     async def give_way(self) -> None:
         """Keep what has come and hang up: another request goes on."""
-        await self._write()
-        await self._let_go(is_whole=False)
+        await self._keep()
         with contextlib.suppress(Exception):
             self.request.connection.stream.close()  # type: ignore[union-attr]
+
+    async def _keep(self) -> None:
+        try:
+            async with self._turn:
+                await self._flush()
+        except (StoreFull, UploadTooLarge):
+            pass  # its client is gone, and will ask how much is there
+        finally:
+            await self._let_go(is_whole=False)
 
     def on_connection_close(self) -> None:
         """Keep what has come when the client goes away in the middle of a piece."""
         super().on_connection_close()
         self._is_gone = True
-        writer, self._writer = self._writer, None
-        if writer is None:
-            return
-        if self._writing.get(self._upload.uid) is self:
-            del self._writing[self._upload.uid]
-        body = bytes(self._body)
-        with contextlib.suppress(Exception):
-            self.desk.put(lambda: _end(writer, body))
-
-
-def _end(writer: Writer, body: bytes) -> None:
-    try:
-        writer.write(body)
-    finally:
-        writer.close(is_whole=False)
+        if self._writer is not None:
+            task = asyncio.get_running_loop().create_task(self._keep())
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
 
 
 def metadata(header: str) -> dict[str, str]:

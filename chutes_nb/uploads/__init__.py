@@ -16,6 +16,7 @@ import re
 import shutil
 import time
 from dataclasses import asdict, dataclass, replace
+from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -196,6 +197,22 @@ class Uploads:
             raise UploadNotFound(f"upload {uid} has lost its content: begin it again")
         return found
 
+    def found(self, uid: str) -> Upload:
+        """Return what is known of an upload; one that is all there is finished.
+
+        Its last byte may have come with nobody there to say so: a client that was cut
+        off, a server that was killed.
+
+        Raises
+        ------
+        UploadNotFound
+        """
+        known = self.get(uid)
+        if known.sha256 is None and self.offset(known) == known.length:
+            with contextlib.suppress(UploadBusy):
+                return self.finish(known)
+        return known
+
     def finished(self, uid: str) -> Upload:
         """Return an upload that is all there.
 
@@ -204,7 +221,7 @@ class Uploads:
         UploadNotFound
             If it is not.
         """
-        found = self.get(uid)
+        found = self.found(uid)
         if found.sha256 is None:
             has = shown_size(self.offset(found))
             raise UploadNotFound(
@@ -238,7 +255,7 @@ class Uploads:
         """
         fd = os.open(self._part(upload.uid), os.O_WRONLY | os.O_CLOEXEC)
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(fd, upload.uid)
             there = self.offset(upload)
             if offset != there:
                 raise UploadConflict(
@@ -251,11 +268,6 @@ class Uploads:
             unsure.unlink(missing_ok=True)
             if checksum is not None:
                 unsure.write_text(str(there))
-        except BlockingIOError as error:
-            os.close(fd)
-            raise UploadBusy(
-                f"another request writes to upload {upload.uid}"
-            ) from error
         except BaseException:
             os.close(fd)
             raise
@@ -281,18 +293,33 @@ class Uploads:
         return digest if at == offset else None
 
     def finish(self, upload: Upload) -> Upload:
-        """Move what has come in whole to where the store keeps contents."""
+        """Move what has come in whole to where the store keeps contents.
+
+        Raises
+        ------
+        UploadBusy
+        """
         part = self._part(upload.uid)
+        try:
+            fd = os.open(part, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:  # another request was faster
+            return self.get(upload.uid)
+        with os.fdopen(fd, "rb") as source:
+            _lock(fd, upload.uid)
+            upload = self.get(upload.uid)
+            if not part.exists():
+                return upload
+            return self._finish(upload, source)
+
+    def _finish(self, upload: Upload, source: BufferedReader) -> Upload:
         if upload.sha256 is None:
             digest = self._seen(upload.uid, upload.length)
             if digest is None:  # pieces came to another process, or before a restart
-                with part.open("rb") as source:
-                    digest = hashlib.file_digest(source, "sha256")
+                digest = hashlib.file_digest(source, "sha256")
             upload = replace(upload, sha256=digest.hexdigest())
             failpoints.hit("upload.before_finish")
             self._write(upload)  # first: a server that dies here finds it and goes on
-        if part.exists():
-            take_over(part, self._blobs, upload.sha256)
+        take_over(self._part(upload.uid), self._blobs, upload.sha256 or "")
         failpoints.hit("upload.after_finish")
         return upload
 
@@ -343,6 +370,13 @@ class Uploads:
 
     def _unsure(self, uid: str) -> Path:
         return self._folder / f"{uid}.unsure"
+
+
+def _lock(fd: int, uid: str) -> None:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise UploadBusy(f"another request writes to upload {uid}") from error
 
 
 def _write_private(path: Path, text: str) -> None:

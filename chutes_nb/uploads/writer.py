@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 class Writer:
     """The one request that writes to an upload now.
+
+    Its methods may be called from any thread: a client that comes back has the piece
+    of its dead connection closed while a part of that is on its way to the disk.
 
     Attributes
     ----------
@@ -44,9 +48,11 @@ class Writer:
         self._before, self._keep = before, keep
         self.whole = before.copy() if before is not None else None
         self.offset = self._start
+        self._lock = threading.Lock()
+        self._is_closed = False
 
     def write(self, body: bytes) -> None:
-        """Append bytes.
+        """Append bytes; when the piece is closed, they are left out.
 
         Raises
         ------
@@ -54,6 +60,12 @@ class Writer:
             If there are more than the upload was said to have.
         StoreFull
         """
+        with self._lock:
+            # The descriptor's number may be another file's by now.
+            if not self._is_closed:
+                self._append(body)
+
+    def _append(self, body: bytes) -> None:
         if self.offset + len(body) > self._length:
             raise UploadTooLarge(
                 f"the piece passes byte {self._length}, where the upload ends"
@@ -61,6 +73,7 @@ class Writer:
         left = memoryview(body)
         try:
             while left:
+                failpoints.hit("upload.before_chunk")
                 left = left[os.write(self._fd, left) :]
                 failpoints.hit("upload.mid_chunk")
         except OSError as error:
@@ -79,6 +92,12 @@ class Writer:
         ChecksumWrong
             If the piece is not what its checksum says.
         """
+        with self._lock:
+            if not self._is_closed:
+                self._is_closed = True
+                self._end(is_whole=is_whole)
+
+    def _end(self, *, is_whole: bool) -> None:
         try:
             if self._checksum is None:
                 return

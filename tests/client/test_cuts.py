@@ -37,6 +37,24 @@ def test_an_upload_goes_on_after_twenty_cuts(server):
     assert server.memory() - before < 48 * MIB
 
 
+def test_an_upload_is_whole_where_the_disk_is_slower_than_the_cuts(tmp_path):
+    chance = random.Random(5)
+    content = chance.randbytes(24 * MIB)
+    limits = [20_000, *(chance.randrange(MIB, 2 * MIB) for _ in range(10))]
+    slow = {"CHUTES_NB_FAILPOINTS": "upload.before_chunk=0.5:sleep0.2"}
+    with (
+        Server(tmp_path, **slow) as server,
+        Line(server.port, limits) as line,
+        through(line) as chute,
+    ):
+        upload = asyncio.run(chute.upload(content, "a"))
+        assert line.cuts == 10
+        assert upload.sha256 == hashlib.sha256(content).hexdigest()
+        store = server.store()
+        assert blob_path(store.blobs, upload.sha256).read_bytes() == content
+        store.close()
+
+
 def test_a_submit_that_was_cut_off_is_queued_once(server):
     whole = 100_000  # more than all requests of one connection
     limits = [

@@ -144,6 +144,33 @@ def test_an_empty_file_is_whole_at_once(server, ids):
     assert answer.status_code == 202
 
 
+def test_an_upload_whose_end_nobody_told_is_finished_when_it_is_asked_for(tmp_path):
+    uploads = Uploads(tmp_path / "uploads", tmp_path / "blobs")
+    made = [uploads.create(5) for _ in range(2)]
+    for upload in made:
+        writer = uploads.writer(upload, 0)
+        writer.write(b"12345")
+        writer.close(is_whole=False)  # its client was cut off, and finished nothing
+    sha256 = hashlib.sha256(b"12345").hexdigest()
+    assert uploads.found(made[0].uid).sha256 == sha256
+    assert uploads.finished(made[1].uid).sha256 == sha256
+    assert blob_path(tmp_path / "blobs", sha256).read_bytes() == b"12345"
+
+
+def test_what_comes_after_a_piece_was_closed_is_left_out(tmp_path):
+    uploads = Uploads(tmp_path / "uploads", tmp_path / "blobs")
+    upload = uploads.create(6)
+    late = uploads.writer(upload, 0)
+    late.write(b"123")
+    late.close(is_whole=False)
+    writer = uploads.writer(upload, 3)  # gets the descriptor that the first one had
+    late.write(b"xxx")
+    late.close(is_whole=False)
+    writer.write(b"456")
+    writer.close(is_whole=True)
+    assert uploads.found(upload.uid).sha256 == hashlib.sha256(b"123456").hexdigest()
+
+
 def test_halves_are_forgotten_after_a_day(tmp_path):
     uploads = Uploads(tmp_path / "uploads", tmp_path / "blobs")
     half = uploads.create(10)
