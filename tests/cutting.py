@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+from collections import deque
 from collections.abc import Iterable
 from typing import Self
 
@@ -19,10 +20,11 @@ class Line:
     ----------
     port : int
         The server's.
-    limits : iterable of int
+    limits : iterable of int or None
         After how many bytes from the client each connection is cut, one after the
-        other; the connections after these hold. ``HEARD`` cuts one when it has passed
-        something on, before anything comes back.
+        other; None lets one hold, as the connections after these do. ``HEARD`` cuts one
+        when it has passed something on, before anything comes back. What a connection
+        did not come to is the limit of the next: a server may refuse one.
 
     Attributes
     ----------
@@ -30,8 +32,8 @@ class Line:
         How many were cut so far.
     """
 
-    def __init__(self, port: int, limits: Iterable[int] = ()) -> None:
-        self._server, self._limits = port, iter(limits)
+    def __init__(self, port: int, limits: Iterable[int | None] = ()) -> None:
+        self._server, self._limits = port, deque(limits)
         self._ears = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._ears.getsockname()[1])
         self.cuts = 0
@@ -61,7 +63,6 @@ class Line:
                 near, _ = self._ears.accept()
             except OSError:  # closed
                 return
-            limit = next(self._limits, None)
             try:
                 far = socket.create_connection(("127.0.0.1", self._server), 10)
             except OSError:  # the server is away
@@ -70,6 +71,7 @@ class Line:
             far.settimeout(None)
             with self._lock:
                 self._links |= {near, far}
+                limit = self._limits.popleft() if self._limits else None
             threading.Thread(
                 target=self._pass_both, args=(near, far, limit), daemon=True
             ).start()
@@ -82,13 +84,16 @@ class Line:
         with near, far:
             back = threading.Thread(target=self._pass_on, args=(far, near, None))
             back.start()
-            self._pass_on(near, far, limit)
+            is_cut = self._pass_on(near, far, limit)
             back.join()
+        if limit is not None and not is_cut:
+            with self._lock:
+                self._limits.appendleft(limit)
 
     def _pass_on(
         self, source: socket.socket, target: socket.socket, most: int | None
-    ) -> None:
-        passed = 0
+    ) -> bool:
+        passed, is_cut = 0, False
         with contextlib.suppress(OSError):
             while piece := source.recv(PIECE_BYTES):
                 if most is not None and passed + len(piece) >= most:
@@ -98,6 +103,7 @@ class Line:
                     else:
                         target.sendall(piece[: most - passed])
                     self.cuts += 1
+                    is_cut = True
                     break
                 if self._is_deaf(target):
                     break
@@ -107,6 +113,7 @@ class Line:
             self._links -= {source, target}
         _hang_up(source)
         _hang_up(target)
+        return is_cut
 
     def _deafen(self, link: socket.socket) -> None:
         with self._lock:

@@ -25,7 +25,7 @@ def through(line: Line, **how) -> Chute:
 def test_an_upload_goes_on_after_twenty_cuts(server):
     chance = random.Random(4)
     content = chance.randbytes(MIB) * 40
-    limits = [20_000, *(chance.randrange(MIB // 4, 3 * MIB) for _ in range(20))]
+    limits = [None, *(chance.randrange(MIB // 4, 3 * MIB) for _ in range(20))]
     before = server.memory()
     with Line(server.port, limits) as line, through(line) as chute:
         seen = []
@@ -40,7 +40,7 @@ def test_an_upload_goes_on_after_twenty_cuts(server):
 def test_an_upload_is_whole_where_the_disk_is_slower_than_the_cuts(tmp_path):
     chance = random.Random(5)
     content = chance.randbytes(24 * MIB)
-    limits = [20_000, *(chance.randrange(MIB, 2 * MIB) for _ in range(10))]
+    limits = [None, *(chance.randrange(MIB, 2 * MIB) for _ in range(10))]
     slow = {"CHUTES_NB_FAILPOINTS": "upload.before_chunk=0.5:sleep0.2"}
     with (
         Server(tmp_path, **slow) as server,
@@ -56,11 +56,7 @@ def test_an_upload_is_whole_where_the_disk_is_slower_than_the_cuts(tmp_path):
 
 
 def test_a_submit_that_was_cut_off_is_queued_once(server):
-    whole = 100_000  # more than all requests of one connection
-    limits = [
-        whole,
-        *(limit for _ in range(10) for limit in (HEARD, 100, HEARD, whole)),
-    ]
+    limits = [None, *(limit for _ in range(10) for limit in (HEARD, 100, HEARD, None))]
     with Line(server.port, limits) as line, through(line) as chute:
         before = len(chute.jobs(name="count", limit=1000))
         ids = [asyncio.run(chute.submit_job("count", {"n": 1})) for _ in range(10)]

@@ -75,8 +75,7 @@ def send(server: Server, mebibytes: int, cuts: int) -> Sent:
     chance = random.Random(2)
     size = mebibytes << 20
     share = size // (cuts + 4)
-    # Two connections are not cut: that of connect(), and that of the killed server.
-    limits = [share, *(chance.randrange(share // 2, share) for _ in range(cuts + 1))]
+    limits = [None, *(chance.randrange(share // 2, share) for _ in range(cuts))]
     restarting = threading.Thread(target=lambda: (server.kill(), server.start()))
     peak = 0
     base = server.memory()
