@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import contextlib
 import pickle
+import select
 import socket
 import struct
 import threading
@@ -205,6 +206,11 @@ class Line:
         self._waiting: list[tuple[Any, ...]] = []
         self._left = b""  # of what was offered, and found no room yet
         self._piece = memoryview(bytearray(PIECE_BYTES))
+        # Who sleeps in recv() on Linux is woken as well when the other end has read
+        # what we sent, and goes to sleep again: a switch of processes for each job.
+        wake = select.poll()
+        wake.register(connection, select.POLLIN)
+        self._await_bytes = wake.poll
 
     def fileno(self) -> int:
         """Descriptor to wait on."""
@@ -251,6 +257,9 @@ class Line:
     def receive(self) -> tuple[Any, ...] | None:
         """Wait for the next message; None when the other end is gone."""
         while not self._waiting:
+            # A body may have left no room for descriptors; recv() waits as well.
+            with contextlib.suppress(OSError):
+                self._await_bytes()
             try:
                 size = self._socket.recv_into(self._piece)
             except OSError:
