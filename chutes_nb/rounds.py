@@ -20,7 +20,7 @@ from .lanes.lane import Lane
 from .lanes.process import ProcessLane
 from .policy import Ending
 from .states import ENDED, State
-from .store import Store, Transaction, fleet, jobs, logs, runs, settling
+from .store import Store, Transaction, jobs, logs, runs, settling
 from .store.db import Row
 from .worker.capture import Capture, Look
 from .worker.frames import task_of
@@ -65,7 +65,7 @@ class Submit(Entry):
         if key not in round_.lane.written or not jobs.has_definition(tx, key):
             jobs.add_definition(tx, self.definition)
             round_.new_keys.append(key)
-        self.ids = [jobs.add(tx, job) for job in self.new]
+        self.ids = [round_.add(tx, job) for job in self.new]
         for job, job_id in zip(self.new, self.ids, strict=True):
             if job.id == job_id:
                 round_.queued.append(job_id)
@@ -205,7 +205,7 @@ class Round:
         max_workers: int,
     ) -> None:
         self.store, self.lane, self.executor = store, lane, executor
-        self.berths, self.max_workers = berths, max_workers
+        self.berths = berths
         self.now = time.time()
         self.ended: list[str] = []
         self.queued: list[str] = []
@@ -221,6 +221,8 @@ class Round:
         self._queue = Claims(lane, executor, max_workers, self.now)
         self.worn = self._queue.worn
         self._claims: list[tuple[Handle, Row, Row | None]] = []
+        self._taken: set[str] = set()
+        self._starts = False
         self._following: dict[str, str] = {}
         self._in_berths: list[tuple[BerthLane[Any], Claimed[Any]]] = []
 
@@ -240,11 +242,32 @@ class Round:
 
     def apply(self, tx: Transaction, batch: Iterable[Entry]) -> None:
         """Write every entry."""
+        # Of several submits one may have a job that goes before those of the others.
+        self._starts = sum(isinstance(one, Submit) for one in batch) == 1
         for entry in batch:
             entry.apply(tx, self)
         self.ended += tx.ended_too
         if tx.has_released:
             self.look_again()
+
+    def add(self, tx: Transaction, job: jobs.NewJob) -> str:
+        """Queue a job; where a worker is idle and nobody waits, it starts with that."""
+        started = self._queue.start(tx, job, self._taken) if self._starts else None
+        if started is None:
+            self._starts = False
+            return jobs.add(tx, job)
+        self._take(tx, *started)
+        return job.id
+
+    def _take(self, tx: Transaction, handle: Handle, row: Row) -> None:
+        """Note a claim, to be sent once it is committed."""
+        self.expect_ready(-1)
+        definition = None
+        if row["definition"] not in handle.known:
+            definition = tx.one(jobs.GET_DEFINITION, {"key": row["definition"]})
+        self._taken.add(handle.id)
+        self._claims.append((handle, row, definition))
+        failpoints.hit("claim.before_commit")
 
     def claim(self, tx: Transaction) -> None:
         """Give ready jobs to idle workers, and ask for more workers where short."""
@@ -252,7 +275,8 @@ class Round:
         freed = [
             one for one in done if isinstance(one, Handle) and self._can_go_on(one)
         ]
-        idle = [handle for handle in self.lane.handles.values() if handle.is_idle]
+        handles = self.lane.handles.values()
+        idle = [one for one in handles if one.is_idle and one.id not in self._taken]
         claims = self._queue
         for handle in sorted(freed + idle, key=lambda one: one.is_new):
             if self.backlog == 0:
@@ -268,14 +292,9 @@ class Round:
             if row is None:
                 self.backlog = 0
                 break
-            self.expect_ready(-1)
-            definition = None
-            if row["definition"] not in handle.known:
-                definition = tx.one(jobs.GET_DEFINITION, {"key": row["definition"]})
-            self._claims.append((handle, row, definition))
-            failpoints.hit("claim.before_commit")
+            self._take(tx, handle, row)
         if self.backlog != 0:
-            self._plan_births(tx)
+            self.newborn += self._queue.births(tx)
         for lane in self.berths:
             if lane.is_due:
                 claimed = lane.claim(tx, self.executor, self.now, done)
@@ -321,28 +340,6 @@ class Round:
             and handle.runs < WORN_AFTER_RUNS
             and not (handle.task is not None and handle.task["fresh"])
         )
-
-    def _plan_births(self, tx: Transaction) -> None:
-        room = self.max_workers - len(self.lane.handles)
-        if room <= 0 or not self.lane.births.may_start():
-            return
-        starting = sum(
-            not handle.is_ready and handle.task is None
-            for handle in self.lane.handles.values()
-        )
-        waiting = self._queue.ready(tx, room + starting)
-        for _ in range(min(room, waiting - starting)):
-            handle = self.lane.new_handle()
-            fleet.add_worker(
-                tx,
-                handle.id,
-                self.executor,
-                lease=str(handle.lease),
-                socket=str(handle.address),
-                folder=str(handle.folder),
-                now=self.now,
-            )
-            self.newborn.append(handle)
 
     def send(self) -> None:
         """Acknowledge ends and send out claims; called once all is committed."""

@@ -10,7 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from chutes_nb import BindingError, JobTimeout, configure, get_job, jobs, runtime
+from chutes_nb import (
+    BindingError,
+    JobTimeout,
+    configure,
+    get_job,
+    jobs,
+    runtime,
+    submitting,
+)
 from rows import until
 
 S = 20.0
@@ -388,3 +396,29 @@ async def test_a_submit_that_nobody_waits_for_any_more_leaves_a_job_that_runs(
     other = own_chute.function("touch").submit(path=str(tmp_path / "other"))
     assert other.result(S) is None
     until(done.exists)
+
+
+def test_of_two_jobs_of_one_commit_an_idle_worker_takes_the_more_urgent(lone_chute):
+    @lone_chute.job()
+    def at():
+        return time.monotonic()
+
+    at.submit().result(S)  # the one worker is warm, and idle
+    place = runtime.store().gate()
+    place.enter()
+    try:
+        asked = [
+            submitted(at.options(priority=priority), runtime.executor())
+            for priority in (0, 9)
+        ]
+    finally:
+        place.leave()
+    (plain,), (urgent,) = (future.result(S) for future in asked)
+    assert get_job(urgent).result(S) < get_job(plain).result(S)
+
+
+def submitted(function, executor):
+    """The future of a job that is put to an executor, and not waited for."""
+    definition = function.definer.definition()
+    job = submitting.new_job(function.definer, definition, {})
+    return executor.submit(definition, [job])

@@ -5,10 +5,12 @@ The first of the queue, if it may have that one.
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Any
 
-from ..store import Transaction, jobs
+from ..store import Transaction, fleet, jobs, starting
 from ..store.db import Row
+from ..store.new import NewJob
 from .handle import Handle
 from .process import ProcessLane
 
@@ -31,6 +33,27 @@ class Claims:
         self._max_workers, self._now = max_workers, now
         self.worn: list[Handle] = []
         self.waits_for_new = False
+
+    def start(
+        self, tx: Transaction, job: NewJob, taken: Container[str]
+    ) -> tuple[Handle, Row] | None:
+        """Queue a job that an idle worker may have at once, since nobody waits.
+
+        Parameters
+        ----------
+        taken : container of str
+            Workers that have got a job in this commit already.
+        """
+        if not starting.is_simple(job, self._now):
+            return None
+        handles = self._lane.handles.values()
+        idle = [one for one in handles if one.is_idle and one.id not in taken]
+        handle = min(idle, key=lambda one: one.is_new, default=None)
+        if handle is None:
+            return None
+        place = (handle.id, handle.output, self._now)
+        row = starting.add_started(tx, job, *place)
+        return None if row is None else (handle, row)
 
     def next_for(self, tx: Transaction, handle: Handle, output: str) -> Row | None:
         """Claim the next job that a worker may have.
@@ -66,6 +89,31 @@ class Claims:
             return False
         self.worn.append(handle)
         return True
+
+    def births(self, tx: Transaction) -> list[Handle]:
+        """Add the workers that there is work and room for; they are to be started."""
+        lane = self._lane
+        room = self._max_workers - len(lane.handles)
+        if room <= 0 or not lane.births.may_start():
+            return []
+        on_the_way = sum(
+            not handle.is_ready and handle.task is None
+            for handle in lane.handles.values()
+        )
+        waiting = self.ready(tx, room + on_the_way)
+        wanted = min(room, waiting - on_the_way)
+        newborn = [lane.new_handle() for _ in range(wanted)]
+        for handle in newborn:
+            fleet.add_worker(
+                tx,
+                handle.id,
+                self._executor,
+                lease=str(handle.lease),
+                socket=str(handle.address),
+                folder=str(handle.folder),
+                now=self._now,
+            )
+        return newborn
 
 
 DEFINITION_FIELDS = ("key", "code", "setup", "sources")

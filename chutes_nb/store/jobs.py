@@ -51,6 +51,12 @@ SELECT id
  ORDER BY seq DESC
  LIMIT 1
 """
+# What whoever runs an attempt has to know of its job.
+CLAIMED = """
+id, chute, name, definition, attempt, max_attempts, timeout_s, grace_s, deadline_at,
+policy, input_kind, input,
+concurrency IS NOT NULL OR resources IS NOT NULL AS is_limited, fresh
+"""
 # One statement, so that two executors can never hold the same job; the attempt's
 # number comes from here and from nowhere else. A job that wants a worker of its own
 # keeps its place in the queue: a used worker that finds it first gets none, unless
@@ -70,9 +76,7 @@ UPDATE jobs
                ORDER BY priority DESC, seq
                LIMIT 1)
    AND (fresh = 0 OR :is_new)
-RETURNING id, chute, name, definition, attempt, max_attempts, timeout_s, grace_s,
-          deadline_at, policy, input_kind, input,
-          concurrency IS NOT NULL OR resources IS NOT NULL AS is_limited, fresh
+RETURNING {CLAIMED}
 """
 ADD_ATTEMPT = """
 INSERT INTO attempts (job, number, worker, started_at, output)
@@ -201,7 +205,7 @@ def add(tx: Transaction, job: NewJob) -> str:
         row = tx.one(REUSABLE, {"reuse_key": job.reuse_key})
         if row is not None:
             return str(row[0])
-    params = dict(zip(_JOB_FIELDS, _JOB_VALUES(job), strict=True))
+    params = fields_of(job)
     tx.facts.append((JOB, job.id, params.copy()))
     params["rev"] = tx.rev
     tx.run(ADD, params)
@@ -210,6 +214,11 @@ def add(tx: Transaction, job: NewJob) -> str:
         if following.is_over(tx, job.after):
             _settle_follower(tx, job.id, job.after, job.submitted_at)
     return job.id
+
+
+def fields_of(job: NewJob) -> dict[str, Any]:
+    """Return the fields of a job by their names."""
+    return dict(zip(_JOB_FIELDS, _JOB_VALUES(job), strict=True))
 
 
 _JOB_FIELDS = tuple(NewJob.__dataclass_fields__)

@@ -37,9 +37,7 @@ UPDATE jobs
                  AND {MAY_START}
                ORDER BY priority DESC, seq
                LIMIT 1)
-RETURNING id, chute, name, definition, attempt, max_attempts, timeout_s, grace_s,
-          deadline_at, policy, input_kind, input,
-          concurrency IS NOT NULL OR resources IS NOT NULL AS is_limited, fresh
+RETURNING {jobs.CLAIMED}
 """
 SET_DEFINITION = "UPDATE jobs SET definition = :definition WHERE id = :job"
 WAITING = """
