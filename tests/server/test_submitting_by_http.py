@@ -214,12 +214,28 @@ def test_more_time_is_for_running_jobs_with_a_limit(server, ids):
     store = server.store()
     path = f"jobs/{ids['running']}/extend"
     assert server.client.post(path, json={"seconds": 5}).json()["accepted"] is False
-    for seconds in (0, -1, "many", 1e300, None):
+    for seconds in ("many", 1e300, -1e300, None):
         assert server.client.post(path, json={"seconds": seconds}).status_code == 400
     with store.writing() as tx:
         tx.run("UPDATE jobs SET timeout_s = 5 WHERE id = :id", {"id": ids["running"]})
     assert server.client.post(path, json={"seconds": 5}).json()["accepted"] is True
     assert server.json(f"jobs/{ids['running']}/status")["timeout_s"] == 10
+
+
+def test_a_running_jobs_limit_is_moved_back_and_leaves_some_time(server, ids):
+    with server.store().writing() as tx:
+        tx.run("UPDATE jobs SET timeout_s = 10 WHERE id = :id", {"id": ids["running"]})
+    path = f"jobs/{ids['running']}/extend"
+    assert server.client.post(path, json={"seconds": -4}).json()["accepted"] is True
+    assert server.client.post(path, json={"seconds": 0}).json()["accepted"] is True
+    assert server.json(f"jobs/{ids['running']}/status")["timeout_s"] == 6
+    answer = server.client.post(path, json={"seconds": -6})
+    assert answer.status_code == 400
+    assert answer.json()["error"]["type"] == "DefinitionError"
+    assert "would leave nothing of 6 s" in answer.json()["error"]["message"]
+    assert server.json(f"jobs/{ids['running']}/status")["timeout_s"] == 6
+    missing = server.client.post("jobs/nobody/extend", json={"seconds": 5})
+    assert missing.status_code == 404
 
 
 def test_only_ended_jobs_are_deleted(server, ids):
