@@ -6,8 +6,9 @@ trigger ``job_added`` tells both moves all the same.
 
 from __future__ import annotations
 
+from .claiming import ADD_ATTEMPT, CLAIMED
 from .db import Row, Transaction
-from .jobs import ADD_ATTEMPT, CLAIMED, fields_of
+from .jobs import fields_of
 from .journal import ATTEMPT, JOB
 from .new import NewJob
 
