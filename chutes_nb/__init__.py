@@ -14,6 +14,7 @@ _PLACES = {
         (
             "AccessDenied",
             "AmbiguousName",
+            "AttemptNotFound",
             "BindingError",
             "CaptureTooLarge",
             "ChutesError",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .errors import MoveRefused
+from .errors import AttemptNotFound, MoveRefused
 from .files_in import clean_path
 from .states import ENDED, State
 from .store import Store, intake, jobs, listing, runs
@@ -191,11 +191,12 @@ class LogReader:
         self._store, self._job = store, job
         self._number, self._offset = attempt, 0
         self._is_named = attempt is not None
-        self.is_over = False
+        self._has_looked = self.is_over = False
 
     def skip_to(self, piece: dict[str, Any]) -> None:
         """Go on behind a stretch that was read in another way."""
         self._number, self._offset = piece["attempt"], piece["next_offset"]
+        self._has_looked = True
 
     def read(self) -> Iterator[dict[str, Any]]:
         """Give what is new, stretch by stretch as ``Store.log`` does; none is empty.
@@ -204,9 +205,18 @@ class LogReader:
         ------
         JobNotFound
             Also when the job is deleted meanwhile.
+        AttemptNotFound
+            If it was clear at the first look that there will be no such attempt.
         """
         while True:
-            piece = self._store.log(self._job, self._number, self._offset)
+            try:
+                piece = self._store.log(self._job, self._number, self._offset)
+            except AttemptNotFound:
+                if not self._has_looked:
+                    raise
+                self.is_over = True  # the job ended without the one waited for
+                return
+            self._has_looked = True
             if piece["text"]:
                 self._number, self._offset = piece["attempt"], piece["next_offset"]
                 yield piece

@@ -123,6 +123,12 @@ class CellMagic:
                     "this cell defines jobs and runs none, so --in, --out, -o and "
                     "--wait say nothing here; submit the job in the next cell"
                 )
+        if given.upload:
+            raise UsageError(
+                "this cell defines jobs and runs none, so nobody would take the file "
+                "of --upload; write @chute.job(upload=True) over the function, and "
+                f"give it at the submit: NAME.submit(PARAMETER={given.upload!r})"
+            )
         names = jobs_among(tree)
         if given.name and len(names) > 1:
             raise UsageError(
@@ -135,8 +141,7 @@ class CellMagic:
         for name in names:
             function = self.shell.user_ns[name]
             if not isinstance(function, JobFunction):
-                options = _options(given) | ({"upload": True} if given.upload else {})
-                function = chute.job(**options)(function)
+                function = chute.job(**_options(given))(function)
                 self.shell.user_ns[name] = function
             print(_said(name, function))
             display(function.form())

@@ -57,6 +57,10 @@ class JobNotFound(ChutesError, LookupError):
     """No job, or more than one, answers to the id that was given."""
 
 
+class AttemptNotFound(ChutesError, LookupError):
+    """A job has no attempt of the number that was given, and will have none."""
+
+
 class UnknownName(ChutesError, LookupError):
     """No notebook has defined a job of the name that was given."""
 

@@ -5,11 +5,20 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from . import chaining, comparing, job_logs, registry, runtime, showing, submitting
+from . import (
+    chaining,
+    comparing,
+    job_logs,
+    registry,
+    runtime,
+    showing,
+    spans,
+    submitting,
+)
 from .codec import decode
 from .errors import (
     JobCancelled,
@@ -20,11 +29,12 @@ from .errors import (
     JobTimeout,
 )
 from .job_files import JobFile, JobFiles
-from .job_parts import AttemptInfo, callback, live_state, moved_by
-from .model import ErrorInfo, Progress, StatusInfo
+from .job_future import JobFuture
+from .job_parts import live_state
+from .model import StatusInfo
 from .panel.card import card_bundle, static_bundle
 from .panel.static import one_line
-from .spans import Span, waiting_s
+from .spans import Span
 from .states import State
 from .store import Store, jobs, runs
 from .store.blobs import blob_path
@@ -38,7 +48,7 @@ ENDS: dict[State, type[JobEnded]] = {
 }
 
 
-class Job:
+class Job(JobFuture[None]):
     """A job by its id; whoever made it, in this kernel or another.
 
     Everything is read from the store when it is asked for, so it is true after a
@@ -47,7 +57,7 @@ class Job:
     """
 
     def __init__(self, job_id: str, store: Store | None = None) -> None:
-        self.id = job_id
+        super().__init__(job_id)
         self._store = store or runtime.store()
 
     # -- what it is ------------------------------------------------------------
@@ -69,11 +79,6 @@ class Job:
     def name(self) -> str:
         """Name of the job function."""
         return str(jobs.get(self._store.reader, self.id)["name"])
-
-    @property
-    def progress(self) -> Progress | None:
-        """How far the newest attempt is, or None before it told."""
-        return self.info.progress
 
     @property
     def state(self) -> dict[str, Any]:
@@ -106,11 +111,6 @@ class Job:
         )
 
     @property
-    def inputs(self) -> Any:
-        """What the job was given, as a JSON preview."""
-        return self._store.detail(self.id)["inputs"]
-
-    @property
     def changed(self) -> list[str] | None:
         """Captured variables that are not any more what this job was given.
 
@@ -119,75 +119,28 @@ class Job:
         """
         return comparing.changed_since(self._definition)
 
-    @property
-    def source(self) -> str:
-        """Code of the function as it was submitted."""
-        return str(self._store.detail(self.id)["source"])
-
-    @property
-    def attempts(self) -> list[AttemptInfo]:
-        """Each attempt with its end."""
-        return [AttemptInfo(one) for one in self._store.detail(self.id)["attempts"]]
-
-    @property
-    def error(self) -> ErrorInfo | None:
-        """What the last attempt died of."""
-        return self.info.error
-
-    @property
-    def reason(self) -> str | None:
-        """Why the job is in its state, in one line."""
-        return self.info.reason
+    def _detail(self) -> dict[str, Any]:
+        return self._store.detail(self.id)
 
     # -- the future ------------------------------------------------------------
-    def done(self) -> bool:
-        """Whether the job has ended, in whatever way."""
-        return self.status.is_ended
-
-    def running(self) -> bool:
-        """Whether an attempt is running."""
-        return self.status is State.RUNNING
-
-    def cancelled(self) -> bool:
-        """Whether the job ended by being cancelled."""
-        return self.status is State.CANCELLED
-
-    def wait(self, timeout: Span | None = None) -> bool:
-        """Wait for the end, whatever it is.
-
-        Parameters
-        ----------
-        timeout : float, timedelta or str, optional
-            Seconds, or a text such as ``"5m"``.
-
-        Returns
-        -------
-        bool
-            Whether the job has ended.
-        """
-        limit_s = waiting_s(timeout)
+    def _end(self, limit_s: float | None) -> State | None:
         runtime.executor()  # somebody has to run it
-        future = self._store.feed.when_ended(self.id)
+        future = self.when_ended()
         try:
             future.result(limit_s)
         except concurrent.futures.TimeoutError:
             future.cancel()
-            return False
-        return True
+            return None if (state := self.status).is_ended else state
+        return None
 
-    def result(self, timeout: Span | None = None) -> Any:
-        """Wait for the end and return what the job returned.
-
-        Raises
-        ------
-        TimeoutError
-            If ``timeout`` passes first; the job goes on.
-        JobFailed, JobTimeout, JobCancelled, JobInterrupted
-            If it ended badly.
-        """
-        if not self.wait(timeout):
-            raise self._still(timeout)
+    def _value(self, end: None) -> Any:
         return self.result_now()
+
+    def _fault(self, end: None) -> JobEnded | None:
+        if self.status is State.COMPLETED:
+            return None
+        registry.answer_for(self.id)
+        return self.bad_end()
 
     def result_now(self) -> Any:
         """Return what the job returned, without waiting.
@@ -221,35 +174,13 @@ class Job:
         state = State(info["status"])
         return ENDS[state](self.id, state.value, info["reason"], info["error"])
 
-    def _still(self, timeout: Span | None) -> TimeoutError:
-        waited = f"after {waiting_s(timeout):g} s of waiting; it goes on"
-        return TimeoutError(f"job {self.id} is still {self.status} {waited}")
-
-    def exception(self, timeout: Span | None = None) -> JobEnded | None:
-        """Wait for the end; return the exception that :meth:`result` would raise."""
-        if not self.wait(timeout):
-            raise self._still(timeout)
-        if self.status is State.COMPLETED:
-            return None
-        registry.answer_for(self.id)
-        return self.bad_end()
-
     def when_ended(self) -> concurrent.futures.Future[None]:
         """Return a future that is done once the job has ended, whatever its end."""
         return self._store.feed.when_ended(self.id)
 
-    def add_done_callback(self, call: Callable[[Job], object]) -> None:
-        """Call ``call(job)`` once the job has ended, on another thread."""
-        called = callback(call)
-        self.when_ended().add_done_callback(lambda _: called(self))
-
-    def __await__(self) -> Generator[Any, None, Any]:
-        return self._awaited().__await__()
-
     async def _awaited(self) -> Any:
         runtime.executor()
-        future = self._store.feed.when_ended(self.id)
-        await asyncio.wrap_future(future)
+        await asyncio.wrap_future(self.when_ended())
         return self.result_now()
 
     # -- what one can do -------------------------------------------------------
@@ -264,8 +195,19 @@ class Job:
         return asked
 
     def extend(self, seconds: Span) -> bool:
-        """Give a running attempt more time; False if it has no timeout or is over."""
-        more_s = moved_by(seconds, self.info.timeout_s)
+        """Move a running attempt's timeout; False if it has none or is over.
+
+        Parameters
+        ----------
+        seconds : float, timedelta or str
+            How much more time it has; less where it is below 0.
+
+        Raises
+        ------
+        DefinitionError
+            If it is no span of time, or would leave none at all.
+        """
+        more_s = spans.seconds("seconds", seconds)
         extended = self._store.request_extend(self.id, more_s)
         runtime.look()
         return extended
@@ -328,17 +270,16 @@ class Job:
         follow : bool
             Give an iterator of lines instead, which ends with the job.
         attempt : int, optional
-            An earlier attempt's log.
+            An earlier attempt's log; that of one which is still to come is empty.
         search : str or re.Pattern, optional
             Only lines that hold this text, whatever its case, or this pattern.
+
+        Raises
+        ------
+        AttemptNotFound
+            If there is no such attempt and will be none.
         """
         return job_logs.asked_for(self._store, self.id, tail, follow, attempt, search)
-
-    def show(self) -> None:
-        """Show the live card here."""
-        from IPython.display import display  # only there in a notebook
-
-        display(self)
 
     def _ipython_display_(self) -> None:
         """Show a card without a widget where no front end would draw one."""
@@ -359,12 +300,6 @@ class Job:
     @property
     def _definition(self) -> str:
         return str(jobs.get(self._store.reader, self.id)["definition"])
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Job) and other.id == self.id
-
-    def __hash__(self) -> int:
-        return hash(self.id)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _opened, (self.id, str(self._store.home))

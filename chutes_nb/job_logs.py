@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from numbers import Integral
+from typing import cast
 
 from .answers import LogReader
 from .folding import Screen, fold, uncoloured
@@ -97,11 +98,26 @@ def checked_tail(tail: object) -> int | None:
     ------
     ValueError
     """
-    if tail is None:
+    return _counted(f"tail={tail!r}: a number of lines is wanted", tail, 0)
+
+
+def checked_attempt(attempt: object) -> int | None:
+    """Check which attempt's log is wanted; None for the newest.
+
+    Raises
+    ------
+    ValueError
+    """
+    return _counted(f"attempt={attempt!r}: a number is wanted", attempt, 1)
+
+
+def _counted(said: str, value: object, least: int) -> int | None:
+    if value is None:
         return None
-    if isinstance(tail, bool) or not isinstance(tail, Integral) or int(tail) < 0:
-        raise ValueError(f"tail={tail!r}: a number of lines is wanted, 0 or more")
-    return int(tail)
+    is_whole = isinstance(value, Integral) and not isinstance(value, bool)
+    if not is_whole or int(cast("int", value)) < least:
+        raise ValueError(f"{said}, {least} or more")
+    return int(cast("int", value))
 
 
 def asked_for(
@@ -117,9 +133,12 @@ def asked_for(
     Raises
     ------
     ValueError
-        If ``tail`` is no number of lines.
+        If ``tail`` is no number of lines, or ``attempt`` none of an attempt.
+    AttemptNotFound
+        If the job has no such attempt, and will have none. Where the lines are
+        followed, at the first of them.
     """
-    tail = checked_tail(tail)
+    tail, attempt = checked_tail(tail), checked_attempt(attempt)
     if follow:
         lines = followed(store, job, attempt, tail)
         return lines if search is None else matching(lines, search)

@@ -1,14 +1,11 @@
-"""Parts of a job: its attempts, its live state, its limit, who is called at its end."""
+"""Parts of a job: its attempts, its live state, who is called at its end."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from . import spans
-from .errors import DefinitionError
 from .model import ErrorInfo
-from .spans import Span
 from .store import Store, runs
 from .worker.tellings import thaw_state
 
@@ -45,23 +42,6 @@ def live_state(store: Store, job: str) -> dict[str, Any]:
                 continue  # it was replaced between the two looks
         return thaw_state(row["body"], exact)
     return {}
-
-
-def moved_by(seconds: Span, limit_s: float | None) -> float:
-    """Read by how many seconds a timeout is to be moved: perhaps below 0.
-
-    Raises
-    ------
-    DefinitionError
-        If it is no span, or leaves no time at all.
-    """
-    more_s = spans.seconds("seconds", seconds)
-    if limit_s is not None and limit_s + more_s <= 0:
-        raise DefinitionError(
-            f"seconds={seconds!r} would leave nothing of {limit_s:g} s; "
-            "job.cancel() ends the job"
-        )
-    return more_s
 
 
 def callback(call: Callable[[T], object]) -> Callable[[T], object]:

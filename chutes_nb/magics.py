@@ -13,7 +13,7 @@ from . import chute, registry
 from .cell_magic import CellMagic
 from .chute import list_jobs
 from .doctor import examine
-from .errors import JobNotFound, KernelGone, MoveRefused, UnknownName
+from .errors import AttemptNotFound, JobNotFound, KernelGone, MoveRefused, UnknownName
 from .job import Job
 from .magic_lines import LineParser
 from .panel.board import JobsPanel
@@ -150,11 +150,14 @@ def show_logs(line: str) -> None:
     given = _parsed(_LOGS, line)
     job = named_job(given.job)
     asked = {"attempt": given.attempt, "search": given.search}
-    if given.follow:
-        for one in job.logs(follow=True, **asked):
-            print(one, flush=True)
-        return
-    text = str(job.logs(tail=given.tail, **asked))
+    try:
+        if given.follow:
+            for one in job.logs(follow=True, **asked):
+                print(one, flush=True)
+            return
+        text = str(job.logs(tail=given.tail, **asked))
+    except (AttemptNotFound, ValueError) as error:
+        raise UsageError(f"%chute_logs: {error}") from error
     print(text, end="" if text.endswith("\n") or not text else "\n")
 
 

@@ -20,7 +20,7 @@ from .lanes.lane import Lane
 from .lanes.process import ProcessLane
 from .policy import Ending
 from .states import ENDED, State
-from .store import Store, Transaction, fleet, jobs, logs, runs, settling
+from .store import Store, Transaction, fleet, jobs, limits, logs, runs, settling
 from .store.db import Row
 from .worker.capture import Capture, Look
 from .worker.frames import task_of
@@ -111,7 +111,7 @@ class Kick(Entry):
         if self.asks:
             round_.has_times = True  # a job that others queued may have a deadline
             round_.asked = tx.all(jobs.ASKED, {"executor": round_.executor})
-            round_.limits = tx.all(jobs.LIMITS, {"executor": round_.executor})
+            round_.limits = tx.all(limits.LIMITS, {"executor": round_.executor})
 
 
 @dataclass

@@ -44,24 +44,11 @@ def seconds(option: str, value: Span) -> float:
             number = sum(float(part) * unit for part, unit in parts if part)
         elif re.fullmatch(r"\d+(\.\d+)?", text):
             number = float(text)
-    if number is None or not math.isfinite(number) or number > MOST_SPAN_S:
+    if number is None or not math.isfinite(number) or abs(number) > MOST_SPAN_S:
         raise DefinitionError(
             f"{option}={reprlib.repr(value)} is no span of time up to 100 years; give "
             'seconds (90), a timedelta, or a text such as "2h", "90m", "45s", "1h30m"'
         )
-    return number
-
-
-def positive_seconds(option: str, value: Span) -> float:
-    """Read a span that has to be above 0; see :func:`seconds`.
-
-    Raises
-    ------
-    DefinitionError
-    """
-    number = seconds(option, value)
-    if number <= 0:
-        raise DefinitionError(f"{option}={value!r} must be above 0")
     return number
 
 

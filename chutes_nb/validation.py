@@ -17,6 +17,7 @@ from pydantic_core import core_schema, to_jsonable_python
 
 from .errors import ValidationFailed
 from .signatures import Parameter, Signature
+from .typed_dicts import checkable
 
 _LOOSE = ConfigDict(arbitrary_types_allowed=True)
 # A value of exactly such a type passes as it is: the same object, in no time.
@@ -183,8 +184,8 @@ def _is_older_self(value: Any, annotation: Any) -> bool:
 def _adapter(annotation: Any) -> TypeAdapter[Any] | None:
     # A model of the user's with a field named model_... is no news to its author.
     builders: list[Callable[[], TypeAdapter[Any]]] = [
-        lambda: TypeAdapter(annotation),
-        lambda: TypeAdapter(annotation, config=_LOOSE),
+        lambda: TypeAdapter(checkable(annotation)),
+        lambda: TypeAdapter(checkable(annotation), config=_LOOSE),
     ]
     for build in builders:
         try:

@@ -11,7 +11,16 @@ from datetime import timedelta
 import pytest
 
 import chutes_nb
-from chutes_nb import JobFailed, JobNotFound, JobTimeout, State, UnknownName
+from chutes_nb import (
+    AttemptNotFound,
+    JobFailed,
+    JobNotFound,
+    JobTimeout,
+    State,
+    UnknownName,
+    runtime,
+)
+from chutes_nb.answers import LogReader
 from rows import until
 
 S = 20.0
@@ -77,7 +86,7 @@ def test_a_running_attempt_gets_more_time_by_a_span(hangs):
     for bad in (math.nan, math.inf, None, "later", True):
         with pytest.raises(ValueError, match="seconds=.* is no span"):
             hangs.extend(bad)
-    with pytest.raises(ValueError, match=r"leave nothing of .*job.cancel\(\)"):
+    with pytest.raises(ValueError, match="leave nothing of .*cancel it"):
         hangs.extend(-10_000)
 
 
@@ -149,6 +158,53 @@ def test_a_reason_is_one_line_whatever_the_message(chute):
 def test_a_tail_that_is_no_number_of_lines_is_refused(done, tail):
     with pytest.raises(ValueError, match="a number of lines is wanted"):
         done.logs(tail=tail)
+
+
+@pytest.mark.parametrize("attempt", ["1", 1.5, 0, -1, True])
+def test_what_is_no_number_of_an_attempt_is_refused(done, attempt):
+    with pytest.raises(ValueError, match="attempt=.* 1 or more"):
+        done.logs(attempt=attempt)
+
+
+def test_the_log_of_an_attempt_that_never_comes_is_refused(done):
+    for asked in ({}, {"tail": 0}, {"tail": 3}, {"search": "a"}):
+        with pytest.raises(AttemptNotFound, match="no attempt 9: it ended after 1"):
+            done.logs(attempt=9, **asked)
+    for tail in (None, 3):
+        with pytest.raises(LookupError, match="no attempt 2"):
+            next(done.logs(attempt=2, follow=True, tail=tail))
+    assert done.logs(attempt=1) == ""
+
+
+def test_the_log_of_an_attempt_that_may_still_come_is_empty(chute):
+    @chute.job(retry=1, retry_delay=60)
+    def fails(self):
+        print("attempt", self.attempt)
+        raise ValueError
+
+    chute.pause()
+    job = fails.submit()
+    assert job.logs(attempt=1) == job.logs(attempt=2, tail=3) == ""
+    with pytest.raises(AttemptNotFound, match="no attempt 3: it has 2 attempts at mo"):
+        job.logs(attempt=3)
+    chute.resume()
+    until(lambda: job.status is State.RETRYING)
+    assert job.logs(attempt=1) == "attempt 1\n"
+    second = LogReader(runtime.store(), job.id, 2)
+    assert list(second.read()) == []
+    job.cancel()
+    assert list(second.follow()) == []  # it was waited for and did not come
+    with pytest.raises(AttemptNotFound, match="it ended after 1 attempt"):
+        job.logs(attempt=2)
+
+
+def test_a_job_that_ended_before_it_began_has_an_empty_log(chute, done):
+    chute.pause()
+    job = chute.function("done").submit()
+    job.cancel()
+    chute.resume()
+    assert job.logs() == job.logs(attempt=1) == ""
+    assert list(job.logs(attempt=1, follow=True)) == []
 
 
 def test_a_log_is_followed_from_its_last_lines_on(chute, tmp_path):

@@ -20,7 +20,7 @@ HEIGHT = {
     for height, room in enumerate(
         [
             "errors showing states sizes bytecode locality flow failpoints folding "
-            "wording",
+            "wording typed_dicts",
             "spans",
             "paths model policy loading options cells",
             "processes",
@@ -41,7 +41,8 @@ HEIGHT = {
             "live_definer dask_definer",
             "panel server doctor",
             "job_parts job_logs job_files publishing chaining group_table",
-            "job forms",
+            "job_future forms",
+            "job",
             "group notebook_end",
             "client",
             "job_function",
@@ -74,8 +75,7 @@ LOCAL_IMPORTS = {
     ("__init__", "unload_ipython_extension"): "an entry point of IPython",
     ("lanes.dask", "_connect"): "distributed is an extra, and slow to import",
     ("chute", "connect"): "httpx, for those who connect to a server",
-    ("client.job", "show"): "IPython is there in a notebook only, and slow to import",
-    ("job", "show"): "IPython is there in a notebook only, and slow to import",
+    ("job_future", "show"): "IPython is there in a notebook only, and slow to import",
     ("worker.payload", "bound_payload"): "pydantic, for payloads nobody has bound",
     ("paths", "default_home"): "jupyter_core is slow to import and often not needed",
     ("processes", "boot_id"): "psutil is needed only where there is no /proc",

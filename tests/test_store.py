@@ -10,7 +10,7 @@ import pytest
 from chutes_nb.errors import JobNotFound, MoveRefused, StoreError
 from chutes_nb.policy import Ending, Verdict
 from chutes_nb.states import ALLOWED, ENDED, State
-from chutes_nb.store import fleet, jobs, runs
+from chutes_nb.store import claiming, fleet, jobs, runs
 from rows import (
     EXECUTOR,
     NOW,
@@ -66,7 +66,7 @@ def test_two_live_attempts_of_a_job_cannot_be(store):
     job = bring(store, State.RUNNING)
     facts = {"job": job, "number": 2, "worker": WORKER, "now": NOW, "output": ""}
     with pytest.raises(sqlite3.IntegrityError), store.writing() as tx:
-        tx.run(jobs.ADD_ATTEMPT, facts)
+        tx.run(claiming.ADD_ATTEMPT, facts)
 
 
 def test_a_failed_transaction_leaves_nothing(store):
@@ -310,7 +310,7 @@ def test_no_job_has_two_live_attempts_by_construction(store):
         pytest.raises(sqlite3.IntegrityError, match="not ended"),
         store.writing() as tx,
     ):
-        tx.run(jobs.ADD_ATTEMPT, place)
+        tx.run(claiming.ADD_ATTEMPT, place)
     finish(store, job, State.RETRYING)
     again = "UPDATE attempts SET finished_at = NULL, state = NULL WHERE job = :job"
     with pytest.raises(sqlite3.IntegrityError, match="again"), store.writing() as tx:

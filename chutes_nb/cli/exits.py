@@ -13,6 +13,7 @@ import typer
 
 from ..errors import (
     AmbiguousName,
+    AttemptNotFound,
     ChutesError,
     JobEnded,
     JobNotFound,
@@ -36,14 +37,15 @@ DEBUG = "CHUTES_NB_DEBUG"  # set, what nobody foresaw comes with its traceback
 
 CODES_TOLD = (
     "Exit codes: 0 done; 1 the job ended badly, or the doctor found a problem; "
-    "2 wrong usage or input; 3 no such job, name or file; 4 the job's state does not "
-    "allow it (not ended yet, ended already); 5 the store or the server cannot be "
-    "used; 70 a fault of chutes-nb itself; 130 interrupted by Ctrl-C."
+    "2 wrong usage or input; 3 no such job, attempt, name or file; 4 the job's state "
+    "does not allow it (not ended yet, ended already); 5 the store or the server "
+    "cannot be used; 70 a fault of chutes-nb itself; 130 interrupted by Ctrl-C."
 )
 
 # The first that fits counts, so the narrower ones stand first.
 CODES: tuple[tuple[type[BaseException], int], ...] = (
     (JobNotFound, NOT_FOUND),
+    (AttemptNotFound, NOT_FOUND),
     (UnknownName, NOT_FOUND),
     (AmbiguousName, USAGE),
     (FileNotFoundError, NOT_FOUND),

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future
 from typing import Any
 
+from .. import spans
 from ..errors import JobEnded
 from ..job import Job
-from ..job_logs import Search, checked_tail, matching
-from ..job_parts import AttemptInfo, callback
-from ..model import ErrorInfo, Progress, StatusInfo
+from ..job_future import JobFuture
+from ..job_logs import Search, checked_attempt, checked_tail, matching
+from ..model import StatusInfo
 from ..panel.static import TAIL_LINES, one_line, static_card
-from ..spans import Span, positive_seconds, waiting_s
+from ..spans import Span
 from ..states import State
 from . import logs
 from .files import RemoteFile
@@ -21,8 +22,10 @@ from .intents import JSON, JobName, again, body_of, follow, forget
 from .link import Link
 from .results import RemoteResult, Unfinished, plain, ready, results
 
+End = RemoteResult | JobEnded
 
-class RemoteJob:
+
+class RemoteJob(JobFuture[End]):
     """A job by its id, on a server.
 
     Everything is asked of the server when it is wanted. It follows the protocol of
@@ -32,7 +35,7 @@ class RemoteJob:
     def __init__(
         self, link: Link, job_id: str, seen: dict[str, Any] | None = None
     ) -> None:
-        self.id = job_id
+        super().__init__(job_id)
         self._link, self._seen = link, seen
 
     def __getattr__(self, name: str) -> Any:
@@ -72,11 +75,6 @@ class RemoteJob:
         return str(self._status()["name"])
 
     @property
-    def progress(self) -> Progress | None:
-        """How far the newest attempt is, or None before it told."""
-        return self.info.progress
-
-    @property
     def state(self) -> dict[str, Any]:
         """What the run set on ``self``; of what JSON cannot say, a preview."""
         return dict(self._ask()["state"])
@@ -98,50 +96,19 @@ class RemoteJob:
         told = self._ask("/files")["files"]
         return [RemoteFile(self._link, self.id, one) for one in told]
 
-    @property
-    def inputs(self) -> Any:
-        """What the job was given, as a JSON preview."""
-        return self._ask()["inputs"]
-
-    @property
-    def source(self) -> str:
-        """Code of the function as it was submitted."""
-        return str(self._ask()["source"])
-
-    @property
-    def attempts(self) -> list[AttemptInfo]:
-        """Each attempt with its end."""
-        return [AttemptInfo(one) for one in self._ask()["attempts"]]
-
-    @property
-    def error(self) -> ErrorInfo | None:
-        """What the last attempt died of."""
-        return self.info.error
-
-    @property
-    def reason(self) -> str | None:
-        """Why the job is in its state, in one line."""
-        return self.info.reason
+    def _detail(self) -> dict[str, Any]:
+        return dict(self._ask())
 
     # -- the future ------------------------------------------------------------
-    def done(self) -> bool:
-        """Whether the job has ended, in whatever way."""
-        return self.status.is_ended
+    def _end(self, limit_s: float | None) -> End | State:
+        found = self._link.run(results(self._link, self.id, limit_s))
+        return State(found.state) if isinstance(found, Unfinished) else found
 
-    def running(self) -> bool:
-        """Whether an attempt is running."""
-        return self.status is State.RUNNING
+    def _value(self, end: End) -> Any:
+        return plain(self.id, end, above=5)
 
-    def cancelled(self) -> bool:
-        """Whether the job ended by being cancelled."""
-        return self.status is State.CANCELLED
-
-    def _waited(self, timeout: Span | None) -> Any:
-        return self._link.run(results(self._link, self.id, waiting_s(timeout)))
-
-    def wait(self, timeout: Span | None = None) -> bool:
-        """Wait for the end, whatever it is; says whether it came within the time."""
-        return not isinstance(self._waited(timeout), Unfinished)
+    def _fault(self, end: End) -> JobEnded | None:
+        return end if isinstance(end, JobEnded) else None
 
     def result(self, timeout: Span | None = None) -> Any:
         """Wait for the end and return what the job returned.
@@ -156,10 +123,7 @@ class RemoteJob:
         JobFailed, JobTimeout, JobCancelled, JobInterrupted
             If it ended badly.
         """
-        found = self._waited(timeout)
-        if isinstance(found, Unfinished):
-            raise self._still(found, timeout)
-        return plain(self.id, found)
+        return super().result(timeout)
 
     def result_now(self) -> Any:
         """Return what the job returned, without waiting.
@@ -182,30 +146,9 @@ class RemoteJob:
         found = self._link.run(results(self._link, self.id, 0.0))
         return ready(self.id, found)
 
-    def _still(self, found: Unfinished, timeout: Span | None) -> TimeoutError:
-        return TimeoutError(
-            f"job {self.id} is still {found.state} after {waiting_s(timeout):g} s of "
-            "waiting; it goes on"
-        )
-
-    def exception(self, timeout: Span | None = None) -> JobEnded | None:
-        """Wait for the end; return the exception that :meth:`result` would raise."""
-        found = self._waited(timeout)
-        if isinstance(found, Unfinished):
-            raise self._still(found, timeout)
-        return found if isinstance(found, JobEnded) else None
-
     def when_ended(self) -> Future[None]:
         """Return a future that is done once the job has ended."""
         return follower(self._link).when_ended(self._link, self.id)
-
-    def add_done_callback(self, call: Callable[[RemoteJob], object]) -> None:
-        """Call ``call(job)`` once the job has ended, on another thread."""
-        called = callback(call)
-        self.when_ended().add_done_callback(lambda _: called(self))
-
-    def __await__(self) -> Generator[Any, None, Any]:
-        return self._awaited().__await__()
 
     async def _awaited(self) -> Any:
         found = await self._link.run_async(results(self._link, self.id, None))
@@ -218,11 +161,22 @@ class RemoteJob:
         return bool(self._link.run(flow)["accepted"])
 
     def extend(self, seconds: Span) -> bool:
-        """Give a running attempt more time; False if it has no timeout or is over."""
+        """Move a running attempt's timeout; False if it has none or is over.
+
+        Parameters
+        ----------
+        seconds : float, timedelta or str
+            How much more time it has; less where it is below 0.
+
+        Raises
+        ------
+        DefinitionError
+            If it is no span of time, or would leave none at all.
+        """
         flow = self._link.json(
             "POST",
             f"jobs/{self.id}/extend",
-            content=body_of({"seconds": positive_seconds("seconds", seconds)}),
+            content=body_of({"seconds": spans.seconds("seconds", seconds)}),
             headers=JSON,
             is_safe=False,
         )
@@ -300,11 +254,16 @@ class RemoteJob:
         follow : bool
             Give an iterator of lines instead, which ends with the job.
         attempt : int, optional
-            An earlier attempt's log.
+            An earlier attempt's log; that of one which is still to come is empty.
         search : str or re.Pattern, optional
             Only lines that hold this text, whatever its case, or this pattern.
+
+        Raises
+        ------
+        AttemptNotFound
+            If there is no such attempt and will be none.
         """
-        tail = checked_tail(tail)
+        tail, attempt = checked_tail(tail), checked_attempt(attempt)
         place = (self._link, self.id, attempt)
         if follow:
             lines = logs.followed(*place, tail)
@@ -319,12 +278,6 @@ class RemoteJob:
             found = found[-tail:] if tail else []
         return "\n".join(found)
 
-    def show(self) -> None:
-        """Show the job here as it stands."""
-        from IPython.display import display  # only there in a notebook
-
-        display(self)
-
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Any:
         status = self._status()
         tail = str(self.logs(tail=TAIL_LINES)).splitlines()
@@ -332,9 +285,3 @@ class RemoteJob:
 
     def __repr__(self) -> str:
         return f"<Remote{one_line(self._status())}>"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, RemoteJob) and other.id == self.id
-
-    def __hash__(self) -> int:
-        return hash(self.id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ..errors import AttemptNotFound
 from ..folding import Screen, fold
 from .link import Link
 
@@ -44,7 +45,7 @@ def followed(
     tail : int, optional
         Of what is written already, only so many last lines.
     """
-    offset, screen, number = 0, Screen(), attempt
+    offset, screen, number, has_looked = 0, Screen(), attempt, tail is not None
     status = f"jobs/{job_id}/status"
     if tail is not None:
         query = {"tail": tail, "attempt": attempt}
@@ -54,7 +55,13 @@ def followed(
     while True:
         rev = link.run(link.json("GET", status))["rev"]
         query = {"attempt": number, "offset": offset, "limit": PIECE_BYTES}
-        found = link.run(link.json("GET", f"jobs/{job_id}/logs", query=query))
+        try:
+            found = link.run(link.json("GET", f"jobs/{job_id}/logs", query=query))
+        except AttemptNotFound:
+            if not has_looked:
+                raise
+            return  # the job ended without the attempt that was waited for
+        has_looked = True
         number = found["attempt"] if found["text"] else number
         if found["skipped"] and offset:
             yield from screen.feed(f"\n[{found['skipped']} bytes not kept]\n")

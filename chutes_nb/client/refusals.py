@@ -22,6 +22,8 @@ PLAIN: dict[str, type[ChutesError]] = {
     kind.__name__: kind
     for kind in (
         errors.AmbiguousName,
+        errors.AttemptNotFound,
+        errors.DefinitionError,
         errors.JobNotFound,
         errors.UnknownName,
         errors.StoreBusy,

@@ -98,8 +98,14 @@ def ready(job_id: str, found: Found) -> RemoteResult:
     return found
 
 
-def plain(job_id: str, found: Found) -> Any:
-    """Give the value of a result; warn where it is not all that the job returned."""
+def plain(job_id: str, found: Found, above: int = 3) -> Any:
+    """Give the value of a result; warn where it is not all that the job returned.
+
+    Parameters
+    ----------
+    above : int
+        How many frames up the user is who is warned, this one counted.
+    """
     result = ready(job_id, found)
     if not result.exact:
         what = "only its preview comes" if result.value is not None else "none comes"
@@ -108,6 +114,6 @@ def plain(job_id: str, found: Found) -> Any:
             f"{what} by HTTP; answer() of the job has its view as well, and a notebook "
             "on the server has all of it",
             InexactResult,
-            stacklevel=3,
+            stacklevel=above,
         )
     return result.value

@@ -11,6 +11,7 @@ from tornado.web import HTTPError
 
 from ..errors import (
     AmbiguousName,
+    AttemptNotFound,
     BindingError,
     ChutesError,
     JobNotFound,
@@ -42,6 +43,7 @@ SAID = {
 # The first that fits counts, so the narrower ones stand first.
 STATUS: tuple[tuple[type[Exception], int], ...] = (
     (JobNotFound, 404),
+    (AttemptNotFound, 404),
     (UnknownName, 404),
     (AmbiguousName, 409),
     (UploadNotFound, 404),

@@ -44,13 +44,12 @@ class Extend(Wish):
     """``POST jobs/ID/extend``."""
 
     async def post(self, job: str, scope: str | None = None) -> None:
-        """Give a running attempt more seconds."""
+        """Move a running attempt's timeout."""
         wanted = shapes.Extension.model_validate(self.json_body())
         self.intent(job, await self.of_job(scope, job, _extend, wanted.seconds))
 
 
 def _extend(store: Store, job: str, seconds: float) -> tuple[bool, str]:
-    store.status(job)  # raises where there is no such job
     accepted = store.request_extend(job, seconds)
     return accepted, store.status(job)["status"]
 

@@ -255,7 +255,7 @@ ROUTES = [
         Extend,
         {
             "post": Operation(
-                "Give a running attempt more time",
+                "Give a running attempt more time, or less",
                 ASKED,
                 body=shapes.Extension,
                 errors=(400, 404, 413, 415),

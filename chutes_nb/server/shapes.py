@@ -7,11 +7,11 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..model import StatusInfo
+from ..spans import MOST_SPAN_S
 from ..states import State
 
 MOST_SQL_INTEGER = (1 << 63) - 1
 MOST_WAIT_S = 60.0
-MOST_EXTENSION_S = 10 * 365 * 86400.0
 
 Revision = Annotated[int, Field(ge=0, le=MOST_SQL_INTEGER)]
 Wait = Annotated[float, Field(ge=0, le=MOST_WAIT_S, allow_inf_nan=False)]
@@ -96,11 +96,14 @@ class SubmitQuery(BaseModel):
 
 
 class Extension(BaseModel):
-    """More time for a running attempt."""
+    """More time for a running attempt; less where it is below 0."""
 
     model_config = ConfigDict(extra="forbid")
 
-    seconds: Annotated[float, Field(gt=0, le=MOST_EXTENSION_S, allow_inf_nan=False)]
+    seconds: Annotated[
+        float,
+        Field(ge=-MOST_SPAN_S, le=MOST_SPAN_S, allow_inf_nan=False),
+    ]
 
 
 class Again(BaseModel):

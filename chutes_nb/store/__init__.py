@@ -25,6 +25,7 @@ from . import (
     holding,
     jobs,
     large,
+    limits,
     listing,
     logs,
     mending,
@@ -296,7 +297,7 @@ class Store:
 
     def tail(self, job: str, lines: int, attempt: int | None = None) -> list[str]:
         """Return the last lines of an attempt's log; the newest by default."""
-        number = attempt or jobs.get(self.reader, job)["attempt"] or 1
+        number = wire.numbered_attempt(jobs.get(self.reader, job), attempt)
         return logs.last(self.log_reader, job, number, lines)
 
     def find(self, hint: str) -> str:
@@ -339,12 +340,11 @@ class Store:
         return asked
 
     def request_extend(self, job: str, seconds: float) -> bool:
-        """Ask for more time for a running attempt; False if there is no limit."""
+        """Move the timeout of a running attempt; see :func:`limits.extend`."""
         with self.writing() as tx:
-            params = {"job": job, "seconds": seconds, "rev": tx.rev}
-            row = tx.one(jobs.EXTEND, params)
+            has_moved = limits.extend(tx, job, seconds)
         self.feed.nudge()
-        return row is not None
+        return has_moved
 
     def pause(self, chute: str, by: str) -> bool:
         """Hold a chute's waiting jobs back; False if they are already."""

@@ -8,33 +8,19 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..processes import Identity
-from . import fleet, jobs
+from . import claiming, fleet, jobs
 from .db import Row, Transaction
-from .holding import MAY_START
-from .journal import ATTEMPT
 
-# As jobs.CLAIM, for clusters that answer.
-CLAIM = f"""
-UPDATE jobs
-   SET state = 'running', attempt = attempt + 1, worker = :worker,
-       started_at = coalesce(started_at, :now), changed_at = :now,
-       progress = NULL, stage = NULL, log_end = 0, reason = NULL, error = NULL,
-       quiet_since = NULL, rev = :rev
- WHERE seq = (SELECT seq FROM jobs INDEXED BY jobs_beside
-               WHERE executor = :executor AND state IN ('queued', 'retrying')
-                 AND lane <> 'process' AND lane = 'dask'
-                 AND waits = 0 AND not_before <= :now AND attempt < max_attempts
-                 AND (deadline_at IS NULL OR deadline_at > :now)
-                 AND (SELECT json_extract(options, '$.address') FROM definitions
-                       WHERE key = jobs.definition)
-                     IN (SELECT value FROM json_each(:addresses))
-                 AND {MAY_START}
-               ORDER BY priority DESC, seq
-               LIMIT 1)
-RETURNING id, chute, name, definition, attempt, max_attempts, timeout_s, grace_s,
-          deadline_at, policy, input_kind, input,
-          concurrency IS NOT NULL OR resources IS NOT NULL AS is_limited, fresh
-"""
+# For clusters that answer.
+CLAIM = claiming.statement(
+    "jobs INDEXED BY jobs_beside",
+    """
+    lane <> 'process' AND lane = 'dask'
+    AND (SELECT json_extract(options, '$.address') FROM definitions
+          WHERE key = jobs.definition)
+        IN (SELECT value FROM json_each(:addresses))
+    """,
+)
 WAITING = """
 SELECT DISTINCT json_extract(d.options, '$.address')
   FROM jobs j JOIN definitions d ON d.key = j.definition
@@ -72,13 +58,8 @@ def claim(
     addresses: Iterable[str],
 ) -> Row | None:
     """Take the next job for one of the clusters that answer."""
-    params = {"executor": executor, "worker": worker, "now": now, "rev": tx.rev}
-    row = tx.one(CLAIM, params | {"addresses": json.dumps(list(addresses))})
-    if row is not None:
-        attempt = {"job": row["id"], "number": row["attempt"], "output": output}
-        tx.run(jobs.ADD_ATTEMPT, attempt | {"worker": worker, "now": now})
-        tx.facts.append((ATTEMPT, row["id"], row["attempt"], worker, now, output))
-    return row
+    place = (executor, worker, output, now)
+    return claiming.take(tx, CLAIM, *place, addresses=json.dumps(list(addresses)))
 
 
 def waiting_for(tx: Transaction, executor: str, now: float) -> list[str]:

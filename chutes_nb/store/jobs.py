@@ -12,10 +12,10 @@ from typing import Any
 from ..errors import JobNotFound, MoveRefused
 from ..policy import Ending, Verdict
 from ..states import State
-from . import following
+from . import claiming, following
 from .db import Row, Transaction
 from .holding import MAY_START
-from .journal import ATTEMPT, DEFINITION, DELETED, END, END_WAITING, JOB
+from .journal import DEFINITION, DELETED, END, END_WAITING, JOB
 from .new import NewDefinition as NewDefinition
 from .new import NewJob as NewJob
 from .new import NewResult as NewResult
@@ -51,33 +51,13 @@ SELECT id
  ORDER BY seq DESC
  LIMIT 1
 """
-# One statement, so that two executors can never hold the same job; the attempt's
-# number comes from here and from nowhere else. A job that wants a worker of its own
-# keeps its place in the queue: a used worker that finds it first gets none, unless
-# it is told to pass over such jobs.
-CLAIM = f"""
-UPDATE jobs
-   SET state = 'running', attempt = attempt + 1, worker = :worker,
-       started_at = coalesce(started_at, :now), changed_at = :now,
-       progress = NULL, stage = NULL, log_end = 0, reason = NULL, error = NULL,
-       quiet_since = NULL, rev = :rev
- WHERE seq = (SELECT seq FROM jobs
-               WHERE executor = :executor AND state IN ('queued', 'retrying')
-                 AND lane = 'process'
-                 AND waits = 0 AND not_before <= :now AND attempt < max_attempts
-                 AND (deadline_at IS NULL OR deadline_at > :now)
-                 AND (fresh = 0 OR NOT :passes_over) AND {MAY_START}
-               ORDER BY priority DESC, seq
-               LIMIT 1)
-   AND (fresh = 0 OR :is_new)
-RETURNING id, chute, name, definition, attempt, max_attempts, timeout_s, grace_s,
-          deadline_at, policy, input_kind, input,
-          concurrency IS NOT NULL OR resources IS NOT NULL AS is_limited, fresh
-"""
-ADD_ATTEMPT = """
-INSERT INTO attempts (job, number, worker, started_at, output)
-VALUES (:job, :number, :worker, :now, :output)
-"""
+# A job that wants a worker of its own keeps its place in the queue: a used worker that
+# finds it first gets none, unless it is told to pass over such jobs.
+CLAIM = claiming.statement(
+    "jobs",
+    "lane = 'process' AND (fresh = 0 OR NOT :passes_over)",
+    unless="fresh = 1 AND NOT :is_new",
+)
 # Fenced by job, attempt and worker: whoever lost the attempt cannot end it.
 FINISH = """
 UPDATE jobs
@@ -112,17 +92,6 @@ ASKED = """
 SELECT id, cancel_by
   FROM jobs INDEXED BY jobs_asked
  WHERE cancel_by IS NOT NULL AND finished_at IS NULL AND executor = :executor
-"""
-EXTEND = """
-UPDATE jobs
-   SET timeout_s = timeout_s + :seconds, rev = :rev
- WHERE id = :job AND state = 'running' AND timeout_s IS NOT NULL
-RETURNING timeout_s
-"""
-LIMITS = """
-SELECT id, timeout_s
-  FROM jobs
- WHERE state = 'running' AND executor = :executor AND timeout_s IS NOT NULL
 """
 PAST_DEADLINE = """
 SELECT id
@@ -236,21 +205,8 @@ def claim(
     passes_over : bool
         Whether to look behind such jobs.
     """
-    params = {
-        "executor": executor,
-        "worker": worker,
-        "now": now,
-        "rev": tx.rev,
-        "is_new": is_new,
-        "passes_over": passes_over,
-    }
-    row = tx.one(CLAIM, params)
-    if row is not None:
-        job, number = row["id"], row["attempt"]
-        params |= {"job": job, "number": number, "output": output}
-        tx.run(ADD_ATTEMPT, params)
-        tx.facts.append((ATTEMPT, job, number, worker, now, output))
-    return row
+    place = (executor, worker, output, now)
+    return claiming.take(tx, CLAIM, *place, is_new=is_new, passes_over=passes_over)
 
 
 def finish(

@@ -9,38 +9,23 @@ from pathlib import Path
 from ..errors import KernelGone
 from ..processes import is_held
 from ..states import State
-from . import jobs
+from . import claiming, jobs
 from .db import Row, Transaction
-from .holding import MAY_START
-from .journal import ATTEMPT
 
 PAYLOAD = "payload"  # input that whoever defines the name can bind
 NOT_STORED = b"null"  # the input of a job that was given what cannot be stored
 
-# As jobs.CLAIM, for a thread of this kernel: only what this kernel has the function
-# of. A job that was submitted by name from outside may have any function of the name.
-CLAIM = f"""
-UPDATE jobs
-   SET state = 'running', attempt = attempt + 1, worker = :worker,
-       started_at = coalesce(started_at, :now), changed_at = :now,
-       progress = NULL, stage = NULL, log_end = 0, reason = NULL, error = NULL,
-       quiet_since = NULL, rev = :rev
- WHERE seq = (SELECT seq FROM jobs INDEXED BY jobs_beside
-               WHERE executor = :executor AND state IN ('queued', 'retrying')
-                 AND lane <> 'process' AND lane = 'kernel'
-                 AND waits = 0 AND not_before <= :now AND attempt < max_attempts
-                 AND (deadline_at IS NULL OR deadline_at > :now)
-                 AND (definition IN (SELECT value FROM json_each(:keys))
-                      OR input_kind = '{PAYLOAD}'
-                     AND chute || char(31) || name
-                         IN (SELECT value FROM json_each(:names)))
-                 AND {MAY_START}
-               ORDER BY priority DESC, seq
-               LIMIT 1)
-RETURNING id, chute, name, definition, attempt, max_attempts, timeout_s, grace_s,
-          deadline_at, policy, input_kind, input,
-          concurrency IS NOT NULL OR resources IS NOT NULL AS is_limited, fresh
-"""
+# For a thread of this kernel: only what this kernel has the function of. A job that
+# was submitted by name from outside may have any function of the name.
+CLAIM = claiming.statement(
+    "jobs INDEXED BY jobs_beside",
+    f"""
+    lane <> 'process' AND lane = 'kernel'
+    AND (definition IN (SELECT value FROM json_each(:keys))
+         OR input_kind = '{PAYLOAD}'
+        AND chute || char(31) || name IN (SELECT value FROM json_each(:names)))
+    """,
+)
 SET_DEFINITION = "UPDATE jobs SET definition = :definition WHERE id = :job"
 WAITING = """
 SELECT id, name, input_kind, definition
@@ -70,14 +55,8 @@ def claim(
     names: Iterable[str],
 ) -> Row | None:
     """Take the next job that this kernel can run, with a new attempt's number."""
-    params = {"executor": executor, "worker": worker, "now": now, "rev": tx.rev}
-    params |= {"keys": json.dumps(list(keys)), "names": json.dumps(list(names))}
-    row = tx.one(CLAIM, params)
-    if row is not None:
-        attempt = {"job": row["id"], "number": row["attempt"], "output": output}
-        tx.run(jobs.ADD_ATTEMPT, attempt | {"worker": worker, "now": now})
-        tx.facts.append((ATTEMPT, row["id"], row["attempt"], worker, now, output))
-    return row
+    known = {"keys": json.dumps(list(keys)), "names": json.dumps(list(names))}
+    return claiming.take(tx, CLAIM, executor, worker, output, now, **known)
 
 
 def run_by(tx: Transaction, job: str, definition: jobs.NewDefinition) -> None:

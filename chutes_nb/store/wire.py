@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from ..errors import AttemptNotFound
 from . import holding, jobs, logs, runs
 from .db import Row, Transaction
 
@@ -266,6 +267,27 @@ def _result(row: Row | None) -> dict[str, Any] | None:
     return {"type": row["type"], "exact": row["kind"] == "json", "view": view}
 
 
+def numbered_attempt(row: Row, attempt: int | None) -> int:
+    """Return which attempt's log is meant: the newest where none is named.
+
+    One that may still come has an empty log, and so has the first of a job that
+    ended before it.
+
+    Raises
+    ------
+    AttemptNotFound
+    """
+    newest, is_over = row["attempt"] or 1, row["finished_at"] is not None
+    if attempt is None:
+        return int(newest)
+    last = newest if is_over else row["max_attempts"]
+    if not 1 <= attempt <= last:
+        count = f"{last} attempt{'s' if last > 1 else ''}"
+        ended = f"it ended after {count}" if is_over else f"it has {count} at most"
+        raise AttemptNotFound(f"job {row['id']} has no attempt {attempt}: {ended}")
+    return attempt
+
+
 def log(
     tx: Transaction,
     log_tx: Transaction,
@@ -283,7 +305,7 @@ def log(
         Say as well how many lines ended before it, as ``line``.
     """
     row = jobs.get(tx, job)
-    number = attempt or row["attempt"] or 1
+    number = numbered_attempt(row, attempt)
     piece = logs.read(log_tx, job, number, offset, limit)
     is_over = row["finished_at"] is not None or number < row["attempt"]
     # Somebody's own offset may lie within a character.
@@ -304,7 +326,7 @@ def log_tail(
 ) -> dict[str, Any]:
     """Last lines of an attempt's log, as :func:`log` gives a stretch of it."""
     row = jobs.get(tx, job)
-    number = attempt or row["attempt"] or 1
+    number = numbered_attempt(row, attempt)
     stop = logs.end(log_tx, job, number)
     start = max(0, stop - TAIL_WINDOW_BYTES)
     piece = logs.read(log_tx, job, number, start, TAIL_WINDOW_BYTES)

@@ -16,7 +16,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ..states import ENDED, State
-from . import fleet, following, holding, intake, jobs, runs
+from . import claiming, fleet, following, holding, intake, jobs, runs
 from .db import Transaction
 from .journal import (
     ATTEMPT,
@@ -207,7 +207,7 @@ def _attempt(tx: Transaction, values: Sequence[Any]) -> bool:
         row = tx.one(REPLAY_ATTEMPT, params)
     if row is None:
         return False
-    tx.run(jobs.ADD_ATTEMPT, place | {"number": place["attempt"]})
+    tx.run(claiming.ADD_ATTEMPT, place | {"number": place["attempt"]})
     return True
 
 

@@ -91,7 +91,7 @@ MUTANTS = [
         "I4",
         RETRIES,
         ONE_MORE,
-        ("store/jobs.py", "AND not_before <= :now AND attempt < max_attempts", ""),
+        ("store/claiming.py", "AND not_before <= :now AND attempt < max_attempts", ""),
         ("store/migrations/store_7.sql", "CHECK (attempt <= max_attempts),", ""),
     ),
     mutant(
@@ -99,7 +99,7 @@ MUTANTS = [
         "I4",
         calm("always"),
         (
-            "store/jobs.py",
+            "store/claiming.py",
             "attempt = attempt + 1, worker",
             "attempt = attempt + 2, worker",
         ),
@@ -270,13 +270,13 @@ MUTANTS = [
         "a retry does not wait",
         "I15",
         RETRIES,
-        ("store/jobs.py", "AND not_before <= :now AND attempt <", "AND attempt <"),
+        ("store/claiming.py", "AND not_before <= :now AND attempt <", "AND attempt <"),
     ),
     mutant(
         "the deadline is passed over",
         "I16",
         calm("late late ticks", most=40),
-        ("store/jobs.py", "AND (deadline_at IS NULL OR deadline_at > :now)", ""),
+        ("store/claiming.py", "AND (deadline_at IS NULL OR deadline_at > :now)", ""),
         ("store/jobs.py", "   AND deadline_at <= :now\n", "   AND deadline_at <= 0\n"),
     ),
     mutant(
@@ -304,7 +304,7 @@ MUTANTS = [
         "I21",
         calm("leads"),
         (
-            "store/jobs.py",
+            "store/claiming.py",
             "                 AND waits = 0 AND not_before",
             "AND not_before",
         ),
@@ -470,8 +470,8 @@ MUTANTS = [
         calm("quick"),
         (
             "uploads/__init__.py",
-            "            take_over(part, self._blobs, upload.sha256)\n",
-            "            part.unlink()\n",
+            "        take_over(part, self._blobs, upload.sha256)\n",
+            "        part.unlink()\n",
         ),
     ),
     mutant(

@@ -45,6 +45,14 @@ def test_the_log_of_an_earlier_attempt(call, store):
     assert call("logs", "--attempt", "1").out == "first\n"
 
 
+def test_an_attempt_that_never_comes_has_no_log(call, store):
+    bring(store, State.COMPLETED)
+    for asked in ([], ["-f"], ["-n", "3"], ["--json"]):
+        found = call("logs", "--attempt", "9", *asked)
+        assert found.code == 3
+        assert "has no attempt 9: it ended after 1 attempt" in found.err
+
+
 def test_a_log_as_json_is_a_stretch_as_http_has_it(call, store):
     job = bring(store, State.COMPLETED)
     assert call("logs", "--json").json == {

@@ -11,9 +11,11 @@ from datetime import date, timedelta
 import pytest
 
 from chutes_nb import (
+    AttemptNotFound,
     BindingError,
     Chute,
     ChutesError,
+    DefinitionError,
     InexactResult,
     Job,
     JobCancelled,
@@ -120,6 +122,20 @@ def test_the_logs_of_both_attempts_are_followed(chute):
     assert job.logs(attempt=1) == "attempt 1\n"
 
 
+def test_the_log_of_an_attempt_that_never_comes_is_refused(chute):
+    job = chute.function("fail").submit()
+    assert job.logs(attempt=2) == ""  # it will come
+    assert list(job.logs(attempt=2, follow=True)) == ["attempt 2"]
+    for asked in ({}, {"tail": 3}, {"search": "a"}):
+        with pytest.raises(AttemptNotFound, match="no attempt 9: it ended after 2"):
+            job.logs(attempt=9, **asked)
+    with pytest.raises(AttemptNotFound):
+        next(job.logs(attempt=3, follow=True))
+    for bad in (0, -1, 1.5, "1", True):
+        with pytest.raises(ValueError, match="attempt=.* 1 or more"):
+            job.logs(attempt=bad)
+
+
 def test_bad_ends_raise_what_they_raise_in_a_notebook(chute, tmp_path):
     job = chute.function("fail").submit()
     with pytest.raises(JobFailed, match="no luck") as failed:
@@ -205,7 +221,7 @@ def test_spans_are_read_as_in_a_notebook(chute):
     job = chute.function("count").submit(n=1)
     assert job.wait("30s")
     assert job.result(timedelta(seconds=30)) == 1
-    for bad in (0, -1, "soon", math.nan):
+    for bad in ("soon", math.nan, math.inf, -1e300, None, True):
         with pytest.raises(ValueError, match="seconds="):
             job.extend(bad)
     with pytest.raises(TypeError, match="takes the job"):
@@ -235,6 +251,10 @@ def test_a_running_job_gets_more_time(chute, tmp_path):
     next(job.logs(follow=True))
     assert job.extend(50) is True
     assert job.info.timeout_s == 150.0
+    assert job.extend(timedelta(seconds=-30)) is True
+    assert job.info.timeout_s == 120.0
+    with pytest.raises(DefinitionError, match="would leave nothing of 120 s"):
+        job.extend(-120)
     job.cancel()
     job.wait(30)
 

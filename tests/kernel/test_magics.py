@@ -155,6 +155,22 @@ def test_options_reach_the_job(notebook):
     assert found == ("tries", 3, 5400.0)
 
 
+def test_a_file_for_a_cell_that_defines_is_one_line_that_says_what_to_do(notebook):
+    cell = "%%chute_job --upload 'data file.txt'\ndef f(self, file: bytes): ..."
+    told = refusal(notebook, cell)
+    assert told.startswith("UsageError: this cell defines jobs and runs none")
+    assert "@chute.job(upload=True)" in told
+    assert "\n" not in told
+    assert notebook.value("'f' in dir()") is False
+
+
+def test_the_log_of_an_attempt_that_never_comes_is_one_line_that_says_so(notebook):
+    notebook.run("%%chute_job --wait\n1")
+    told = refusal(notebook, "%chute_logs --attempt 9")
+    assert told.startswith("UsageError: %chute_logs: job ")
+    assert "no attempt 9: it ended after 1 attempt" in told
+
+
 def test_reuse_gives_the_job_of_the_same_cell(notebook):
     cell = "%%chute_job again --reuse --wait -o {}\nsum([1, 2])"
     notebook.run(cell.format("first"))

@@ -179,6 +179,15 @@ def test_a_whole_log_is_a_file_to_save(server, ids):
     assert answer.text.count("\n") == 1000
 
 
+def test_the_log_of_an_attempt_that_never_comes_is_not_found(server, ids):
+    for asked in ("attempt=9", "attempt=9&tail=3", "attempt=9&download=1"):
+        answer = server.client.get(f"jobs/{ids['done']}/logs?{asked}")
+        assert answer.status_code == 404
+        assert answer.json()["error"]["type"] == "AttemptNotFound"
+        assert "has no attempt 9: it ended after 1" in answer.json()["error"]["message"]
+    assert server.json(f"jobs/{ids['queued']}/logs?attempt=1")["text"] == ""
+
+
 def test_a_chute_has_a_path_of_its_own(server, ids):
     for chute in ("me-tests", "tests", "ME-Tests"):
         assert server.json(f"{chute}/jobs/{ids['done']}/status")["job_id"]

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import threading
 from dataclasses import replace
 
 import pytest
 
+from chutes_nb.server.multipart import Form
 from chutes_nb.states import State
 from chutes_nb.store import jobs
 from filled import OPTIONS, WORK
-from rows import NOW, bring
+from rows import NOW, bring, until
 
 
 def post(server, path="jobs/work", status=202, **how):
@@ -160,6 +162,19 @@ def test_a_form_that_is_cut_off_leaves_nothing(server, ids):
     assert sorted(blobs.iterdir()) == before
 
 
+def test_a_form_whose_client_goes_while_it_is_taken_in_leaves_no_half_file(tmp_path):
+    part = b'--x\r\nContent-Disposition: form-data; name="a"; filename="f"\r\n\r\n'
+    form = Form("multipart/form-data; boundary=x", tmp_path)
+    body = (part + b"1" * 60_000 + b"\r\n") * 300 + part + b"1"
+    taking = threading.Thread(target=form.feed, args=(body,))
+    taking.start()
+    until(lambda: form.files, 30)
+    form.drop()
+    taking.join()
+    form.feed(b"2" * 10)
+    assert not list(tmp_path.glob("new-*"))
+
+
 @pytest.mark.parametrize("value", ["a path", {"upload": "nobody"}, {"upload": 1}, 5])
 def test_a_file_that_is_none_is_refused(server, ids, value):
     answer = post(server, "jobs/takes", 422, json={"one": value})
@@ -199,12 +214,28 @@ def test_more_time_is_for_running_jobs_with_a_limit(server, ids):
     store = server.store()
     path = f"jobs/{ids['running']}/extend"
     assert server.client.post(path, json={"seconds": 5}).json()["accepted"] is False
-    for seconds in (0, -1, "many", 1e300, None):
+    for seconds in ("many", 1e300, -1e300, None):
         assert server.client.post(path, json={"seconds": seconds}).status_code == 400
     with store.writing() as tx:
         tx.run("UPDATE jobs SET timeout_s = 5 WHERE id = :id", {"id": ids["running"]})
     assert server.client.post(path, json={"seconds": 5}).json()["accepted"] is True
     assert server.json(f"jobs/{ids['running']}/status")["timeout_s"] == 10
+
+
+def test_a_running_jobs_limit_is_moved_back_and_leaves_some_time(server, ids):
+    with server.store().writing() as tx:
+        tx.run("UPDATE jobs SET timeout_s = 10 WHERE id = :id", {"id": ids["running"]})
+    path = f"jobs/{ids['running']}/extend"
+    assert server.client.post(path, json={"seconds": -4}).json()["accepted"] is True
+    assert server.client.post(path, json={"seconds": 0}).json()["accepted"] is True
+    assert server.json(f"jobs/{ids['running']}/status")["timeout_s"] == 6
+    answer = server.client.post(path, json={"seconds": -6})
+    assert answer.status_code == 400
+    assert answer.json()["error"]["type"] == "DefinitionError"
+    assert "would leave nothing of 6 s" in answer.json()["error"]["message"]
+    assert server.json(f"jobs/{ids['running']}/status")["timeout_s"] == 6
+    missing = server.client.post("jobs/nobody/extend", json={"seconds": 5})
+    assert missing.status_code == 404
 
 
 def test_only_ended_jobs_are_deleted(server, ids):

@@ -1,0 +1,167 @@
+"""A job as a future: what one does with it, in this kernel or on a server."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Coroutine, Generator
+from concurrent.futures import Future
+from typing import Any, Generic, Self, TypeVar
+
+from .errors import JobEnded
+from .job_parts import AttemptInfo, callback
+from .model import ErrorInfo, Progress, StatusInfo
+from .spans import Span, waiting_s
+from .states import State
+
+E = TypeVar("E")  # what is known of an end
+
+
+class JobFuture(ABC, Generic[E]):
+    """A job by its id, whoever runs it.
+
+    Everything is asked for when it is wanted. It follows the protocol of
+    :class:`concurrent.futures.Future` and can be awaited.
+    """
+
+    def __init__(self, job_id: str) -> None:
+        self.id = job_id
+
+    # -- what it is ------------------------------------------------------------
+    @property
+    @abstractmethod
+    def info(self) -> StatusInfo:
+        """The job as it stands now."""
+
+    @property
+    @abstractmethod
+    def status(self) -> State:
+        """The state now; compares equal to its word."""
+
+    @abstractmethod
+    def _detail(self) -> dict[str, Any]:
+        """Return everything a card shows of the job except its log."""
+
+    @property
+    def progress(self) -> Progress | None:
+        """How far the newest attempt is, or None before it told."""
+        return self.info.progress
+
+    @property
+    def inputs(self) -> Any:
+        """What the job was given, as a JSON preview."""
+        return self._detail()["inputs"]
+
+    @property
+    def source(self) -> str:
+        """Code of the function as it was submitted."""
+        return str(self._detail()["source"])
+
+    @property
+    def attempts(self) -> list[AttemptInfo]:
+        """Each attempt with its end."""
+        return [AttemptInfo(one) for one in self._detail()["attempts"]]
+
+    @property
+    def error(self) -> ErrorInfo | None:
+        """What the last attempt died of."""
+        return self.info.error
+
+    @property
+    def reason(self) -> str | None:
+        """Why the job is in its state, in one line."""
+        return self.info.reason
+
+    # -- the future ------------------------------------------------------------
+    @abstractmethod
+    def _end(self, limit_s: float | None) -> E | State:
+        """Wait for the end; returns the state where it did not come in time."""
+
+    @abstractmethod
+    def _value(self, end: E) -> Any:
+        """Return what a job returned that has ended, or raise why it did not."""
+
+    @abstractmethod
+    def _fault(self, end: E) -> JobEnded | None:
+        """Return why a job that has ended has no result; None where it has one."""
+
+    @abstractmethod
+    def when_ended(self) -> Future[None]:
+        """Return a future that is done once the job has ended, whatever its end."""
+
+    @abstractmethod
+    def _awaited(self) -> Coroutine[Any, Any, Any]:
+        """Return what the job returned, once it has ended."""
+
+    def done(self) -> bool:
+        """Whether the job has ended, in whatever way."""
+        return self.status.is_ended
+
+    def running(self) -> bool:
+        """Whether an attempt is running."""
+        return self.status is State.RUNNING
+
+    def cancelled(self) -> bool:
+        """Whether the job ended by being cancelled."""
+        return self.status is State.CANCELLED
+
+    def wait(self, timeout: Span | None = None) -> bool:
+        """Wait for the end, whatever it is.
+
+        Parameters
+        ----------
+        timeout : float, timedelta or str, optional
+            Seconds, or a text such as ``"5m"``.
+
+        Returns
+        -------
+        bool
+            Whether the job has ended.
+        """
+        return not isinstance(self._end(waiting_s(timeout)), State)
+
+    def result(self, timeout: Span | None = None) -> Any:
+        """Wait for the end and return what the job returned.
+
+        Raises
+        ------
+        TimeoutError
+            If ``timeout`` passes first; the job goes on.
+        JobFailed, JobTimeout, JobCancelled, JobInterrupted
+            If it ended badly.
+        """
+        return self._value(self._end_within(timeout))
+
+    def exception(self, timeout: Span | None = None) -> JobEnded | None:
+        """Wait for the end; return the exception that :meth:`result` would raise."""
+        return self._fault(self._end_within(timeout))
+
+    def _end_within(self, timeout: Span | None) -> E:
+        limit_s = waiting_s(timeout)
+        end = self._end(limit_s)
+        if isinstance(end, State):
+            raise TimeoutError(
+                f"job {self.id} is still {end} after {limit_s:g} s of waiting; it goes "
+                "on"
+            )
+        return end
+
+    def add_done_callback(self, call: Callable[[Self], object]) -> None:
+        """Call ``call(job)`` once the job has ended, on another thread."""
+        called = callback(call)
+        self.when_ended().add_done_callback(lambda _: called(self))
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        return self._awaited().__await__()
+
+    # -- as a value ------------------------------------------------------------
+    def show(self) -> None:
+        """Show the job here."""
+        from IPython.display import display  # only there in a notebook
+
+        display(self)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, type(self)) and other.id == self.id
+
+    def __hash__(self) -> int:
+        return hash(self.id)
