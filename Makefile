@@ -131,12 +131,15 @@ ASIDE = @mkdir -p tests/out; $(BIN)/python -m pytest -p no:cacheprovider $(1) \
 browser-tests: $(TESTED)
 	$(call ASIDE,tests/ui)
 
-# Real kernels, servers, terminals and kills.
+# Real kernels, servers and terminals; the other half has what kills and cuts, so that
+# the three take about as long.
+OTHERS := tests/chaos/ tests/cli/ tests/client/
 whole-tests: $(TESTED)
-	$(call ASIDE,$(filter-out tests/ui/,$(sort $(dir $(wildcard tests/*/test_*.py)))))
+	$(call ASIDE,$(filter-out tests/ui/ $(OTHERS),$(sort $(dir \
+	  $(wildcard tests/*/test_*.py)))))
 
 part-tests: $(TESTED)
-	$(BIN)/python -m pytest $(wildcard tests/test_*.py)
+	$(BIN)/python -m pytest $(wildcard tests/test_*.py) $(OTHERS)
 
 # Runs each notebook with a real kernel and compares what it shows; in a home of its own.
 notebooks: .venv/.installed $(PANEL)

@@ -61,7 +61,7 @@ class Receiver:
             self._locks.pop(uid, None)
             return {"upload": uid}
         with self._locks[uid]:
-            upload = self._uploads.get(uid)
+            upload = self._uploads.found(uid)
             if name == "piece":
                 upload = self._write(upload, message, buffers)
             return self._standing(upload)

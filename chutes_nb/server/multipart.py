@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import tempfile
+import threading
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -45,7 +46,8 @@ class Form:
 
     Notes
     -----
-    Every method may block: they are called in a thread, one after the other.
+    Every method may block but :meth:`drop`, which may be called at any time: they are
+    called in a thread, one after the other.
     """
 
     def __init__(self, content_type: str, blobs: Path) -> None:
@@ -57,7 +59,8 @@ class Form:
         self.files: dict[str, list[dict[str, Any]]] = {}
         self._blobs = private_dir(blobs)
         self._text_bytes = self._parts = 0
-        self._is_over = False
+        self._is_over = self._is_dropped = False
+        self._lock = threading.Lock()
         self._header = bytearray(), bytearray()
         self._part: _Part | None = None
         callbacks: Any = {
@@ -69,13 +72,22 @@ class Form:
             raise _refused(str(error)) from error
 
     def feed(self, body: bytes) -> None:
-        """Take the next bytes.
+        """Take the next bytes; none any more once the form was let go of.
 
         Raises
         ------
         Refusal
             If they are no multipart body, or one that is too long.
         """
+        try:
+            with self._lock:
+                if not self._is_dropped:
+                    self._parse(body)
+        finally:
+            if self._is_dropped:  # meanwhile
+                self.drop()
+
+    def _parse(self, body: bytes) -> None:
         try:
             self._parser.write(body)
         except FormParserError as error:
@@ -90,10 +102,15 @@ class Form:
             raise _refused("it ends too early")
 
     def drop(self) -> None:
-        """Let go of what was not finished."""
-        if self._part is not None:
-            self._part.drop()
-            self._part = None
+        """Let go of what was not finished; what is being taken in does so itself."""
+        self._is_dropped = True
+        if self._lock.acquire(blocking=False):
+            try:
+                part, self._part = self._part, None
+                if part is not None:
+                    part.drop()
+            finally:
+                self._lock.release()
 
     # -- what the parser finds -------------------------------------------------
     def _on_part_begin(self) -> None:

@@ -319,7 +319,8 @@ class Uploads:
             upload = replace(upload, sha256=digest.hexdigest())
             failpoints.hit("upload.before_finish")
             self._write(upload)  # first: a server that dies here finds it and goes on
-        take_over(self._part(upload.uid), self._blobs, upload.sha256 or "")
+        part = self._part(upload.uid)
+        take_over(part, self._blobs, upload.sha256)
         failpoints.hit("upload.after_finish")
         return upload
 

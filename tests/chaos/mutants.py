@@ -470,8 +470,8 @@ MUTANTS = [
         calm("quick"),
         (
             "uploads/__init__.py",
-            "        take_over(self._part(upload.uid), self._blobs,",
-            "        self._part(upload.uid).unlink() or (",
+            "        take_over(part, self._blobs, upload.sha256)\n",
+            "        part.unlink()\n",
         ),
     ),
     mutant(

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import threading
 from dataclasses import replace
 
 import pytest
 
+from chutes_nb.server.multipart import Form
 from chutes_nb.states import State
 from chutes_nb.store import jobs
 from filled import OPTIONS, WORK
-from rows import NOW, bring
+from rows import NOW, bring, until
 
 
 def post(server, path="jobs/work", status=202, **how):
@@ -158,6 +160,19 @@ def test_a_form_that_is_cut_off_leaves_nothing(server, ids):
     )
     assert answer.json()["error"]["type"] == "BadForm"
     assert sorted(blobs.iterdir()) == before
+
+
+def test_a_form_whose_client_goes_while_it_is_taken_in_leaves_no_half_file(tmp_path):
+    part = b'--x\r\nContent-Disposition: form-data; name="a"; filename="f"\r\n\r\n'
+    form = Form("multipart/form-data; boundary=x", tmp_path)
+    body = (part + b"1" * 60_000 + b"\r\n") * 300 + part + b"1"
+    taking = threading.Thread(target=form.feed, args=(body,))
+    taking.start()
+    until(lambda: form.files, 30)
+    form.drop()
+    taking.join()
+    form.feed(b"2" * 10)
+    assert not list(tmp_path.glob("new-*"))
 
 
 @pytest.mark.parametrize("value", ["a path", {"upload": "nobody"}, {"upload": 1}, 5])
