@@ -42,7 +42,7 @@ def add_crew(tx: Transaction, executor: str = EXECUTOR, *workers: str) -> None:
         fleet.add_worker(tx, worker, executor, lease="", socket="", folder="", now=NOW)
 
 
-def job(**facts: Any) -> jobs.NewJob:
+def new_job(**facts: Any) -> jobs.NewJob:
     """Make a job that is in no store yet; ``facts`` are fields of ``NewJob``."""
     known = {
         "chute": "tests",
@@ -59,10 +59,10 @@ def job(**facts: Any) -> jobs.NewJob:
     return jobs.NewJob(**known | facts)
 
 
-def queue(store: Store, name: str | None = None, **facts: Any) -> str:
+def queue(store: Store, job: str | None = None, **facts: Any) -> str:
     """Queue a job; ``facts`` are fields of ``NewJob``."""
     with store.writing() as tx:
-        return jobs.add(tx, job(id=name or new_id(), **facts))
+        return jobs.add(tx, new_job(id=job or new_id(), **facts))
 
 
 def claim(

@@ -17,7 +17,7 @@ from chutes_nb.store.ids import new_id
 from chutes_nb.worker.alone import Alone
 from chutes_nb.worker.asking import leave_note, read_note
 from chutes_nb.worker.frames import Outcome, Task
-from rows import DEFINITION, EXECUTOR, NOW, WORKER, claim, job, queue, until
+from rows import DEFINITION, EXECUTOR, NOW, WORKER, claim, new_job, queue, until
 
 LOST = Ending(State.INTERRUPTED, "its worker ended, nobody knows how")
 TIMEOUT = Ending(State.TIMEOUT, "timed out after 1 s")
@@ -100,7 +100,7 @@ def test_nobody_acknowledges_a_job_whom_no_heir_looks_for(store):
         stopping.start()
         stopping.join(n % 20 * 0.0002)  # each moment of its end
         with contextlib.suppress(StoreError):  # it has stopped
-            new = job(id=new_id(), executor=executor.id, lane="kernel")
+            new = new_job(id=new_id(), executor=executor.id, lane="kernel")
             executor.submit(DEFINITION, [new]).result(5)
         stopping.join()
         left = store.reader.one(LEFT, place)
