@@ -107,6 +107,14 @@ def is_of(name: str, places: Iterable[str]) -> bool:
     return name.startswith(tuple(places))
 
 
+def apart(names: Iterable[str]) -> list[str]:
+    """Leave one point of each step: who dies at the first comes to no other."""
+    found: dict[str, str] = {}
+    for name in names:
+        found.setdefault(name.partition(".")[0], name)
+    return list(found.values())
+
+
 @dataclass
 class Tally:
     """What several storms came to; they may blow at the same time.
@@ -261,8 +269,8 @@ class Storm:
             return own[:1]
         own = [one for one in own if not is_of(one, BEREFT)]
         is_early = is_of(own[0], EARLY)
-        own = [one for one in own if is_of(one, EARLY) == is_early]
-        workers = [one for one in rare if is_of(one, OF_WORKERS)]
+        own = apart(one for one in own if is_of(one, EARLY) == is_early)
+        workers = apart(one for one in rare if is_of(one, OF_WORKERS))
         if is_early:  # where workers die at once, nothing comes so far
             return own[:2] + workers[: self.dice.choice((0, 1))]
         return own[:5] + workers[: self.dice.choice((1, 2))]
