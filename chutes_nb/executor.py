@@ -69,6 +69,7 @@ class Executor:
         self.max_workers = max_workers
         self._inbox: deque[Entry] = deque()
         self._is_kicked = self._is_waiting = self._is_over = False
+        self._is_leaving = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._started: Future[None] = Future()
         self._thread: threading.Thread | None = None
@@ -192,6 +193,7 @@ class Executor:
         try:
             await self._work()
         finally:
+            self._is_leaving = True
             self._let_go()
 
     async def _work(self) -> None:
@@ -253,6 +255,8 @@ class Executor:
         A task's wake-up through an event costs two more turns of the loop, which is
         as much as SQLite takes for a short job.
         """
+        if self._is_leaving:
+            return  # our row may say that nothing is left; see _refuse_all
         self._is_kicked = False
         while self._inbox and not self._is_waiting:
             if not self._gates.enter(self._inbox):

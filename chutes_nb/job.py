@@ -254,33 +254,17 @@ class Job(JobFuture[None]):
         before = jobs.get(self._store.reader, self.id)["after"]
         return None if before is None else Job(before, self._store)
 
-    def logs(
-        self,
-        tail: int | None = None,
-        follow: bool = False,
-        attempt: int | None = None,
-        search: job_logs.Search | None = None,
-    ) -> str | Iterator[str]:
-        """Return what the newest attempt wrote; a bar that was drawn again is a line.
+    # -- its log -----------------------------------------------------------------
+    def _log(self, attempt: int | None) -> str:
+        return job_logs.whole(self._store, self.id, attempt)
 
-        Parameters
-        ----------
-        tail : int, optional
-            Only so many last lines; with ``follow``, of what is there already.
-        follow : bool
-            Give an iterator of lines instead, which ends with the job.
-        attempt : int, optional
-            An earlier attempt's log; that of one which is still to come is empty.
-        search : str or re.Pattern, optional
-            Only lines that hold this text, whatever its case, or this pattern.
+    def _log_end(self, attempt: int | None, lines: int) -> str:
+        return "\n".join(self._store.tail(self.id, lines, attempt))
 
-        Raises
-        ------
-        AttemptNotFound
-            If there is no such attempt and will be none.
-        """
-        return job_logs.asked_for(self._store, self.id, tail, follow, attempt, search)
+    def _log_lines(self, attempt: int | None, tail: int | None) -> Iterator[str]:
+        return job_logs.followed(self._store, self.id, attempt, tail)
 
+    # -- as a value --------------------------------------------------------------
     def _ipython_display_(self) -> None:
         """Show a card without a widget where no front end would draw one."""
         if not showing.is_headless():

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator, Iterator
 from concurrent.futures import Future
 from typing import Any, Generic, Self, TypeVar
 
 from .errors import JobEnded
+from .job_logs import Search, checked_attempt, checked_tail, holding, matching
 from .job_parts import AttemptInfo, callback
 from .model import ErrorInfo, Progress, StatusInfo
 from .spans import Span, waiting_s
@@ -152,6 +153,55 @@ class JobFuture(ABC, Generic[E]):
 
     def __await__(self) -> Generator[Any, None, Any]:
         return self._awaited().__await__()
+
+    # -- its log -----------------------------------------------------------------
+    @abstractmethod
+    def _log(self, attempt: int | None) -> str:
+        """Return all that is kept of a log."""
+
+    @abstractmethod
+    def _log_end(self, attempt: int | None, lines: int) -> str:
+        """Return the last lines of a log."""
+
+    @abstractmethod
+    def _log_lines(self, attempt: int | None, tail: int | None) -> Iterator[str]:
+        """Give the lines of a log as they are written, until the job has ended."""
+
+    def logs(
+        self,
+        tail: int | None = None,
+        follow: bool = False,
+        attempt: int | None = None,
+        search: Search | None = None,
+    ) -> str | Iterator[str]:
+        """Return what the newest attempt wrote; a bar that was drawn again is a line.
+
+        Parameters
+        ----------
+        tail : int, optional
+            Only so many last lines; with ``follow``, of what is there already.
+        follow : bool
+            Give an iterator of lines instead, which ends with the job.
+        attempt : int, optional
+            An earlier attempt's log; that of one which is still to come is empty.
+        search : str or re.Pattern, optional
+            Only lines that hold this text, whatever its case, or this pattern.
+
+        Raises
+        ------
+        ValueError
+            If ``tail`` is no number of lines, or ``attempt`` none of an attempt.
+        AttemptNotFound
+            If there is no such attempt and will be none; where lines are followed,
+            at the first of them.
+        """
+        tail, attempt = checked_tail(tail), checked_attempt(attempt)
+        if follow:
+            lines = self._log_lines(attempt, tail)
+            return lines if search is None else matching(lines, search)
+        if search is not None:
+            return holding(self._log(attempt), search, tail)
+        return self._log(attempt) if tail is None else self._log_end(attempt, tail)
 
     # -- as a value ------------------------------------------------------------
     def show(self) -> None:

@@ -120,33 +120,8 @@ def _counted(said: str, value: object, least: int) -> int | None:
     return int(cast("int", value))
 
 
-def asked_for(
-    store: Store,
-    job: str,
-    tail: int | None,
-    follow: bool,
-    attempt: int | None,
-    search: Search | None,
-) -> str | Iterator[str]:
-    """Give what a job's log says, in whole or in part; see ``Job.logs``.
-
-    Raises
-    ------
-    ValueError
-        If ``tail`` is no number of lines, or ``attempt`` none of an attempt.
-    AttemptNotFound
-        If the job has no such attempt, and will have none. Where the lines are
-        followed, at the first of them.
-    """
-    tail, attempt = checked_tail(tail), checked_attempt(attempt)
-    if follow:
-        lines = followed(store, job, attempt, tail)
-        return lines if search is None else matching(lines, search)
-    if tail is not None and search is None:
-        return "\n".join(store.tail(job, tail, attempt))
-    text = whole(store, job, attempt)
-    if search is None:
-        return text
+def holding(text: str, search: Search, tail: int | None) -> str:
+    """Give the lines of a log that hold what is searched for, or the last of them."""
     found = list(matching(text.split("\n"), search))
     if tail is not None:
         found = found[-tail:] if tail else []

@@ -42,10 +42,9 @@ def add_crew(tx: Transaction, executor: str = EXECUTOR, *workers: str) -> None:
         fleet.add_worker(tx, worker, executor, lease="", socket="", folder="", now=NOW)
 
 
-def queue(store: Store, job: str | None = None, **facts: Any) -> str:
-    """Queue a job; ``facts`` are fields of ``NewJob``."""
+def new_job(**facts: Any) -> jobs.NewJob:
+    """Make a job that is in no store yet; ``facts`` are fields of ``NewJob``."""
     known = {
-        "id": job or new_id(),
         "chute": "tests",
         "name": "work",
         "definition": DEFINITION.key,
@@ -57,8 +56,13 @@ def queue(store: Store, job: str | None = None, **facts: Any) -> str:
         "submitted_at": NOW,
         "executor": EXECUTOR,
     }
+    return jobs.NewJob(**known | facts)
+
+
+def queue(store: Store, job: str | None = None, **facts: Any) -> str:
+    """Queue a job; ``facts`` are fields of ``NewJob``."""
     with store.writing() as tx:
-        return jobs.add(tx, jobs.NewJob(**known | facts))
+        return jobs.add(tx, new_job(id=job or new_id(), **facts))
 
 
 def claim(

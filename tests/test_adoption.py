@@ -52,6 +52,26 @@ KERNEL = """
 """
 
 
+# One whose job tells of progress to its end, and leaves a process that takes its time.
+LEAVER = """
+    import signal, subprocess, sys, time
+    from chutes_nb import Chute
+    chute = Chute(name="tests")
+    STAYS = "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(60)"
+
+    @chute.job(grace=1)
+    def leave(self):
+        subprocess.Popen([sys.executable, "-S", "-c", STAYS])
+        for n in range(40):
+            self.progress(n, 40)
+            time.sleep(0.01)
+        return "done"
+
+    print(leave.submit().id, flush=True)
+    time.sleep(60)
+"""
+
+
 @pytest.fixture
 def gate(tmp_path):
     """A file; jobs of this module go on once it is there."""
@@ -102,6 +122,20 @@ def kernel(gate: Path, how: str) -> tuple[subprocess.Popen[str], str]:
         [sys.executable, "-c", code, gate, how], stdout=subprocess.PIPE, text=True
     )
     return process, process.stdout.readline().strip()
+
+
+def test_an_end_is_kept_while_what_the_body_left_is_ended(chute):
+    process = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(LEAVER)],
+        env=os.environ | {"CHUTES_NB_FAILPOINTS": "done.before_commit=@1"},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        job = get_job(process.stdout.readline().strip())
+        assert process.wait(S) == -signal.SIGKILL
+    assert job.result(S) == "done"
+    assert len(job.attempts) == 1
 
 
 def end(process: subprocess.Popen[str]) -> None:

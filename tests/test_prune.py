@@ -11,7 +11,7 @@ import time
 import pytest
 
 import chutes_nb
-from chutes_nb.errors import DefinitionError
+from chutes_nb.errors import DefinitionError, JobNotFound
 from chutes_nb.sizes import read_size
 from chutes_nb.states import ENDED, State
 from chutes_nb.store import Store, jobs, logs, runs
@@ -47,7 +47,9 @@ def test_jobs_that_ended_long_ago_go_and_others_stay(store):
     pruned = store.prune(older_than_s=60)
     assert pruned.jobs == 1
     assert [job["job_id"] for job in store.jobs()[0]] == [waiting]
-    assert store.tail(old, 5, attempt=1) == []
+    assert logs.end(store.log_reader, old, 1) == 0
+    with pytest.raises(JobNotFound):
+        store.tail(old, 5, attempt=1)
     assert store.load_checkpoint(old) is None
     assert store.problems() == []
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import threading
 
 import pytest
 
+from chutes_nb.errors import StoreError
+from chutes_nb.executor import Executor
 from chutes_nb.policy import Ending
 from chutes_nb.states import State
 from chutes_nb.store import fleet, jobs, settling
+from chutes_nb.store.ids import new_id
 from chutes_nb.worker.alone import Alone
 from chutes_nb.worker.asking import leave_note, read_note
 from chutes_nb.worker.frames import Outcome, Task
-from rows import EXECUTOR, NOW, WORKER, claim, queue
+from rows import DEFINITION, EXECUTOR, NOW, WORKER, claim, new_job, queue, until
 
 LOST = Ending(State.INTERRUPTED, "its worker ended, nobody knows how")
 TIMEOUT = Ending(State.TIMEOUT, "timed out after 1 s")
@@ -83,3 +88,28 @@ def test_a_note_is_about_one_attempt_alone(tmp_path, job, attempt):
 def test_a_note_that_was_cut_off_says_nothing(tmp_path, text):
     (tmp_path / "asked").write_text(text)
     assert read_note(tmp_path, "job-1", 1) is None
+
+
+def test_nobody_acknowledges_a_job_whom_no_heir_looks_for(store):
+    for n in range(300):
+        executor = Executor(store, max_workers=1)
+        executor.start()
+        place = {"id": executor.id}
+        until(lambda place=place: store.reader.one(KNOWN, place))
+        stopping = threading.Thread(target=executor.stop)
+        stopping.start()
+        stopping.join(n % 20 * 0.0002)  # each moment of its end
+        with contextlib.suppress(StoreError):  # it has stopped
+            new = new_job(id=new_id(), executor=executor.id, lane="kernel")
+            executor.submit(DEFINITION, [new]).result(5)
+        stopping.join()
+        left = store.reader.one(LEFT, place)
+        assert left is None, "its executor's row says that all has ended"
+
+
+KNOWN = "SELECT 1 FROM executors WHERE id = :id"
+LEFT = """
+SELECT 1
+  FROM jobs JOIN executors ON executors.id = jobs.executor
+ WHERE executor = :id AND finished_at IS NULL AND executors.ended_at IS NOT NULL
+"""

@@ -10,7 +10,6 @@ from .. import spans
 from ..errors import JobEnded
 from ..job import Job
 from ..job_future import JobFuture
-from ..job_logs import Search, checked_attempt, checked_tail, matching
 from ..model import StatusInfo
 from ..panel.static import TAIL_LINES, one_line, static_card
 from ..spans import Span
@@ -238,46 +237,17 @@ class RemoteJob(JobFuture[End]):
         """
         self._link.run(forget(self._link, self.id))
 
-    def logs(
-        self,
-        tail: int | None = None,
-        follow: bool = False,
-        attempt: int | None = None,
-        search: Search | None = None,
-    ) -> str | Iterator[str]:
-        """Return what the newest attempt wrote.
+    # -- its log -----------------------------------------------------------------
+    def _log(self, attempt: int | None) -> str:
+        return logs.whole(self._link, self.id, attempt)
 
-        Parameters
-        ----------
-        tail : int, optional
-            Only so many last lines; with ``follow``, of what is there already.
-        follow : bool
-            Give an iterator of lines instead, which ends with the job.
-        attempt : int, optional
-            An earlier attempt's log; that of one which is still to come is empty.
-        search : str or re.Pattern, optional
-            Only lines that hold this text, whatever its case, or this pattern.
+    def _log_end(self, attempt: int | None, lines: int) -> str:
+        return logs.last(self._link, self.id, attempt, lines)
 
-        Raises
-        ------
-        AttemptNotFound
-            If there is no such attempt and will be none.
-        """
-        tail, attempt = checked_tail(tail), checked_attempt(attempt)
-        place = (self._link, self.id, attempt)
-        if follow:
-            lines = logs.followed(*place, tail)
-            return lines if search is None else matching(lines, search)
-        if tail is not None and search is None:
-            return logs.last(*place, tail)
-        text = logs.whole(*place)
-        if search is None:
-            return text
-        found = list(matching(text.split("\n"), search))
-        if tail is not None:
-            found = found[-tail:] if tail else []
-        return "\n".join(found)
+    def _log_lines(self, attempt: int | None, tail: int | None) -> Iterator[str]:
+        return logs.followed(self._link, self.id, attempt, tail)
 
+    # -- as a value --------------------------------------------------------------
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Any:
         status = self._status()
         tail = str(self.logs(tail=TAIL_LINES)).splitlines()

@@ -204,13 +204,18 @@ class Worker:
     def _await_end(self) -> None:
         """Leave what was left behind to the executor, which ends this process.
 
-        Without one the worker goes by itself, once its outcome is in the store.
+        Without one the worker goes by itself, once its outcome is in the store. It
+        stays until then: what the executor says meanwhile (that it has heard of some
+        progress) is no sign that it has written the outcome.
         """
-        message = self.line.receive() if self.line is not None else None
-        if message is None:
-            kill_marked(self.id, spare=frozenset({os.getpid()}))
-            self._settle_alone()
-            self._wakes_host()
+        while self._unacked is not None and not self._is_retired:
+            message = self.line.receive() if self.line is not None else None
+            if message is None:
+                kill_marked(self.id, spare=frozenset({os.getpid()}))
+                self._settle_alone()
+                self._wakes_host()
+            else:
+                self.take(message[0], list(message[1:]))
         self._is_retired = True
 
     def leave_child(self) -> None:

@@ -7,11 +7,9 @@ there as soon as it is had, so that the checker knows what was promised.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import random
 import signal
-import sys
 import time
 from typing import Any
 
@@ -63,8 +61,8 @@ class Driver:
     ----------
     config : dict
         ``ledger``, ``seed``, ``kinds`` (name to share), ``most`` (jobs in flight),
-        ``life_s``, ``cancel`` (share of submits), ``first`` (number of the first
-        job).
+        ``life_s``, ``first`` (number of the first job), and how often a step has
+        each habit: ``cancel``, ``checkpoint``, ``forget``, ``prune``, ``upload``.
     """
 
     def __init__(self, config: dict[str, Any]) -> None:
@@ -96,17 +94,20 @@ class Driver:
         room = self.config["most"] - self.active()
         for _ in range(min(room, self.dice.randint(1, 4))):
             self.submit()
-        if self.known and self.dice.random() < self.config["cancel"]:
+        if self.known and self.has_turn("cancel"):
             self.cancel(self.dice.choice(self.known[-200:]))
-        if self.dice.random() < 0.02:
-            self.store.checkpoint(0)
-        if self.dice.random() < 0.02:
-            self.forget()
-        if self.dice.random() < 0.005:
-            self.prune()
-        if self.dice.random() < 0.02:
-            self.upload()
+        for habit, act in (
+            ("checkpoint", lambda: self.store.checkpoint(0)),
+            ("forget", self.forget),
+            ("prune", self.prune),
+            ("upload", self.upload),
+        ):
+            if self.has_turn(habit):
+                act()
         self.cancel_forevers()
+
+    def has_turn(self, habit: str) -> bool:
+        return self.dice.random() < self.config[habit]
 
     def submit(self) -> None:
         kinds = self.config["kinds"]
@@ -206,8 +207,8 @@ class Driver:
             time.sleep(0.05)
 
 
-def main() -> None:
-    config = json.loads(sys.argv[1])
+def run(config: dict[str, Any]) -> None:
+    """Live the life of a driver, from its start to an end in order."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     driver = Driver(config)
     signal.signal(signal.SIGTERM, driver.be_quiet)
@@ -216,7 +217,3 @@ def main() -> None:
     else:
         driver.live()
     runtime.stop()
-
-
-if __name__ == "__main__":
-    main()

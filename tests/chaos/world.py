@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from .kinds import KINDS
+from .nursery import Child, Nursery
 
 TESTS = Path(__file__).resolve().parent.parent
 SOURCE = TESTS.parent
@@ -26,13 +27,10 @@ POINT = re.compile(r'failpoints\.hit\(\s*"([a-z_.]+)"')
 
 
 def points(source: Path = SOURCE) -> list[str]:
-    """Every failpoint of the package, found by its call.
-
-    Those of a rebuild are hit by tests of their own: no storm damages the store.
-    """
+    """Every failpoint of the package, found by its call."""
     texts = (path.read_text() for path in (source / "chutes_nb").rglob("*.py"))
     found = {name for text in texts for name in POINT.findall(text)}
-    return sorted(name for name in found if not name.startswith("mend."))
+    return sorted(found)
 
 
 class World:
@@ -55,16 +53,27 @@ class World:
         self.home = self.folder / "home"
         self.source, self.seed = source, seed
         self.dice = random.Random(seed)
-        self.drivers: list[subprocess.Popen[bytes]] = []
+        self.drivers: list[Child] = []
         self.kills: Counter[str] = Counter()
         self.stops: dict[int, float] = {}
         self.spares = False
         self.launches = 0
         self._read_acts = 0
         self._mark = b"CHUTES_NB_HOME=" + os.fsencode(self.home)
+        (self.folder / "acks").touch()
+        self._nursery = Nursery(
+            self.folder,
+            os.environ
+            | {
+                "CHUTES_NB_HOME": str(self.home),
+                "CHUTES_NB_MAX_WORKERS": "3",
+                "CHUTES_NB_RESOURCES": "gpu=1",
+                "PYTHONPATH": os.pathsep.join([str(self.source), str(TESTS)]),
+            },
+        )
 
     # -- drivers -----------------------------------------------------------------
-    def launch(self, plan: str = "", **facts: Any) -> subprocess.Popen[bytes]:
+    def launch(self, plan: str = "", **facts: Any) -> Child:
         """Start a driver; ``facts`` are parts of its configuration."""
         self.launches += 1
         config = {
@@ -75,34 +84,22 @@ class World:
             "most": 40,
             "life_s": 600.0,
             "cancel": 0.04,
+            "checkpoint": 0.02,
+            "forget": 0.02,
+            "prune": 0.005,
+            "upload": 0.02,
             "still_s": 8.0,
         } | facts
-        environ = os.environ | {
-            "CHUTES_NB_HOME": str(self.home),
-            "CHUTES_NB_MAX_WORKERS": "3",
-            "CHUTES_NB_RESOURCES": "gpu=1",
+        environ = {
             "CHUTES_NB_FAILPOINTS": plan,
             "CHUTES_NB_FP_SEED": str(config["seed"]),
             "CHUTES_NB_FP_LOG": str(self.folder / "acts"),
-            "PYTHONPATH": os.pathsep.join([str(self.source), str(TESTS)]),
         }
-        with (
-            (self.folder / "acks").open("ab") as acks,
-            (self.folder / "errors").open("ab") as errors,
-        ):
-            driver = subprocess.Popen(
-                [sys.executable, "-m", "chaos.driver", json.dumps(config)],
-                env=environ,
-                cwd=self.folder,
-                stdin=subprocess.DEVNULL,
-                stdout=acks,
-                stderr=errors,
-                start_new_session=True,
-            )
+        driver = self._nursery.bear(config, environ)
         self.drivers.append(driver)
         return driver
 
-    def living_drivers(self) -> list[subprocess.Popen[bytes]]:
+    def living_drivers(self) -> list[Child]:
         self.drivers = [one for one in self.drivers if one.poll() is None]
         return self.drivers
 
@@ -111,12 +108,12 @@ class World:
         lines = (self.folder / "acks").read_text().splitlines()
         return [one.split() for one in lines if one.startswith(f"{word} ")]
 
-    def ready_drivers(self) -> list[subprocess.Popen[bytes]]:
+    def ready_drivers(self) -> list[Child]:
         """Drivers that live and have an executor that takes jobs."""
         ready = {int(pid) for _, pid, _ in self.said("driver")}
         return [one for one in self.living_drivers() if one.pid in ready]
 
-    def drain(self, timeout_s: float = 30.0, still_s: float = 8.0) -> None:
+    def drain(self, timeout_s: float = 60.0, still_s: float = 8.0) -> None:
         """Let everything come to its end under a clean driver.
 
         One that gives up does nothing more, and those that were spared are killed
@@ -169,7 +166,7 @@ class World:
         return [
             pid
             for pid, words in self.processes().items()
-            if not (is_worker(words) or is_host(words) or "chaos.driver" in words)
+            if not (is_worker(words) or is_host(words) or "chaos.cradle" in words)
         ]
 
     def hosts(self) -> list[int]:
@@ -236,6 +233,13 @@ class World:
         self.resume()
         self.stops.clear()
 
+    def spoil(self) -> None:
+        """Damage the store, as a disk does; nobody must live who has it open."""
+        for suffix in ("-wal", "-shm"):
+            (self.home / f"store.db{suffix}").unlink(missing_ok=True)
+        with (self.home / "store.db").open("r+b") as file:
+            file.write(self.dice.randbytes(4096))
+
     # -- the end ---------------------------------------------------------------------
     def check(self) -> list[str]:
         """Violations, found by a fresh process that knows only files."""
@@ -261,6 +265,7 @@ class World:
 
     def close(self, *, keep: bool = False) -> None:
         """End every process of this home and remove it."""
+        self._nursery.close()
         for _ in range(50):
             pids = list(self.processes())
             for pid in pids:
@@ -290,8 +295,17 @@ def is_host(words: list[str]) -> bool:
 
 def state_of(pid: int) -> str:
     """State letter of a process, X where there is none."""
+    return _stat(pid)[0]
+
+
+def parent_of(pid: int) -> int:
+    """Process that a process is a child of, 0 where there is none."""
+    return int(_stat(pid)[1])
+
+
+def _stat(pid: int) -> list[str]:
     try:
-        stat = Path(f"/proc/{pid}/stat").read_bytes()
+        stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
-        return "X"
-    return chr(stat[stat.rindex(b")") + 2])
+        return ["X", "0"]
+    return stat[stat.rindex(")") + 2 :].split()

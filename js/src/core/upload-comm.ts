@@ -2,10 +2,12 @@
 
 import type { Json } from "./types";
 import { Final, Gone, type Piece, type Standing, type UploadLine } from "./upload";
+import { Garbage } from "./upload-garbage";
 import { base64 } from "./upload-tus";
 
 const PIECE_BYTES = 1 << 20;
-const WINDOW = 8;
+/** Each piece on its way is there three times: ours, JupyterLab's, the websocket's. */
+const WINDOW = 2;
 
 /** Asks the kernel something; rejects with an Error whose name is the error's kind. */
 export type Ask = (
@@ -18,7 +20,10 @@ export class CommLine implements UploadLine {
   readonly window = WINDOW;
   readonly takesBytes = true;
 
-  constructor(private readonly ask: Ask) {}
+  constructor(
+    private readonly ask: Ask,
+    private readonly garbage = new Garbage(),
+  ) {}
 
   async begin({ name, type, size }: File): Promise<Standing> {
     try {
@@ -42,6 +47,7 @@ export class CommLine implements UploadLine {
     const { length } = bytes;
     // A buffer goes whole, and the last piece is shorter than its own.
     const { buffer } = length < bytes.buffer.byteLength ? bytes.slice() : bytes;
+    this.garbage.add(length);
     const standing = await this.#ask(question, [buffer]);
     onSent(length);
     return standing;
