@@ -11,6 +11,7 @@ import pytest
 
 from chutes_nb import runtime
 from chutes_nb.states import State
+from chutes_nb.store import ids
 from rows import until
 
 S = 20
@@ -32,6 +33,7 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
     found = Clock()
     monkeypatch.setattr(time, "time", found)
+    monkeypatch.setattr(ids, "_last", ids._last)  # else the next count on from then
     yield found
     found.offset_s = 0.0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import subprocess
 import threading
 import time
@@ -80,6 +81,31 @@ def test_a_pool_of_processes_works_inside_a_body(chute):
             return pool.map(abs, [-1, -2, -3])
 
     assert spread.submit().result(S) == [1, 2, 3]
+
+
+def test_pools_that_end_while_their_processes_begin_end_in_silence(chute):
+    @chute.job(grace=GRACE)
+    def spread(self):
+        for _ in range(50):
+            with multiprocessing.get_context("fork").Pool(2) as pool:
+                pool.map(abs, [-1])
+
+    job = spread.submit()
+    job.result(S)
+    assert job.logs() == ""
+
+
+def test_a_handler_of_the_bodys_own_is_a_forked_childs_too(chute):
+    @chute.job(grace=GRACE)
+    def fork(self):
+        signal.signal(signal.SIGTERM, lambda *_: os._exit(7))
+        child = os.fork()
+        if child == 0:
+            signal.pause()
+        os.kill(child, signal.SIGTERM)
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+    assert fork.submit().result(S) == 7
 
 
 def test_a_worker_with_a_leftover_thread_is_replaced(lone_chute):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import os
 import signal
 import sys
 import threading
@@ -42,11 +43,31 @@ class Stopper:
         self._loop: asyncio.AbstractEventLoop | None = None
         self.was_asked = False
         self.has_stopped = False
+        self._masks = threading.local()  # any thread of a body may fork
 
     def install(self) -> None:
         """Listen; SIGINT is ignored, since the kernel's interrupts are not ours."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, self._on_term)
+        os.register_at_fork(
+            before=self._hold_back,
+            after_in_parent=self._let_through,
+            after_in_child=self._leave_child,
+        )
+
+    # A forked child is ended by SIGTERM like any other process. An exception that was
+    # raised there would be lost where the child has just begun, in a callback of the
+    # fork or of a weak reference, and multiprocessing.Pool waits for the child's end.
+    def _hold_back(self) -> None:
+        self._masks.before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+
+    def _let_through(self) -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, self._masks.before)
+
+    def _leave_child(self) -> None:
+        if signal.getsignal(signal.SIGTERM) == self._on_term:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        self._let_through()
 
     def begin(self, facts: RunFacts) -> None:
         """Listen for the attempt whose body is called next."""
