@@ -133,7 +133,7 @@ browser-tests: $(TESTED)
 
 # Real kernels, servers and terminals; the other half has what kills and cuts, so that
 # the three take about as long.
-OTHERS := tests/chaos/ tests/cli/ tests/client/
+OTHERS := tests/chaos/ tests/client/
 whole-tests: $(TESTED)
 	$(call ASIDE,$(filter-out tests/ui/ $(OTHERS),$(sort $(dir \
 	  $(wildcard tests/*/test_*.py)))))
