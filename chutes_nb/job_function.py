@@ -12,6 +12,7 @@ from . import forms, registry, runtime
 from .chute_facts import ChuteFacts
 from .dask_definer import DaskDefiner
 from .definition import Definition
+from .errors import BindingError, ValidationFailed
 from .group import JobGroup
 from .job import CardActions, Job
 from .live_definer import LiveDefiner
@@ -159,9 +160,20 @@ class JobFunction:
         ----------
         items : iterable
             Each is bound as a payload is.
+
+        Raises
+        ------
+        BindingError, ValidationFailed
+            If one does not fit, with its number; nothing is queued then.
         """
         definition = self.definer.definition()
-        new = [new_job(self.definer, definition, item) for item in items]
+        new = []
+        for number, item in enumerate(items):
+            try:
+                new.append(new_job(self.definer, definition, item))
+            except (BindingError, ValidationFailed) as error:
+                error.args = (f"item {number}: {error}",)
+                raise
         self._remarks.make(stacklevel=2)
         ids = submit(definition, new).result() if new else []
         registry.remember_jobs(ids)
