@@ -57,7 +57,7 @@ class ChuteProxy:
                 f"chute.{name}: inside a job other jobs can be called by their name, "
                 "not submitted or looked at"
             )
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        raise AttributeError(f"the chute has no attribute {name!r}")
 
 
 class Loaded:
