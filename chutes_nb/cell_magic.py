@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ast
 import contextlib
 import inspect
 import os
@@ -19,6 +20,7 @@ from IPython.display import display
 from .captures import captures
 from .cells import cell_function, jobs_among, only_defines, parse_cell
 from .chute import Chute, last_chute
+from .definition import sha256
 from .errors import (
     CaptureTooLarge,
     DefinitionError,
@@ -151,7 +153,7 @@ class CellMagic:
         self, tree: Any, filename: str, chute: Chute, given: argparse.Namespace
     ) -> None:
         space = self.shell.user_ns
-        name = given.name or f"cell_{current_cell(self.shell)}"
+        name = given.name or self._own_name(tree, given.reuse)
         with _in_one_line():
             function = cell_function(
                 tree,
@@ -181,6 +183,12 @@ class CellMagic:
         if given.wait:
             job.result()
             self._bring(job, given.outputs)
+
+    def _own_name(self, tree: Any, reuse: bool) -> str:
+        # A cell that is run again has another number; its code is what says that the
+        # job of it is there.
+        mark = sha256(ast.dump(tree))[:6] if reuse else current_cell(self.shell)
+        return f"cell_{mark}"
 
     def _chute(self, named: str | None) -> Chute:
         if named is None:

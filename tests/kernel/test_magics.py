@@ -178,6 +178,25 @@ def test_reuse_gives_the_job_of_the_same_cell(notebook):
     assert notebook.value("first == second") is True
 
 
+def test_reuse_knows_a_cell_without_a_name_when_it_is_run_again(notebook):
+    cell = "%%chute_job --reuse --wait -o {}\nsum([1, {}])"
+    notebook.run(cell.format("first", 2))
+    notebook.run(cell.format("second", 2))
+    notebook.run(cell.format("third", 3))
+    assert notebook.value("(first == second, first == third)") == (True, False)
+
+
+def test_each_job_of_a_cell_with_many_is_known_to_others(notebook):
+    notebook.run(
+        "from chutes_nb import Chute, orders, runtime\n"
+        "chute = Chute(name='crowd')\n"
+        "for n in range(40):\n"
+        "    chute.job(name=f'one_{n}')(lambda: 1)"
+    )
+    known = "[orders.definition_named(runtime.store(), f'one_{n}', 'crowd')['name']"
+    assert len(notebook.value(f"{known} for n in range(40)]")) == 40
+
+
 def test_a_cell_that_defines_makes_jobs_and_leaves_helpers(notebook):
     said = notebook.run(
         "%%chute_job --timeout 2h\n"
