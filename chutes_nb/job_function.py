@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import inspect
 from collections.abc import Iterable, Mapping
 from types import FunctionType
 from typing import Any
@@ -123,8 +124,13 @@ class JobFunction:
                 return args[0]
         names = [one.name for one in self._signature.parameters]
         if len(args) > len(names):
+            plural = "" if len(names) == 1 else "s"
+            known = inspect.signature(self.function).parameters.values()
+            has_more = any(one.kind is one.VAR_POSITIONAL for one in known)
+            hint = "; its *args cannot be given to a job: take a list" * has_more
             raise TypeError(
-                f"{self.name} takes {len(names)} arguments, {len(args)} were given"
+                f"{self.name} takes {len(names)} argument{plural}, {len(args)} were "
+                f"given{hint}"
             )
         given = dict(zip(names, args, strict=False))
         twice = given.keys() & kwargs.keys()
