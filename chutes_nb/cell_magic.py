@@ -140,6 +140,7 @@ class CellMagic:
         flags = self.shell.compile.flags
         code = compile(tree, filename, "exec", flags=flags, dont_inherit=True)
         exec(code, self.shell.user_ns)
+        _refuse_for_own_options(self.shell.user_ns, names, given)
         for name in names:
             function = self.shell.user_ns[name]
             if not isinstance(function, JobFunction):
@@ -230,6 +231,17 @@ def _options(given: argparse.Namespace) -> dict[str, Any]:
     found = {one: getattr(given, one) for one in named}
     found["reuse"] = given.reuse or None
     return {one: value for one, value in found.items() if value is not None}
+
+
+def _refuse_for_own_options(
+    space: dict[str, Any], names: list[str], given: argparse.Namespace
+) -> None:
+    told = [*_options(given), *(["chute"] if given.chute else [])]
+    if told and all(isinstance(space[name], JobFunction) for name in names):
+        raise UsageError(
+            f"{', '.join(names)}: @chute.job(...) stands over it already, so what the "
+            f"magic says of its {', '.join(told)} is not heard; write it there"
+        )
 
 
 def _said(variable: str, function: JobFunction) -> str:

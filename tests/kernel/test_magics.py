@@ -213,6 +213,19 @@ def test_a_cell_that_defines_makes_jobs_and_leaves_helpers(notebook):
     assert notebook.value("double.submit(x=21.7).result(30)") == 42
 
 
+def test_options_over_jobs_that_have_their_own_are_refused(notebook):
+    notebook.run("from chutes_nb import Chute\nchute = Chute(name='own')")
+    body = "@chute.job(timeout=100)\ndef own(self): return 1\n"
+    told = refusal(notebook, f"%%chute_job --timeout 5 --retry 1\n{body}")
+    assert told == (
+        "UsageError: own: @chute.job(...) stands over it already, so what the magic "
+        "says of its timeout, retry is not heard; write it there"
+    )
+    said = notebook.run(f"%%chute_job --timeout 5\n{body}def other(self): return 2")
+    assert "job own() timeout=100.0" in said
+    assert "job other() timeout=5.0" in said
+
+
 def test_the_last_function_becomes_the_job_where_none_has_self(notebook):
     notebook.run("%%chute_job twice\ndef one(): return 1\ndef two(): return one() * 2")
     assert notebook.value("two.submit().result(30)") == 2
