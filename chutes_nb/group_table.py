@@ -21,6 +21,11 @@ CELL = "padding:3px 12px 3px 0;border:0;text-align:left;white-space:"
 HEAD = f"{CELL}nowrap;font-weight:600;{SOFT}"
 LINED = f"background:none;border:0;border-top:{LINE}"
 NUMBERS = "font-variant-numeric:tabular-nums"
+# JupyterLab would make all columns equal, and a long "from" run into what is beside it.
+TABLE = (
+    "border:0;border-collapse:collapse;font-size:12px;width:100%;"
+    "margin:0;color:inherit;table-layout:auto"
+)
 NOWRAP, WRAP = "nowrap", "normal;min-width:16em"
 
 
@@ -67,8 +72,7 @@ def as_html(statuses: list[dict[str, Any]]) -> str:
         f'<span style="{SOFT}">{escape(summary(statuses) + place)}</span>'
         f"{_bar(statuses)}</div>"
         f'<div style="overflow:auto;{MOST_HEIGHT};padding:0 12px 8px">'
-        f'<table style="border:0;border-collapse:collapse;font-size:12px;width:100%;'
-        f'margin:0;color:inherit;{NUMBERS}"><thead><tr style="background:none">{head}'
+        f'<table style="{TABLE};{NUMBERS}"><thead><tr style="background:none">{head}'
         f"</tr></thead><tbody>{rows}</tbody></table></div>{rest}</div>"
     )
 
