@@ -21,11 +21,6 @@ CELL = "padding:3px 12px 3px 0;border:0;text-align:left;white-space:"
 HEAD = f"{CELL}nowrap;font-weight:600;{SOFT}"
 LINED = f"background:none;border:0;border-top:{LINE}"
 NUMBERS = "font-variant-numeric:tabular-nums"
-# JupyterLab would make all columns equal, and a long "from" run into what is beside it.
-TABLE = (
-    "border:0;border-collapse:collapse;font-size:12px;width:100%;"
-    "margin:0;color:inherit;table-layout:auto"
-)
 NOWRAP, WRAP = "nowrap", "normal;min-width:16em"
 
 
@@ -72,8 +67,11 @@ def as_html(statuses: list[dict[str, Any]]) -> str:
         f'<span style="{SOFT}">{escape(summary(statuses) + place)}</span>'
         f"{_bar(statuses)}</div>"
         f'<div style="overflow:auto;{MOST_HEIGHT};padding:0 12px 8px">'
-        f'<table style="{TABLE};{NUMBERS}"><thead><tr style="background:none">{head}'
-        f"</tr></thead><tbody>{rows}</tbody></table></div>{rest}</div>"
+        # JupyterLab gives every table columns of one width; "why" needs more than most.
+        f'<table style="border:0;border-collapse:collapse;font-size:12px;width:100%;'
+        f'table-layout:auto;margin:0;color:inherit;{NUMBERS}"><thead>'
+        f'<tr style="background:none">{head}</tr></thead>'
+        f"<tbody>{rows}</tbody></table></div>{rest}</div>"
     )
 
 
