@@ -12,9 +12,9 @@ function counted(): { asked: number[]; garbage: Garbage } {
 }
 
 describe("the garbage of an upload", () => {
-  it("is collected each time that eight megabytes were sent", () => {
+  it("is collected each time that two megabytes were sent", () => {
     const { asked, garbage } = counted();
-    for (let sent = 0; sent < 24; sent++) garbage.add(MB);
+    for (let sent = 0; sent < 7; sent++) garbage.add(MB);
     expect(asked).toHaveLength(3);
     expect(Math.min(...asked)).toBeGreaterThan(64 * MB);
   });
@@ -34,7 +34,7 @@ describe("the garbage of an upload", () => {
     const { asked, garbage } = counted();
     const standing = { upload: "u", offset: 0, sha256: null };
     const line = new CommLine(async () => standing, garbage);
-    const bytes = new Uint8Array(4 * MB);
+    const bytes = new Uint8Array(MB);
     const piece = { at: 0, part: new Blob(), bytes, sha256: new Uint8Array(32) };
     for (let n = 0; n < 4; n++) await line.send("u", piece, () => undefined);
     expect(asked).toHaveLength(2);

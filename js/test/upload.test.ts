@@ -201,6 +201,20 @@ describe("an upload", () => {
     await upload.settled();
     expect(seen[5]).toEqual([100, 0.45]);
   });
+
+  it("tells of its bytes ten times a second, and of the last at once", async () => {
+    const line = new Memory();
+    let now = 0;
+    const upload = new Upload(fileOf(), line, () => now);
+    line.before = () => {
+      now += 50;
+    };
+    const told: number[] = [];
+    upload.subscribe(() => told.push(upload.sent));
+    upload.start();
+    await upload.settled();
+    expect([...new Set(told)]).toEqual([0, 20, 40, 60, 80, 95]);
+  });
 });
 
 it("files of one form go one after the other, and a paused one lets others by", async () => {

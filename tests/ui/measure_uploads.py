@@ -138,10 +138,12 @@ def measure(
         form.get_by_label("file").set_input_files(file)
         if wire is not None:
             wait_for_cut(page, wire, form)
-        # An expectation would look each half second: too seldom for a rate.
+        # An expectation would look each half second: too seldom for a rate. A look with
+        # each frame would have the page draw sixty a second.
         page.wait_for_function(
             "form => form.textContent.includes('uploaded')",
             arg=form.element_handle(),
+            polling=50,
             timeout=LONG,
         )
         took = time.monotonic() - began

@@ -56,6 +56,19 @@ def converted(path: Path) -> Path:
     return path.with_suffix(".html")
 
 
+def test_no_cell_of_a_table_of_jobs_runs_into_the_next(lab: Lab, page: Page) -> None:
+    run_and_wait = ["counts.submit(n=1).wait()", "divides.submit(n=0).wait()"]
+    cells = [DEFINE, *run_and_wait, "%load_ext chutes_nb\n%chute_jobs"]
+    lab.open(page, "a_table_of_jobs_from_a_long_name.ipynb", cells)
+    for index in range(len(cells)):
+        lab.run(page, index)
+    table = lab.cell(page, len(cells) - 1).get_by_role("table")
+    expect(table).to_contain_text("ZeroDivisionError", timeout=SOON)
+    expect(table).to_contain_text("a_table_of_jobs_from_a_long_name.ipynb [3]")
+    wide = "cells => cells.filter((one) => one.scrollWidth > one.clientWidth).length"
+    assert table.locator("td, th").evaluate_all(wide) == 0
+
+
 def test_a_job_leads_to_its_cell_and_the_cell_to_its_job(lab: Lab, page: Page) -> None:
     lab.open(page, "jumps.ipynb", [DEFINE, "1\n" * 60, "divides.submit(n=0)"])
     lab.run(page, 0)

@@ -5,7 +5,8 @@ import { Final, Gone, type Piece, type Standing, type UploadLine } from "./uploa
 import { Garbage } from "./upload-garbage";
 import { base64 } from "./upload-tus";
 
-const PIECE_BYTES = 1 << 20;
+/** A message costs both sides as much as a megabyte does, whatever is in it. */
+const PIECE_BYTES = 2 << 20;
 /** Each piece on its way is there three times: ours, JupyterLab's, the websocket's. */
 const WINDOW = 2;
 

@@ -1,7 +1,7 @@
 /** Has Chromium collect the buffers of sent messages before a hundred megabytes gather. */
 
-/** So much is sent between two collections that are asked for. */
-const EVERY_BYTES = 8_000_000;
+/** So much is sent between two baits: less than a piece by the comm, so each has one. */
+const EVERY_BYTES = 2_000_000;
 /** Far above what a collector lets gather; far below where it would stop the page. */
 const BAIT_BYTES = 256 << 20;
 
@@ -9,8 +9,8 @@ const BAIT_BYTES = 256 << 20;
  * JupyterLab copies each message into a buffer of its own, which `WebSocket.send` takes
  * hold of by an object that only a full collection lets go; one is due when some 64 MB
  * more are on V8's books. V8 looks at them when a buffer is made: one that is large and
- * never touched, for which the system gives no memory, has it begin. It collects beside
- * the page, in steps, and stops it for some 15 ms.
+ * never touched, for which the system gives no memory, has it begin, and go on with what
+ * it has begun. It collects beside the page, in steps of some 10 ms.
  */
 export class Garbage {
   #bytes = 0;

@@ -55,6 +55,8 @@ export type Phase =
 const RETRY_MS = [300, 1_000, 2_000, 4_000, 8_000];
 /** The rate is that of the last seconds. */
 const RATE_WINDOW_MS = 3_000;
+/** So often listeners hear of bytes alone: each time costs the page a frame. */
+const TELL_MS = 100;
 /** So often an upload that is gone, or a piece that came in wrong, is begun again. */
 const MOST_BEGINNINGS = 3;
 
@@ -76,6 +78,7 @@ export class Upload {
   #beginnings = 0;
   #failures = 0;
   #samples: [at: number, bytes: number][] = [];
+  #toldAt = Number.NEGATIVE_INFINITY;
   #listeners = new Set<() => void>();
   #run: AbortController | null = null;
 
@@ -299,6 +302,9 @@ export class Upload {
     const now = this.clock();
     this.#samples.push([now, this.sent]);
     while ((this.#samples[0]?.[0] ?? now) < now - RATE_WINDOW_MS) this.#samples.shift();
+    // The last byte is told at once: what comes after it may take long.
+    if (this.sent < this.size && now - this.#toldAt < TELL_MS) return;
+    this.#toldAt = now;
     this.#tell();
   }
 }

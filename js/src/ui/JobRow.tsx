@@ -2,7 +2,6 @@
 import { memo } from "preact/compat";
 import type { StatusInfo } from "../core/types";
 import {
-  attemptText,
   compact,
   elapsed,
   endText,
@@ -69,9 +68,7 @@ export const JobRow = memo(function JobRow(props: RowProps) {
         {job.reported_failure ? (
           <StateChip state="reported" label="reported failure" />
         ) : null}
-        <span class="chutes-soft chutes-row-attempt">
-          {job.attempt > 1 && job.status !== "retrying" ? attemptText(job) : ""}
-        </span>
+        {job.attempt > 1 && job.status !== "retrying" ? <Attempt job={job} /> : null}
         {job.tags.map((tag) => (
           <button
             key={tag}
@@ -104,6 +101,17 @@ export const JobRow = memo(function JobRow(props: RowProps) {
     </div>
   );
 });
+
+/** A narrow list leaves out of how many. */
+function Attempt({ job: { attempt, max_attempts } }: { job: StatusInfo }) {
+  if (max_attempts <= 1) return null;
+  return (
+    <span class="chutes-soft chutes-row-attempt">
+      attempt {attempt}
+      <span class="chutes-row-most"> of {max_attempts}</span>
+    </span>
+  );
+}
 
 /** Says the same as the words beside it, so it is for the eye alone. */
 function MiniBar({ job }: { job: StatusInfo }) {

@@ -49,7 +49,7 @@ export function TableView({ value, moreRows }: ViewerProps) {
               type="checkbox"
               checked={failed}
               onChange={(event) => setFailed(event.currentTarget.checked)}
-            />{" "}
+            />
             only failed rows
           </label>
         ) : null}
