@@ -10,7 +10,7 @@ import threading
 
 import pytest
 
-from chutes_nb import ChutesError, configure
+from chutes_nb import ChutesError, configure, runtime
 from chutes_nb.lanes.streams import Sink
 from chutes_nb.store import logs
 from chutes_nb.store.logs import FLOOD_TAIL_BYTES, HEAD_BYTES, TAIL_BYTES
@@ -22,6 +22,7 @@ from chutes_nb.worker.trimming import (
     STEP_BYTES,
     Trimmer,
 )
+from rows import until
 
 MEGA = 1 << 20
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="holes are punched on Linux")
@@ -300,6 +301,29 @@ def test_the_cap_can_be_set_for_the_jobs_of_a_kernel(own_chute, monkeypatch):
     assert (lines[0], lines[-1]) == ("000000000", "000199999")
     assert 400_000 <= len(job.logs()) <= 400_000 + 3 * logs.CHUNK_BYTES
     assert sum("bytes not kept" in line for line in lines) == 1
+
+
+@LINUX
+def test_what_a_flood_took_of_the_disk_is_within_the_cap_at_its_end(own_chute):
+    @own_chute.job
+    def flood():
+        subprocess.run(["sh", "-c", "yes | head -c 300000000"], check=True)
+
+    store = runtime.store()
+    until(store.ballast.path.exists)
+
+    def taken():
+        command = ["du", "-s", "--block-size=1", store.home]
+        found = subprocess.run(command, stdout=subprocess.PIPE, check=False)
+        return int(found.stdout.split()[0])
+
+    before, job = taken(), flood.submit()
+    job.result(60)
+    until(lambda: taken() - before < 1.1 * (HEAD_BYTES + TAIL_BYTES))
+    log = job.logs()
+    assert log.startswith("y\ny\n")
+    assert "bytes not kept]" in log
+    assert len(log) >= HEAD_BYTES + FLOOD_TAIL_BYTES
 
 
 def test_a_cap_that_is_none_is_refused_where_jobs_are_begun(own_chute, monkeypatch):

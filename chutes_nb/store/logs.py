@@ -24,7 +24,7 @@ CAP_VARIABLE = "CHUTES_NB_LOG_CAP"
 LEAST_CAP_BYTES = 2 * CHUNK_BYTES
 FLOOD_CAPS = 4  # an output of more than so many times the cap is a flood
 FLOOD_TAIL_BYTES = 2 << 20
-FLOOD_SHARE = 4  # of so many bytes more, a flood's tail is one shorter, down to that
+FLOOD_SHARE = 2  # of so many bytes more, a flood's tail is one shorter, down to that
 
 SMALL_BYTES = 4 << 10
 
