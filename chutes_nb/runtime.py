@@ -108,8 +108,8 @@ def configure(
         cap while a job runs, however much it prints (on Linux; elsewhere an output
         keeps its size until its attempt ends). Of 10 GB by ``yes``, at 0.5 GB a second
         on two busy cores, it was 12 MB at the median, 17 at the 99th percentile and 23
-        at most; a body that itself writes 3 GB a second took 21 at the 99th, 37 at
-        most.
+        at most; a body that itself writes 3 GB a second took 13 at the median, 25 at
+        the 95th and 54 at most.
 
     Raises
     ------

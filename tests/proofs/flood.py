@@ -28,7 +28,10 @@ GIGA = 1_000_000_000
 ASK_S = 0.02
 MOST_S = 900.0
 MOST_STATUS_S = 0.2
-MOST_ABOVE = 0.05  # of the looks: it takes a moment to see that this is a flood
+# Of the looks, so many may find more: what is between the cap and a flood is kept whole,
+# and a body that writes 3 GB a second shares the interpreter's lock with its trimmer.
+MOST_ABOVE = {"pieces": 0.2}
+MOST_ABOVE_ELSE = 0.05
 LINE = "x" * 79
 # Each samples until its input ends, then prints what it saw, in bytes.
 SAMPLER = """
@@ -106,7 +109,9 @@ def by_pieces(chute: Chute, size: int) -> Job:
     return flood.submit(size=size)
 
 
-def watched(submit: Callable[[Chute, int], Job], size: int) -> tuple[bool, str]:
+def watched(
+    submit: Callable[[Chute, int], Job], size: int, most_above: float
+) -> tuple[bool, str]:
     """Run one flood to its end; whether all was as promised, and the figures."""
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -159,7 +164,7 @@ def watched(submit: Callable[[Chute, int], Job], size: int) -> tuple[bool, str]:
         f"log of {len(log) / 1e6:.1f} MB; load {os.getloadavg()[0]:.1f}"
     )
     is_right = state == "completed" and len(log) >= HEAD_BYTES + FLOOD_TAIL_BYTES
-    return is_right and above <= MOST_ABOVE and late < 1e3 * MOST_STATUS_S, words
+    return is_right and above <= most_above and late < 1e3 * MOST_STATUS_S, words
 
 
 def _mega(grown: list[int], percent: int) -> str:
@@ -182,7 +187,8 @@ def prove(count: int) -> Verdict:
     holds, words = True, []
     for name, submit in FLOODS.items():
         size = max(GIGA // 10, count * GIGA // 10 // SLOWER.get(name, 1))
-        is_right, found = watched(submit, size)
+        most_above = MOST_ABOVE.get(name, MOST_ABOVE_ELSE)
+        is_right, found = watched(submit, size, most_above)
         holds &= is_right
         words.append(f"{name}: {found}")
     return Verdict(holds, "\n  " + "\n  ".join(words))
