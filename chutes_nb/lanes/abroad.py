@@ -341,6 +341,8 @@ class Abroad:
         """Make the report: the attempt is over, with all that it had started."""
         if self._report is not None:
             return
+        if self._handle.capture is not None:
+            self._handle.capture.end()
         while self._look():
             pass
         contents: dict[str, bytes] = {}

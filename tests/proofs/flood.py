@@ -28,8 +28,8 @@ GIGA = 1_000_000_000
 ASK_S = 0.02
 MOST_S = 900.0
 MOST_STATUS_S = 0.2
-# Of the looks, so many may find more: what is between the cap and a flood is kept whole,
-# and a body that writes 3 GB a second shares the interpreter's lock with its trimmer.
+# Of the looks, so many may find more: up to four times the cap all of it is kept, and a
+# body that writes 3 GB a second shares the interpreter's lock with its trimmer.
 MOST_ABOVE = {"pieces": 0.2}
 MOST_ABOVE_ELSE = 0.05
 LINE = "x" * 79
@@ -148,23 +148,30 @@ def watched(
         Path(folder, "over").touch()
         log, state = job.logs(), str(job.status)
         other.wait(MOST_S)
-    first = seen[0]
-    grown = sorted(one - first for one in seen)
-    late = 1e3 * quantiles(answers, n=20)[-1]
-    tail = 1e3 * quantiles(tails, n=20)[-1]
-    most = cap_bytes() * 1.1
-    above = sum(one > most for one in grown) / len(grown)
+    late, tail = (quantiles(one, n=20)[-1] for one in (answers, tails))
+    above, growth = grown_by(seen)
     words = (
         f"{state}, {size / GIGA:.1f} GB in {took:.1f} s "
-        f"({size / took / GIGA:.2f} GB/s); grown by p50 {_mega(grown, 50)}, "
-        f"p95 {_mega(grown, 95)}, p99 {_mega(grown, 99)}, "
-        f"at most {grown[-1] / 1e6:.1f}, at the end "
-        f"{(seen[-1] - first) / 1e6:.1f} MB ({above:.2%} of {len(grown)} looks above "
-        f"{most / 1e6:.2f}); status p95 {late:.1f} ms, tail p95 {tail:.1f} ms; "
+        f"({size / took / GIGA:.2f} GB/s); grown by {growth}; "
+        f"status p95 {1e3 * late:.1f} ms, tail p95 {1e3 * tail:.1f} ms; "
         f"log of {len(log) / 1e6:.1f} MB; load {os.getloadavg()[0]:.1f}"
     )
     is_right = state == "completed" and len(log) >= HEAD_BYTES + FLOOD_TAIL_BYTES
-    return is_right and above <= most_above and late < 1e3 * MOST_STATUS_S, words
+    return is_right and above <= most_above and late < MOST_STATUS_S, words
+
+
+def grown_by(seen: list[int]) -> tuple[float, str]:
+    """Say by how much a home has grown; first the share of looks above what it may."""
+    grown = sorted(one - seen[0] for one in seen)
+    most = cap_bytes() * 1.1
+    above = sum(one > most for one in grown) / len(grown)
+    words = (
+        f"p50 {_mega(grown, 50)}, p95 {_mega(grown, 95)}, p99 {_mega(grown, 99)}, "
+        f"at most {grown[-1] / 1e6:.1f}, at the end "
+        f"{(seen[-1] - seen[0]) / 1e6:.1f} MB ({above:.2%} of {len(grown)} looks above "
+        f"{most / 1e6:.2f})"
+    )
+    return above, words
 
 
 def _mega(grown: list[int], percent: int) -> str:
