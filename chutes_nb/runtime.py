@@ -107,7 +107,7 @@ def configure(
         program writes between two looks, so that the disk holds hardly more than the
         cap while a job runs, however much it prints (on Linux; elsewhere an output
         keeps its size until its attempt ends). Of 10 GB by ``yes``, at 0.5 GB a second
-        on two busy cores, it was 12 MB at the median, 17 at the 99th percentile and 23
+        on two busy cores, it was 12 MB at the median, 17 at the 99th percentile and 25
         at most; a body that itself writes 3 GB a second took 13 at the median, 25 at
         the 95th and 54 at most.
 
