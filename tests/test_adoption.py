@@ -19,6 +19,7 @@ from chutes_nb import (
     get_job,
     runtime,
 )
+from chutes_nb.store import logs
 from chutes_nb.worker.asking import read_note
 from rows import is_gone, pid_in, until
 
@@ -68,6 +69,26 @@ LEAVER = """
         return "done"
 
     print(leave.submit().id, flush=True)
+    time.sleep(60)
+"""
+
+
+# One whose job prints lines of ten bytes, each its own offset, far beyond the cap.
+FLOODER = """
+    import os, sys, time
+    from chutes_nb import Chute
+    chute = Chute(name="tests")
+
+    @chute.job
+    def flood(gate: str):
+        at, step = 0, 1_000_000
+        while at < 120 * step or not os.path.exists(gate):
+            lines = (f"{n:09d}" for n in range(at, at + step, 10))
+            print("\\n".join(lines))
+            at += step
+        return at
+
+    print(flood.submit(gate=sys.argv[1]).id, flush=True)
     time.sleep(60)
 """
 
@@ -386,6 +407,42 @@ def test_a_job_of_a_killed_kernel_goes_on_and_is_adopted(own_chute, gate):
     n = job.result(S)
     assert job.logs() == lines(n)
     assert [attempt for _, attempt in ledger(gate)] == [1]
+
+
+def test_a_flood_whose_kernel_was_killed_keeps_head_and_tail_and_tells_the_gap(
+    own_chute, gate
+):
+    process = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(FLOODER), gate],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    job_id, store = process.stdout.readline().strip(), runtime.store()
+
+    def written():
+        return logs.end(store.log_reader, job_id, 1)
+
+    until(lambda: written() > 3 * logs.HEAD_BYTES)
+    end(process)
+    seen = written()
+    job = get_job(job_id)
+    until(lambda: written() > seen + logs.HEAD_BYTES)
+    gate.touch()
+    total, offset, gaps = job.result(S), 0, []
+    assert total >= 120_000_000
+    while offset < total:
+        piece = logs.read(store.log_reader, job_id, 1, offset, logs.HEAD_BYTES)
+        assert piece.offset == offset + piece.skipped
+        gaps += [(offset, piece.skipped)] if piece.skipped else []
+        first = -piece.offset % 10  # a line that was cut
+        for at in range(first, len(piece.body) - 10, 10):
+            assert int(piece.body[at : at + 9]) == piece.offset + at
+        offset = piece.next_offset
+    ((gap, skipped),) = gaps
+    assert gap == logs.HEAD_BYTES
+    assert logs.FLOOD_TAIL_BYTES <= total - gap - skipped < 2 * logs.FLOOD_TAIL_BYTES
+    assert f"[{skipped} bytes not kept]" in job.logs()
+    assert job.logs(tail=1) == f"{total - 10:09d}"
 
 
 def test_a_job_that_ended_after_its_kernel_was_killed_is_completed(own_chute, gate):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -9,11 +10,19 @@ import threading
 
 import pytest
 
-from chutes_nb import ChutesError, configure
+from chutes_nb import ChutesError, configure, runtime
+from chutes_nb.lanes.streams import Sink
 from chutes_nb.store import logs
-from chutes_nb.store.logs import HEAD_BYTES, TAIL_BYTES
+from chutes_nb.store.logs import FLOOD_TAIL_BYTES, HEAD_BYTES, TAIL_BYTES
 from chutes_nb.worker.capture import FREE_BYTES, LOOK_BYTES, Capture
-from chutes_nb.worker.trimming import STEP_BYTES, Trimmer, slack_bytes
+from chutes_nb.worker.trimming import (
+    BLOCK_BYTES,
+    LEAST_SLACK_BYTES,
+    SLACK_BYTES,
+    STEP_BYTES,
+    Trimmer,
+)
+from rows import until
 
 MEGA = 1 << 20
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="holes are punched on Linux")
@@ -28,10 +37,10 @@ def on_disk(path):
     return os.stat(path).st_blocks * 512
 
 
-def follow(capture, store=None):
-    """Look until nothing is new; what was read, committed where there is a store."""
-    found = b""
-    while (look := capture.look(0.0)) is not None and look.body:
+def follow(capture, store=None, clock=None):
+    """Look each second until nothing is new; what was read, committed to a store."""
+    found, clock = b"", clock or itertools.count()
+    while (look := capture.look(next(clock))) is not None and look.body:
         found += look.body
         if store is not None:
             with store.writing_logs() as tx:
@@ -90,10 +99,10 @@ def test_of_a_flood_the_log_has_the_head_and_the_tail(output, store):
     written = most_on_disk = 0
     part = 3_000_000
     with output.open("ab", buffering=0) as job:
-        for _ in range(18):
+        for second in range(18):
             job.write(numbered(written, written + part))
             written += part
-            look = capture.look(0.0)
+            look = capture.look(second)
             with store.writing_logs() as tx:
                 logs.add(tx, "job", 1, look.start, look.body, look.passed)
             capture.kept(look.start + len(look.body))
@@ -120,12 +129,77 @@ def test_a_flood_is_trimmed_to_head_and_tail_with_nobody_who_reads_it(output):
             trimmer.look(str(output))
             most_on_disk = max(most_on_disk, on_disk(output))
     trimmer.close()
-    most = HEAD_BYTES + TAIL_BYTES + slack_bytes(TAIL_BYTES) + STEP_BYTES + MEGA
+    most = HEAD_BYTES + TAIL_BYTES + SLACK_BYTES + STEP_BYTES + MEGA
     assert most_on_disk < most
     with output.open("rb") as found:
         assert b"\0" not in found.read(HEAD_BYTES)
         found.seek(-TAIL_BYTES, os.SEEK_END)
         assert b"\0" not in found.read()
+
+
+@LINUX
+def test_far_beyond_the_cap_less_is_kept_of_the_end(output):
+    trimmer = Trimmer()
+    with output.open("ab", buffering=0) as job:
+        for _ in range(0, 200 * MEGA, MEGA // 4):
+            job.write(b"x" * (MEGA // 4))
+            trimmer.look(str(output))
+    trimmer.close()
+    most = HEAD_BYTES + FLOOD_TAIL_BYTES + LEAST_SLACK_BYTES + 2 * STEP_BYTES
+    assert HEAD_BYTES + FLOOD_TAIL_BYTES <= on_disk(output) <= most
+
+
+@LINUX
+def test_what_is_trimmed_in_odd_places_leaves_nothing_behind(output):
+    trimmer, at = Trimmer(), 0
+    with output.open("ab", buffering=0) as job:
+        while at < 200 * MEGA:
+            at += job.write(b"x" * (STEP_BYTES + 1234))
+            trimmer.look(str(output))
+    trimmer.close()
+    most = HEAD_BYTES + FLOOD_TAIL_BYTES + LEAST_SLACK_BYTES + 2 * STEP_BYTES
+    assert on_disk(output) <= most + 2 * BLOCK_BYTES
+
+
+@LINUX
+def test_a_flood_in_the_kernel_is_trimmed_as_it_is_written(output):
+    sink = Sink(str(output))
+    sink.write("x" * 200 * MEGA)
+    most = HEAD_BYTES + FLOOD_TAIL_BYTES + LEAST_SLACK_BYTES + 3 * STEP_BYTES
+    assert on_disk(output) < most
+    sink.close()
+
+
+def test_a_flood_that_pauses_is_told_to_its_last_line_and_then_goes_on(output, store):
+    capture, at, clock = Capture(str(output)), 0, itertools.count()
+    with output.open("ab", buffering=0) as job:
+        for _ in range(3):
+            for _ in range(60):
+                job.write(numbered(at, at + 2_000_000))
+                at += 2_000_000
+                look = capture.look(next(clock))
+                if look is not None:
+                    place = ("job", 1, look.start, look.body)
+                    with store.writing_logs() as tx:
+                        logs.add(tx, *place, look.passed, look.size)
+            follow(capture, store, clock)
+            piece = logs.read(store.log_reader, "job", 1, at - 100)
+            assert (piece.offset, piece.line) == (at - 100, at // 10 - 10)
+            assert piece.body == numbered(at - 100, at)
+    capture.close()
+    kept = logs.read(store.log_reader, "job", 1, at - FLOOD_TAIL_BYTES, at)
+    assert (kept.skipped, kept.next_offset) == (0, at)
+
+
+def test_of_a_flood_little_is_read_while_it_goes_on(output):
+    capture, at, read = Capture(str(output)), 0, 0
+    with output.open("ab", buffering=0) as job:
+        for look in range(100):
+            at += job.write(b"x\n" * MEGA)
+            found = capture.look(look * 0.05)
+            read += len(found.body) if found is not None else 0
+    capture.close()
+    assert HEAD_BYTES < read < HEAD_BYTES + 3 * MEGA
 
 
 @LINUX
@@ -144,8 +218,9 @@ def test_what_is_read_while_it_is_trimmed_is_never_a_hole(output, store):
     thread.start()
     capture = Capture(str(output))
     try:
+        clock = itertools.count()
         while job.poll() is None:
-            look = capture.look(0.0)
+            look = capture.look(next(clock))
             assert look is None or b"\0" not in look.body
             if look is not None:
                 place = ("job", 1, look.start, look.body)
@@ -162,8 +237,11 @@ def test_what_is_read_while_it_is_trimmed_is_never_a_hole(output, store):
     assert logs.end(store.log_reader, "job", 1) == 600_000_000
     head = logs.read(store.log_reader, "job", 1, 0, HEAD_BYTES).body
     assert head == b"y\n" * (HEAD_BYTES // 2)
-    tail = logs.read(store.log_reader, "job", 1, 600_000_000 - TAIL_BYTES, TAIL_BYTES)
-    assert (tail.skipped, tail.body) == (0, b"y\n" * (TAIL_BYTES // 2))
+    start = 600_000_000 - FLOOD_TAIL_BYTES
+    tail = logs.read(store.log_reader, "job", 1, start, FLOOD_TAIL_BYTES)
+    assert (tail.skipped, tail.body) == (0, b"y\n" * (FLOOD_TAIL_BYTES // 2))
+    gap = logs.read(store.log_reader, "job", 1, HEAD_BYTES)
+    assert gap.offset == HEAD_BYTES + gap.skipped <= start
 
 
 def test_a_descriptor_that_became_another_file_is_left_alone(output, tmp_path):
@@ -223,6 +301,29 @@ def test_the_cap_can_be_set_for_the_jobs_of_a_kernel(own_chute, monkeypatch):
     assert (lines[0], lines[-1]) == ("000000000", "000199999")
     assert 400_000 <= len(job.logs()) <= 400_000 + 3 * logs.CHUNK_BYTES
     assert sum("bytes not kept" in line for line in lines) == 1
+
+
+@LINUX
+def test_what_a_flood_took_of_the_disk_is_within_the_cap_at_its_end(own_chute):
+    @own_chute.job
+    def flood():
+        subprocess.run(["sh", "-c", "yes | head -c 300000000"], check=True)
+
+    store = runtime.store()
+    until(store.ballast.path.exists)
+
+    def taken():
+        command = ["du", "-s", "--block-size=1", store.home]
+        found = subprocess.run(command, stdout=subprocess.PIPE, check=False)
+        return int(found.stdout.split()[0])
+
+    before, job = taken(), flood.submit()
+    job.result(60)
+    until(lambda: taken() - before < 1.1 * (HEAD_BYTES + TAIL_BYTES))
+    log = job.logs()
+    assert log.startswith("y\ny\n")
+    assert "bytes not kept]" in log
+    assert len(log) >= HEAD_BYTES + FLOOD_TAIL_BYTES
 
 
 def test_a_cap_that_is_none_is_refused_where_jobs_are_begun(own_chute, monkeypatch):

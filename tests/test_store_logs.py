@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from chutes_nb.states import State
 from chutes_nb.store import logs
+from chutes_nb.store.db import Database
 from chutes_nb.store.ids import new_id
 from rows import bring, claim, finish, queue
 
@@ -144,6 +145,45 @@ def test_a_flood_keeps_its_head_and_its_tail_and_tells_the_gap(store):
     assert logs.TAIL_BYTES <= len(tail) <= logs.TAIL_BYTES + logs.CHUNK_BYTES
     begins = where + skipped
     assert tail[12 - begins % 12 :][:12] == line % (begins // 12 + 1)
+
+
+def test_far_beyond_the_cap_the_tail_gets_shorter_by_and_by():
+    cap, mega = 16 << 20, 1 << 20
+    kept = [logs.tail_bytes(size * mega, cap) for size in (17, 64, 68, 76, 9000)]
+    assert kept == [8 * mega, 8 * mega, 6 * mega, 2 * mega, 2 * mega]
+    assert logs.tail_bytes(1 << 40, 400_000) == 200_000  # there is room for that
+
+
+def test_what_a_flood_leaves_behind_is_given_back_to_the_disk(store):
+    step, file = 1 << 20, store.home / "logs.db"
+    for start in range(0, 60 * step, step):
+        write(store, start, b"x" * step)
+        store.checkpoint(0)
+    assert file.stat().st_size > logs.HEAD_BYTES + logs.TAIL_BYTES
+    for start in range(60 * step, 100 * step, step):
+        write(store, start, b"x" * step)
+        store.checkpoint(0)
+    assert file.stat().st_size < logs.HEAD_BYTES + logs.FLOOD_TAIL_BYTES + 2 * step
+    assert store.problems() == []
+
+
+def test_a_file_from_before_gives_pages_back_once_it_was_shrunk(tmp_path):
+    place = tmp_path / "logs.db"
+    script = "CREATE TABLE t (body BLOB);"
+    Database(place, [script]).open().close()
+    database = Database(place, [script], gives_back=True).open()
+
+    def size_after_use():
+        for statement in ("INSERT INTO t VALUES (zeroblob(9000000))", "DELETE FROM t"):
+            with database.writing() as tx:
+                tx.run(statement)
+            database.checkpoint(0)
+        return place.stat().st_size
+
+    assert size_after_use() > 9_000_000
+    database.shrink()
+    assert size_after_use() < 1_000_000
+    database.close()
 
 
 def test_a_stretch_that_a_reader_left_out_is_told_as_a_gap(store):

@@ -278,13 +278,17 @@ class Abroad:
 
     def _look(self) -> bool:
         capture = self._handle.capture
-        look = None if capture is None else capture.look(time.monotonic())
+        if capture is None:
+            return False
+        look = capture.look(time.monotonic())
         if look is None or not look.body:
             return False
         job, attempt = self._spec.task["id"], self._spec.task["attempt"]
         with self._store.writing_logs() as tx:
             place = (job, attempt, look.start, look.body)
             logs.add(tx, *place, look.passed, look.size)
+        capture.kept(look.start + len(look.body))
+        self._store.checkpoint()
         return True
 
     # -- what the lane tells (see lanes.lane.Settles) -------------------------------
@@ -337,6 +341,8 @@ class Abroad:
         """Make the report: the attempt is over, with all that it had started."""
         if self._report is not None:
             return
+        if self._handle.capture is not None:
+            self._handle.capture.end()
         while self._look():
             pass
         contents: dict[str, bytes] = {}

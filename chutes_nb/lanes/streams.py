@@ -16,6 +16,7 @@ from typing import Any
 
 from ..paths import PRIVATE_FILE
 from ..worker.context import current, enter_here
+from ..worker.trimming import STEP_BYTES, Trimmer
 from .turning import Turning
 
 
@@ -30,6 +31,7 @@ class Sink:
 
     def __init__(self, path: str) -> None:
         flags = os.O_CREAT | os.O_APPEND | os.O_WRONLY | os.O_CLOEXEC
+        self._path, self._trimmer, self._trimmed = path, Trimmer(yields=True), 0
         self._fd = os.open(path, flags, PRIVATE_FILE)
         self._lock = threading.Lock()
         self._is_dropping = False
@@ -51,9 +53,12 @@ class Sink:
         left = memoryview(text.encode("utf-8", "backslashreplace"))
         with self._lock:
             while self._fd >= 0 and left:
-                count = os.write(self._fd, left)
+                count = os.write(self._fd, left[:STEP_BYTES])
                 self.size += count
                 left = left[count:]
+                if self.size - self._trimmed >= STEP_BYTES:
+                    self._trimmer.look(self._path)
+                    self._trimmed = self.size
         return len(text)
 
     def close(self, *, drops: bool = False) -> None:
@@ -68,6 +73,7 @@ class Sink:
             self._is_dropping = drops
             if self._fd >= 0:
                 os.close(self._fd)
+                self._trimmer.close()
                 self._fd = -1
 
 

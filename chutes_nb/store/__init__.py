@@ -118,7 +118,9 @@ class Store:
         ways = (synchronous, 1024, self.journal, refusal)
         self._db = _opened(Database(place / "store.db", scripts, *ways))
         scripts = _scripts(LOG_MIGRATIONS)
-        self._logs = _opened(Database(place / "logs.db", scripts, refusal=refusal))
+        self._logs = _opened(
+            Database(place / "logs.db", scripts, refusal=refusal, gives_back=True)
+        )
         self.mended = mending.mend(self._db, self.journal)
         self.feed = Feed(self.rev, self.has_ended, self.ended_since)
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from .. import failpoints
 from ..errors import StoreBusy, StoreDamaged, StoreError, StoreReadOnly
 from ..paths import PRIVATE_FILE
-from . import schema
+from . import room, schema
 from .faults import decoded, explain, is_busy, too_new
 from .gate import GATE_TIMEOUT_S, Gate
 from .journal import Journal, packed
@@ -40,6 +40,7 @@ PRAGMA busy_timeout = {busy_ms};
 PRAGMA cache_size = -16000;
 PRAGMA foreign_keys = ON;
 PRAGMA temp_store = MEMORY;
+PRAGMA secure_delete = FAST;
 """
 VERSION = "PRAGMA user_version"
 VALUE_ERRORS = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError)
@@ -63,6 +64,8 @@ class Database:
         The second witness of what is committed.
     refusal : StoreReadOnly, optional
         Why nothing may be written, where that is known beforehand.
+    gives_back : bool
+        Whether the room of deleted rows goes back to the disk at each checkpoint.
     """
 
     def __init__(
@@ -73,8 +76,10 @@ class Database:
         page_bytes: int = 4096,
         journal: Journal | None = None,
         refusal: StoreReadOnly | None = None,
+        gives_back: bool = False,
     ) -> None:
         self.path = path
+        self._gives_back = gives_back
         self.refusal = refusal
         self.journal = journal
         self._page_bytes = page_bytes
@@ -99,8 +104,8 @@ class Database:
 
     def sibling(self, path: Path) -> Database:
         """Return a database of the same kind at another path, with no journal."""
-        kind = (self._migrations, self._synchronous, self._page_bytes)
-        return Database(path, *kind).open()
+        kind = (self._migrations, self._synchronous, self._page_bytes, None, None)
+        return Database(path, *kind, self._gives_back).open()
 
     # -- connections -------------------------------------------------------------
     def _connect(self) -> Seat:
@@ -187,6 +192,8 @@ class Database:
         gate.enter()
         try:
             connection.execute(f"PRAGMA page_size = {self._page_bytes}")
+            if self._gives_back:
+                connection.execute(room.BY_PAGES)
             connection.execute("PRAGMA journal_mode = WAL")
         finally:
             gate.leave()
@@ -329,6 +336,8 @@ class Database:
         try:
             seat.be_busy_for(0)
             failpoints.hit("ckpt.before")
+            if self._gives_back:
+                room.give_back(seat.connection)
             row = seat.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             failpoints.hit("ckpt.after")
             return not row[0]
@@ -347,18 +356,14 @@ class Database:
 
     def unused_bytes(self) -> int:
         """Room of deleted rows in the file."""
-        connection = self._connect().connection
-        pages: int = connection.execute("PRAGMA freelist_count").fetchone()[0]
-        size: int = connection.execute("PRAGMA page_size").fetchone()[0]
-        return pages * size
+        return room.unused_bytes(self._connect().connection)
 
     def shrink(self) -> None:
         """Give the room of deleted rows back to the disk."""
         seat = self._connect()
         seat.gate.enter()
         try:
-            seat.connection.execute("VACUUM")
-            seat.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            room.shrink(seat.connection, self._gives_back)
         except sqlite3.DatabaseError as error:
             raise self._explain(error) from error
         finally:

@@ -2,8 +2,9 @@
 
 The log of an attempt is its output file, byte by byte. Beyond a cap the middle
 is let go: the first ``HEAD_BYTES`` and the last ``TAIL_BYTES`` stay, or the halves of
-what ``CHUTES_NB_LOG_CAP`` says. Each chunk knows how many lines ended before it, so
-that what is left is still numbered as it was printed.
+what ``CHUTES_NB_LOG_CAP`` says. Of a flood, which has written several times the cap,
+less of the end stays (:func:`tail_bytes`). Each chunk knows how many lines ended before
+it, so that what is left is still numbered as it was printed.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ TAIL_BYTES = 8 << 20
 CHUNK_BYTES = 64 << 10
 CAP_VARIABLE = "CHUTES_NB_LOG_CAP"
 LEAST_CAP_BYTES = 2 * CHUNK_BYTES
+FLOOD_CAPS = 4  # an output of more than so many times the cap is a flood
+FLOOD_TAIL_BYTES = 2 << 20
+FLOOD_SHARE = 2  # of so many bytes more, a flood's tail is one shorter, down to that
 
 SMALL_BYTES = 4 << 10
 
@@ -101,7 +105,7 @@ class Passed(NamedTuple):
 
 
 def cap_bytes() -> int:
-    """Most bytes that are kept of an attempt's output; half of them of its end.
+    """Most bytes that are kept of an attempt's output; half of them of its head.
 
     Raises
     ------
@@ -115,6 +119,22 @@ def cap_bytes() -> int:
         return read_size(CAP_VARIABLE, text, LEAST_CAP_BYTES)
     except ValueError as error:
         raise ChutesError(str(error)) from error
+
+
+def tail_bytes(size: int, cap: int) -> int:
+    """Bytes that are kept of the end of an output that has passed its cap.
+
+    A flood comes by megabytes between two looks at it. They need room on the disk
+    beside what is kept, so less is: both together stay near the cap. It gets less by
+    and by, as who counts the lines of what is let go counts them while it is there.
+
+    Parameters
+    ----------
+    size : int
+        Of the whole output.
+    """
+    half, more = cap // 2, max(0, size - FLOOD_CAPS * cap)
+    return max(half - more // FLOOD_SHARE, min(half, FLOOD_TAIL_BYTES))
 
 
 def end(tx: Transaction, job: str, attempt: int) -> int:
@@ -177,7 +197,8 @@ def add(
     cap = cap_bytes()
     if stop > cap:
         # What was just added stays to be looked at, even if it is no tail any more.
-        tail = max(stop - cap // 2, min(size - cap // 2, start))
+        kept = tail_bytes(max(stop, size), cap)
+        tail = max(stop - kept, min(size - kept, start))
         tx.run(TRIM, place | {"head": cap // 2, "tail": tail})
     return stop
 

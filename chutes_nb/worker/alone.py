@@ -50,6 +50,7 @@ class Alone:
             return False
         record(self._store, self._task.job, self._task.attempt, self._capture, found)
         self._capture.kept(found.start + len(found.body))
+        self._store.checkpoint()
         return True
 
     def tell(self, tellings: list[Telling], batch: int = 0) -> None:

@@ -22,13 +22,15 @@ from ..reading import (
     Silence,
     Thinner,
 )
-from ..store.logs import Passed, cap_bytes
-from .trimming import may_be_gone, punch
+from ..store.logs import Passed, cap_bytes, tail_bytes
+from .trimming import block_of, may_be_gone, punch
 
 LOOK_BYTES = 1 << 20
 # Of a flood the head is kept and the tail; less is taken of what lies between.
 FLOOD_BYTES = 256 << 10
 TRICKLE_BYTES = 64 << 10  # where most of it is passed over in any case
+TRICKLE_S = 0.25
+TRIES = 8  # to read of a flood what is still there behind the reading
 FREE_BYTES = 1 << 20
 # Of what is left out the line ends are counted, at about 3 GB a second: a stretch that
 # is larger than this came too fast to be counted beside the work.
@@ -110,8 +112,10 @@ class Capture:
         self._fd: int | None = None
         self.is_flooded = self._is_last = False
         self._kept = self._freed = 0
-        self._half = cap_bytes() // 2  # what is kept of the head, and of the tail
+        self._cap = cap_bytes()
+        self._half = self._cap // 2  # what is kept of the head
         self._let_go = self._middle = self._half
+        self._trickle_at = float("-inf")
         self._left_out: Passed | None = None
 
     @cached_property
@@ -136,6 +140,9 @@ class Capture:
         now : float
             Monotonic seconds.
         """
+        if self._is_passing_over and now < self._trickle_at:
+            self.trim()
+            return None
         body, size = self._next()
         if not body and self._is_at_rest:
             if self._is_new:
@@ -146,7 +153,7 @@ class Capture:
         start = self.offset
         self.offset += len(body)
         if body:
-            self.last_output_at = now
+            self.last_output_at, self._trickle_at = now, now + TRICKLE_S
             self._silence.broken(now)
         look = Look(start, body, has_more=self.offset < size, size=size)
         if body and start >= self._let_go:
@@ -216,26 +223,36 @@ class Capture:
         if size <= self.offset:
             return b"", size
         self._let_middle_go(size)
-        bite = LOOK_BYTES
-        if self.offset < self._half:
-            bite = min(bite, self._half - self.offset)  # what follows may be a hole
-        elif not self._is_last and size - self.offset > FLOOD_BYTES:
-            # Most of it would be written for nothing.
-            bite = TRICKLE_BYTES if self.is_flooded else FLOOD_BYTES
         self._free()
-        body = os.pread(self._fd, bite, self.offset)
-        size = os.fstat(self._fd).st_size
-        if not may_be_gone(self.offset, size, self._half):
-            return body, size
-        self._let_middle_go(size)  # it comes faster than it can be read: next time
-        return b"", size
+        for _ in range(TRIES):
+            body = os.pread(self._fd, self._bite(size), self.offset)
+            size = os.fstat(self._fd).st_size
+            if not may_be_gone(self.offset, size, self._cap):
+                return body, size
+            self._let_middle_go(size)
+        return b"", size  # it comes faster than it can be read: next time
+
+    def _bite(self, size: int) -> int:
+        if self.offset < self._half:
+            # What follows may be a hole.
+            return min(LOOK_BYTES, self._half - self.offset)
+        if self._is_last or size - self.offset <= FLOOD_BYTES:
+            return LOOK_BYTES
+        # Most of it would be written for nothing.
+        return TRICKLE_BYTES if self.is_flooded else FLOOD_BYTES
+
+    @property
+    def _is_passing_over(self) -> bool:
+        """Whether most of what comes is neither head nor tail by the next look."""
+        return self.is_flooded and not self._is_last and self.offset >= self._half
 
     def _let_middle_go(self, size: int) -> None:
         """Pass over what is neither head nor tail: its lines are counted, no more."""
-        self.is_flooded = size - max(self.offset, self._half) > self._half
+        tail = size - tail_bytes(size, self._cap)
+        self.is_flooded = max(self.offset, self._half) < tail
         if self.is_flooded:
-            self._leave_out(max(self._let_go, self.offset), size - self._half)
-            self._let_go = size - self._half
+            self._leave_out(max(self._let_go, self.offset), tail)
+            self._let_go = tail
         if self._let_go > self.offset >= self._half:
             self.offset = self._let_go
             self._reader.skip()
@@ -271,6 +288,7 @@ class Capture:
         self._middle = self._freed_between(self._middle, self._let_go)
 
     def _freed_between(self, start: int, stop: int) -> int:
+        stop = block_of(stop)
         if self._fd is None or stop - start < FREE_BYTES:
             return start
         punch(self._fd, start, stop - start)

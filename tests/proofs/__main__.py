@@ -17,6 +17,7 @@ os.environ["XDG_RUNTIME_DIR"] = tempfile.mkdtemp(prefix="chutes-")
 
 from proofs import (
     damage,
+    flood,
     full_disk,
     killing,
     timeouts,
@@ -32,6 +33,7 @@ PROOFS: dict[str, tuple[Callable[[int], Verdict], int]] = {
     "tokens": (tokens.prove, 100),
     "killing": (killing.prove, 5),
     "damage": (damage.prove, 200),
+    "flood": (flood.prove, 100),
     "wal_reset": (wal_reset.prove, 200),
 }
 
