@@ -67,9 +67,11 @@ def as_html(statuses: list[dict[str, Any]]) -> str:
         f'<span style="{SOFT}">{escape(summary(statuses) + place)}</span>'
         f"{_bar(statuses)}</div>"
         f'<div style="overflow:auto;{MOST_HEIGHT};padding:0 12px 8px">'
+        # JupyterLab gives every table columns of one width; "why" needs more than most.
         f'<table style="border:0;border-collapse:collapse;font-size:12px;width:100%;'
-        f'margin:0;color:inherit;{NUMBERS}"><thead><tr style="background:none">{head}'
-        f"</tr></thead><tbody>{rows}</tbody></table></div>{rest}</div>"
+        f'table-layout:auto;margin:0;color:inherit;{NUMBERS}"><thead>'
+        f'<tr style="background:none">{head}</tr></thead>'
+        f"<tbody>{rows}</tbody></table></div>{rest}</div>"
     )
 
 

@@ -16,7 +16,6 @@ from . import (
     registry,
     runtime,
     showing,
-    spans,
     submitting,
 )
 from .codec import decode
@@ -34,7 +33,6 @@ from .job_parts import live_state
 from .model import StatusInfo
 from .panel.card import card_bundle, static_bundle
 from .panel.static import one_line
-from .spans import Span
 from .states import State
 from .store import Store, jobs, runs
 from .store.blobs import blob_path
@@ -194,20 +192,7 @@ class Job(JobFuture[None]):
         runtime.look()
         return asked
 
-    def extend(self, seconds: Span) -> bool:
-        """Move a running attempt's timeout; False if it has none or is over.
-
-        Parameters
-        ----------
-        seconds : float, timedelta or str
-            How much more time it has; less where it is below 0.
-
-        Raises
-        ------
-        DefinitionError
-            If it is no span of time, or would leave none at all.
-        """
-        more_s = spans.seconds("seconds", seconds)
+    def _extend(self, more_s: float) -> bool:
         extended = self._store.request_extend(self.id, more_s)
         runtime.look()
         return extended

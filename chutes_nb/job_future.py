@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine, Generator, Iterator
 from concurrent.futures import Future
 from typing import Any, Generic, Self, TypeVar
 
+from . import spans
 from .errors import JobEnded
 from .job_logs import Search, checked_attempt, checked_tail, holding, matching
 from .job_parts import AttemptInfo, callback
@@ -153,6 +154,30 @@ class JobFuture(ABC, Generic[E]):
 
     def __await__(self) -> Generator[Any, None, Any]:
         return self._awaited().__await__()
+
+    # -- what one can do -------------------------------------------------------
+    @abstractmethod
+    def cancel(self) -> bool:
+        """Cancel the job; False if it had ended."""
+
+    @abstractmethod
+    def _extend(self, more_s: float) -> bool:
+        """Move a running attempt's timeout; False if it has none or is over."""
+
+    def extend(self, seconds: Span) -> bool:
+        """Move a running attempt's timeout; False if it has none or is over.
+
+        Parameters
+        ----------
+        seconds : float, timedelta or str
+            How much more time it has; less where it is below 0.
+
+        Raises
+        ------
+        DefinitionError
+            If it is no span of time, or would leave none at all.
+        """
+        return self._extend(spans.seconds("seconds", seconds))
 
     # -- its log -----------------------------------------------------------------
     @abstractmethod

@@ -71,6 +71,17 @@ def abroad(cluster, tmp_path_factory) -> Iterator[Chute]:
         )
 
 
+def abroad_is_free(chute):
+    """Whether both places of the cluster take a job and give its result."""
+
+    @chute.job
+    def answer(self):
+        time.sleep(0.7)
+        return True
+
+    return list(answer.map([{}] * 2).results()) == [True, True]
+
+
 def wait_for(path):
     while not os.path.exists(path):
         time.sleep(0.02)
@@ -175,6 +186,31 @@ def test_a_cancel_runs_finally_blocks_and_ends_the_process(abroad, tmp_path):
     assert isinstance(job.exception(S), JobCancelled)
     assert (job.reason, job.logs()) == ("cancelled by the user", "cleaned up\n")
     until(lambda: is_gone(pid))
+
+
+def test_a_cancel_at_any_moment_leaves_no_body_that_runs_on(abroad, tmp_path):
+    @abroad.job(grace=5)
+    def work(self, folder: str):
+        (Path(folder) / "begun").write_text(str(os.getpid()))
+        time.sleep(0.5)
+        (Path(folder) / "passed").touch()
+        time.sleep(60)
+
+    folders = []
+    for n in range(16):
+        folders.append(tmp_path / str(n))
+        folders[-1].mkdir()
+        job = work.submit(folder=str(folders[-1]))
+        until(job.running, S)
+        time.sleep(n * 0.02)  # on its way there, being unpacked, running
+        assert job.cancel()
+        assert isinstance(job.exception(S), JobCancelled)
+    # A body that was left to itself would have passed long ago.
+    assert abroad_is_free(abroad)
+    for folder in folders:
+        if (folder / "begun").exists():
+            until(lambda begun=folder / "begun": is_gone(pid_in(begun)))
+        assert not (folder / "passed").exists()
 
 
 def test_jobs_beyond_the_slots_of_the_cluster_wait_and_can_be_cancelled(

@@ -8,6 +8,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,11 @@ from chutes_nb.panel import JobCard, JobsPanel, card_bundle, static, static_card
 from chutes_nb.panel.feeder import Feeder
 from chutes_nb.panel.stream import BATCH_BYTES, Stream
 from chutes_nb.policy import Ending, Verdict
-from chutes_nb.processes import Identity
 from chutes_nb.states import State
-from chutes_nb.store import Store, fleet, jobs, logs, runs
+from chutes_nb.store import Store, jobs, logs, runs
 from chutes_nb.store.blobs import keep
 from chutes_nb.store.wire import thinned
-from rows import until
+from rows import DEFINITION, add_crew, new_job, until
 
 WORKER = "worker-1"
 GOLDEN = Path(__file__).parent / "golden"
@@ -37,41 +37,12 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def queue(store: Store, job: str = "job-000001") -> str:
-    definition = jobs.NewDefinition(
-        key="d1",
-        chute="u-c",
-        name="train",
-        code=b"",
-        setup=b"",
-        source="def train(): ...\n",
-        first_line=1,
-        sources="{}",
-        schema="{}",
-        options="{}",
-        python="python",
-        created_at=time.time(),
-    )
-    new = jobs.NewJob(
-        id=job,
-        chute="u-c",
-        name="train",
-        definition="d1",
-        max_attempts=2,
-        grace_s=1.0,
-        input_kind="json",
-        input=b"{}",
-        inputs="{}",
-        submitted_at=time.time(),
-        executor="e",
-    )
-    who = Identity(pid=1, start_ticks=0, boot_id="")
+    now = time.time()
+    place = {"chute": "u-c", "name": "train"}
     with store.writing() as tx:
-        fleet.add_executor(
-            tx, "e", kind="kernel", who=who, python="", lease="", sqlite="3", now=0.0
-        )
-        fleet.add_worker(tx, WORKER, "e", lease="", socket="", folder="", now=0.0)
-        jobs.add_definition(tx, definition)
-        jobs.add(tx, new)
+        add_crew(tx, "e", WORKER)
+        jobs.add_definition(tx, replace(DEFINITION, **place, created_at=now))
+        jobs.add(tx, new_job(id=job, executor="e", submitted_at=now, **place))
     return job
 
 

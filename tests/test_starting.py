@@ -9,21 +9,9 @@ import pytest
 from chutes_nb.states import State
 from chutes_nb.store import jobs, starting
 from chutes_nb.store.ids import new_id
-from rows import EXECUTOR, NOW, WORKER, claim, finish, queue
+from rows import EXECUTOR, NOW, WORKER, claim, finish, new_job, queue
 
-JOB = jobs.NewJob(
-    id="",
-    chute="tests",
-    name="work",
-    definition="d1",
-    max_attempts=2,
-    grace_s=1.0,
-    input_kind="json",
-    input=b"{}",
-    inputs="{}",
-    submitted_at=NOW,
-    executor=EXECUTOR,
-)
+JOB = new_job(id="", max_attempts=2)
 
 
 def start(store, **facts):

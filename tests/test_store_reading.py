@@ -12,7 +12,17 @@ from hypothesis import strategies as st
 from chutes_nb.errors import JobNotFound
 from chutes_nb.states import ENDED, State
 from chutes_nb.store import Store, jobs, listing, runs
-from rows import DEFINITION, EXECUTOR, NOW, WORKER, add_crew, claim, finish, queue
+from rows import (
+    DEFINITION,
+    EXECUTOR,
+    NOW,
+    WORKER,
+    add_crew,
+    claim,
+    finish,
+    new_job,
+    queue,
+)
 
 
 def states_of(store):
@@ -188,10 +198,7 @@ def test_following_by_revision_loses_no_move_and_ends_at_the_truth(steps, limit,
 def test_a_revision_bigger_than_a_page_is_not_cut(store):
     with store.writing() as tx:
         for number in range(10):
-            new = jobs.NewJob(
-                f"j{number}", "tests", "work", "d1", 1, 1.0, "json", b"{}", "{}", NOW
-            )
-            jobs.add(tx, new)
+            jobs.add(tx, new_job(id=f"j{number}", executor=None))
     page = store.changes(store.rev() - 1, limit=3)
     assert (len(page["jobs"]), len(page["moves"]), page["more"]) == (10, 10, False)
 

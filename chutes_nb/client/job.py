@@ -6,13 +6,11 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from typing import Any
 
-from .. import spans
 from ..errors import JobEnded
 from ..job import Job
 from ..job_future import JobFuture
 from ..model import StatusInfo
 from ..panel.static import TAIL_LINES, one_line, static_card
-from ..spans import Span
 from ..states import State
 from . import logs
 from .files import RemoteFile
@@ -28,7 +26,9 @@ class RemoteJob(JobFuture[End]):
     """A job by its id, on a server.
 
     Everything is asked of the server when it is wanted. It follows the protocol of
-    :class:`concurrent.futures.Future` and can be awaited.
+    :class:`concurrent.futures.Future` and can be awaited. What JSON cannot say of a
+    result comes as its preview, with an :class:`InexactResult` warning;
+    :meth:`answer` gives both.
     """
 
     def __init__(
@@ -104,25 +104,10 @@ class RemoteJob(JobFuture[End]):
         return State(found.state) if isinstance(found, Unfinished) else found
 
     def _value(self, end: End) -> Any:
-        return plain(self.id, end, above=5)
+        return plain(self.id, end, above=4)
 
     def _fault(self, end: End) -> JobEnded | None:
         return end if isinstance(end, JobEnded) else None
-
-    def result(self, timeout: Span | None = None) -> Any:
-        """Wait for the end and return what the job returned.
-
-        What JSON cannot say comes as its preview, with an :class:`InexactResult`
-        warning; :meth:`answer` gives both.
-
-        Raises
-        ------
-        TimeoutError
-            If ``timeout`` passes first; the job goes on.
-        JobFailed, JobTimeout, JobCancelled, JobInterrupted
-            If it ended badly.
-        """
-        return super().result(timeout)
 
     def result_now(self) -> Any:
         """Return what the job returned, without waiting.
@@ -159,23 +144,11 @@ class RemoteJob(JobFuture[End]):
         flow = self._link.json("POST", f"jobs/{self.id}/cancel")
         return bool(self._link.run(flow)["accepted"])
 
-    def extend(self, seconds: Span) -> bool:
-        """Move a running attempt's timeout; False if it has none or is over.
-
-        Parameters
-        ----------
-        seconds : float, timedelta or str
-            How much more time it has; less where it is below 0.
-
-        Raises
-        ------
-        DefinitionError
-            If it is no span of time, or would leave none at all.
-        """
+    def _extend(self, more_s: float) -> bool:
         flow = self._link.json(
             "POST",
             f"jobs/{self.id}/extend",
-            content=body_of({"seconds": spans.seconds("seconds", seconds)}),
+            content=body_of({"seconds": more_s}),
             headers=JSON,
             is_safe=False,
         )

@@ -162,7 +162,13 @@ def peek(asked: Mapping[str, tuple[int, float]]) -> dict[str, bytes]:
 
 
 def order(name: str, what: str, value: Any) -> bool:
-    """Tell an attempt to stop, or that it has more time; False if it is not here."""
+    """Tell an attempt to stop, or that it has more time.
+
+    Returns
+    -------
+    bool
+        False where it is not here, or has not begun yet.
+    """
     with _lock:
         here = _running.get(name)
     return here is not None and here.order(what, value)
@@ -177,7 +183,6 @@ class Abroad:
         self._told: list[tuple[float, Telling]] = []
         self._files: list[Telling] = []
         self._began_at: float | None = None
-        self._asked: Ending | None = None
         self._seeded_at = 0.0
         self._report: Report | None = None
         self._sources: Sources = {
@@ -209,15 +214,14 @@ class Abroad:
         return at, None, *kept
 
     def order(self, what: str, value: Any) -> bool:
-        """Do what the home says."""
-        if self._report is not None:
+        """Do what the home says; False before the attempt begins, and at its end."""
+        if self._began_at is None or self._report is not None:
             return False
         self._loop.call_soon_threadsafe(self._on_order, what, value)
         return True
 
     def _on_order(self, what: str, value: Any) -> None:
         if what == "stop":
-            self._asked = value
             self._lane.stop(self._handle, value)
         elif what == "extend":
             self._lane.extend(self._handle, value)
@@ -294,8 +298,6 @@ class Abroad:
         found = (getattr(self._spec.definition, one) for one in DEFINITION_FIELDS)
         handle.send(("define", *found), ("run", *task_of(row, handle.output)))
         self._began_at = time.monotonic()
-        if self._asked is not None:
-            self._lane.stop(handle, self._asked)
 
     def told(
         self,

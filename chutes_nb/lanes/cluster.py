@@ -25,10 +25,21 @@ LARGE_BYTES = 1 << 20  # from here on not within the task graph
 
 def run_task(packed: bytes, name: str) -> bytes:
     """Run an attempt; the task as dask has it."""
-    begun = distributed.Event(f"chutes-{name}")
+    begun, withdrawn = _flags(name)
     is_first = not begun.is_set()
     begun.set()  # the scheduler knows it before the body begins
-    return run_abroad(packed, is_first)
+    return run_abroad(packed, is_first and not withdrawn.is_set())
+
+
+def _flags(name: str, **client: Any) -> tuple[distributed.Event, distributed.Event]:
+    """Give two flags on the scheduler: an attempt has begun, and it must not begin.
+
+    Each side raises its own first and then looks at the other's, so that whatever the
+    moment at least one of the two knows of the other.
+    """
+    names = (f"chutes-{name}", f"chutes-{name}-withdrawn")
+    begun, withdrawn = (distributed.Event(one, **client) for one in names)
+    return begun, withdrawn
 
 
 class Cluster:
@@ -124,14 +135,18 @@ class Cluster:
         answers = self._client.run(order, name, what, value, on_error="ignore")
         return any(answers.values())
 
-    def withdraw(self, name: str) -> None:
-        """Take back an attempt that has not begun."""
-        distributed.Event(f"chutes-{name}", client=self._client).set()
+    def withdraw(self, name: str) -> bool:
+        """Take back an attempt that has not begun; False for one that has."""
+        begun, withdrawn = _flags(name, client=self._client)
+        withdrawn.set()
+        if begun.is_set():
+            return False
         with self._lock:
             future = self._futures.pop(name, None)
         if future is not None:
             future.cancel()
         self.forget(name)
+        return True
 
     def _poll(self) -> None:
         while not self._is_closed:

@@ -13,10 +13,8 @@ import io
 import pickle
 import re
 import sys
-from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,11 +28,11 @@ from ..states import State
 from ..store import Store, Transaction, abroad, jobs
 from ..store.blobs import blob_path, keep
 from ..store.db import Row
-from ..worker.capture import Capture
 from ..worker.keeping import slimmed
 from .abroad import DIED, Checkpoint, News, Report, Spec, rest_of, without_place
-from .berths import Berth, BerthLane
+from .berths import BerthLane
 from .lane import Settles
+from .remote import Fed, Remote
 
 if TYPE_CHECKING:
     from .cluster import Cluster
@@ -44,54 +42,8 @@ AGAIN_S = 5.0
 LOST_S = 60.0  # without an answer, an attempt that somebody left counts as lost
 CONFIRM_S = 30.0
 ALONE_S = 1.0
+PAUSE_S = 0.05
 CONTENT = re.compile(rb"[0-9a-f]{64}")
-
-
-class Fed(Capture):
-    """The output of an attempt elsewhere: pieces as they come in."""
-
-    def __init__(self, offset: int = 0) -> None:
-        super().__init__("", offset)
-        self._pieces: deque[tuple[int, bytes]] = deque()
-        self.upto = offset
-
-    def feed(self, start: int, body: bytes) -> None:
-        """Take a piece; what is known of it already is left out."""
-        known = max(self.upto - start, 0)
-        if body[known:]:
-            self._pieces.append((start + known, body[known:]))
-            self.upto = start + len(body)
-
-    @property
-    def is_open(self) -> bool:
-        """Whether there is something to read from: always."""
-        return True
-
-    def _next(self) -> tuple[bytes, int]:
-        if not self._pieces:
-            return b"", self.offset
-        self.offset, body = self._pieces.popleft()
-        return body, self.upto
-
-
-class Remote(Berth):
-    """A place for one attempt at a time on some cluster.
-
-    Attributes
-    ----------
-    since : float
-        Time of the newest telling that has been taken, by the clock over there.
-    """
-
-    name = ""
-    since = checkpoint_at = 0.0
-    cluster: Cluster | None = None
-
-    def clear(self) -> None:
-        """Forget the attempt that was here."""
-        super().clear()
-        self.name, self.cluster = "", None
-        self.since = self.checkpoint_at = 0.0
 
 
 class DaskLane(BerthLane[Remote]):
@@ -204,14 +156,18 @@ class DaskLane(BerthLane[Remote]):
         try:
             with anyio.fail_after(LOST_S):
                 cluster = await self._until_connected(address)
-                berth.cluster = cluster
+                if not berth.has_still(name):
+                    return
+                berth.cluster, berth.may_run = cluster, True
                 await anyio.to_thread.run_sync(self._dispatch, cluster, spec)
         except Exception as error:  # a network can fail in any way
-            if berth.name == name and not berth.is_ending:
+            if berth.has_still(name):
                 reason = f"it could not be sent: {_said(error, address)}"
                 self._settles.ended(berth, Ending(State.INTERRUPTED, reason), None)
             return
-        if berth.name == name and isinstance(berth.capture, Fed):
+        if not berth.has_still(name):  # it was taken back while it was sent
+            await anyio.to_thread.run_sync(cluster.forget, name)
+        elif isinstance(berth.capture, Fed):
             cluster.watch(name, berth.capture.upto, berth.since)
 
     async def _until_connected(self, address: str) -> Cluster:
@@ -246,7 +202,7 @@ class DaskLane(BerthLane[Remote]):
     # -- what comes back ---------------------------------------------------------------
     def _berth(self, name: str) -> Remote | None:
         for berth in self.handles.values():
-            if berth.name == name and berth.task is not None and not berth.is_ending:
+            if berth.has_still(name) and berth.task is not None:
                 return berth
         return None
 
@@ -293,13 +249,13 @@ class DaskLane(BerthLane[Remote]):
             # The worker that was the task's child finds itself alone, and ends its
             # attempt within the grace: never two at once.
             await anyio.sleep(task["grace_s"] + ALONE_S)
-            if berth.name != name or berth.is_ending:
+            if not berth.has_still(name):
                 return
             ending = berth.stopping or Ending(State.INTERRUPTED, report)
             self._settles.ended(berth, ending, None)
         else:
             await anyio.to_thread.run_sync(self._keep, report)
-            if berth.name != name or berth.is_ending:
+            if not berth.has_still(name):
                 return
             assert isinstance(berth.capture, Fed)  # put there with the name
             self._take(berth, rest_of(report.news, berth.capture.upto, berth.since))
@@ -318,14 +274,22 @@ class DaskLane(BerthLane[Remote]):
     def extend(self, handle: Remote, timeout_s: float) -> None:
         """Give an attempt more time; its clock is over there."""
         handle.timeout_s = timeout_s
-        if handle.cluster is not None and handle.name:
-            call = partial(handle.cluster.order, handle.name, "extend", timeout_s)
-            self._tasks.start_soon(self._order, call)
+        self._tasks.start_soon(self._extend, handle, handle.name)
 
-    async def _order(self, call: Callable[[], bool]) -> bool:
+    async def _extend(self, berth: Remote, name: str) -> None:
+        with anyio.move_on_after(LOST_S):
+            while berth.has_still(name) and not await self._ask(
+                berth, lambda there: there.order(name, "extend", berth.timeout_s)
+            ):
+                await anyio.sleep(PAUSE_S)
+
+    async def _ask(self, berth: Remote, call: Callable[[Cluster], bool]) -> bool:
+        """Ask the cluster of an attempt; False where it does not answer."""
+        if berth.cluster is None:
+            return False
         try:
-            return await anyio.to_thread.run_sync(call)
-        except Exception:  # the cluster does not answer: nobody has heard
+            return await anyio.to_thread.run_sync(call, berth.cluster)
+        except Exception:  # a network can fail in any way
             return False
 
     def stop(self, handle: Remote, ending: Ending) -> None:
@@ -335,25 +299,27 @@ class DaskLane(BerthLane[Remote]):
         if handle.is_ending or handle.outcome is not None:
             return  # it has ended by itself
         handle.stopping = ending
-        self._tasks.start_soon(self._stop, handle, handle.name, ending)
+        within_s = handle.task["grace_s"] + CONFIRM_S
+        self._tasks.start_soon(self._stop, handle, handle.name, ending, within_s)
 
-    async def _stop(self, berth: Remote, name: str, ending: Ending) -> None:
-        task, cluster = berth.task, berth.cluster
-        assert task is not None  # stop() looked
-        has_heard = cluster is not None and await self._order(
-            partial(cluster.order, name, "stop", ending)
-        )
-        if has_heard:
-            with anyio.move_on_after(task["grace_s"] + CONFIRM_S):
-                while berth.name == name and not berth.is_ending:
-                    await anyio.sleep(0.05)
-                return
+    async def _stop(
+        self, berth: Remote, name: str, ending: Ending, within_s: float
+    ) -> None:
+        """See to it that an attempt ends, or has not begun and never will."""
+        has_heard, is_withdrawn = False, not berth.may_run
+        with anyio.move_on_after(within_s) as waiting:
+            while berth.has_still(name) and not is_withdrawn:
+                has_heard = has_heard or await self._ask(
+                    berth, lambda there: there.order(name, "stop", ending)
+                )
+                is_withdrawn = not has_heard and await self._ask(
+                    berth, lambda there: there.withdraw(name)
+                )
+                await anyio.sleep(PAUSE_S)
+        if waiting.cancelled_caught:
             reason = f"{ending.reason}; the cluster did not confirm that it has ended"
             ending = replace(ending, reason=reason, may_retry=False)
-        elif cluster is not None:  # it waits there for its turn
-            with contextlib.suppress(Exception):
-                await anyio.to_thread.run_sync(cluster.withdraw, name)
-        if berth.name == name and not berth.is_ending:
+        if berth.has_still(name):
             self._settles.ended(berth, ending, None)
 
     def settle_left(self, row: Row, task: Row | None, offset: int) -> None:
@@ -366,6 +332,7 @@ class DaskLane(BerthLane[Remote]):
         self.handles[berth.id] = berth
         self.give(berth, task)
         self._enter(berth, task, offset, since)
+        berth.may_run = True
         self._tasks.start_soon(self._send, berth, task)
 
     def hang_up(self) -> None:
