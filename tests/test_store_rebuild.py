@@ -351,6 +351,17 @@ def test_a_value_that_was_changed_is_noticed_and_comes_back(store, statement, wh
     assert [one for one in store.problems() if "put aside" not in one] == []
 
 
+def test_moves_that_were_damaged_into_a_ring_are_read_to_an_end(store):
+    job, _ = fill(store)
+    with store.writing() as tx:
+        ring = "UPDATE moves SET before = (SELECT move FROM jobs WHERE id = job)"
+        tx.run(f"{ring} WHERE job = :job", {"job": job})
+    assert len(store.detail(job)["moves"]) == 1
+    assert "does not follow" in "\n".join(store.problems())
+    assert store.mend() is not None
+    assert len(store.detail(job)["moves"]) > 1
+
+
 @pytest.mark.parametrize("table", ["files", "jobs", "clock"])
 def test_a_page_that_cannot_be_read_is_told_and_comes_back(store, table):
     fill(store)

@@ -8,12 +8,13 @@ from .db import Row, Transaction
 # revision times 2^20, counted on: it orders the moves, and finds those of a revision
 # without an index of its own.
 NEXT = "max(:rev << 20, (SELECT coalesce(max(seq), 0) + 1 FROM moves))"
-# From the newest back, each by its number.
+# From the newest back, each by its number; a damaged one leads nobody round in a ring.
 CHAIN = """
 WITH RECURSIVE chain (seq, before) AS (
   SELECT seq, before FROM moves WHERE seq = :newest
    UNION ALL
-  SELECT moves.seq, moves.before FROM moves JOIN chain ON moves.seq = chain.before)
+  SELECT moves.seq, moves.before
+    FROM moves JOIN chain ON moves.seq = chain.before AND moves.seq < chain.seq)
 """
 OF_JOB = f"""
 {CHAIN.replace(":newest", "(SELECT move FROM jobs WHERE id = :job)")}
