@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ast
 import contextlib
 import inspect
 import os
@@ -19,6 +20,7 @@ from IPython.display import display
 from .captures import captures
 from .cells import cell_function, jobs_among, only_defines, parse_cell
 from .chute import Chute, last_chute
+from .definition import sha256
 from .errors import (
     CaptureTooLarge,
     DefinitionError,
@@ -138,6 +140,7 @@ class CellMagic:
         flags = self.shell.compile.flags
         code = compile(tree, filename, "exec", flags=flags, dont_inherit=True)
         exec(code, self.shell.user_ns)
+        _refuse_for_own_options(self.shell.user_ns, names, given)
         for name in names:
             function = self.shell.user_ns[name]
             if not isinstance(function, JobFunction):
@@ -151,7 +154,7 @@ class CellMagic:
         self, tree: Any, filename: str, chute: Chute, given: argparse.Namespace
     ) -> None:
         space = self.shell.user_ns
-        name = given.name or f"cell_{current_cell(self.shell)}"
+        name = given.name or self._own_name(tree, given.reuse)
         with _in_one_line():
             function = cell_function(
                 tree,
@@ -181,6 +184,12 @@ class CellMagic:
         if given.wait:
             job.result()
             self._bring(job, given.outputs)
+
+    def _own_name(self, tree: Any, reuse: bool) -> str:
+        # A cell that is run again has another number; its code is what says that the
+        # job of it is there.
+        mark = sha256(ast.dump(tree))[:6] if reuse else current_cell(self.shell)
+        return f"cell_{mark}"
 
     def _chute(self, named: str | None) -> Chute:
         if named is None:
@@ -222,6 +231,17 @@ def _options(given: argparse.Namespace) -> dict[str, Any]:
     found = {one: getattr(given, one) for one in named}
     found["reuse"] = given.reuse or None
     return {one: value for one, value in found.items() if value is not None}
+
+
+def _refuse_for_own_options(
+    space: dict[str, Any], names: list[str], given: argparse.Namespace
+) -> None:
+    told = [*_options(given), *(["chute"] if given.chute else [])]
+    if told and all(isinstance(space[name], JobFunction) for name in names):
+        raise UsageError(
+            f"{', '.join(names)}: @chute.job(...) stands over it already, so what the "
+            f"magic says of its {', '.join(told)} is not heard; write it there"
+        )
 
 
 def _said(variable: str, function: JobFunction) -> str:

@@ -9,11 +9,14 @@ from __future__ import annotations
 import copy
 import difflib
 import json
-from collections.abc import Iterable, Iterator
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Any
 
-from jsonschema import Draft202012Validator
+import pydantic
+from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import SchemaError, ValidationError
 
 from .errors import ValidationFailed
@@ -43,6 +46,15 @@ _BOUNDS = {
     "maximum": ("less_than_equal", "less than or equal to"),
     "exclusiveMaximum": ("less_than", "less than"),
     "multipleOf": ("multiple_of", "a multiple of"),
+}
+
+# What JSON has no type for, and a schema says by a format of text.
+_FORMATS = {
+    "date": date,
+    "date-time": datetime,
+    "time": time,
+    "duration": timedelta,
+    "uuid": uuid.UUID,
 }
 
 
@@ -129,22 +141,54 @@ def check(schema: dict[str, Any], arguments: dict[str, Any]) -> dict[str, Any]:
 
 @lru_cache(maxsize=128)
 def _validator(schema: str) -> Draft202012Validator:
-    return Draft202012Validator(json.loads(schema))
+    return Draft202012Validator(json.loads(schema), format_checker=_formats())
+
+
+@lru_cache(maxsize=1)
+def _formats() -> FormatChecker:
+    """Texts that stand for something else, checked as the worker will."""
+    checker = FormatChecker(formats=())
+    for name, kind in _FORMATS.items():
+        adapter: pydantic.TypeAdapter[Any] = pydantic.TypeAdapter(kind)
+        checker.checks(name, raises=pydantic.ValidationError)(_reader(adapter))
+    return checker
+
+
+def _reader(adapter: pydantic.TypeAdapter[Any]) -> Callable[[object], bool]:
+    def reads(value: object) -> bool:
+        if isinstance(value, str):
+            adapter.validate_python(value)
+        return True
+
+    return reads
 
 
 # -- coercion ------------------------------------------------------------------
 def _repair(arguments: Any, error: ValidationError) -> bool:
-    """Put another value where pydantic would take the one there for it."""
+    """Put other values where pydantic would take those there for them."""
+    changes = _changes(error)
+    for (*steps, last), value in changes:
+        place = arguments
+        for step in steps:
+            place = place[step]
+        place[last] = value
+    return bool(changes)
+
+
+def _changes(error: ValidationError) -> list[tuple[list[Any], Any]]:
+    """Give the path and the value of each change that an error calls for."""
     for wanted in _wanted_types(error):
         value = coerced(error.instance, wanted)
         if value is not _MISSING:
-            place = arguments
-            *steps, last = error.absolute_path
-            for step in steps:
-                place = place[step]
-            place[last] = value
-            return True
-    return False
+            return [(list(error.absolute_path), value)]
+    if error.validator not in ("anyOf", "oneOf") or not error.context:
+        return []
+    for errors in _branches(error.context):
+        found = [_changes(inner) for inner in errors]
+        if all(found):  # this reading has nothing else against it
+            return [change for changes in found for change in changes]
+    # It will be refused: what is said of it is then said of what is really wrong.
+    return [change for inner in _nearest(error.context) for change in _changes(inner)]
 
 
 def _wanted_types(error: ValidationError) -> Iterator[str]:
@@ -236,6 +280,9 @@ def _other(error: ValidationError, kind: str, value: Any) -> tuple[str, str]:
         return f"{said}, not {has}", f"too_{which}"
     if kind == "pattern":
         return f"String should match pattern '{value}'", "string_pattern_mismatch"
+    if kind == "format" and isinstance(error.cause, pydantic.ValidationError):
+        fault = error.cause.errors(include_url=False)[0]
+        return fault["msg"], fault["type"]
     return error.message[:500], kind
 
 
@@ -254,17 +301,23 @@ def _wrong_type(loc: list[Any], error: ValidationError, wanted: str) -> dict[str
     return _fault(loc, said, f"{name}_type")
 
 
-def _nearest(context: list[ValidationError]) -> list[ValidationError]:
-    """Give the errors of the reading that came furthest; None is never meant."""
+def _branches(context: Iterable[ValidationError]) -> list[list[ValidationError]]:
+    """Sort what is wrong by the reading that it is wrong in."""
     branches: dict[Any, list[ValidationError]] = {}
     for inner in context:
         branches.setdefault(inner.relative_schema_path[0], []).append(inner)
+    return list(branches.values())
+
+
+def _nearest(context: list[ValidationError]) -> list[ValidationError]:
+    """Give the errors of the reading that came furthest; None is never meant."""
+    branches = _branches(context)
     found = [
         errors
-        for errors in branches.values()
+        for errors in branches
         if not (errors[0].validator == "type" and errors[0].validator_value == "null")
     ]
-    found = found or list(branches.values())
+    found = found or branches
     return max(found, key=lambda errors: max(len(e.absolute_path) for e in errors))
 
 

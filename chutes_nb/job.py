@@ -97,7 +97,7 @@ class Job(JobFuture[None]):
         ]
 
     @property
-    def files(self) -> JobFiles:
+    def files(self) -> JobFiles[JobFile]:
         """Files that stay with the job: a list, and each by its name."""
         names = ("name", "size", "type", "sha256")
         return JobFiles(

@@ -6,7 +6,7 @@ import html
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, BinaryIO, SupportsIndex, overload
+from typing import Any, BinaryIO, Protocol, SupportsIndex, TypeVar, overload
 
 from .files_in import clean_path, free_name
 from .paths import PRIVATE_FILE
@@ -74,14 +74,35 @@ class JobFile:
         return f"<JobFile {self.name}, {shown_size(self.size)}, {self.type}>"
 
 
-class JobFiles(list[JobFile]):
+class Kept(Protocol):
+    """A file of a job, here or on a server."""
+
+    name: str
+    size: int
+    type: str
+
+    def open(self) -> BinaryIO:
+        """Open the content for reading, in binary."""
+        ...
+
+    def save(self, to: str | Path) -> Path:
+        """Copy the content to a path, or into a folder; returns where it is."""
+        ...
+
+    def _pour(self, target: Any) -> None: ...
+
+
+File = TypeVar("File", bound=Kept)
+
+
+class JobFiles(list[File]):
     """The files of a job: a list, which also takes a name for an index."""
 
     @overload
-    def __getitem__(self, key: SupportsIndex | str) -> JobFile: ...
+    def __getitem__(self, key: SupportsIndex | str) -> File: ...
 
     @overload
-    def __getitem__(self, key: slice) -> JobFiles: ...
+    def __getitem__(self, key: slice) -> JobFiles[File]: ...
 
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, str):
@@ -89,7 +110,7 @@ class JobFiles(list[JobFile]):
         found = super().__getitem__(key)
         return JobFiles(found) if isinstance(key, slice) else found
 
-    def _named(self, name: str) -> JobFile:
+    def _named(self, name: str) -> File:
         for file in reversed(self):  # the one that was kept last
             if file.name == name:
                 return file
@@ -141,7 +162,7 @@ class JobFiles(list[JobFile]):
                     file._pour(target)
         return place
 
-    def _placed(self) -> Iterable[tuple[JobFile, str]]:
+    def _placed(self) -> Iterable[tuple[File, str]]:
         used: set[str] = set()
         return [(file, free_name(file.name, used)) for file in self]
 

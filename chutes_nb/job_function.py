@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import inspect
 from collections.abc import Iterable, Mapping
 from types import FunctionType
 from typing import Any
@@ -12,6 +13,7 @@ from . import forms, registry, runtime
 from .chute_facts import ChuteFacts
 from .dask_definer import DaskDefiner
 from .definition import Definition
+from .errors import BindingError, ValidationFailed
 from .group import JobGroup
 from .job import CardActions, Job
 from .live_definer import LiveDefiner
@@ -122,8 +124,13 @@ class JobFunction:
                 return args[0]
         names = [one.name for one in self._signature.parameters]
         if len(args) > len(names):
+            plural = "" if len(names) == 1 else "s"
+            known = inspect.signature(self.function).parameters.values()
+            has_more = any(one.kind is one.VAR_POSITIONAL for one in known)
+            hint = "; its *args cannot be given to a job: take a list" * has_more
             raise TypeError(
-                f"{self.name} takes {len(names)} arguments, {len(args)} were given"
+                f"{self.name} takes {len(names)} argument{plural}, {len(args)} were "
+                f"given{hint}"
             )
         given = dict(zip(names, args, strict=False))
         twice = given.keys() & kwargs.keys()
@@ -159,9 +166,20 @@ class JobFunction:
         ----------
         items : iterable
             Each is bound as a payload is.
+
+        Raises
+        ------
+        BindingError, ValidationFailed
+            If one does not fit, with its number; nothing is queued then.
         """
         definition = self.definer.definition()
-        new = [new_job(self.definer, definition, item) for item in items]
+        new = []
+        for number, item in enumerate(items):
+            try:
+                new.append(new_job(self.definer, definition, item))
+            except (BindingError, ValidationFailed) as error:
+                error.args = (f"item {number}: {error}",)
+                raise
         self._remarks.make(stacklevel=2)
         ids = submit(definition, new).result() if new else []
         registry.remember_jobs(ids)

@@ -80,13 +80,13 @@ def settle(
     max_attempts: int,
     policy: RetryPolicy,
     now: float,
-    deadline_at: float | None = None,
 ) -> Verdict:
     """Decide whether an ended attempt is tried again.
 
     Completed and cancelled are always final. A timeout is final unless the
     policy says otherwise. An exception decides for itself; a worker that was
-    lost spends an attempt and is tried again while there are any.
+    lost spends an attempt and is tried again while there are any. A deadline
+    has no say: it ends the job while it waits.
     """
     if ending.state in (State.COMPLETED, State.CANCELLED) or attempt >= max_attempts:
         return Verdict(ending.state)
@@ -94,10 +94,7 @@ def settle(
         return Verdict(ending.state)
     if not ending.may_retry:
         return Verdict(ending.state)
-    not_before = now + policy.wait_s(attempt)
-    if deadline_at is not None and not_before >= deadline_at:
-        return Verdict(ending.state)
-    return Verdict(State.RETRYING, not_before)
+    return Verdict(State.RETRYING, now + policy.wait_s(attempt))
 
 
 def lost(

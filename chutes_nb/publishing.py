@@ -34,8 +34,6 @@ def announce(definer: Definer) -> None:
     name = (definer.chute.name, definer.name)
     _followed[name] = definer, ""
     _followed.move_to_end(name)
-    while len(_followed) > MOST_FOLLOWED:
-        _followed.popitem(last=False)
     with contextlib.suppress(ValueError):
         shell.events.unregister("post_run_cell", publish_changed)
     shell.events.register("post_run_cell", publish_changed)
@@ -45,6 +43,8 @@ def publish_changed(_result: Any = None) -> None:
     """Write the definitions that are not in the store as they are now."""
     for name, (definer, key) in list(_followed.items()):
         _followed[name] = definer, publish_quietly(definer, key)
+    while len(_followed) > MOST_FOLLOWED:  # each was written once by now
+        _followed.popitem(last=False)
 
 
 def publish_quietly(definer: Definer, known: str = "") -> str:

@@ -61,7 +61,11 @@ def export_db(path: str | Path) -> Path:
     StoreError
     """
     target = Path(path).expanduser().absolute()
-    runtime.store().copy_to(target)
+    try:
+        runtime.store().copy_to(target)
+    except FileExistsError as error:
+        said = f"{target} is there already; name a new file, or remove this one"
+        raise FileExistsError(said) from error
     return target
 
 

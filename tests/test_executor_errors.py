@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from chutes_nb import JobFailed, PermanentError, TemporaryError, runtime
+from chutes_nb import JobFailed, JobTimeout, PermanentError, TemporaryError, runtime
 
 S = 20.0
 
@@ -116,6 +116,22 @@ def test_the_wait_between_attempts_grows(chute):
     one, two, three = job.attempts
     assert two.started_at - one.finished_at >= 0.1
     assert 0.3 <= three.started_at - two.finished_at < 5
+
+
+def test_a_deadline_ends_a_job_that_waits_to_be_tried_again(chute):
+    @chute.job(deadline=0.3, retry=3, retry_delay=600, retry_delay_max=600)
+    def never(self):
+        raise ValueError("not yet")
+
+    job = never.submit()
+    with pytest.raises(JobTimeout, match="ValueError: not yet"):
+        job.result(S)
+    assert job.reason.startswith("deadline")
+    assert job.info.finished_at >= job.info.submitted_at + 0.3
+    moves = runtime.store().detail(job.id)["moves"]
+    assert [move["to"] for move in moves] == [
+        *("queued", "running", "retrying", "timeout"),
+    ]
 
 
 def is_odd(error):

@@ -456,6 +456,15 @@ def test_a_job_inside_a_job_cannot_be_submitted(chute):
         whole.submit().result(S)
 
 
+def test_a_chute_inside_a_job_says_that_it_submits_nothing(chute):
+    @chute.job
+    async def whole(self):
+        await chute.submit_job("part", {})
+
+    with pytest.raises(JobFailed, match=r"chute\.submit_job: inside a job other jobs"):
+        whole.submit().result(S)
+
+
 def test_a_chute_value_that_was_changed_in_place_reaches_the_next_job(own_chute):
     own_chute.classes = ["cat"]
 

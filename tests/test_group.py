@@ -6,7 +6,14 @@ import re
 
 import pytest
 
-from chutes_nb import JobCancelled, JobFailed, JobGroup, runtime
+from chutes_nb import (
+    BindingError,
+    JobCancelled,
+    JobFailed,
+    JobGroup,
+    ValidationFailed,
+    runtime,
+)
 from chutes_nb.group_table import as_html
 from rows import until
 
@@ -55,6 +62,15 @@ def test_what_failed_is_made_again_and_takes_its_place(picky, gate):
     again = group.resubmit_failed()
     assert len(again) == 1
     assert group.updated(again).results(S) == [0.5, 1.5, 2.5]
+
+
+def test_an_item_that_does_not_fit_is_named_and_nothing_is_queued(picky):
+    before = len(runtime.store().jobs(limit=1000)[0])
+    with pytest.raises(ValidationFailed, match=r"^item 2: half cannot take .*\n  n: "):
+        picky.map([1, 2, "x", 4])
+    with pytest.raises(BindingError, match="^item 1: the payload does not fit half"):
+        picky.map([{"n": 1}, {"n": 2, "m": 3}])
+    assert len(runtime.store().jobs(limit=1000)[0]) == before
 
 
 async def test_a_group_can_be_awaited(picky):

@@ -329,6 +329,16 @@ def test_a_check_takes_what_a_submit_takes(chute):
         two.check(1, 2, 3)
 
 
+def test_what_only_a_star_would_take_is_told_with_a_way_out(chute):
+    @chute.job
+    def joined(first, *others):
+        return [first, *others]
+
+    with pytest.raises(TypeError, match=r"takes 1 argument, 2 .*take a list"):
+        joined.submit(1, 2)
+    assert joined(1, 2) == [1, 2]
+
+
 def test_an_upload_that_is_not_given_is_said_at_the_submit(chute):
     @chute.job(upload=True)
     def needs(self, file: bytes):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from chutes_nb.policy import Ending, RetryPolicy, lost, settle
@@ -96,22 +96,6 @@ def test_a_failure_and_a_lost_worker_are_tried_again(state):
 def test_a_timeout_is_tried_again_only_where_it_is_asked_for(on_timeout, found):
     policy = RetryPolicy(on_timeout=on_timeout)
     assert settle(Ending(State.TIMEOUT), 1, 2, policy, 0.0).state is found
-
-
-@given(ENDINGS, COUNTS, COUNTS, POLICIES, TIMES, SPANS)
-def test_no_attempt_is_planned_at_or_past_the_deadline(
-    ending, attempt, most, policy, now, left
-):
-    verdict = settle(ending, attempt, most, policy, now, now + left)
-    if verdict.state is State.RETRYING:
-        assert verdict.not_before < now + left
-
-
-@given(POLICIES, TIMES, SPANS)
-def test_a_deadline_far_enough_away_stops_nothing(policy, now, left):
-    assume(now + policy.wait_s(1) < now + left)
-    verdict = settle(FAILED, 1, 2, policy, now, now + left)
-    assert verdict.state is State.RETRYING
 
 
 # -- the cause of a lost worker ----------------------------------------------

@@ -76,6 +76,27 @@ def test_an_offset_within_a_character_gives_whole_ones_only(store):
     ]
 
 
+@pytest.mark.parametrize("limit", [4, 5, 100])
+def test_the_offsets_of_a_piece_are_those_of_its_text(store, limit):
+    job, body = bring(store, State.RUNNING), "aé€😀\n😀".encode()
+    write(store, 0, body, job)
+    for asked in range(len(body)):
+        found = store.log(job, offset=asked, limit=limit)
+        stretch = body[found["offset"] : found["next_offset"]]
+        assert stretch.decode() == found["text"]
+        assert found["offset"] == asked + found["skipped"]
+
+
+@pytest.mark.parametrize("body", [b"\x80" * 20, b"a\xff\x80\x80b\xc3" * 5])
+def test_bytes_that_are_no_text_are_no_rest_of_a_character(store, body):
+    job, offset = bring(store, State.RUNNING), 0
+    write(store, 0, body, job)
+    while offset < len(body) - 1:
+        found = store.log(job, offset=offset, limit=4)
+        assert (found["offset"], found["skipped"]) == (offset, 0)
+        offset = found["next_offset"]
+
+
 def test_reading_on_from_the_end_gives_nothing_and_stays(store):
     write(store, 0, b"abc")
     assert logs.read(store.log_reader, "j", 1, 3)[:4] == (3, 3, b"", 0)

@@ -157,8 +157,7 @@ class TwoStores(RuleBasedStateMachine):
         if one.is_cancelled and end in (State.FAILED, State.INTERRUPTED):
             end = State.CANCELLED
         due = self.now + DELAY_S
-        is_late = one.deadline_at is not None and due >= one.deadline_at
-        may_retry = end in (State.FAILED, State.INTERRUPTED) and not is_late
+        may_retry = end in (State.FAILED, State.INTERRUPTED)
         if may_retry and one.attempt < one.max_attempts:
             one.state, one.not_before = State.RETRYING, due
         else:

@@ -207,7 +207,7 @@ class RemoteFile:
         """Open the content for reading, in binary; it is fetched first."""
         held = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
         try:
-            self._fetch(held)
+            self._pour(held)
             held.seek(0)
         except BaseException:
             held.close()
@@ -217,7 +217,7 @@ class RemoteFile:
     def read(self) -> bytes:
         """Fetch the whole content."""
         held = io.BytesIO()
-        self._fetch(held)
+        self._pour(held)
         return held.getvalue()
 
     def save(self, to: str | Path) -> Path:
@@ -234,13 +234,13 @@ class RemoteFile:
         with tempfile.NamedTemporaryFile(dir=place.parent, delete=False) as held:
             aside = Path(held.name)
             try:
-                self._fetch(held)
+                self._pour(held)
             except BaseException:
                 aside.unlink()
                 raise
         return aside.replace(place)
 
-    def _fetch(self, target: Any) -> None:
+    def _pour(self, target: Any) -> None:
         digest, at = hashlib.sha256(), 0
         while at < self.size:
             last = min(self.size, at + PART_BYTES) - 1

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..errors import JobEnded
 from ..job import Job
+from ..job_files import JobFiles
 from ..job_future import JobFuture
 from ..model import StatusInfo
 from ..panel.static import TAIL_LINES, one_line, static_card
@@ -90,10 +91,10 @@ class RemoteJob(JobFuture[End]):
         return [one["value"] for one in self._ask("/partial")["partial"]]
 
     @property
-    def files(self) -> list[RemoteFile]:
-        """Files that stay with the job."""
+    def files(self) -> JobFiles[RemoteFile]:
+        """Files that stay with the job, by their number and by their name."""
         told = self._ask("/files")["files"]
-        return [RemoteFile(self._link, self.id, one) for one in told]
+        return JobFiles(RemoteFile(self._link, self.id, one) for one in told)
 
     def _detail(self) -> dict[str, Any]:
         return dict(self._ask())

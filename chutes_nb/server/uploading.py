@@ -23,7 +23,7 @@ EXTENSIONS = "creation,termination,checksum,expiration"
 OFFSET_STREAM = "application/offset+octet-stream"
 HELD_BYTES = 1 << 20
 MOST_METADATA = 4 << 10
-_NUMBER = re.compile(r"\d{1,18}\Z")
+_NUMBER = re.compile(r"\d{1,100}\Z")
 
 
 class Tus(ChutesHandler):

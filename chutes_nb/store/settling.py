@@ -69,8 +69,7 @@ def finish_attempt(
     Parameters
     ----------
     task : sqlite3.Row
-        The job's row as it was claimed: id, attempt, max_attempts, policy,
-        deadline_at.
+        The job's row as it was claimed: id, attempt, max_attempts, policy.
 
     Raises
     ------
@@ -81,9 +80,7 @@ def finish_attempt(
     policy = retry_policy(task["policy"])
     if ending.state is not State.COMPLETED:
         ending = _as_asked(tx, job, ending, policy)
-    verdict = settle(
-        ending, attempt, task["max_attempts"], policy, now, task["deadline_at"]
-    )
+    verdict = settle(ending, attempt, task["max_attempts"], policy, now)
     jobs.finish(tx, job, attempt, worker, ending, verdict, now, result)
     told = list(told)
     if told:

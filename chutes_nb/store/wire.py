@@ -308,17 +308,36 @@ def log(
     number = numbered_attempt(row, attempt)
     piece = logs.read(log_tx, job, number, offset, limit)
     is_over = row["finished_at"] is not None or number < row["attempt"]
-    # Somebody's own offset may lie within a character.
-    rest = logs.cut_off(piece.body) if piece.offset else 0
+    rest = _rest_of_a_character(log_tx, job, number, piece)
     found = {
         "attempt": number,
-        "offset": piece.offset,
+        "offset": piece.offset + rest,
         "next_offset": piece.next_offset,
         "text": piece.body[rest:].decode("utf-8", "replace"),
         "end": is_over and piece.next_offset >= logs.end(log_tx, job, number),
-        "skipped": piece.skipped,
+        "skipped": piece.skipped + rest,
     }
     return found | {"line": piece.line} if numbered else found
+
+
+def _rest_of_a_character(
+    log_tx: Transaction, job: str, attempt: int, piece: logs.Piece
+) -> int:
+    """Count the bytes at a piece's beginning that belong to what lies before it.
+
+    Somebody's own offset, and the end of a gap, may lie within a character. What is
+    no text at all begins as its rest would, and is not to be left out.
+    """
+    rest = logs.cut_off(piece.body) if piece.offset else 0
+    if not rest or piece.skipped:
+        return rest
+    start = max(0, piece.offset - 3)
+    length = piece.offset - start
+    around = logs.read(log_tx, job, attempt, start, length + rest).body
+    if len(around) < length:
+        return rest
+    before = b" " + around[:length]
+    return rest if len(logs.whole_characters(before)) < len(before) else 0
 
 
 def log_tail(

@@ -38,6 +38,10 @@ from .place import Place
 from .returned import SHOW_S
 from .tellings import StateWatch
 
+# What a chute does in a notebook, and has nobody to do for in a worker.
+_IN_A_NOTEBOOK = frozenset(
+    {"submit_job", "get_job_status", "get_job_results", "get_job", "jobs", "panel"}
+)
 SHORT_S, TRUSTED_AFTER, LOOKED_AT_EACH = 0.001, 20, 16
 
 
@@ -46,6 +50,14 @@ class ChuteProxy:
 
     def __init__(self, values: dict[str, Any]) -> None:
         self.__dict__.update(values)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _IN_A_NOTEBOOK:
+            raise AttributeError(
+                f"chute.{name}: inside a job other jobs can be called by their name, "
+                "not submitted or looked at"
+            )
+        raise AttributeError(f"the chute has no attribute {name!r}")
 
 
 class Loaded:

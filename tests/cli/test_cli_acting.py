@@ -115,5 +115,5 @@ def test_a_copy_replaces_nothing(call, tmp_path):
     path.write_text("mine")
     said = call("export", str(path))
     assert said.code == 2
-    assert "copy.db" in said.err
+    assert f"{path} is there already; name a new file" in said.err
     assert path.read_text() == "mine"

@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import math
 import threading
+import zipfile
 from datetime import date, timedelta
 
 import pytest
@@ -103,6 +104,19 @@ def test_files_of_a_job_are_read_and_saved(chute, tmp_path):
     assert file.save(tmp_path).read_text() == "hello"
     assert file.save(tmp_path / "mine.txt") == tmp_path / "mine.txt"
     assert sorted(one.name for one in tmp_path.iterdir()) == ["mine.txt", "out.txt"]
+
+
+def test_files_of_a_job_are_had_by_name_and_all_at_once(chute, tmp_path):
+    job = chute.function("process_data").submit(data={"input": "x"})
+    job.wait(30)
+    assert job.files.names == ["out.txt"]
+    assert job.files["out.txt"].read() == b"hello"
+    with pytest.raises(KeyError, match="no file 'in.txt'; there are: out.txt"):
+        job.files["in.txt"]
+    (saved,) = job.files.save(tmp_path / "all")
+    assert saved.read_bytes() == b"hello"
+    with zipfile.ZipFile(job.files.zip(tmp_path)) as archive:
+        assert archive.read("out.txt") == b"hello"
 
 
 def test_a_log_is_followed_line_by_line_to_the_end(chute, tmp_path):

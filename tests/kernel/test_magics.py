@@ -178,6 +178,25 @@ def test_reuse_gives_the_job_of_the_same_cell(notebook):
     assert notebook.value("first == second") is True
 
 
+def test_reuse_knows_a_cell_without_a_name_when_it_is_run_again(notebook):
+    cell = "%%chute_job --reuse --wait -o {}\nsum([1, {}])"
+    notebook.run(cell.format("first", 2))
+    notebook.run(cell.format("second", 2))
+    notebook.run(cell.format("third", 3))
+    assert notebook.value("(first == second, first == third)") == (True, False)
+
+
+def test_each_job_of_a_cell_with_many_is_known_to_others(notebook):
+    notebook.run(
+        "from chutes_nb import Chute, orders, runtime\n"
+        "chute = Chute(name='crowd')\n"
+        "for n in range(40):\n"
+        "    chute.job(name=f'one_{n}')(lambda: 1)"
+    )
+    known = "[orders.definition_named(runtime.store(), f'one_{n}', 'crowd')['name']"
+    assert len(notebook.value(f"{known} for n in range(40)]")) == 40
+
+
 def test_a_cell_that_defines_makes_jobs_and_leaves_helpers(notebook):
     said = notebook.run(
         "%%chute_job --timeout 2h\n"
@@ -192,6 +211,19 @@ def test_a_cell_that_defines_makes_jobs_and_leaves_helpers(notebook):
     assert "double.submit(x=...)" in said
     assert notebook.value("helper(1.5)") == 2
     assert notebook.value("double.submit(x=21.7).result(30)") == 42
+
+
+def test_options_over_jobs_that_have_their_own_are_refused(notebook):
+    notebook.run("from chutes_nb import Chute\nchute = Chute(name='own')")
+    body = "@chute.job(timeout=100)\ndef own(self): return 1\n"
+    told = refusal(notebook, f"%%chute_job --timeout 5 --retry 1\n{body}")
+    assert told == (
+        "UsageError: own: @chute.job(...) stands over it already, so what the magic "
+        "says of its timeout, retry is not heard; write it there"
+    )
+    said = notebook.run(f"%%chute_job --timeout 5\n{body}def other(self): return 2")
+    assert "job own() timeout=100.0" in said
+    assert "job other() timeout=5.0" in said
 
 
 def test_the_last_function_becomes_the_job_where_none_has_self(notebook):
