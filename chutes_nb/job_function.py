@@ -183,7 +183,8 @@ class JobFunction:
         self._remarks.make(stacklevel=2)
         ids = submit(definition, new).result() if new else []
         registry.remember_jobs(ids)
-        return JobGroup([Job(job_id, runtime.store()) for job_id in ids])
+        place = runtime.store()
+        return JobGroup([Job(job_id, place) for job_id in ids])
 
     def options(self, **overrides: Any) -> JobFunction:
         """Return the same function with other options."""

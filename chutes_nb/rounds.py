@@ -272,27 +272,8 @@ class Round:
     def claim(self, tx: Transaction) -> None:
         """Give ready jobs to idle workers, and ask for more workers where short."""
         done = [one.handle for one in self.finished]
-        freed = [
-            one for one in done if isinstance(one, Handle) and self._can_go_on(one)
-        ]
-        handles = self.lane.handles.values()
-        idle = [one for one in handles if one.is_idle and one.id not in self._taken]
-        claims = self._queue
-        for handle in sorted(freed + idle, key=lambda one: one.is_new):
-            if self.backlog == 0:
-                break
-            output = handle.output
-            if handle.task is not None and handle.saw_output:
-                # The file of the attempt that ends in this round is not the next
-                # one's: an heir would take its lines for those of that one.
-                output = self._following[handle.id] = handle.new_output()
-            row = claims.next_for(tx, handle, output)
-            if row is None and claims.waits_for_new:
-                continue
-            if row is None:
-                self.backlog = 0
-                break
-            self._take(tx, handle, row)
+        if self.backlog != 0:
+            self._claim_for_workers(tx, done)
         if self.backlog != 0:
             self.newborn += self._queue.births(tx)
         for lane in self.berths:
@@ -304,6 +285,28 @@ class Round:
             row = tx.one(jobs.NEXT_TIME, place)
             times = [at for at in row or () if at is not None and at > 0]
             self.next_time = min(times, default=None)
+
+    def _claim_for_workers(self, tx: Transaction, done: Iterable[Holder]) -> None:
+        freed = [
+            one for one in done if isinstance(one, Handle) and self._can_go_on(one)
+        ]
+        handles = self.lane.handles.values()
+        idle = [one for one in handles if one.is_idle and one.id not in self._taken]
+        for handle in sorted(freed + idle, key=lambda one: one.is_new):
+            if self.backlog == 0:
+                break
+            output = handle.output
+            if handle.task is not None and handle.saw_output:
+                # The file of the attempt that ends in this round is not the next
+                # one's: an heir would take its lines for those of that one.
+                output = self._following[handle.id] = handle.new_output()
+            row = self._queue.next_for(tx, handle, output)
+            if row is None and self._queue.waits_for_new:
+                continue
+            if row is None:
+                self.backlog = 0
+                break
+            self._take(tx, handle, row)
 
     def expect(self, job: jobs.NewJob) -> None:
         """Take note of a job that was queued."""

@@ -276,6 +276,21 @@ def test_deleting_a_job_takes_all_its_rows_along(store):
         store.status(job)
 
 
+def test_deleting_a_job_leaves_the_moves_of_others(store):
+    kept, gone = bring(store, State.RUNNING), bring(store, State.COMPLETED)
+    moves = store.detail(kept)["moves"]
+    store.delete(gone)
+    assert store.detail(kept)["moves"] == moves
+    assert {row[0] for row in store.reader.all("SELECT job FROM moves")} == {kept}
+
+
+def test_a_move_that_has_no_number_of_its_own_is_refused(store):
+    job = queue(store)
+    with pytest.raises(sqlite3.IntegrityError, match="seq"), store.writing() as tx:
+        tx.run(FORCE, {"job": job, "state": "cancelled", "ended": True})
+    assert store.status(job)["status"] == "queued"
+
+
 def test_deleting_a_job_that_is_not_there_says_so(store):
     with pytest.raises(JobNotFound):
         store.delete("nothere")

@@ -11,14 +11,58 @@ import pytest
 
 from chutes_nb import waking
 from chutes_nb.errors import StoreError, StoreTooNew
-from chutes_nb.states import State
-from chutes_nb.store import STORE_MIGRATIONS, Store, _scripts, jobs
+from chutes_nb.store import STORE_MIGRATIONS, Store, _scripts
 from chutes_nb.store.db import Database
-from rows import DEFINITION, EXECUTOR, WORKER, add_crew, bring, queue
+from rows import queue
 
 NEXT = "ALTER TABLE jobs ADD COLUMN colour TEXT;"
 KNOWN = len(STORE_MIGRATIONS)
 BROKEN = "ALTER TABLE jobs ADD COLUMN colour TEXT; SELECT no_such_thing();"
+
+
+# What the sixth version of the schema held, the last one before tables were made anew:
+# three jobs, of which one has completed in its second attempt.
+OF_OLD = """
+INSERT INTO executors (id, kind, pid, boot_id, python, lease, sqlite, started_at)
+VALUES ('e', 'kernel', 1, '', '', '', '3', 1);
+INSERT INTO workers (id, executor, lease, socket, folder, started_at)
+VALUES ('w', 'e', '', '', '', 1);
+INSERT INTO definitions VALUES ('d', 'tests', 'work', x'', x'', '', 1, '{}', '{}', '{}',
+                                '', 1);
+INSERT INTO jobs (id, chute, name, definition, state, max_attempts, grace_s, policy,
+                  input_kind, input, inputs, executor, submitted_at, changed_at, rev)
+SELECT value, 'tests', 'work', 'd', 'queued', 3, 1, '{}', 'json', x'7b7d', '{}', 'e', 2,
+       2, 1
+  FROM json_each('["done", "runs", "waits"]');
+UPDATE jobs SET state = 'running', attempt = 1, worker = 'w', changed_at = 3, rev = 2
+ WHERE id <> 'waits';
+UPDATE jobs SET state = 'retrying', worker = NULL, changed_at = 4, rev = 3
+ WHERE id = 'done';
+UPDATE jobs SET state = 'running', attempt = 2, worker = 'w', changed_at = 5, rev = 4
+ WHERE id = 'done';
+UPDATE jobs SET state = 'completed', worker = NULL, changed_at = 6, finished_at = 6,
+       rev = 5
+ WHERE id = 'done';
+INSERT INTO attempts (job, number, worker, started_at, finished_at, state, output)
+VALUES ('done', 1, 'w', 3, 4, 'failed', ''), ('done', 2, 'w', 5, 6, 'completed', ''),
+       ('runs', 1, 'w', 3, NULL, NULL, '');
+INSERT INTO results (job, attempt, kind, body, sha256, type)
+VALUES ('done', 2, 'json', x'31',
+        '6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b', 'int');
+UPDATE clock SET rev = 5;
+"""
+
+
+def old_store(home):
+    """A store that nobody has opened since the sixth version of its schema."""
+    home.mkdir(0o700)
+    before = Database(
+        home / "store.db", _scripts(STORE_MIGRATIONS[:6]), page_bytes=1024
+    ).open()
+    with before.writing() as tx:
+        for statement in OF_OLD.strip().split(";\n"):
+            tx.run(statement.rstrip(";"))
+    return before
 
 
 def migrated(store, script=NEXT):
@@ -97,11 +141,7 @@ def test_nobody_is_host_to_a_store_that_he_may_not_write(store):
 
 
 def test_tables_that_are_made_anew_keep_their_rows(tmp_path):
-    home = tmp_path / "home"
-    home.mkdir(0o700)
-    before = Database(
-        home / "store.db", _scripts(STORE_MIGRATIONS[:6]), page_bytes=1024
-    )
+    before = old_store(tmp_path / "home")
     tables = ("jobs", "attempts", "results", "moves", "counts")
 
     def rows(reader):  # later steps may add columns behind those there were
@@ -110,20 +150,30 @@ def test_tables_that_are_made_anew_keep_their_rows(tmp_path):
             for one in tables
         }
 
-    before.open()
-    with before.writing() as tx:
-        add_crew(tx, EXECUTOR, WORKER)
-        jobs.add_definition(tx, DEFINITION)
-    for state in (State.COMPLETED, State.RUNNING, State.RETRYING, State.QUEUED):
-        bring(before, state)
     kept = rows(before.reader)
     before.close()
     assert all(kept.values())
-    store = Store(home)
+    store = Store(tmp_path / "home")
     for one, found in rows(store.reader).items():
         assert [
             row | known for row, known in zip(found, kept[one], strict=True)
         ] == found
     assert store.problems() == []
     assert store.reader.one("PRAGMA foreign_keys")[0] == 1
+    store.close()
+
+
+def test_moves_from_before_are_told_and_followed_by_others(tmp_path):
+    old_store(tmp_path / "home").close()
+    store = Store(tmp_path / "home")
+    ways = ["queued", "running", "retrying", "running", "completed"]
+    assert [one["to"] for one in store.detail("done")["moves"]] == ways
+    assert [one["to"] for one in store.detail("waits")["moves"]] == ["queued"]
+    store.request_cancel("waits", by="a test")
+    (queued, cancelled) = store.detail("waits")["moves"]
+    assert (queued["rev"], cancelled["to"]) == (1, "cancelled")
+    store.delete("done")
+    told = [row[0] for row in store.reader.all("SELECT job FROM moves ORDER BY seq")]
+    assert sorted(told) == ["runs", "runs", "waits", "waits"]
+    assert store.problems() == []
     store.close()

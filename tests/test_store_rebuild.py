@@ -137,6 +137,7 @@ def test_a_cut_log_is_noticed_and_what_it_lost_is_added(store, tmp_path):
 def test_a_hole_that_later_commits_hide_is_found_by_the_doctor(store):
     job, _ = fill(store)
     with store._db.writing() as tx:  # as the WAL-reset bug would: not told anybody
+        tx.run("DELETE FROM moves WHERE job = :job", {"job": job})
         tx.run("DELETE FROM jobs WHERE id = :job", {"job": job})
     queue(store)
     store.close()
@@ -326,6 +327,10 @@ def test_two_who_tidy_the_journal_at_once_lose_nothing(tmp_path):
         ("UPDATE jobs SET reason = 'why' WHERE id = :job", "its end"),
         ("UPDATE attempts SET job = 'astray' WHERE job = :job", "refers to no row"),
         ("DELETE FROM attempts WHERE job = :job", "attempt 1"),
+        ("UPDATE moves SET job = 'astray' WHERE job = :job", "newest move is another"),
+        ("UPDATE jobs SET move = move - 1 WHERE id = :job", "newest move is another"),
+        ("UPDATE moves SET before = before - 1 WHERE job = :job", "does not follow"),
+        ("DELETE FROM moves WHERE job = :job AND before IS NULL", "does not follow"),
         ("DELETE FROM files WHERE job = :job", "its file 'a.txt'"),
         ("UPDATE counts SET n = n + 7 WHERE state = 'failed'", "a count"),
         ("UPDATE counts SET state = 'queuWd' WHERE state = 'queued'", "a count"),
@@ -344,6 +349,17 @@ def test_a_value_that_was_changed_is_noticed_and_comes_back(store, statement, wh
     assert store.mend() is not None
     assert everything(store) == before
     assert [one for one in store.problems() if "put aside" not in one] == []
+
+
+def test_moves_that_were_damaged_into_a_ring_are_read_to_an_end(store):
+    job, _ = fill(store)
+    with store.writing() as tx:
+        ring = "UPDATE moves SET before = (SELECT move FROM jobs WHERE id = job)"
+        tx.run(f"{ring} WHERE job = :job", {"job": job})
+    assert len(store.detail(job)["moves"]) == 1
+    assert "does not follow" in "\n".join(store.problems())
+    assert store.mend() is not None
+    assert len(store.detail(job)["moves"]) > 1
 
 
 @pytest.mark.parametrize("table", ["files", "jobs", "clock"])

@@ -100,6 +100,8 @@ class Handle(Holder):
     @property
     def is_idle(self) -> bool:
         """Whether the worker can take an attempt, and can be told of it."""
+        if self.task is not None:  # the cheapest first: it is asked of all, each time
+            return False
         if self.transport is None or self.transport.is_closing():
             return False
         return super().is_idle

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from . import contents, pruning, witness
+from . import contents, moving, pruning, witness
 from .blobs import blob_path
 from .db import Database
 from .journal import Journal
@@ -18,7 +18,8 @@ WAL_RESET_FIXES = ((3, 44, 6), (3, 50, 7))
 SHOWN = 20
 
 # Each gives a row for a violation: its name, the job, and what was found.
-INVARIANTS = """
+INVARIANTS = f"""
+{moving.ASTRAY};
 SELECT 'a job that ended ' || count(*) || ' times', j.id, j.state
   FROM jobs j LEFT JOIN moves m ON m.job = j.id
    AND m.target IN ('completed', 'failed', 'timeout', 'cancelled', 'interrupted')

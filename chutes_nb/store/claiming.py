@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from . import moving
 from .db import Row, Transaction
 from .holding import MAY_START
 from .journal import ATTEMPT
@@ -37,7 +38,8 @@ def statement(rows: str, fits: str, unless: str = "FALSE") -> str:
     """
     return f"""
 UPDATE jobs
-   SET state = 'running', attempt = attempt + 1, worker = :worker,
+   SET state = 'running', move = {moving.NEXT},
+       attempt = attempt + 1, worker = :worker,
        started_at = coalesce(started_at, :now), changed_at = :now,
        progress = NULL, stage = NULL, log_end = 0, reason = NULL, error = NULL,
        quiet_since = NULL, rev = :rev

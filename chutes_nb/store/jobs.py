@@ -12,7 +12,7 @@ from typing import Any
 from ..errors import JobNotFound, MoveRefused
 from ..policy import Ending, Verdict
 from ..states import State
-from . import claiming, following
+from . import claiming, following, moving
 from .db import Row, Transaction
 from .holding import MAY_START
 from .journal import DEFINITION, DELETED, END, END_WAITING, JOB
@@ -27,12 +27,13 @@ INSERT OR IGNORE INTO definitions
 VALUES (:key, :chute, :name, :code, :setup, :source, :first_line, :sources, :schema,
         :options, :python, :created_at)
 """
-ADD = """
-INSERT INTO jobs (id, chute, name, definition, state, max_attempts, priority,
+ADD = f"""
+INSERT INTO jobs (id, chute, name, definition, state, move, max_attempts, priority,
        timeout_s, grace_s, deadline_at, policy, lane, concurrency, resources,
        fresh, reuse_key, input_kind, input, inputs, executor, submitted_at,
        changed_at, retry_of, notebook, cell, tags, after, waits, rev)
-VALUES (:id, :chute, :name, :definition, 'queued', :max_attempts, :priority,
+VALUES (:id, :chute, :name, :definition, 'queued', {moving.NEXT}, :max_attempts,
+       :priority,
        :timeout_s, :grace_s, :deadline_at, :policy, :lane, :concurrency, :resources,
        :fresh, :reuse_key, :input_kind, :input, :inputs, :executor, :submitted_at,
        :submitted_at, :retry_of, :notebook, :cell, :tags, :after, :waits, :rev)
@@ -59,9 +60,10 @@ CLAIM = claiming.statement(
     unless="fresh = 1 AND NOT :is_new",
 )
 # Fenced by job, attempt and worker: whoever lost the attempt cannot end it.
-FINISH = """
+FINISH = f"""
 UPDATE jobs
-   SET state = :state, not_before = :not_before, changed_at = :now,
+   SET state = :state, move = {moving.NEXT},
+       not_before = :not_before, changed_at = :now,
        finished_at = iif(:ended, :now, NULL), reason = :reason, error = :error,
        worker = NULL, reported_failure = :reported_failure, rev = :rev
  WHERE id = :job AND attempt = :attempt AND worker = :worker AND state = 'running'
@@ -75,9 +77,10 @@ ADD_RESULT = """
 INSERT INTO results (job, attempt, kind, body, blob, sha256, type, view)
 VALUES (:job, :attempt, :kind, :body, :blob, :sha256, :type, :view)
 """
-END_QUEUED = """
+END_QUEUED = f"""
 UPDATE jobs
-   SET state = :state, reason = :reason, cancel_by = :by, finished_at = :now,
+   SET state = :state, move = {moving.NEXT},
+       reason = :reason, cancel_by = :by, finished_at = :now,
        waits = 0, changed_at = :now, rev = :rev
  WHERE id = :job AND state IN ('queued', 'retrying')
 RETURNING id
@@ -129,7 +132,6 @@ GET = "SELECT * FROM jobs WHERE id = :job"
 NEWEST = "SELECT id FROM jobs ORDER BY seq DESC LIMIT 1"
 RESULT = "SELECT * FROM results WHERE job = :job"
 ATTEMPTS = "SELECT * FROM attempts WHERE job = :job ORDER BY number"
-MOVES = "SELECT * FROM moves WHERE job = :job ORDER BY seq"
 HAS_DEFINITION = "SELECT 1 FROM definitions WHERE key = :key"
 GET_DEFINITION = "SELECT * FROM definitions WHERE key = :key"
 LATEST_DEFINITION = """
@@ -142,7 +144,7 @@ SELECT *
 DELETE = """
 DELETE FROM jobs
  WHERE id = :job AND finished_at IS NOT NULL
-RETURNING id
+RETURNING move
 """
 
 
@@ -305,8 +307,10 @@ def _settle_follower(tx: Transaction, job: str, before: str, now: float) -> bool
 
 def delete(tx: Transaction, job: str) -> bool:
     """Forget an ended job; False if there is none of that id."""
-    if tx.one(DELETE, {"job": job}) is None:
+    row = tx.one(DELETE, {"job": job})
+    if row is None:
         return False
+    moving.forget(tx, row[0])
     tx.facts.append((DELETED, job))
     return True
 

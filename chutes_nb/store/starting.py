@@ -6,6 +6,7 @@ trigger ``job_added`` tells both moves all the same.
 
 from __future__ import annotations
 
+from . import moving
 from .claiming import ADD_ATTEMPT, CLAIMED
 from .db import Row, Transaction
 from .jobs import fields_of
@@ -21,15 +22,16 @@ SELECT EXISTS (SELECT 1 FROM jobs
     OR EXISTS (SELECT 1 FROM pauses WHERE chute = :chute AND is_paused)
 """
 ADD_STARTED = f"""
-INSERT INTO jobs (id, chute, name, definition, state, attempt, worker, started_at,
-       max_attempts, priority, timeout_s, grace_s, deadline_at, policy, lane,
-       concurrency, resources, fresh, reuse_key, input_kind, input, inputs, executor,
-       submitted_at, changed_at, retry_of, notebook, cell, tags, after, waits, rev)
-VALUES (:id, :chute, :name, :definition, 'running', 1, :worker, :now,
-       :max_attempts, :priority, :timeout_s, :grace_s, :deadline_at, :policy, :lane,
-       :concurrency, :resources, :fresh, :reuse_key, :input_kind, :input, :inputs,
-       :executor, :submitted_at, :now, :retry_of, :notebook, :cell, :tags, :after,
-       :waits, :rev)
+INSERT INTO jobs (id, chute, name, definition, state, move, attempt, worker,
+       started_at, max_attempts, priority, timeout_s, grace_s, deadline_at, policy,
+       lane, concurrency, resources, fresh, reuse_key, input_kind, input, inputs,
+       executor, submitted_at, changed_at, retry_of, notebook, cell, tags, after,
+       waits, rev)
+VALUES (:id, :chute, :name, :definition, 'running', 1 + {moving.NEXT}, 1, :worker,
+       :now, :max_attempts, :priority, :timeout_s, :grace_s, :deadline_at, :policy,
+       :lane, :concurrency, :resources, :fresh, :reuse_key, :input_kind, :input,
+       :inputs, :executor, :submitted_at, :now, :retry_of, :notebook, :cell, :tags,
+       :after, :waits, :rev)
 RETURNING {CLAIMED}
 """
 

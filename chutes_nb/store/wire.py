@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from ..errors import AttemptNotFound
-from . import holding, jobs, logs, runs
+from . import holding, jobs, logs, moving, runs
 from .db import Row, Transaction
 
 # That a waiting job is held back is the chute's row, not the job's: pausing touches
@@ -217,7 +217,7 @@ def detail(tx: Transaction, job: str, most_points: int | None = None) -> dict[st
     return {
         "status": status(tx, job),
         "attempts": [_attempt(found) for found in tx.all(jobs.ATTEMPTS, {"job": job})],
-        "moves": [move_of(found) for found in tx.all(jobs.MOVES, {"job": job})],
+        "moves": [move_of(found) for found in moving.of_job(tx, job)],
         "inputs": json.loads(row["inputs"]),
         "after": row["after"],
         "source": definition["source"],

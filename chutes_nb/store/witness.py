@@ -16,7 +16,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ..states import ENDED, State
-from . import claiming, fleet, following, holding, intake, jobs, runs
+from . import claiming, fleet, following, holding, intake, jobs, moving, runs
 from .db import Transaction
 from .journal import (
     ATTEMPT,
@@ -40,9 +40,10 @@ from .journal import (
     Record,
 )
 
-REPLAY_ATTEMPT = """
+REPLAY_ATTEMPT = f"""
 UPDATE jobs
-   SET state = 'running', attempt = :attempt, worker = :worker,
+   SET state = 'running', move = {moving.NEXT},
+       attempt = :attempt, worker = :worker,
        started_at = coalesce(started_at, :now), changed_at = :now,
        reason = NULL, error = NULL, rev = :rev
  WHERE id = :job AND attempt < :attempt AND state IN ('queued', 'retrying')

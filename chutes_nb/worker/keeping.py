@@ -314,6 +314,8 @@ def _texts(result: Any) -> Iterator[str]:
 
 def _parts(value: Any) -> list[Any]:
     """Give what a container, a record or a model holds."""
+    if value is None or isinstance(value, bool | int | float):
+        return []  # most results: what follows takes longer than many a body
     if isinstance(value, Mapping):
         return list(value.values())
     if isinstance(value, list | tuple | set | frozenset):

@@ -43,6 +43,7 @@ VALUES = {
     "submitted_at": "n",
     "changed_at": "n + 1",
     "rev": "n + 1",
+    "move": "(n + 1) << 20",
 }
 FILL = """
 WITH RECURSIVE numbers (n) AS (

@@ -20,9 +20,14 @@ INVARIANTS = {
          WHERE j.finished_at IS NOT NULL
          GROUP BY j.id HAVING count(m.seq) <> 1""",
     "I3 the last move is not the state": """
-        SELECT j.id, m.target || ' but ' || j.state FROM s.jobs j JOIN s.moves m
-            ON m.seq = (SELECT max(seq) FROM s.moves WHERE job = j.id)
+        SELECT j.id, m.target || ' but ' || j.state FROM s.jobs j
+          JOIN (SELECT job, target, max(seq) FROM s.moves GROUP BY job) m
+            ON m.job = j.id
          WHERE m.target <> j.state""",
+    "I3 a move that its job does not lead to": """
+        SELECT m.job, m.target FROM s.moves m
+         WHERE m.seq NOT IN (SELECT before FROM s.moves WHERE before IS NOT NULL
+                             UNION SELECT move FROM s.jobs WHERE move IS NOT NULL)""",
     "I3 a move does not follow the one before": """
         SELECT job, before || ' then ' || source || '->' || target FROM (
           SELECT job, source, target,

@@ -320,10 +320,20 @@ MUTANTS = [
         "I17",
         calm("quick"),
         (
-            "store/migrations/store_7.sql",
+            "store/migrations/store_10.sql",
             "  UPDATE counts SET n = n + 1 WHERE state = NEW.state;\nEND;\n\n"
             "CREATE TRIGGER job_deleted",
             "END;\n\nCREATE TRIGGER job_deleted",
+        ),
+    ),
+    mutant(
+        "a move forgets the one before",
+        "I3",
+        calm("quick"),
+        (
+            "store/migrations/store_10.sql",
+            "NEW.reason, OLD.move);",
+            "NEW.reason, NULL);",
         ),
     ),
     mutant(
