@@ -102,14 +102,14 @@ def configure(
     log_cap : int or str, optional
         Most bytes kept of an attempt's output, half of them of its end, or a text such
         as ``"16 MiB"``, which is the default. It holds for jobs of this kernel;
-        ``CHUTES_NB_LOG_CAP`` sets it from outside. Of what is more than four times
-        as large, at most 2 MiB of the end are kept. That leaves room for what a
-        program writes between two looks, so that the disk holds hardly more than the
-        cap while a job runs, however much it prints (on Linux; elsewhere an output
-        keeps its size until its attempt ends). Of 10 GB by ``yes``, at 0.5 GB a second
-        on two busy cores, it was 12 MB at the median, 17 at the 99th percentile and 25
-        at most; a body that itself writes 3 GB a second took 13 at the median, 25 at
-        the 95th and 54 at most.
+        ``CHUTES_NB_LOG_CAP`` sets it from outside. Of an output that is larger the end
+        that is kept gets shorter, a byte for each two, down to 2 MiB. That leaves room
+        for what a program writes between two looks, so that the disk holds hardly
+        more than the cap while a job runs, however much it prints (on Linux;
+        elsewhere an output keeps its size until its attempt ends). Of 10 GB by
+        ``yes``, at 0.5 GB a second on two cores, it was 12 MB at the median and 18 at
+        most (25 on a busy machine); a body that itself writes 3 GB a second took 13
+        at the median, 26 at the 99th percentile and 54 at most.
 
     Raises
     ------

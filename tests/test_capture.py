@@ -13,7 +13,12 @@ import pytest
 from chutes_nb import ChutesError, configure, runtime
 from chutes_nb.lanes.streams import Sink
 from chutes_nb.store import logs
-from chutes_nb.store.logs import FLOOD_TAIL_BYTES, HEAD_BYTES, TAIL_BYTES
+from chutes_nb.store.logs import (
+    FLOOD_TAIL_BYTES,
+    HEAD_BYTES,
+    TAIL_BYTES,
+    tail_bytes,
+)
 from chutes_nb.worker.capture import FREE_BYTES, LOOK_BYTES, Capture
 from chutes_nb.worker.trimming import (
     BLOCK_BYTES,
@@ -112,11 +117,12 @@ def test_of_a_flood_the_log_has_the_head_and_the_tail(output, store):
     capture.close()
     head = logs.read(store.log_reader, "job", 1, 0, HEAD_BYTES)
     assert head.body == numbered(0, HEAD_BYTES + 10)[:HEAD_BYTES]
+    kept = tail_bytes(written, HEAD_BYTES + TAIL_BYTES)
     assert logs.end(store.log_reader, "job", 1) == written
-    tail = logs.read(store.log_reader, "job", 1, written - TAIL_BYTES, TAIL_BYTES)
+    tail = logs.read(store.log_reader, "job", 1, written - kept, kept)
     assert tail.skipped == 0
-    start = (written - TAIL_BYTES) // 10 * 10
-    assert tail.body == numbered(start, written)[-TAIL_BYTES:]
+    start = (written - kept) // 10 * 10
+    assert tail.body == numbered(start, written)[-kept:]
     assert most_on_disk < written * 0.6
 
 
@@ -133,7 +139,7 @@ def test_a_flood_is_trimmed_to_head_and_tail_with_nobody_who_reads_it(output):
     assert most_on_disk < most
     with output.open("rb") as found:
         assert b"\0" not in found.read(HEAD_BYTES)
-        found.seek(-TAIL_BYTES, os.SEEK_END)
+        found.seek(-FLOOD_TAIL_BYTES, os.SEEK_END)
         assert b"\0" not in found.read()
 
 

@@ -2,8 +2,8 @@
 
 The log of an attempt is its output file, byte by byte. Beyond a cap the middle
 is let go: the first ``HEAD_BYTES`` and the last ``TAIL_BYTES`` stay, or the halves of
-what ``CHUTES_NB_LOG_CAP`` says. Of a flood, which has written several times the cap,
-less of the end stays (:func:`tail_bytes`). Each chunk knows how many lines ended before
+what ``CHUTES_NB_LOG_CAP`` says. The more is written beyond it, the less of the end
+stays (:func:`tail_bytes`). Each chunk knows how many lines ended before
 it, so that what is left is still numbered as it was printed.
 """
 
@@ -22,9 +22,8 @@ TAIL_BYTES = 8 << 20
 CHUNK_BYTES = 64 << 10
 CAP_VARIABLE = "CHUTES_NB_LOG_CAP"
 LEAST_CAP_BYTES = 2 * CHUNK_BYTES
-FLOOD_CAPS = 4  # an output of more than so many times the cap is a flood
 FLOOD_TAIL_BYTES = 2 << 20
-FLOOD_SHARE = 2  # of so many bytes more, a flood's tail is one shorter, down to that
+FLOOD_SHARE = 2  # of so many bytes more, the tail is one shorter, down to that
 
 SMALL_BYTES = 4 << 10
 
@@ -133,7 +132,7 @@ def tail_bytes(size: int, cap: int) -> int:
     size : int
         Of the whole output.
     """
-    half, more = cap // 2, max(0, size - FLOOD_CAPS * cap)
+    half, more = cap // 2, max(0, size - cap)
     return max(half - more // FLOOD_SHARE, min(half, FLOOD_TAIL_BYTES))
 
 

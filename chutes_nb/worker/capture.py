@@ -31,7 +31,7 @@ FLOOD_BYTES = 256 << 10
 TRICKLE_BYTES = 64 << 10  # where most of it is passed over in any case
 TRICKLE_S = 0.25
 TRIES = 8  # to read of a flood what is still there behind the reading
-FREE_BYTES = 1 << 20
+FREE_BYTES = 256 << 10
 # Of what is left out the line ends are counted, at about 3 GB a second: a stretch that
 # is larger than this came too fast to be counted beside the work.
 MOST_COUNTED_BYTES = 64 << 20

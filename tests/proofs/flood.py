@@ -28,10 +28,10 @@ GIGA = 1_000_000_000
 ASK_S = 0.02
 MOST_S = 900.0
 MOST_STATUS_S = 0.2
-# Of the looks, so many may find more: up to four times the cap all of it is kept, and a
+# Of the looks, so many may find more: where the cap is reached all of it is kept, and a
 # body that writes 3 GB a second shares the interpreter's lock with its trimmer.
 MOST_ABOVE = {"pieces": 0.2}
-MOST_ABOVE_ELSE = 0.05
+MOST_ABOVE_ELSE = 0.02
 LINE = "x" * 79
 # Each samples until its input ends, then prints what it saw, in bytes.
 SAMPLER = """
