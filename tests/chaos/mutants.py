@@ -171,7 +171,7 @@ MUTANTS = [
         (
             "executor.py",
             "        self._is_kicked = False\n        while self._inbox",
-            "        while self._inbox",
+            "        self._is_kicked = bool(self.handles)\n        while self._inbox",
         ),
     ),
     mutant(
