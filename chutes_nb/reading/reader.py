@@ -36,6 +36,8 @@ class Kind(NamedTuple):
     has_progress : bool
     is_special : bool
         The line means something to the lines around it.
+    counts : bool
+        Each line of this shape does, and not only the newest.
     """
 
     prefix: int
@@ -44,11 +46,7 @@ class Kind(NamedTuple):
     has_bare: bool
     has_progress: bool
     is_special: bool
-
-    @property
-    def tells_values(self) -> bool:
-        """Whether each line of this shape counts, not only the newest."""
-        return self.has_marks or self.has_values or self.is_special
+    counts: bool
 
 
 class Reader:
@@ -122,8 +120,9 @@ class Reader:
         told = [i for i, kind in enumerate(asked) if kind is not None]
         if not told:
             return []
-        points = [i for i in told if asked[i].tells_values]  # type: ignore[union-attr]
-        bars = [i for i in told if not asked[i].tells_values]  # type: ignore[union-attr]
+        points, bars = list[int](), list[int]()
+        for i in told:
+            (points if asked[i].counts else bars).append(i)  # type: ignore[union-attr]
         points = _thinned(points, self._credit)
         self._credit -= len(points)
         chosen = sorted(points + _thinned(bars, PROGRESS_LINES_A_FEED))
@@ -181,7 +180,7 @@ def _kind(shape: bytes) -> Kind | None:
     """Tell what lines of this shape could hold; None for nothing."""
     if b"1" not in shape:
         is_special = b"best iteration is" in shape
-        return Kind(0, False, False, False, False, True) if is_special else None
+        return Kind(0, False, False, False, False, True, True) if is_special else None
     whole = plain(shape)
     line = without_prefix(whole)
     seen = marks(line)
@@ -192,7 +191,8 @@ def _kind(shape: bytes) -> Kind | None:
         return None
     prefix = len(whole) - len(line)
     bare = has_values and has_bare(line)
-    return Kind(prefix, seen.any, has_values, bare, has_progress, is_special)
+    counts = seen.any or has_values or is_special
+    return Kind(prefix, seen.any, has_values, bare, has_progress, is_special, counts)
 
 
 def _thinned(places: list[int], keep: int) -> list[int]:
