@@ -48,7 +48,7 @@ def page(store: Store, scope: str | None, filters: dict[str, Any]) -> dict[str, 
         If no chute answers to ``scope``.
     """
     if scope is not None:
-        filters["chute"] = intake.chute_named(store.reader, scope)
+        filters |= intake.filters_of(store.reader, scope)
     return listing.answer(store.reader, **filters)
 
 
@@ -222,10 +222,10 @@ class LogReader:
                 yield piece
             elif not piece["end"]:
                 return
-            elif self._is_named or self._store.has_ended(self._job):
+            elif self._is_named:
                 self.is_over = True
                 return
-            else:
+            else:  # a job that has ended since may have had more attempts
                 self._number, self._offset = piece["attempt"] + 1, 0
 
     def follow(self) -> Iterator[dict[str, Any]]:

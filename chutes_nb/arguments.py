@@ -10,12 +10,11 @@ from .buffers import FILE_BYTES
 from .codec import Encoded, encode, is_plain, type_name
 from .errors import BindingError, ResultNotStorable, StoreError
 from .loading import SPILLED
-from .pickling import WARN_BYTES, biggest, pickled, warn_user
+from .pickling import NO_LIMIT, WARN_BYTES, biggest, pickled, warn_user
 from .sizes import approximate_size, shown_size
 from .store.blobs import keep_memory
 
 ROW_BYTES = 1_000_000  # a longer input is a file of its own
-NO_LIMIT = 1 << 62
 
 
 def packed(arguments: Mapping[str, Any], job: str, blobs: Path) -> Encoded:

@@ -12,10 +12,10 @@ from pathlib import Path
 import anyio.abc
 
 from . import live
+from .entries import Commit, Entry, Kick
 from .errors import StoreError
 from .lanes.dask import DaskLane
 from .lanes.kernel import NEVER_RAN, KernelLane
-from .rounds import Entry, Kick, Round
 from .settler import Settler
 from .store import Store, Transaction, abroad, kernel
 
@@ -30,10 +30,10 @@ class EndOrphans(Entry):
     done: Future[None] = field(default_factory=Future)
     must_be_written = False
 
-    def apply(self, tx: Transaction, round_: Round) -> None:
+    def apply(self, tx: Transaction, commit: Commit) -> None:
         """End the waiting jobs that need this kernel."""
-        place = (round_.executor, (), self.reason, round_.now)
-        round_.ended += kernel.end_orphans(tx, *place)
+        place = (commit.executor, (), self.reason, commit.now)
+        commit.ended += kernel.end_orphans(tx, *place)
 
     def succeed(self) -> None:
         """Say that it is durable."""
@@ -52,9 +52,9 @@ class SayWhy(Entry):
     reason: str
     must_be_written = False
 
-    def apply(self, tx: Transaction, round_: Round) -> None:
+    def apply(self, tx: Transaction, commit: Commit) -> None:
         """Write it."""
-        abroad.say_why(tx, round_.executor, self.address, self.reason)
+        abroad.say_why(tx, commit.executor, self.address, self.reason)
 
 
 def lanes_beside(

@@ -6,6 +6,7 @@ import difflib
 import functools
 import inspect
 import reprlib
+from collections.abc import Mapping
 from typing import Any
 
 from .errors import BindingError, ValidationFailed
@@ -43,10 +44,10 @@ class Binder:
         """
         if payload is None and not self.required:
             return self.validator.validated({})
-        if type(payload) is not dict:
+        if not isinstance(payload, dict):
             return self._bind_whole(payload)
         if self.required <= payload.keys() and self._fits(payload):
-            return self.validator.validated(payload)
+            return self.validator.validated(dict(payload))
         if any(name in self.names for name in payload):
             raise BindingError(self._as_keywords(payload))
         parameter = self._open_parameter()
@@ -63,8 +64,8 @@ class Binder:
         try:
             return self.validator.validated({parameter.name: payload})
         except ValidationFailed as error:
-            if any(len(one["loc"]) > 1 for one in error.details):  # type: ignore[arg-type]
-                raise  # it is a model's or a dict's own matter
+            if any(_is_inner(one) for one in error.details):
+                raise
             said = error.details[0]["msg"]
             raise BindingError(
                 f"{self._as_keywords(payload)}; and as a whole it does not fit "
@@ -140,6 +141,17 @@ def binder(signature: Signature) -> Binder:
 def bind(signature: Signature, payload: Any) -> dict[str, Any]:
     """Give the validated keyword arguments of a payload; see ``Binder.bind``."""
     return binder(signature).bind(payload)
+
+
+def _is_inner(detail: Mapping[str, Any]) -> bool:
+    """Whether a fault is a model's or a dict's own matter: the value is of its kind.
+
+    A validator that its author wrote speaks of what pydantic let through to it.
+    """
+    return len(detail["loc"]) > 1 or detail["type"] in (
+        "value_error",
+        "assertion_error",
+    )
 
 
 def _keys(names: list[Any]) -> str:

@@ -6,19 +6,30 @@ import argparse
 import ast
 import contextlib
 import inspect
+import keyword
 import os
 import queue
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
+from anyio.from_thread import start_blocking_portal
 from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import display
 
+from . import registry
 from .captures import captures
-from .cells import cell_function, jobs_among, only_defines, parse_cell
+from .cells import (
+    DEFINITIONS,
+    cell_function,
+    jobs_among,
+    only_defines,
+    parse_cell,
+    refuse_what_stays,
+)
 from .chute import Chute, last_chute
 from .definition import sha256
 from .errors import (
@@ -43,13 +54,17 @@ def _names(text: str) -> list[str]:
         raise UsageError(f"write the names without blanks: {text}NAME, not {text} NAME")
     names = [name.strip() for name in text.split(",") if name.strip()]
     for name in names:
-        if not name.isidentifier():
+        if not _is_variable(name):
             raise UsageError(f"{name!r} is no name of a variable")
     return names
 
 
+def _is_variable(text: str) -> bool:
+    return text.isidentifier() and not keyword.iskeyword(text)
+
+
 def _variable(text: str) -> str:
-    if not text.isidentifier():
+    if not _is_variable(text):
         raise UsageError(f"-o {text}: {text!r} is no name of a variable")
     return text
 
@@ -131,6 +146,9 @@ class CellMagic:
                 "of --upload; write @chute.job(upload=True) over the function, and "
                 f"give it at the submit: NAME.submit(PARAMETER={given.upload!r})"
             )
+        # The lines above the functions run in the kernel, and may be any.
+        with _in_one_line():
+            refuse_what_stays(one for one in tree.body if isinstance(one, DEFINITIONS))
         names = jobs_among(tree)
         if given.name and len(names) > 1:
             raise UsageError(
@@ -138,8 +156,9 @@ class CellMagic:
                 "job has its function's name"
             )
         flags = self.shell.compile.flags
+        flags |= ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
         code = compile(tree, filename, "exec", flags=flags, dont_inherit=True)
-        exec(code, self.shell.user_ns)
+        _execute(code, self.shell.user_ns)
         _refuse_for_own_options(self.shell.user_ns, names, given)
         for name in names:
             function = self.shell.user_ns[name]
@@ -158,7 +177,7 @@ class CellMagic:
         with _in_one_line():
             function = cell_function(
                 tree,
-                name if name.isidentifier() else "cell",
+                name,
                 filename,
                 space,
                 inputs=given.inputs or (),
@@ -197,10 +216,8 @@ class CellMagic:
         found = self.shell.user_ns.get(named)
         if isinstance(found, Chute):
             return found
-        last = last_chute()
-        if last is not None and last.name == named:
-            return last
-        return Chute(name=named)
+        found = registry.chute_named(named)
+        return found if isinstance(found, Chute) else Chute(name=named)
 
     # -- variables that come back --------------------------------------------------
     def _has_ended(self, job: Job, names: list[str]) -> None:
@@ -231,6 +248,15 @@ def _options(given: argparse.Namespace) -> dict[str, Any]:
     found = {one: getattr(given, one) for one in named}
     found["reuse"] = given.reuse or None
     return {one: value for one, value in found.items() if value is not None}
+
+
+def _execute(code: CodeType, space: dict[str, Any]) -> None:
+    if code.co_flags & inspect.CO_COROUTINE:
+        # On a loop of its own: the kernel's is busy with this very magic.
+        with start_blocking_portal() as portal:
+            portal.call(eval, code, space)
+    else:
+        exec(code, space)
 
 
 def _refuse_for_own_options(

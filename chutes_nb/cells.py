@@ -1,18 +1,23 @@
 """The code of a notebook cell as a function which can become a job."""
 
 from __future__ import annotations
+import __future__
 
 import ast
+import copy
 from collections.abc import Callable, Iterable, Mapping
 from types import CodeType, FunctionType
 from typing import Any
 
+from .bytecode import names_in
 from .errors import DefinitionError
 from .flow import read_early
 
 FIRST_LINE = 2  # of a cell's code: the line of the magic stands above it
+WRAPPER = "__chutes_cell__"  # while it is compiled: a job's name may be a variable's
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
-_BESIDE = (*_FUNCTIONS, ast.ClassDef, ast.Import, ast.ImportFrom)
+DEFINITIONS = (*_FUNCTIONS, ast.ClassDef)
+_BESIDE = (*DEFINITIONS, ast.Import, ast.ImportFrom)
 _AWAITS = (ast.Await, ast.AsyncFor, ast.AsyncWith)
 
 
@@ -23,13 +28,21 @@ def parse_cell(text: str, filename: str) -> ast.Module:
     ------
     SyntaxError
         As if the cell had been run, with the cell's own line.
-    DefinitionError
-        If the cell uses what only a notebook can do.
     """
     tree = ast.parse("\n" * (FIRST_LINE - 1) + text, filename)
     flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
     compile(tree, filename, "exec", flags=flags, dont_inherit=True)
-    for node in ast.walk(tree):
+    return tree
+
+
+def refuse_what_stays(body: Iterable[ast.stmt]) -> None:
+    """Refuse what only a notebook can do, and a job cannot.
+
+    Raises
+    ------
+    DefinitionError
+    """
+    for node in (inner for one in body for inner in ast.walk(one)):
         if isinstance(node, ast.Name) and node.id == "get_ipython":
             raise DefinitionError(
                 f"line {node.lineno} of the cell is a magic or a ! command, and a job "
@@ -41,7 +54,6 @@ def parse_cell(text: str, filename: str) -> ast.Module:
                 f"line {node.lineno} of the cell imports *, which a job cannot; "
                 f"name what it needs: from {node.module} import ..."
             )
-    return tree
 
 
 def only_defines(tree: ast.Module) -> bool:
@@ -92,7 +104,7 @@ def cell_function(
     tree : ast.Module
         From ``parse_cell``.
     name : str
-        The function's name.
+        The function's name; any text.
     filename : str
         The cell's own, so that tracebacks name the cell.
     space : dict
@@ -109,22 +121,70 @@ def cell_function(
     Raises
     ------
     DefinitionError
-        If an output is neither assigned nor there already, or an input is not there.
+        If an output is neither assigned nor there already, an input is not there, or
+        the cell uses what only a notebook can do.
     """
+    refuse_what_stays(tree.body)
+    tree, flags = _without_future(tree, flags)
     outputs = list(outputs)
     given = ["self", *([upload] if upload else [])]
-    plain = _wrapped(tree, name, given, [], outputs)
-    code = _function_code(plain, filename, flags)
+    code = _function_code(_wrapped(tree, given, [], outputs), filename, flags)
     local = {*code.co_varnames, *code.co_cellvars} - set(given)
     _check_names(inputs, outputs, local, space)
     early = read_early(tree.body, outputs)
     taken = [one for one in local if one in early and one in space]
     taken = sorted({*taken, *inputs} - set(given))
-    if taken:
-        code = _function_code(
-            _wrapped(tree, name, given, taken, outputs), filename, flags
-        )
-    return FunctionType(code, space, name)
+    shared = _declared_global(tree) & {*local, *taken}
+    if shared:
+        _refuse_hidden(code, shared)
+        tree = _Sharing(shared).visit(copy.deepcopy(tree))
+    if taken or shared:
+        code = _function_code(_wrapped(tree, given, taken, outputs), filename, flags)
+    return FunctionType(_renamed(code, name), space, name)
+
+
+def _without_future(tree: ast.Module, flags: int) -> tuple[ast.Module, int]:
+    """Turn ``from __future__`` imports into flags: no function can have them."""
+    body = list[ast.stmt]()
+    for one in tree.body:
+        if isinstance(one, ast.ImportFrom) and one.module == "__future__":
+            for alias in one.names:
+                flags |= getattr(__future__, alias.name).compiler_flag
+        else:
+            body.append(one)
+    return ast.Module(body, []), flags
+
+
+def _declared_global(tree: ast.Module) -> set[str]:
+    every = (one for one in ast.walk(tree) if isinstance(one, ast.Global))
+    return {name for one in every for name in one.names}
+
+
+class _Sharing(ast.NodeTransformer):
+    """Lets helpers share the cell's variables: what they call global is local there."""
+
+    def __init__(self, names: set[str]) -> None:
+        self.names = names
+
+    def visit_Global(self, node: ast.Global) -> list[ast.stmt]:
+        own = [one for one in node.names if one in self.names]
+        rest = [one for one in node.names if one not in self.names]
+        made = [*([ast.Nonlocal(own)] * bool(own)), *([ast.Global(rest)] * bool(rest))]
+        return [ast.copy_location(one, node) for one in made]
+
+
+def _refuse_hidden(code: CodeType, names: set[str]) -> None:
+    # A nonlocal name would be that of the function in between.
+    for function in (one for one in code.co_consts if isinstance(one, CodeType)):
+        own = {*function.co_varnames, *function.co_cellvars}
+        for inner in (one for one in function.co_consts if isinstance(one, CodeType)):
+            used = names_in(inner)
+            for name in sorted(names & own & {*used.loaded, *used.stored}):
+                raise DefinitionError(
+                    f"a function inside {function.co_name} calls {name} global, and "
+                    f"{function.co_name} has a {name} of its own; rename one of them"
+                )
+        _refuse_hidden(function, names)
 
 
 def _check_names(
@@ -146,12 +206,23 @@ def _function_code(tree: ast.Module, filename: str, flags: int) -> CodeType:
     return next(one for one in whole.co_consts if isinstance(one, CodeType))
 
 
+def _renamed(code: CodeType, name: str) -> CodeType:
+    """Give code, and all code inside it, a name in place of the wrapper's."""
+    qualname = code.co_qualname.replace(WRAPPER, name)
+    said = {code.co_qualname: qualname}  # a class body has it as a constant
+    constants = [
+        _renamed(one, name) if isinstance(one, CodeType) else said.get(one, one)
+        for one in code.co_consts
+    ]
+    return code.replace(
+        co_name=name if code.co_name == WRAPPER else code.co_name,
+        co_qualname=qualname,
+        co_consts=tuple(constants),
+    )
+
+
 def _wrapped(
-    tree: ast.Module,
-    name: str,
-    given: list[str],
-    taken: list[str],
-    outputs: list[str],
+    tree: ast.Module, given: list[str], taken: list[str], outputs: list[str]
 ) -> ast.Module:
     """Put the cell's statements into a function.
 
@@ -167,12 +238,12 @@ def _wrapped(
         end = [*_emitting(outputs, end)]
     is_async = _is_async(tree)
     body = [*body, *end] or [ast.Pass()]
-    function = _function(name, [*given, *taken], body, is_async)
+    function = _function([*given, *taken], body, is_async)
     if taken:
         names: list[ast.expr] = [ast.Name(one, ast.Load()) for one in (*given, *taken)]
-        call: ast.expr = ast.Call(ast.Name(name, ast.Load()), names, [])
+        call: ast.expr = ast.Call(ast.Name(WRAPPER, ast.Load()), names, [])
         passed = ast.Return(ast.Await(call) if is_async else call)
-        function = _function(name, given, [function, passed], is_async)
+        function = _function(given, [function, passed], is_async)
     made = ast.Module([function], [])
     # Copied positions are kept: only what was made here gets the magic's line.
     return ast.fix_missing_locations(made)
@@ -194,18 +265,16 @@ def _at_top(text: str) -> ast.stmt:
     return ast.parse(text).body[0]
 
 
-def _function(
-    name: str, parameters: list[str], body: list[ast.stmt], is_async: bool
-) -> ast.stmt:
+def _function(parameters: list[str], body: list[ast.stmt], is_async: bool) -> ast.stmt:
     kind: Callable[..., ast.stmt] = (
         ast.AsyncFunctionDef if is_async else ast.FunctionDef
     )
-    made = _at_top(f"def {name}({', '.join(parameters)}): pass")
+    made = _at_top(f"def {WRAPPER}({', '.join(parameters)}): pass")
     assert isinstance(made, ast.FunctionDef)
-    return ast.copy_location(
-        kind(name=name, args=made.args, body=body, decorator_list=[], type_params=[]),
-        made,
+    function = kind(
+        name=WRAPPER, args=made.args, body=body, decorator_list=[], type_params=[]
     )
+    return ast.copy_location(function, made)
 
 
 def _is_async(tree: ast.Module) -> bool:

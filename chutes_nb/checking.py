@@ -77,19 +77,35 @@ def bind(schema: dict[str, Any], payload: Any) -> dict[str, Any]:
         fits = "self" not in payload if takes_any else payload.keys() <= names.keys()
         if fits and payload.keys() >= set(required):
             return dict(payload)
+    whole = None
     if not is_dict or not payload.keys() & names.keys():
         candidates = required or list(names)
-        if len(candidates) == 1 and not _lacks(payload, names[candidates[0]]):
-            return {candidates[0]: payload}
+        whole = candidates[0] if len(candidates) == 1 else None
+        if whole is not None and not _lacks(payload, names[whole]):
+            return {whole: payload}
     details = _misfit(payload, names, required, takes_any)
+    if payload and whole is not None:
+        details.append(_misfit_as_a_whole(whole, names[whole]))
     name = schema.get("title", "the job")
     told = _told(f"{name} cannot take this payload", details)
     raise ValidationFailed(told, details)
 
 
 def _lacks(payload: Any, said: dict[str, Any]) -> bool:
-    """Whether nothing is given where something else than an object is wanted."""
-    return payload == {} and said.get("type") not in (None, "object")
+    """Whether an object cannot be what is wanted: it named arguments, and wrongly."""
+    if payload == {}:
+        return said.get("type") not in (None, "object")
+    is_one_value = said.get("type") in ("integer", "number", "boolean", "string")
+    return isinstance(payload, dict) and is_one_value and not _is_file(said)
+
+
+def _is_file(said: dict[str, Any]) -> bool:
+    return said.get("format") == "binary"
+
+
+def _misfit_as_a_whole(name: str, said: dict[str, Any]) -> dict[str, Any]:
+    kind, text = _TYPES[said["type"]]
+    return _fault([], f"as a whole it does not fit {name}: {text}", f"{kind}_type")
 
 
 def _misfit(

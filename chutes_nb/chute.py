@@ -5,9 +5,9 @@ from __future__ import annotations
 import difflib
 import ssl
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from . import forms, notebook_end, publishing, registry, runtime
 from .chute_facts import ChuteFacts
@@ -16,9 +16,8 @@ from .group import JobGroup, listed
 from .job import CardActions, Job
 from .job_function import JobFunction
 from .model import StatusInfo
-from .options import JobOptions, PlatformOptionNote, label, parse
+from .options import JobOptions, PlatformOptionNote, label, parse, truth
 from .panel import JobsPanel
-from .states import State
 
 if TYPE_CHECKING:
     from .client import RemoteChute
@@ -43,7 +42,7 @@ PLATFORM_ARGUMENTS = frozenset(
     }
 )
 OWN_ARGUMENTS = ("username", "name", "image", "executor", "address")
-_last_chute: Chute | None = None
+Hook = TypeVar("Hook", bound=Callable[..., Any])
 
 
 class Chute:
@@ -79,7 +78,6 @@ class Chute:
         address: str | None = None,
         **platform: Any,
     ) -> None:
-        global _last_chute
         _pass_over(platform)
         for argument, value in (("username", username), ("name", name)):
             label(argument, value)
@@ -88,7 +86,7 @@ class Chute:
         own(self, "_facts", ChuteFacts(name, values, executor, address))
         own(self, "_functions", {})
         notebook_end.watch()
-        _last_chute = self
+        registry.remember_chute(self)
 
     _facts: ChuteFacts
     _functions: dict[str, JobFunction]
@@ -107,7 +105,6 @@ class Chute:
     # -- defining --------------------------------------------------------------
     @overload
     def job(self, function: Callable[..., Any], /) -> JobFunction: ...
-
     @overload
     def job(self, /, **options: Any) -> Callable[[Callable[..., Any]], JobFunction]: ...
 
@@ -142,10 +139,15 @@ class Chute:
             function = function.function
         made = JobFunction(self, self._facts, function, options)
         self._functions[made.name] = made
-        registry.remember_function(self.name, made.name, made.definer)
+        registry.remember_function(made.definer)
         publishing.announce(made.definer)
         forms.answer_pages()
         return made
+
+    @overload
+    def on_startup(self, function: Hook, /) -> Hook: ...
+    @overload
+    def on_startup(self) -> Callable[[Hook], Hook]: ...
 
     def on_startup(self, *args: Any) -> Any:
         """Run a function once in each worker, before its first job of this chute.
@@ -157,15 +159,10 @@ class Chute:
         def hook(function: FunctionType) -> FunctionType:
             if not isinstance(function, FunctionType):
                 raise DefinitionError(f"on_startup takes a function, not {function!r}")
-            kept = [
-                one
-                for one in self._facts.hooks
-                if one.__qualname__ != function.__qualname__
-            ]
-            self._facts.hooks[:] = [*kept, function]
+            self._facts.add_hook(function)
             return function
 
-        return hook(args[0]) if args else hook
+        return hook(*args) if args else hook
 
     def panel(self) -> JobsPanel:
         """Return the panel of all jobs, as the last line of a cell shows it."""
@@ -184,7 +181,7 @@ class Chute:
         if found is None:
             near = difflib.get_close_matches(str(name), self._functions, 1)
             meant = f"did you mean {near[0]!r}? " if near else ""
-            known = ", ".join(self._functions) or "none yet"
+            known = ", ".join(self._functions) or "none yet: run its cell first"
             raise UnknownName(
                 f"chute {self.name!r} has no job {name!r}; {meant}it has: {known}"
             )
@@ -246,7 +243,7 @@ class Chute:
         JobNotFound
         """
         job = self.get_job(job_id)
-        return await job if wait else job.result_now()
+        return await job if truth("wait", wait) else job.result_now()
 
     # -- from elsewhere --------------------------------------------------------
     @staticmethod
@@ -324,7 +321,7 @@ class Chute:
 
     def jobs(
         self,
-        status: str | None = None,
+        status: str | Iterable[str] | None = None,
         name: str | None = None,
         tag: str | None = None,
         limit: int | None = 100,
@@ -359,7 +356,8 @@ def panel() -> JobsPanel:
 
 def last_chute() -> Chute | None:
     """Return the chute that was made last in this process."""
-    return _last_chute
+    last = registry.last_chute()
+    return last if isinstance(last, Chute) else None
 
 
 def get_job(job_id: str) -> Job:
@@ -375,7 +373,7 @@ def get_job(job_id: str) -> Job:
 
 
 def list_jobs(
-    status: str | State | None = None,
+    status: str | Iterable[str] | None = None,
     name: str | None = None,
     tag: str | None = None,
     limit: int | None = 100,
@@ -383,10 +381,12 @@ def list_jobs(
 ) -> JobGroup:
     """List jobs of the store, newest first; all of them where ``limit`` is None.
 
+    Of several states each will do.
+
     Raises
     ------
     ValueError
-        If ``status`` is no state, or ``limit`` no count.
+        If ``status`` names no state, or ``limit`` no count.
     """
     wanted, most = listed(status, name, tag, limit)
     store = runtime.store()

@@ -47,6 +47,11 @@ class ChuteFacts:
         self.started_by: tuple[FunctionType, ...] = ()
         self.starting = threading.Lock()
 
+    def add_hook(self, hook: FunctionType) -> None:
+        """Take a startup hook; one that is defined again replaces what it was."""
+        kept = [one for one in self.hooks if one.__qualname__ != hook.__qualname__]
+        self.hooks[:] = [*kept, hook]
+
     def get(self, name: str) -> Any:
         """Return a value of the chute, or what a hook has set in this kernel.
 

@@ -7,7 +7,7 @@ from types import FunctionType
 
 from .buffers import Hashes
 from .captures import captures
-from .definition import Marks, marked
+from .digests import Marks, marked
 
 MOST_REMEMBERED = 256  # definitions
 

@@ -68,8 +68,13 @@ def _current_client() -> str | None:
 
 
 def check_answer(address: str) -> None:
-    """Raise ChutesError where nobody listens at a scheduler's address."""
+    """Raise ChutesError where no scheduler can be at an address, or nobody listens."""
     place = urlsplit(address if "://" in address else f"tcp://{address}")
+    if place.scheme in ("http", "https"):
+        raise ChutesError(
+            f"{address} is no address of a dask scheduler, but perhaps of its "
+            "dashboard; tcp://host:8786 is wanted"
+        )
     if place.scheme not in ("tcp", "tls"):
         return  # of another kind than a socket: dask itself will say
     if time.monotonic() - _answered.get(address, -TRUSTED_S) < TRUSTED_S:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import linecache
-import re
 import sys
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import CodeType, FunctionType
@@ -18,14 +16,11 @@ from typing import Any
 from .binding import binder
 from .buffers import Hashes
 from .captures import Capture, Captures, captures
-from .codec import safe_repr
+from .digests import Marks, fingerprint_of, marked
 from .files_in import UploadKind
-from .pickling import digest_of, dump
+from .pickling import dump
 from .signatures import Signature, inspect_function
 
-_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
-_SIMPLE = (str, int, float, bool, bytes, complex, type(None))
-Marks = tuple[tuple[str, str, str], ...]
 MOST_KEPT = 256  # definitions that are remembered for their next submit
 
 
@@ -157,7 +152,9 @@ def outline(function: FunctionType, name: str, signature: Signature) -> Definiti
 def fingerprint(function: FunctionType, name: str, signature: Signature) -> str:
     """Return the fingerprint of a function that stays where it is."""
     reached = captures(function)
-    return _fingerprint(_kind_mark(name, signature), reached, marked(reached, Hashes()))
+    return fingerprint_of(
+        _kind_mark(name, signature), reached, marked(reached, Hashes())
+    )
 
 
 def _made(
@@ -175,7 +172,7 @@ def _made(
     return replace(
         made,
         key=hashlib.sha256(mark + done.body).hexdigest()[:32],
-        fingerprint=_fingerprint(mark, reached, marks),
+        fingerprint=fingerprint_of(mark, reached, marks),
         code=done.body,
         buffers=done.buffers,
         buffer_bytes=done.buffer_bytes,
@@ -262,76 +259,6 @@ def cell_number(file_name: str) -> int | None:
     return number if isinstance(number, int) else None
 
 
-def _fingerprint(mark: bytes, reached: Captures, marks: Marks) -> str:
-    digest = hashlib.sha256(mark)
-    for said in (*map(_said_function, reached.functions), *_said_classes(reached)):
-        digest.update(said.encode("utf-8", "replace"))
-    for name, kind, value_mark in marks:
-        digest.update(f"{name}={kind}:{value_mark}".encode())
-    return digest.hexdigest()[:32]
-
-
-def marked(
-    reached: Captures, hashes: Hashes, extras: Mapping[str, Any] | None = None
-) -> Marks:
-    """Give name, kind and a mark of all that a function reaches, in order.
-
-    A mark stays the same while a value does; of code it is the type alone.
-    """
-    named = [(name, "value", value) for name, value in sorted((extras or {}).items())]
-    return tuple(
-        (name, kind, _mark(kind, value, hashes))
-        for name, kind, value in (*reached.said, *named)
-    )
-
-
-def _mark(kind: str, value: Any, hashes: Hashes) -> str:
-    mark = type(value).__qualname__
-    if type(value) in _SIMPLE:
-        return f"{mark} {sha256(repr(value))}"
-    if kind == "value":
-        with contextlib.suppress(Exception):  # it went all the same: by its type
-            return f"{mark} {digest_of(value, hashes)}"
-    return mark
-
-
 def sha256(text: str) -> str:
     """Hash a text; as hexadecimal digits."""
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
-
-
-def _said_function(function: FunctionType) -> str:
-    return repr(_said_code(function.__code__))
-
-
-def _said_classes(reached: Captures) -> Iterator[str]:
-    for kind in reached.classes:
-        fields = getattr(kind, "__pydantic_fields__", {})
-        plain = {
-            name: value
-            for name, value in vars(kind).items()
-            if type(value) in _SIMPLE and name != "__firstlineno__"
-        }
-        said = (kind.__qualname__, getattr(kind, "__annotations__", {}), fields, plain)
-        yield _ADDRESS.sub("", safe_repr(said, most=1_000_000))
-
-
-def _said_code(code: CodeType) -> tuple[Any, ...]:
-    """Say what code does, without where it stands."""
-    constants = []
-    for one in code.co_consts:
-        if isinstance(one, CodeType):
-            constants.append(repr(_said_code(one)))
-        elif isinstance(one, frozenset):
-            constants.append(repr(sorted(map(repr, one))))
-        else:
-            constants.append(repr(one))
-    return (
-        code.co_name,
-        code.co_code,
-        code.co_names,
-        code.co_varnames,
-        code.co_freevars,
-        code.co_flags,
-        constants,
-    )

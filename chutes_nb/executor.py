@@ -15,8 +15,7 @@ import sqlite3
 import sys
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
 
 import anyio
@@ -24,6 +23,7 @@ import anyio.abc
 
 from . import failpoints
 from .beside import end_kernel_jobs, lanes_beside
+from .entries import Entry, Inbox, Kick, Submit
 from .errors import ChutesError, StoreBusy, StoreDamaged, StoreError, StoreFull
 from .inheriting import Heir
 from .lanes.handle import Handle
@@ -35,7 +35,7 @@ from .processes import (
     keep_from_children,
     take_lease,
 )
-from .rounds import Entry, Kick, Round, Submit
+from .rounds import Round
 from .settler import Settler
 from .store import Store, Transaction, fleet, holding, jobs
 from .store.ids import new_id
@@ -67,7 +67,7 @@ class Executor:
         self.id = new_id()
         self.kind = kind
         self.max_workers = max_workers
-        self._inbox: deque[Entry] = deque()
+        self._inbox = Inbox()
         self._is_kicked = self._is_waiting = self._is_over = False
         self._is_leaving = False
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -168,7 +168,7 @@ class Executor:
             self._loop.call_soon_threadsafe(self._commit_all)
 
     def _refuse_all(self) -> None:
-        for entry in self._drain():
+        for entry in self._inbox.drain():
             entry.fail(StoreError("the executor has stopped"))
 
     # -- the thread ------------------------------------------------------------
@@ -216,6 +216,7 @@ class Executor:
     def _let_go(self) -> None:
         """Hang up, so that the workers know at once that they are alone."""
         self.store.feed.forget()
+        self._settler.close_outputs()
         self.lane.hang_up()
         self.dask.hang_up()
         if not self.store.gate().try_enter():
@@ -262,7 +263,7 @@ class Executor:
             if not self._gates.enter(self._inbox):
                 self._wait_for_gates()
                 return
-            self._commit(list(self._drain()))
+            self._commit(self._inbox.take())
         self._watch.last_commit_at = time.monotonic()
 
     def _wait_for_gates(self, pause_s: float = 0.0) -> None:
@@ -278,18 +279,13 @@ class Executor:
             await anyio.sleep(pause)
             pause = min(pause * 2, 0.005)
         self._is_waiting = False
-        self._commit(list(self._drain()))
+        self._commit(self._inbox.take())
         self._commit_all()
 
     def _put_back(self, batch: list[Entry], pause_s: float) -> None:
         """Keep entries, in their order, for a commit a little later."""
-        self._inbox.extendleft(reversed(batch))
+        self._inbox.put_back(batch)
         self._wait_for_gates(pause_s)
-
-    def _drain(self) -> Iterator[Entry]:
-        with contextlib.suppress(IndexError):  # it is empty
-            while True:
-                yield self._inbox.popleft()
 
     def _commit(self, batch: list[Entry]) -> None:
         """Write a group of entries; the gates are ours, and are left here."""
@@ -332,6 +328,8 @@ class Executor:
         self.store.feed.nudge(round_.ended)
         for handle in round_.newborn:
             self._settler.start(handle)
+        for late in round_.late:
+            self._settler.bring_in(*late)
         for handle in round_.worn:
             self.lane.retire(handle)
         self._set_timer(round_.next_time)
@@ -340,12 +338,8 @@ class Executor:
         """Find which entry of a group cannot be written, and settle the others."""
         if len(batch) == 1:
             self._settle_unwritten(batch[0], error)
-            return
-        for n, entry in enumerate(batch):
-            if self._is_waiting or not self._gates.enter([entry]):
-                self._put_back(batch[n:], 0.0)
-                return
-            self._commit([entry])
+        else:
+            self._inbox.put_back(batch, apart=True)
 
     def _settle_unwritten(self, entry: Entry, error: Exception) -> None:
         """Tell who waits for an entry that it failed, or try for ever: an end must be.
@@ -359,10 +353,13 @@ class Executor:
         elif isinstance(error, StoreError):
             pause = pause_s(entry)
             log.error("will try again in %.1f s: %s", pause, error)
-            self._put_later(pause, entry)
+            if entry.set_back(self._inbox.copy()):
+                self._inbox.put_back([entry])
+            else:
+                self._put_later(pause, entry)
         else:
             log.error("cannot be written: %r", entry, exc_info=error)
-            self._inbox.extendleft(entry.bare(error))
+            self._inbox.put_back(entry.bare(error))
 
     def _put_later(self, seconds: float, entry: Entry) -> asyncio.TimerHandle:
         assert self._loop is not None  # commits happen on it

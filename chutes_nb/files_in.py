@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import io
 import mimetypes
 import os
+import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import (
@@ -26,6 +28,7 @@ from .store.blobs import Blob, blob_path, keep
 UploadKind = Literal["bytes", "path", "file", "bytes[]", "path[]", "file[]"]
 
 PIECE_BYTES = 1 << 20
+OPEN_FILES = {"/dev/stdin", "/dev/fd", "/proc/self/fd"}
 DEEPEST = 8  # steps of a path in a tree of files
 # What Python's own table lacks on some systems.
 TYPES = {
@@ -304,6 +307,7 @@ def _take_one(value: Any, blobs: Path, parameter: str) -> FileRef:
 def _take_path(value: Any, blobs: Path, parameter: str) -> FileRef:
     try:
         path = Path(os.fsdecode(value)).expanduser()
+        refuse_special(path)
         with path.open("rb") as stream:
             return _ref(path.name, keep(stream, blobs), blobs)
     except (OSError, ValueError, RuntimeError) as error:
@@ -314,6 +318,22 @@ def _take_path(value: Any, blobs: Path, parameter: str) -> FileRef:
             f"start at {Path.cwd()}); content itself goes as bytes",
             value,
         ) from error
+
+
+def refuse_special(path: Path) -> None:
+    """Refuse a pipe or a device: to open or to read one may last for ever.
+
+    A pipe that is open already is taken: a shell's ``<(command)`` is one.
+
+    Raises
+    ------
+    OSError
+    """
+    mode = path.stat().st_mode
+    if stat.S_ISREG(mode) or stat.S_ISDIR(mode):  # open says what a folder is
+        return
+    if not (stat.S_ISFIFO(mode) and {str(path), str(path.parent)} & OPEN_FILES):
+        raise OSError(errno.EINVAL, "Not a regular file")
 
 
 def _take_open(value: Any, blobs: Path, parameter: str) -> FileRef:

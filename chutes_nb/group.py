@@ -17,26 +17,41 @@ from .spans import Span, waiting_s
 from .states import State
 from .store import wire
 
+MOST_LISTED = 10**9  # more than there can be
 READ_AT_ONCE = 500  # results, which may be a megabyte each
 
 
 def listed(
     status: object, name: str | None, tag: str | None, limit: object
-) -> tuple[dict[str, str | None], int | None]:
+) -> tuple[dict[str, Any], int | None]:
     """Check what jobs are asked for; gives the filters, and how many are wanted.
+
+    Parameters
+    ----------
+    status : str or iterable of str, optional
+        A state, or several of which each will do.
 
     Raises
     ------
     ValueError
     """
-    if status is not None and status not in tuple(State):
-        raise ValueError(f"status={status!r} is none of {', '.join(State)}")
+    many = isinstance(status, Iterable) and not isinstance(status, str)
+    asked: Any = status if many else () if status is None else (status,)
+    states = [str(state) if state in tuple(State) else state for state in asked]
+    if many and not states:
+        raise ValueError("status names no state; leave it out to have all jobs")
+    for state in states:
+        if state not in tuple(State):
+            raise ValueError(f"status={state!r} is none of {', '.join(State)}")
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int)):
         raise ValueError(f"limit={limit!r} must be a whole number; None is no limit")
     if limit is not None and limit < 0:
         raise ValueError(f"limit={limit!r} must be 0 or more; None is no limit")
-    state = None if status is None else str(status)
-    return {"status": state, "name": name, "tag": tag}, limit
+    for label, text in (("name", name), ("tag", tag)):
+        if text is not None and not isinstance(text, str):
+            raise ValueError(f"{label}={text!r} must be a text; None is any")
+    most = None if limit is None or limit > MOST_LISTED else limit
+    return {"status": states or None, "name": name, "tag": tag}, most
 
 
 class JobGroup:

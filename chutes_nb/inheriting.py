@@ -13,12 +13,13 @@ from pathlib import Path
 import anyio
 
 from . import failpoints, live
+from .entries import Entry, Kick
 from .errors import StoreError
 from .lanes.kernel import NEVER_RAN
 from .processes import is_held
-from .rounds import Entry, Kick
 from .settler import Settler
-from .store import Store, fleet, kernel
+from .store import Store, fleet, kernel, late
+from .worker.capture import Capture
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +48,8 @@ class Heir:
     ) -> None:
         self._store, self._settler, self._put = store, settler, put
         self._executor, self._is_registered = executor, is_registered
+        self._others: set[str] = set()
+        self._has_looked = False
 
     async def run(self) -> None:
         """Look for the dead, for ever."""
@@ -57,10 +60,31 @@ class Heir:
                 log.info("will look for dead executors again: %s", error)
             await anyio.sleep(LOOK_S)
 
+    def _bring_logs_in(self) -> None:
+        """Take care of the output of ended attempts that their executors owed."""
+        self._has_looked = False
+        place = (self._store.reader, self._store.log_reader, self._store.runs)
+        try:
+            found = list(late.outputs(*place))
+        except (StoreError, sqlite3.Error, OSError) as error:
+            log.info("will look for output that no log has again: %s", error)
+            return
+        for one in found:
+            is_ours = one.executor == self._executor
+            if is_ours or not one.lease or not is_held(Path(one.lease)):
+                capture = Capture(str(one.output), one.end)
+                self._settler.bring_in(one.job, one.attempt, capture)
+        self._has_looked = True
+
     async def _inherit(self) -> None:
         rows = fleet.unended_executors(self._store.reader, sys.executable)
         others = [row for row in rows if row["id"] != self._executor]
         dead = [row for row in others if not is_held(Path(row["lease"]))]
+        left = self._others - {row["id"] for row in others}
+        self._others = {row["id"] for row in others}
+        self._has_looked &= not left
+        if not self._has_looked and self._is_registered():
+            self._bring_logs_in()
         ended: list[str] = []
         for row in dead:
             while not (self._is_registered() and self._store.gate().try_enter()):
@@ -76,6 +100,7 @@ class Heir:
             failpoints.hit("adopt.after_commit")
             with contextlib.suppress(FileNotFoundError):
                 Path(row["lease"]).unlink()
+            self._bring_logs_in()  # before a worker that is no more is cleaned away
             for worker in workers:
                 self._settler.adopt(worker, tasks[worker["id"]])
         if dead:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import math
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -85,8 +86,12 @@ class Job(JobFuture[None]):
 
     @property
     def metrics(self) -> dict[str, list[tuple[float | None, float]]]:
-        """Metric curves: name to list of (step, value)."""
-        return runs.metrics(self._store.reader, self.id)
+        """Metric curves: name to list of (step, value); NaN is what no number was."""
+        found = runs.metrics(self._store.reader, self.id)
+        return {
+            name: [(step, math.nan if value is None else value) for step, value in one]
+            for name, one in found.items()
+        }
 
     @property
     def partial(self) -> list[Any]:

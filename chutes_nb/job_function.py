@@ -7,7 +7,7 @@ import functools
 import inspect
 from collections.abc import Iterable, Mapping
 from types import FunctionType
-from typing import Any
+from typing import Any, Self
 
 from . import forms, registry, runtime
 from .chute_facts import ChuteFacts
@@ -22,6 +22,7 @@ from .panel import RunForm
 from .remarks import Remarks
 from .signatures import Signature, inspect_function
 from .sizes import approximate_size, shown_size
+from .startup import ChuteHere
 from .submitting import Definer, bound_input, new_job, submit
 from .worker.inline import InlineJob, call_inline
 
@@ -222,11 +223,15 @@ class JobFunction:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the function here, with a ``self`` of its own; leaves no job."""
         takes_self = self._signature.takes_self
-        return call_inline(self.function, takes_self, self._chute, args, kwargs)
+        here = ChuteHere(self._chute, self._facts)
+        return call_inline(self.function, takes_self, here, args, kwargs)
 
     def __reduce__(self) -> tuple[Any, ...]:
         takes_self = self._signature.takes_self
         return InlineJob, (self.function, takes_self, self.name, self._chute)
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self  # as copy.deepcopy treats functions
 
     def __repr__(self) -> str:
         return f"<job {self.name} of chute {self._facts.name}>"

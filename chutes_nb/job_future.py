@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Generator, Iterator
 from concurrent.futures import Future
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, Literal, Self, TypeVar, overload
 
 from . import spans
 from .errors import JobEnded
@@ -191,6 +191,25 @@ class JobFuture(ABC, Generic[E]):
     @abstractmethod
     def _log_lines(self, attempt: int | None, tail: int | None) -> Iterator[str]:
         """Give the lines of a log as they are written, until the job has ended."""
+
+    @overload
+    def logs(
+        self,
+        tail: int | None = None,
+        follow: Literal[False] = False,
+        attempt: int | None = None,
+        search: Search | None = None,
+    ) -> str: ...
+
+    @overload
+    def logs(
+        self,
+        tail: int | None = None,
+        *,
+        follow: Literal[True],
+        attempt: int | None = None,
+        search: Search | None = None,
+    ) -> Iterator[str]: ...
 
     def logs(
         self,

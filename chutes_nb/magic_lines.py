@@ -5,16 +5,27 @@ from __future__ import annotations
 import argparse
 import difflib
 import shlex
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from IPython.core.error import UsageError
-from IPython.core.magic_arguments import MagicArgumentParser
+from IPython.core.magic_arguments import MagicArgumentParser, MagicHelpFormatter
 
 UNKNOWN = "unrecognized arguments: "
+HELP = ("-h", "--help")
+
+
+class _Formatter(MagicHelpFormatter):
+    def add_usage(
+        self, usage: Any, actions: Any, groups: Any, prefix: str | None = "usage: "
+    ) -> None:
+        # IPython's own puts a percent sign more before the name, and two colons.
+        super().add_usage(usage, actions, groups, prefix)  # type: ignore[no-untyped-call]
 
 
 class LineParser(MagicArgumentParser):
     """Parses the line of one magic; errors name what was meant, perhaps.
+
+    One that asks for help is told all options, as an error: nothing is run then.
 
     Parameters
     ----------
@@ -26,7 +37,10 @@ class LineParser(MagicArgumentParser):
 
     def __init__(self, magic: str, about: str = "") -> None:
         super().__init__(  # type: ignore[no-untyped-call]
-            prog=magic, description=about, add_help=False
+            prog=magic,
+            description=about,
+            add_help=False,
+            formatter_class=_Formatter,
         )
 
     def parse_line(self, line: str) -> argparse.Namespace:
@@ -52,10 +66,13 @@ class LineParser(MagicArgumentParser):
         option = next((one for one in words if one.startswith("-")), None)
         if option is None:
             return f"{self.prog} takes nothing more; {' '.join(words)} is left over"
+        if option in HELP:
+            return self.format_help()
         name = option.partition("=")[0]
         known = [one for one in self._option_string_actions if one.startswith("--")]
         near = difflib.get_close_matches(name, known, 1)
         meant = f"did you mean {near[0]}? " if near else ""
         short = [one for one in self._option_string_actions if one not in known]
-        every = ", ".join([*short, *known]) or "none"
+        if not (every := ", ".join([*short, *known])):
+            return f"{self.prog} has no option {name}, nor any other"
         return f"{self.prog} has no option {name}; {meant}Known are {every}"

@@ -115,7 +115,9 @@ def complete_ids(_shell: object, event: Any) -> list[str]:
 
 # -- the line magics ---------------------------------------------------------------
 _JOBS = _parser("chute_jobs", "List jobs, newest first.", takes_job=False)
-_JOBS.add_argument("--status", help="only those in this state")
+_JOBS.add_argument(
+    "--status", action="append", help="only those in this state; several add up"
+)
 _JOBS.add_argument("--name", help="only jobs of this name")
 _JOBS.add_argument("--tag", help="only those with this tag")
 _JOBS.add_argument("-n", "--limit", type=int, default=20, help="at most so many")
@@ -149,13 +151,13 @@ def show_logs(line: str) -> None:
     """Print what a job wrote: %chute_logs [ID] [-f] [-n N] [-s TEXT] [--attempt N]."""
     given = _parsed(_LOGS, line)
     job = named_job(given.job)
-    asked = {"attempt": given.attempt, "search": given.search}
+    asked = {name: vars(given)[name] for name in ("tail", "attempt", "search")}
     try:
         if given.follow:
             for one in job.logs(follow=True, **asked):
                 print(one, flush=True)
             return
-        text = str(job.logs(tail=given.tail, **asked))
+        text = str(job.logs(**asked))
     except (AttemptNotFound, ValueError) as error:
         raise UsageError(f"%chute_logs: {error}") from error
     print(text, end="" if text.endswith("\n") or not text else "\n")

@@ -79,6 +79,17 @@ class ErrorInfo(BaseModel):
     cell: int | None = None
     source: list[tuple[int, str]] = []
 
+    def __getitem__(self, name: str) -> Any:
+        if name not in type(self).model_fields:
+            raise KeyError(name)
+        return getattr(self, name)
+
+    def __contains__(self, text: object) -> bool:
+        return isinstance(text, str) and text in f"{self}\n{self.traceback}"
+
+    def __str__(self) -> str:
+        return f"{self.type}: {self.message}".removesuffix(": ")
+
 
 class StatusInfo(BaseModel):
     """One job as it stands, as ``get_job_status`` and the HTTP API give it.

@@ -150,10 +150,27 @@ def _parsed(given: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
+# What other schedulers call what is spelled quite otherwise here.
+_ELSEWHERE = {
+    "retries": "retry",
+    "max_retries": "retry",
+    "retry_count": "retry",
+    "attempts": "retry",
+    "max_attempts": "retry",
+    "cpu": "resources",
+    "gpu": "resources",
+    "gpus": "resources",
+    "memory": "resources",
+    "queue": "priority",
+}
+
+
 def _unknown(option: str) -> str:
-    near = difflib.get_close_matches(option, _PARSERS, 1)
-    meant = f"did you mean {near[0]!r}? " if near else ""
-    return f"a job has no option {option!r}; {meant}Known are {', '.join(_PARSERS)}"
+    near = _ELSEWHERE.get(option)
+    if near is None:
+        (near,) = difflib.get_close_matches(option, _PARSERS, 1, cutoff=0)
+    known = ", ".join(_PARSERS)
+    return f"a job has no option {option!r}; did you mean {near!r}? (known are {known})"
 
 
 def _positive(option: str, value: Any) -> float | None:
@@ -200,7 +217,8 @@ def _whole(option: str, value: Any) -> int:
     return number
 
 
-def _flag(option: str, value: Any) -> bool:
+def truth(option: str, value: Any) -> bool:
+    """Check that something is True or False; raises :class:`DefinitionError`."""
     if not isinstance(value, bool):
         raise DefinitionError(f"{option}={value!r} must be True or False")
     return value
@@ -313,20 +331,20 @@ def tokens(option: str, value: Any) -> dict[str, float]:
 _PARSERS: dict[str, tuple[str, Callable[[str, Any], Any]]] = {
     "timeout": ("timeout_s", _positive),
     "retry": ("retry", _count),
-    "upload": ("upload", _flag),
+    "upload": ("upload", truth),
     "retry_delay": ("retry_delay_s", not_negative),
     "retry_backoff": ("retry_backoff", _at_least_one),
     "retry_delay_max": ("retry_delay_max_s", not_negative),
     "retry_on": ("retry_on", _retry_on),
-    "retry_on_timeout": ("retry_on_timeout", _flag),
+    "retry_on_timeout": ("retry_on_timeout", truth),
     "deadline": ("deadline_s", _positive),
     "grace": ("grace_s", not_negative),
     "executor": ("executor", _executor),
     "priority": ("priority", _whole),
     "concurrency": ("concurrency", _concurrency),
     "resources": ("resources", _resources),
-    "fresh": ("fresh", _flag),
-    "reuse": ("reuse", _flag),
+    "fresh": ("fresh", truth),
+    "reuse": ("reuse", truth),
     "name": ("name", _word),
     "tags": ("tags", _words),
 }

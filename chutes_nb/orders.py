@@ -82,12 +82,19 @@ def definition_named(store: Store, name: str, scope: str | None) -> Row:
             f"no job {name[:200]!r} is known{where}; run its cell in a notebook first"
         )
     if len(rows) > 1:
-        chutes = ", ".join(sorted(row["chute"] for row in rows))
+        chutes = sorted(_told_apart(row, rows) for row in rows)
         raise AmbiguousName(
-            f"{len(rows)} chutes define {name!r} ({chutes}): name one, as in "
-            f"{rows[0]['chute']}/{name}"
+            f"{len(rows)} chutes define {name!r} ({', '.join(chutes)}): name one, as "
+            f"in {chutes[0]}/jobs/{name} by HTTP, or 'chutes-nb submit "
+            f"{chutes[0]}/{name}'"
         )
     return rows[0]
+
+
+def _told_apart(row: Row, rows: list[Row]) -> str:
+    """Name a chute, with its username where another one has the same name."""
+    is_shared = sum(intake.answers_to(one, row["chute"]) for one in rows) > 1
+    return f"{row['username']}-{row['chute']}" if is_shared else str(row["chute"])
 
 
 def take_in(store: Store, uploads: Callable[[], Uploads], order: Order) -> Queued:

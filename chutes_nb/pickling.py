@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import dataclasses
 import json
 import pickle
 import sys
@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import cloudpickle
 
 from .arrays import reduced_array
-from .buffers import FILE_BYTES, Aside, Hashes
+from .buffers import Aside, Hashes
 from .captures import CACHED, Captures, captures
 from .errors import CaptureTooLarge, DefinitionError, StoreError
 from .loading import BUFFERED, cached_again, current_chute
@@ -26,6 +26,14 @@ from .sizes import approximate_size, shown_size
 
 WARN_BYTES = 1_000_000
 MOST_BYTES = 64_000_000
+NO_LIMIT = 1 << 62
+
+# What ``dataclasses`` asks for by ``is``, and cloudpickle would make anew: a copy in a
+# class that travels is no sign of "no default" any more, and so a default of its own.
+_MARKS = {
+    id(getattr(dataclasses, name)): name
+    for name in ("MISSING", "KW_ONLY", "_HAS_DEFAULT_FACTORY")
+}
 
 # cloudpickle keeps its by-value modules in one place for the whole process.
 _by_value = threading.RLock()
@@ -133,33 +141,7 @@ def pickled(
         ) from None
 
 
-def digest_of(value: object, hashes: Hashes) -> str:
-    """Hash a value's pickle, large buffers without a copy; as hexadecimal digits.
-
-    Parameters
-    ----------
-    hashes : Hashes
-        Of large buffers that have been hashed already.
-
-    Raises
-    ------
-    Exception
-        Whatever the value's own pickling raises.
-    """
-    digest = hashlib.sha256()
-    sink = _Sink(1 << 62, digest.update)
-
-    def feed(buffer: pickle.PickleBuffer) -> bool:
-        raw = buffer.raw()
-        is_large = raw.nbytes >= FILE_BYTES
-        digest.update(hashes.of(raw).encode() if is_large else raw)
-        return False
-
-    _Pickler(sink, protocol=5, buffer_callback=feed).dump(value)
-    return digest.hexdigest()
-
-
-class _Sink:
+class Sink:
     """Takes a pickle's bytes, and ends it when there are too many."""
 
     def __init__(self, most_bytes: int, take: Callable[[bytes], object]) -> None:
@@ -167,19 +149,26 @@ class _Sink:
         self.take = take
 
     def spend(self, count: int) -> None:
+        """Count bytes that went elsewhere."""
         self.left -= count
         if self.left < 0:
             raise _Full
 
     def write(self, part: Any) -> None:
+        """Take a part of the pickle."""
         self.spend(memoryview(part).nbytes)
         self.take(bytes(part))
 
 
-class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+    """Pickles what a job takes along: chutes, caches and marks by their names."""
+
     def reducer_override(self, thing: Any) -> Any:
+        """Say how a thing is made again, where it is not made as others are."""
         if getattr(type(thing), "__chutes_token__", None) == "chute":
             return current_chute, ()
+        if (mark := _MARKS.get(id(thing))) is not None:
+            return mark  # by its name in its module
         if isinstance(thing, CACHED) and not travels_by_reference(thing):
             # By itself it would be looked up by name, in a notebook not there.
             return cached_again, (thing.__wrapped__, thing.cache_parameters())
@@ -190,7 +179,7 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
 
 def _pickled(value: object, blobs: Path | None, most_bytes: int) -> Pickled:
     parts: list[bytes] = []
-    sink = _Sink(most_bytes, parts.append)
+    sink = Sink(most_bytes, parts.append)
     aside = None if blobs is None else Aside(blobs)
 
     def stays(buffer: pickle.PickleBuffer) -> bool:
@@ -201,7 +190,7 @@ def _pickled(value: object, blobs: Path | None, most_bytes: int) -> Pickled:
             raise _Full
         return True
 
-    _Pickler(sink, protocol=5, buffer_callback=stays).dump(value)
+    Pickler(sink, protocol=5, buffer_callback=stays).dump(value)
     body = b"".join(parts)
     if aside is None or not aside.size_bytes:
         return Pickled(body, (), 0, Hashes())

@@ -21,8 +21,8 @@ from .submitting import Definer
 MOST_FOLLOWED = 16  # functions that are looked at after each cell
 MOST_BYTES = 1_000_000  # what a function may hold to be written again by itself
 
-# Functions by chute and name, each with the key under which the store has it.
-_followed: OrderedDict[tuple[str, str], tuple[Definer, str]] = OrderedDict()
+# Functions by their names, each with the key under which the store has it.
+_followed: OrderedDict[tuple[str, str, str | None], tuple[Definer, str]] = OrderedDict()
 
 
 def announce(definer: Definer) -> None:
@@ -31,9 +31,8 @@ def announce(definer: Definer) -> None:
     shell = ipython.get_ipython() if ipython else None
     if shell is None:
         return
-    name = (definer.chute.name, definer.name)
-    _followed[name] = definer, ""
-    _followed.move_to_end(name)
+    _followed[definer.names] = definer, ""
+    _followed.move_to_end(definer.names)
     with contextlib.suppress(ValueError):
         shell.events.unregister("post_run_cell", publish_changed)
     shell.events.register("post_run_cell", publish_changed)

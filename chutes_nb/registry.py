@@ -8,7 +8,15 @@ from .store.jobs import NewDefinition, NewJob
 
 
 class Defines(Protocol):
-    """Something that can say its code as it is now."""
+    """Something that can say its code as it is now.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Chute, name, and the chute's username.
+    """
+
+    names: tuple[str, str, str | None]
 
     def definition(self) -> NewDefinition:
         """Return the definition of the code as it is now."""
@@ -17,21 +25,64 @@ class Defines(Protocol):
         """Return a job's row with code and options as they are now."""
 
 
-_functions: dict[tuple[str, str], Defines] = {}
+class Named(Protocol):
+    """A chute."""
+
+    username: str
+    name: str
+
+
+# By chute, name and username.
+_functions: dict[tuple[str, str, str | None], Defines] = {}
+# By username and name, in the order in which they were made; of equal ones the last.
+_chutes: dict[tuple[str, str], Named] = {}
 _last_job: str | None = None
 # Ids of all jobs of this process in the order of their submits, as keys.
 _jobs: dict[str, None] = {}
 _answered: set[str] = set()
 
 
-def remember_function(chute: str, name: str, function: Defines) -> None:
+def remember_chute(chute: Named) -> None:
+    """Note a chute that this process made."""
+    key = (chute.username, chute.name)
+    _chutes.pop(key, None)
+    _chutes[key] = chute
+
+
+def last_chute() -> Named | None:
+    """Return the chute that this process made last."""
+    return next(reversed(_chutes.values()), None)
+
+
+def chute_named(name: str) -> Named | None:
+    """Return the last chute that NAME or USERNAME-NAME means in this process."""
+    for said in ("{1}", "{0}-{1}"):
+        for key, chute in reversed(_chutes.items()):
+            if said.format(*key) == name:
+                return chute
+    return None
+
+
+def remember_function(function: Defines) -> None:
     """Note which code a name stands for from now on."""
-    _functions[chute, name] = function
+    _functions.pop(function.names, None)  # the newest stands last
+    _functions[function.names] = function
 
 
-def current_function(chute: str, name: str) -> Defines | None:
-    """Return what a name stands for in this process, or None."""
-    return _functions.get((chute, name))
+def current_function(
+    chute: str, name: str, username: str | None = None
+) -> Defines | None:
+    """Return what a name stands for in this process, or None.
+
+    Parameters
+    ----------
+    username : str, optional
+        Of the chute; by default what was defined last counts.
+    """
+    if username is not None:
+        return _functions.get((chute, name, username))
+    fits = [one for names, one in _functions.items() if names[:2] == (chute, name)]
+    return fits[-1] if fits else None
 
 
 def remember_jobs(ids: list[str]) -> None:

@@ -2,195 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Iterable, Sequence
-from concurrent.futures import Future, InvalidStateError
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from . import failpoints
-from .errors import ChutesError, MoveRefused, StoreError
+from .entries import Entry, Finish, Submit, Told
 from .lanes.berths import BerthLane, Claimed
-from .lanes.causes import pass_before_commit
 from .lanes.claims import Claims, define_message
 from .lanes.handle import Handle
 from .lanes.holder import Holder
 from .lanes.lane import Lane
 from .lanes.process import ProcessLane
 from .policy import Ending
-from .states import ENDED, State
-from .store import Store, Transaction, jobs, limits, logs, runs, settling
+from .states import State
+from .store import Store, Transaction, jobs, logs
 from .store.db import Row
 from .worker.capture import Capture, Look
 from .worker.frames import task_of
 
 WORN_AFTER_RUNS = 20_000
-
-
-class Entry:
-    """Something to be written; what happened has to be, what is wished may fail."""
-
-    must_be_written = True
-    tries = 0
-
-    def apply(self, tx: Transaction, round_: Round) -> None:
-        """Write it."""
-
-    def succeed(self) -> None:
-        """Tell whoever waits that it is durable."""
-
-    def fail(self, error: Exception) -> None:
-        """Tell whoever waits that it was not written."""
-
-    def bare(self, error: Exception) -> list[Entry]:
-        """Return what is to be written where this itself cannot be."""
-        return []
-
-
-@dataclass
-class Submit(Entry):
-    """Jobs of one definition, to be queued."""
-
-    definition: jobs.NewDefinition
-    new: list[jobs.NewJob]
-    resume_from: str | None = None
-    done: Future[list[str]] = field(default_factory=Future)
-    ids: list[str] = field(default_factory=list)
-    must_be_written = False
-
-    def apply(self, tx: Transaction, round_: Round) -> None:
-        """Write the definition once, and each job."""
-        key = self.definition.key
-        if key not in round_.lane.written or not jobs.has_definition(tx, key):
-            jobs.add_definition(tx, self.definition)
-            round_.new_keys.append(key)
-        self.ids = [round_.add(tx, job) for job in self.new]
-        for job, job_id in zip(self.new, self.ids, strict=True):
-            if job.id == job_id:
-                round_.queued.append(job_id)
-                round_.expect(job)
-                if self.resume_from is not None:
-                    runs.copy_checkpoint(tx, self.resume_from, job_id)
-            round_.has_times |= job.deadline_at is not None
-        failpoints.hit("submit.before_commit")
-
-    def succeed(self) -> None:
-        """Give the ids: the jobs are durable."""
-        failpoints.hit("submit.after_commit")
-        # Whoever asked may have given up waiting; the jobs are there all the same.
-        with contextlib.suppress(InvalidStateError):
-            self.done.set_result(self.ids)
-
-    def fail(self, error: Exception) -> None:
-        """Say why the jobs are not in the store."""
-        if not isinstance(error, ChutesError):
-            error = StoreError(f"this job cannot be stored: {error}")
-        with contextlib.suppress(InvalidStateError):
-            self.done.set_exception(error)
-
-
-@dataclass
-class Kick(Entry):
-    """Nothing to write, but something to look at."""
-
-    clock: bool = False
-    asks: bool = False
-    must_be_written = False
-
-    def apply(self, tx: Transaction, round_: Round) -> None:
-        """End what is past its deadline; stop what somebody wants cancelled."""
-        round_.look_again()
-        if self.clock:
-            round_.has_times = True
-            place = {"executor": round_.executor, "now": round_.now}
-            for (job,) in tx.all(jobs.PAST_DEADLINE, place):
-                reason = "deadline: no attempt could end before it"
-                if jobs.end_waiting(tx, job, State.TIMEOUT, reason, round_.now):
-                    round_.ended.append(job)
-        if self.asks:
-            round_.has_times = True  # a job that others queued may have a deadline
-            round_.asked = tx.all(jobs.ASKED, {"executor": round_.executor})
-            round_.limits = tx.all(limits.LIMITS, {"executor": round_.executor})
-
-
-@dataclass
-class Told(Entry):
-    """What a running attempt said, or wrote to its output."""
-
-    job: str
-    attempt: int
-    tellings: list[tuple[str, Any]] = field(default_factory=list)
-    progress: dict[str, Any] | None = None
-    look: Look | None = None
-    at: float | None = None  # when it was told, where that was elsewhere
-    capture: Capture | None = None
-    handle: Holder | None = None
-    batch: int = 0
-
-    def apply(self, tx: Transaction, round_: Round) -> None:
-        """Write it, unless it is there: a worker that was alone has told it then."""
-        if not runs.take_told(tx, self.job, self.attempt, self.batch):
-            return
-        at = self.at or round_.now
-        if self.tellings:
-            settling.write_tellings(tx, self.job, self.attempt, self.tellings, at)
-        end, progress = 0, self.progress
-        quiet_since: float | None = None
-        if self.look is not None:
-            end = self.look.start + len(self.look.body)
-            progress = progress or self.look.progress
-            runs.add_metrics(tx, self.job, self.attempt, self.look.points, at)
-            if self.look.quiet_s is not None:
-                quiet_since = round_.now - self.look.quiet_s
-        place = (tx, self.job, self.attempt)
-        runs.note(*place, progress=progress, log_end=end, quiet_since=quiet_since)
-
-    def succeed(self) -> None:
-        """Let the output go that the log has now."""
-        if self.capture is not None and self.look is not None:
-            self.capture.kept(self.look.start + len(self.look.body))
-        told = (self.job, self.attempt)
-        if self.batch and self.handle is not None and self.handle.has(*told):
-            self.handle.heard = ("heard", *told, self.batch)
-
-
-@dataclass
-class Finish(Entry):
-    """The end of an attempt."""
-
-    handle: Holder
-    task: Row
-    ending: Ending
-    result: jobs.NewResult | None = None
-    told: list[tuple[str, Any]] = field(default_factory=list)
-    files: list[runs.KeptFile] = field(default_factory=list)
-    state: State | None = None
-    is_bare: bool = False
-
-    def bare(self, error: Exception) -> list[Entry]:
-        """Return an end that says what was wrong with this one."""
-        ending = settling.bare(self.ending, error)
-        end = Finish(self.handle, self.task, ending, is_bare=True)
-        return [] if self.is_bare else [end]
-
-    def apply(self, tx: Transaction, round_: Round) -> None:
-        """Move the job; an attempt that is not ours any more changes nothing."""
-        try:
-            left = (self.result, self.told, self.files)
-            place = (tx, self.task, self.handle.id, self.ending, round_.now)
-            state = settling.finish_attempt(*place, *left)
-        except MoveRefused:
-            state = None
-        pass_before_commit(state)
-        self.state = state
-        if state in ENDED:
-            round_.ended.append(self.task["id"])
-        elif state is State.RETRYING:
-            round_.has_times = True
-        if state is State.RETRYING or self.task["is_limited"]:
-            round_.look_again()
-        round_.finished.append(self)
 
 
 class Round:
@@ -210,6 +41,7 @@ class Round:
         self.ended: list[str] = []
         self.queued: list[str] = []
         self.finished: list[Finish] = []
+        self.late: list[tuple[str, int, Capture]] = []
         self.buried: list[Holder] = []
         self.newborn: list[Handle] = []
         self.new_keys: list[str] = []
@@ -228,17 +60,19 @@ class Round:
 
     def write_logs(self, batch: Iterable[Entry]) -> None:
         """Write output first: an end in the store means that its log is there."""
-        looks = [one for one in batch if isinstance(one, Told) and one.look is not None]
-        if not looks:
+        told = [one for one in batch if isinstance(one, Told) and one.has_body]
+        if not told:
             return
+        looks = [(one, cast(Look, one.look)) for one in told]
         with self.store.writing_logs(entered=True) as tx:
-            for one in looks:
-                look = one.look
-                assert look is not None  # filtered above
+            for one, look in looks:
                 place = (one.job, one.attempt, look.start, look.body)
                 logs.add(tx, *place, look.passed, look.size)
             failpoints.hit("log.before_commit")
         failpoints.hit("log.after_commit")
+        for one, look in looks:
+            if one.capture is not None:
+                one.capture.kept(look.end)
 
     def apply(self, tx: Transaction, batch: Iterable[Entry]) -> None:
         """Write every entry."""
@@ -304,7 +138,7 @@ class Round:
             if row is None and self._queue.waits_for_new:
                 continue
             if row is None:
-                self.backlog = 0
+                self.backlog = self._queue.found_none(tx)
                 break
             self._take(tx, handle, row)
 
@@ -355,7 +189,9 @@ class Round:
                 failpoints.hit("retry.after_commit")
             handle = one.handle
             if handle.saw_output:
-                handle.used_output(self._following.get(handle.id))
+                late = handle.used_output(self._following.get(handle.id))
+                if late is not None:
+                    self.late.append((one.task["id"], one.task["attempt"], late))
             can_go_on = isinstance(handle, Handle) and self._can_go_on(handle)
             handle.clear()
             handle.ack = ("ack", one.task["id"], one.task["attempt"])
@@ -366,8 +202,9 @@ class Round:
         for lane, claimed in self._in_berths:
             lane.start(claimed)
         self._stop_what_is_asked()
+        owed = self.lane.owed.union(late.path for _, _, late in self.late)
         for handle in self.buried:
-            handle.remove_folder()
+            handle.remove_folder(owed)
 
     def _send_task(self, handle: Handle, row: Row, definition: Row | None) -> None:
         failpoints.hit("claim.after_commit")

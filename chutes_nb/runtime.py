@@ -13,6 +13,7 @@ from .options import counted, tokens
 from .sizes import read_size
 from .store import Store, jobs, logs
 from .uploads import UPLOADS, set_upload_limit, upload_limit
+from .worker.keeping import limit_bytes as file_limit
 
 _lock = threading.RLock()
 _executor: Executor | None = None
@@ -34,9 +35,10 @@ def executor() -> Executor:
     with _lock:
         if _executor is None or _executor.store is not place:
             _stop()
-            _write_capacities(place, _from_environment())
+            _write_capacities(place, capacities_told())
             logs.cap_bytes()  # these raise here, and not where nobody listens
             upload_limit(place.home / UPLOADS)
+            file_limit()
             _executor = Executor(place, max_workers())
         elif _executor.is_running:
             return _executor
@@ -97,7 +99,8 @@ def configure(
         ``CHUTES_NB_HEADLESS_WAIT=0`` sets it from outside.
     upload_limit : int or str, optional
         Most bytes of one upload, for all kernels and servers, or a text such as
-        ``"2 GB"``; 8 GiB by default.
+        ``"2 GB"``; 8 GiB by default, and none for files that code names. What is set
+        holds for both.
         ``CHUTES_NB_UPLOAD_LIMIT`` sets it from outside where nobody has configured it.
     log_cap : int or str, optional
         Most bytes kept of an attempt's output, half of them of its end, or a text such
@@ -108,8 +111,9 @@ def configure(
         more than the cap while a job runs, however much it prints (on Linux;
         elsewhere an output keeps its size until its attempt ends). Of 10 GB by
         ``yes``, at 0.5 GB a second on two cores, it was 12 MB at the median and 18 at
-        most (25 on a busy machine); a body that itself writes 3 GB a second took 13
-        at the median, 26 at the 99th percentile and 54 at most.
+        most (25 on a busy machine), as of 10 GB that a body prints at 2 GB a second.
+        What passes by ``print``, as ``os.write(1, ...)`` does, took 14 at the median
+        and 33 at most, at that rate.
 
     Raises
     ------
@@ -143,7 +147,14 @@ def _write_capacities(place: Store, resources: dict[str, float]) -> None:
                 tx.run(jobs.SET_CAPACITY, {"name": name, "amount": float(amount)})
 
 
-def _from_environment() -> dict[str, float]:
+def capacities_told() -> dict[str, float]:
+    """Read what ``CHUTES_NB_RESOURCES`` says there is of each token.
+
+    Raises
+    ------
+    ChutesError
+        If it cannot be read.
+    """
     text = os.environ.get("CHUTES_NB_RESOURCES", "")
     try:
         pairs = [part.split("=", 1) for part in text.split(",") if part.strip()]

@@ -17,6 +17,7 @@ import anyio
 import anyio.abc
 
 from . import failpoints
+from .entries import Commit, Entry, Finish, Kick, Told
 from .errors import StoreError
 from .lanes.berths import BerthLane
 from .lanes.claims import define_message
@@ -24,14 +25,8 @@ from .lanes.handle import Handle
 from .lanes.holder import Holder
 from .lanes.lane import Lane
 from .lanes.process import ProcessLane
+from .late_output import bring_in
 from .policy import Ending
-from .rounds import (
-    Entry,
-    Finish,
-    Kick,
-    Round,
-    Told,
-)
 from .states import State
 from .store import Store, Transaction, fleet, jobs, logs, runs
 from .store.db import Row
@@ -53,11 +48,11 @@ class Gone(Entry):
 
     handle: Holder
 
-    def apply(self, tx: Transaction, round_: Round) -> None:
+    def apply(self, tx: Transaction, commit: Commit) -> None:
         """Record it."""
-        fleet.end_worker(tx, self.handle.id, round_.now)
+        fleet.end_worker(tx, self.handle.id, commit.now)
         failpoints.hit("gone.before_commit")
-        round_.buried.append(self.handle)
+        commit.buried.append(self.handle)
 
 
 @dataclass
@@ -66,7 +61,7 @@ class Born(Entry):
 
     handle: Handle
 
-    def apply(self, tx: Transaction, round_: Round) -> None:
+    def apply(self, tx: Transaction, commit: Commit) -> None:
         """Record which process it is."""
         if self.handle.identity is not None:
             fleet.born(tx, self.handle.id, self.handle.identity)
@@ -79,9 +74,9 @@ class Stillborn(Entry):
 
     reason: str
 
-    def apply(self, tx: Transaction, round_: Round) -> None:
+    def apply(self, tx: Transaction, commit: Commit) -> None:
         """Write the reason where it is not known yet."""
-        place = {"executor": round_.executor, "reason": self.reason, "rev": tx.rev}
+        place = {"executor": commit.executor, "reason": self.reason, "rev": tx.rev}
         tx.run(jobs.SAY_WHY, place)
 
 
@@ -101,6 +96,7 @@ class Settler:
         self, store: Store, put: Callable[[Entry], None], tasks: anyio.abc.TaskGroup
     ) -> None:
         self._store, self._put, self._tasks = store, put, tasks
+        self._turn = anyio.Lock()
 
     # -- births and adoptions --------------------------------------------------
     def start(self, handle: Handle) -> None:
@@ -243,6 +239,18 @@ class Settler:
         self._put(Told(task["id"], task["attempt"], look=look, capture=capture))
         return look.has_more
 
+    def bring_in(self, job: str, attempt: int, capture: Capture) -> None:
+        """Go on with the output of an attempt that is over, until the log has it."""
+        if capture.path in self.lane.owed:
+            return  # an heir finds what it owes itself
+        self.lane.owed.add(capture.path)
+        self._tasks.start_soon(self._bring_in, job, attempt, capture)
+
+    async def _bring_in(self, job: str, attempt: int, capture: Capture) -> None:
+        async with self._turn:  # each has its file open
+            await bring_in(self._store, self._put, job, attempt, capture)
+        self.lane.owed.discard(capture.path)
+
     # -- ends ------------------------------------------------------------------
     def ended(
         self, handle: Holder, ending: Ending | None, outcome: Outcome | None
@@ -284,7 +292,8 @@ class Settler:
         if handle.task is not None and handle.capture is not None:
             look = handle.capture.rest(time.monotonic())
             if look is not None:
-                self._put(Told(handle.task["id"], handle.task["attempt"], look=look))
+                place = (handle.task["id"], handle.task["attempt"])
+                self._put(Told(*place, look=look, capture=handle.capture))
         self._finish(handle, ending, outcome)
 
     def _finish(self, handle: Holder, ending: Ending, outcome: Outcome | None) -> None:
@@ -296,7 +305,7 @@ class Settler:
             place = (self._store.reader, task["chute"], task["name"])
             self.lane.earlier.completed(*place, span_s)
         told: list[tuple[str, Any]] = []
-        files: list[runs.KeptFile] = []
+        files = [runs.KeptFile(*file) for file in handle.left]
         result = None
         if outcome is not None:
             tellings = [one for one in outcome.told if one.kind == "progress"]
@@ -327,6 +336,12 @@ class Settler:
         self._put(Gone(handle))
         loop = asyncio.get_running_loop()
         loop.call_later(self.lane.births.failed(), self._put, Kick())
+
+    def close_outputs(self) -> None:
+        """Close the outputs of all that goes on when this executor does not."""
+        for lane in (self.lane, *self.berths):
+            for handle in lane.handles.values():
+                handle.close_output()
 
     def sources(self, handle: Holder) -> Sources:
         """Return the cells of an attempt's definition."""

@@ -121,9 +121,16 @@ def _refuse_what_is_no_job(function: Any, name: str) -> None:
         )
     if not isinstance(function, FunctionType):
         raise DefinitionError(
-            f"a job is made of a function, and {name} is a {type(function).__name__}; "
-            "put the decorator on top of a def or async def"
+            f"a job is made of a function, and {_said(function, name)}; put the "
+            "decorator on top of a def or async def, with options by name: "
+            "@chute.job(timeout=60)"
         )
+
+
+def _said(thing: object, name: str) -> str:
+    kind = type(thing).__name__
+    is_named = name != kind
+    return f"{name} is of type {kind}" if is_named else f"{thing!r:.60} is none"
 
 
 def _parameter(one: inspect.Parameter, annotation: Any) -> Parameter:

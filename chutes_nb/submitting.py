@@ -20,16 +20,19 @@ from .captures import Capture, captures
 from .chute_facts import ChuteFacts
 from .codec import Encoded, decode
 from .definition import Definition, define
-from .errors import BindingError, DefinitionError, MoveRefused, UnknownName
-from .files_in import facts_of, take_in
+from .digests import input_digest
+from .errors import DefinitionError, MoveRefused, UnknownName
+from .files_in import take_in
 from .loading import load_value
-from .options import JobOptions
+from .options import JobOptions, truth
 from .pickling import dump, pickled, warn_user
 from .showing import current_cell, current_shell
 from .signatures import Signature
 from .states import ENDED, State
-from .store import Store, following, jobs, kernel
+from .store import Store, following, intake, jobs, kernel
 from .store.ids import new_id
+from .uploads import UPLOADS, set_limit
+from .uploads.given import refuse_too_large
 from .views import preview
 
 SMALL_INPUT_BYTES = 4_000
@@ -49,6 +52,7 @@ class Definer:
     ) -> None:
         self.chute, self.function, self.name = chute, function, name
         self.signature, self.options = signature, options
+        self.names = (chute.name, name, chute.values.get("username"))
         self._made: tuple[tuple[Any, ...], jobs.NewDefinition] | None = None
 
     def define(self) -> Definition:
@@ -219,11 +223,13 @@ def arguments_of(kind: str, body: bytes) -> Any:
 def bound_input(signature: Signature, payload: Any, store: Store) -> dict[str, Any]:
     """Bind and check a payload; put its files into the store."""
     arguments = bind(signature, payload)
-    for name, kind in signature.upload_parameters.items():
-        if name in arguments:
-            arguments[name] = take_in(
-                arguments[name], kind, store.blobs, parameter=name
-            )
+    given = [name for name in signature.upload_parameters if name in arguments]
+    limit = set_limit(store.home / UPLOADS) if given else None
+    for name in given:
+        refuse_too_large(arguments[name], limit)
+        place = (signature.upload_parameters[name], store.blobs)
+        arguments[name] = take_in(arguments[name], *place, parameter=name)
+        refuse_too_large(arguments[name], limit)
     return arguments
 
 
@@ -251,7 +257,7 @@ def new_job(
     if key is not None:
         reuse_key = reusing.by_key(definer.chute.name, definer.name, key)
     elif reusing.is_wanted(reuse, options.reuse):
-        digest = _input_digest(definer, arguments, encoded)
+        digest = input_digest(definer.signature, arguments, encoded, definer.stored)
         reuse_key = reusing.by_input(definer.fingerprint(), digest)
     notebook, cell = origin()
     job_id = new_id()
@@ -273,22 +279,6 @@ def new_job(
         cell=cell,
         **options.terms(now),
     )
-
-
-def _input_digest(definer: Definer, given: dict[str, Any], encoded: Encoded) -> str:
-    """Hash what a job is given, as the HTTP API does where JSON says it all."""
-    files = {name: told for name, value in given.items() if (told := facts_of(value))}
-    if files:
-        rest = {name: value for name, value in given.items() if name not in files}
-        encoded = definer.stored(rest)
-    if encoded.body == kernel.NOT_STORED:
-        raise BindingError(
-            f"reuse=True compares what {definer.name} is given, and this cannot be "
-            'stored; name the job with key="..." instead'
-        )
-    if encoded.kind == "json":
-        return reusing.digest_of(decode(encoded.kind, encoded.body), files)
-    return reusing.digest_of({"sha256": sha256(encoded.body).hexdigest()}, files)
 
 
 def submit(definition: jobs.NewDefinition, new: list[jobs.NewJob]) -> Future[list[str]]:
@@ -343,6 +333,7 @@ def resubmit(store: Store, job_id: str, code: str, resume: bool) -> str:
     row = jobs.get(store.reader, job_id)
     if State(row["state"]) not in ENDED:
         raise MoveRefused(job_id, to="queued again", found=row["state"])
+    truth("resume", resume)
     kernel.refuse_unstored(row)
     following.refuse_without_input(row)
     now = time.time()
@@ -360,7 +351,7 @@ def resubmit(store: Store, job_id: str, code: str, resume: bool) -> str:
         reuse_key=None,
     )
     if code == "current":
-        function = registry.current_function(row["chute"], row["name"])
+        function = registry.current_function(*intake.names_of(store.reader, job_id))
         if function is None:
             raise UnknownName(
                 f"this kernel has no job {row['name']!r} of chute {row['chute']!r}; "

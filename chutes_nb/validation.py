@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from functools import cached_property
 from types import NoneType
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
@@ -66,7 +66,7 @@ class Validator:
         if adapter is None:
             return value
         try:
-            return adapter.validate_python(value)
+            return _gone_through(adapter.validate_python(value), value, parameter)
         except ValidationError:
             if not _is_older_self(value, parameter.annotation):
                 raise
@@ -168,6 +168,17 @@ class _LenientSchema(GenerateJsonSchema):
         self, schema: core_schema.CoreSchema, error_info: str
     ) -> JsonSchemaValue:
         return {}
+
+
+def _gone_through(found: Any, given: object, parameter: Parameter) -> Any:
+    """Check the items of an ``Iterable[T]`` now: pydantic does it at the first look.
+
+    What it gives for that cannot travel, and a bad item would be found by the job.
+    """
+    if found is given or not isinstance(found, Iterator):
+        return found
+    items = list(found)
+    return iter(items) if get_origin(parameter.annotation) is Generator else items
 
 
 def _is_older_self(value: Any, annotation: Any) -> bool:

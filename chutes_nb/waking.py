@@ -126,7 +126,8 @@ def wake_host(
         os.close(output)
         os.close(lock)
     failpoints.hit("wake.after_fork")
-    _started.append(process)
+    # Those that have ended meanwhile are waited for: else they stay, as zombies.
+    _started[:] = [one for one in _started if one.poll() is None] + [process]
     return True
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import anyio
 
+from .entries import Entry, Inbox, Kick, Told
 from .errors import ChutesError, StoreError
-from .rounds import Entry, Kick, Told
 from .settler import Settler
 from .store import Store
 
@@ -111,7 +111,7 @@ class Gates:
         self._store = store
         self._has_logs = False
 
-    def enter(self, entries: Iterable[Entry]) -> bool:
+    def enter(self, inbox: Inbox) -> bool:
         """Take the gate of the jobs, and that of the logs where output is written.
 
         Returns
@@ -120,10 +120,11 @@ class Gates:
             False, with none taken, where somebody else has one of them.
         """
         # A copy: other threads submit meanwhile. What has looks comes from this one.
-        looks = [one for one in tuple(entries) if isinstance(one, Told) and one.look]
+        told = [one for one in inbox.copy() if isinstance(one, Told)]
+        has_looks = any(one.has_body for one in told)
         if not self._store.gate().try_enter():
             return False
-        if not looks:
+        if not has_looks:
             return True
         self._has_logs = self._store.log_gate().try_enter()
         if not self._has_logs:

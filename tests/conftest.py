@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
+import signal
+import sqlite3
 import tempfile
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 
@@ -21,6 +25,9 @@ def pytest_configure(config: pytest.Config) -> None:
         folder = tempfile.mkdtemp(prefix="chutes-")
         os.environ[variable] = folder
         config.add_cleanup(lambda place=folder: shutil.rmtree(place, True))
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # As in the background of a script; commands under test would inherit that.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
@@ -33,3 +40,24 @@ def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
     """A real ipykernel with a home and a folder of its own, for one module's tests."""
     with Kernel(tmp_path_factory.mktemp("kernel")) as started:
         yield started
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """Whether the disk of the logs is full, in this process."""
+    # Here, as this module is there before the home of the tests is set.
+    from chutes_nb import failpoints
+
+    disk = SimpleNamespace(is_full=False, refused=0, most=math.inf)
+    hit = failpoints.hit
+
+    def look(name: str) -> None:
+        if name == "log.before_commit" and disk.is_full and disk.refused < disk.most:
+            disk.refused += 1
+            error = sqlite3.OperationalError("database or disk is full")
+            error.sqlite_errorname = "SQLITE_FULL"
+            raise error
+        hit(name)
+
+    monkeypatch.setattr(failpoints, "hit", look)
+    return disk

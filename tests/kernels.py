@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import os
 import queue
 from dataclasses import dataclass, field
@@ -58,11 +59,17 @@ class Kernel:
         self.client.stop_channels()
         self.manager.shutdown_kernel(now=True)
         self.manager.context.destroy()
-        # Workers outlive their kernel; here nobody comes to take them over.
-        for process in psutil.process_iter(["cmdline"]):
-            if str(self.home) in (process.info["cmdline"] or []):
-                process.kill()
-                process.wait(ANSWER_S)
+        # Workers outlive their kernel; here nobody comes to take them over. One that is
+        # alone may just have started the host.
+        while left := self._left():
+            for process in left:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
+                    process.wait(ANSWER_S)
+
+    def _left(self) -> list[psutil.Process]:
+        every = psutil.process_iter(["cmdline"])
+        return [one for one in every if str(self.home) in (one.info["cmdline"] or [])]
 
     def _connect(self) -> None:
         self.client = self.manager.blocking_client()

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
+import psutil
 import pytest
 
 from chutes_nb import Chute, processes, runtime, waking
@@ -138,6 +139,16 @@ def no_worker_is_left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
             if b"CHUTES_NB_HOME=" + base in environ:
                 left.append(int(entry.name))
     left = [pid for pid in left if pid != os.getpid() and not processes.is_zombie(pid)]
+    said = [commands_of(pid) for pid in left]
     for pid in left:
-        os.kill(pid, signal.SIGKILL)
-    assert not left, f"processes were left behind: {left}"
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    assert not left, f"processes were left behind: {said}"
+
+
+def commands_of(pid: int) -> str:
+    """Say what a process is: its number, its parent's, and its command."""
+    with contextlib.suppress(psutil.Error):
+        process = psutil.Process(pid)
+        return f"{pid} of {process.ppid()}: {' '.join(process.cmdline())}"
+    return f"{pid}, which has just ended"

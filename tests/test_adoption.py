@@ -93,6 +93,31 @@ FLOODER = """
 """
 
 
+# One whose job ends its worker once the gate opens, as its arguments say.
+QUITTER = """
+    import os, sys, time
+    from os import _exit
+    from chutes_nb import Chute
+    chute = Chute(name="tests")
+
+    @chute.job(retry=1, retry_delay=0)
+    def leave(self, gate: str, how: str):
+        if self.attempt == 2:
+            os.kill(os.getpid(), 9)
+        if os.fork() == 0:
+            os._exit(3)  # the child's code, not the worker's
+        while not os.path.exists(gate):
+            time.sleep(0.005)
+        exec(how, globals() | {"_exit": _exit})
+
+    job = leave.submit(gate=sys.argv[1], how=sys.argv[2])
+    while not job.running():
+        time.sleep(0.01)
+    print(job.id, flush=True)
+    time.sleep(60)
+"""
+
+
 @pytest.fixture
 def gate(tmp_path):
     """A file; jobs of this module go on once it is there."""
@@ -375,7 +400,8 @@ def test_a_deadline_that_passes_while_nobody_lives_ends_the_job(own_chute, gate)
     job, _ = begun(own_chute, gate, deadline=4, retry=3)
     runtime.stop()
     until(job.done)
-    assert (job.status, job.reason) == ("timeout", "deadline")
+    assert job.status == "timeout"
+    assert job.reason.startswith("deadline at line ")
 
 
 def test_a_worker_killed_while_nobody_lived_is_settled_as_interrupted(own_chute, gate):
@@ -475,6 +501,34 @@ def test_a_job_submitted_by_a_script_that_ends_at_once_still_runs(own_chute, gat
         process.wait(30)
     assert get_job(job_id).result(S) == 0
     assert [attempt for _, attempt in ledger(gate)] == [1]
+
+
+@pytest.mark.parametrize("how", ["os._exit(7)", "_exit(256 + 7)"])
+def test_a_body_that_ends_its_adopted_worker_tells_the_exit_code(own_chute, gate, how):
+    first, second = quit_after_its_kernel(gate, how)
+    assert first.status == "failed"
+    assert first.reason.startswith("the body ended its worker with exit code 7 and no")
+    assert second.reason.startswith("killed by signal 9")  # no code is left over
+
+
+def test_a_forked_child_leaves_no_exit_code_for_an_adopted_worker(own_chute, gate):
+    first, _ = quit_after_its_kernel(gate, "os.kill(os.getpid(), 9)")
+    assert first.status == "interrupted"
+    assert first.reason.startswith("its worker ended, nobody knows how")
+
+
+def quit_after_its_kernel(gate, how):
+    """The attempts of a job that ends its worker once its kernel was killed."""
+    code = textwrap.dedent(QUITTER)
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, gate, how], stdout=subprocess.PIPE, text=True
+    )
+    job = get_job(process.stdout.readline().strip())
+    end(process)
+    until(lambda: all(one.is_ready for one in executor_with_handles()))
+    gate.touch()
+    job.exception(S)
+    return job.attempts
 
 
 def test_a_living_kernel_keeps_its_jobs(own_chute, gate):

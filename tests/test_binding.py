@@ -6,6 +6,7 @@ import datetime
 import enum
 import typing
 import warnings
+from collections import Counter, OrderedDict, UserDict, defaultdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,7 +14,7 @@ import numpy
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from chutes_nb.binding import Binder, bind
 from chutes_nb.errors import BindingError, DefinitionError, ValidationFailed
@@ -41,11 +42,23 @@ class TrainingConfig(BaseModel):
     optimizer: Optimizer = Optimizer()
 
 
+class Range(BaseModel):
+    low: int
+    high: int
+
+    @model_validator(mode="after")
+    def in_order(self):
+        if self.low > self.high:
+            raise ValueError("low is above high")
+        return self
+
+
 async def process_data(self, data: dict) -> dict: ...
 async def analyze_text(self, text: str, language: str = "en") -> dict: ...
 async def train_model(self, config: TrainingConfig) -> dict: ...
 async def batch_process(self, items: list) -> dict: ...
 async def process_video(self, video_file: bytes) -> dict: ...
+async def within(self, span: Range): ...
 def two(a, b): ...
 def with_rest(data: dict, **rest): ...
 def only_rest(**rest): ...
@@ -82,6 +95,10 @@ CONFIG = {"model_type": "mlp", "learning_rate": 0.1}
         (train_model, TrainingConfig(**CONFIG), {"config": TrainingConfig(**CONFIG)}),
         (process_video, b"\0", {"video_file": b"\0"}),
         (two, {"a": 1, "b": 2}, {"a": 1, "b": 2}),
+        (two, OrderedDict(a=1, b=2), {"a": 1, "b": 2}),
+        (two, defaultdict(int, a=1, b=2), {"a": 1, "b": 2}),
+        (process_data, UserDict(data=1), {"data": UserDict(data=1)}),
+        (process_data, Counter("xy"), {"data": Counter("xy")}),
         (with_rest, {"data": {}, "x": 1}, {"data": {}, "x": 1}),
         (with_rest, {"input": 1}, {"data": {"input": 1}}),
         (only_rest, {"x": 1}, {"x": 1}),
@@ -129,6 +146,12 @@ def test_all_bad_values_are_told_at_once_with_their_places():
     assert all(set(one) == {"loc", "msg", "type"} for one in caught.value.details)
     assert "config.learning_rate: Field required" in str(caught.value)
     assert "seed" in str(caught.value)
+
+
+def test_what_a_model_says_of_itself_is_no_matter_of_binding():
+    with pytest.raises(ValidationFailed, match="low is above high") as caught:
+        bound(within, {"low": 2, "high": 1})
+    assert [one["loc"] for one in caught.value.details] == [["span"]]
 
 
 def test_values_are_converted_as_annotated():
@@ -322,3 +345,24 @@ def test_every_payload_binds_or_is_refused_with_a_reason(function, payload):
     called = function(*args, **kwargs)
     if signature.is_async:
         called.close()
+
+
+@pytest.mark.parametrize("wanted", [typing.Iterable[int], typing.Iterable[int] | None])
+def test_items_that_are_gone_through_are_checked_at_the_submit_and_travel(wanted):
+    def work(self, items):
+        return items
+
+    work.__annotations__["items"] = wanted
+    signature = inspect_function(work)
+    assert bind(signature, {"items": ["1", 2]}) == {"items": [1, 2]}
+    assert bind(signature, {"items": (n for n in (1, "2"))}) == {"items": [1, 2]}
+    with pytest.raises(ValidationFailed, match=r"items\[1\]: Input should be"):
+        bind(signature, {"items": [1, "x"]})
+
+
+def test_what_the_body_takes_one_by_one_still_comes_one_by_one():
+    def work(self, items: typing.Generator[int, None, None]):
+        return items
+
+    bound = bind(inspect_function(work), {"items": (n for n in ("1", 2))})
+    assert [next(bound["items"]), next(bound["items"])] == [1, 2]

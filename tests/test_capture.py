@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import os
 import subprocess
@@ -19,7 +20,9 @@ from chutes_nb.store.logs import (
     TAIL_BYTES,
     tail_bytes,
 )
+from chutes_nb.worker import trimming
 from chutes_nb.worker.capture import FREE_BYTES, LOOK_BYTES, Capture
+from chutes_nb.worker.printed import Printed, Trims
 from chutes_nb.worker.trimming import (
     BLOCK_BYTES,
     LEAST_SLACK_BYTES,
@@ -36,6 +39,12 @@ LINUX = pytest.mark.skipif(sys.platform != "linux", reason="holes are punched on
 @pytest.fixture
 def output(tmp_path):
     return tmp_path / "out"
+
+
+@pytest.fixture
+def fast(monkeypatch):
+    """A clock by which a look comes each ms: a flood, however busy the machine is."""
+    monkeypatch.setattr(trimming, "monotonic", itertools.count(0.0, 0.001).__next__)
 
 
 def on_disk(path):
@@ -144,7 +153,7 @@ def test_a_flood_is_trimmed_to_head_and_tail_with_nobody_who_reads_it(output):
 
 
 @LINUX
-def test_far_beyond_the_cap_less_is_kept_of_the_end(output):
+def test_far_beyond_the_cap_less_is_kept_of_the_end(output, fast):
     trimmer = Trimmer()
     with output.open("ab", buffering=0) as job:
         for _ in range(0, 200 * MEGA, MEGA // 4):
@@ -156,7 +165,7 @@ def test_far_beyond_the_cap_less_is_kept_of_the_end(output):
 
 
 @LINUX
-def test_what_is_trimmed_in_odd_places_leaves_nothing_behind(output):
+def test_what_is_trimmed_in_odd_places_leaves_nothing_behind(output, fast):
     trimmer, at = Trimmer(), 0
     with output.open("ab", buffering=0) as job:
         while at < 200 * MEGA:
@@ -168,12 +177,55 @@ def test_what_is_trimmed_in_odd_places_leaves_nothing_behind(output):
 
 
 @LINUX
-def test_a_flood_in_the_kernel_is_trimmed_as_it_is_written(output):
+def test_a_flood_in_the_kernel_is_trimmed_as_it_is_written(output, fast):
     sink = Sink(str(output))
     sink.write("x" * 200 * MEGA)
     most = HEAD_BYTES + FLOOD_TAIL_BYTES + LEAST_SLACK_BYTES + 3 * STEP_BYTES
     assert on_disk(output) < most
     sink.close()
+
+
+@LINUX
+@pytest.mark.parametrize("piece", [4_000, MEGA, 200 * MEGA])
+def test_a_flood_that_python_prints_is_trimmed_as_it_is_written(output, fast, piece):
+    trims, most_on_disk = Trims(), 0
+    trims.path = str(output)
+    with output.open("ab") as file:
+        stream = io.TextIOWrapper(io.BufferedWriter(Printed(file.fileno(), "", trims)))
+        for _ in range(200 * MEGA // piece):
+            assert stream.write("x" * piece) == piece
+            stream.flush()
+            most_on_disk = max(most_on_disk, on_disk(output))
+        assert output.stat().st_size == 200 * MEGA // piece * piece
+    assert most_on_disk < HEAD_BYTES + TAIL_BYTES + LEAST_SLACK_BYTES + 4 * STEP_BYTES
+
+
+@LINUX
+def test_who_prints_does_not_wait_for_another_thread_that_trims(output):
+    trims = Trims()
+    trims.path = str(output)
+    with output.open("ab") as file, trims._lock:
+        count = Printed(file.fileno(), "", trims).write(b"x" * 3 * STEP_BYTES)
+    assert count == STEP_BYTES
+
+
+def test_a_body_finds_its_streams_as_a_script_would(own_chute):
+    @own_chute.job
+    def look():
+        import sys
+
+        sys.stdout.buffer.write(b"raw\n")
+        sys.stdout.buffer.raw.write(b"x" * 300_000)
+        print(file=sys.stderr)
+        return [
+            (one.name, one.mode, one.fileno(), one.isatty(), one.encoding, one.newlines)
+            for one in (sys.stdout, sys.stderr)
+        ]
+
+    job = look.submit()
+    found = [("<stdout>", "w", 1), ("<stderr>", "w", 2)]
+    assert job.result(60) == [(*one, False, "utf-8", None) for one in found]
+    assert sorted(job.logs()) == sorted("raw\n" + "x" * STEP_BYTES + "\n")
 
 
 def test_a_flood_that_pauses_is_told_to_its_last_line_and_then_goes_on(output, store):

@@ -24,10 +24,10 @@ class Run:
         self.emitted.append(partial)
 
 
-def run(text, space=None, **options):
+def run(text, space=None, name="cell", **options):
     """Run a cell as a job would; gives its result, what it emitted, its function."""
     space = {} if space is None else space
-    function = cell_function(parse_cell(text, "cell"), "cell", "cell", space, **options)
+    function = cell_function(parse_cell(text, "cell"), name, "cell", space, **options)
     context = Run()
     value = function(context)
     if inspect.iscoroutine(value):
@@ -111,6 +111,33 @@ def test_a_traceback_names_the_line_of_the_cell():
     assert (last.filename, last.lineno) == ("cell", 3)  # the magic is line 1
 
 
+def test_a_job_may_be_named_as_a_variable_that_its_cell_uses():
+    assert run("total = total + 1\ntotal", {"total": 5}, "total")[0] == 6
+    space = {"x": 4, "train": lambda x: x * 2}
+    assert run("x = x + 1\ntrain(x)", space, "train")[0] == 10
+    cell = "if flag:\n    y = 2\n3"
+    ran = run(cell, {"y": 1, "flag": False}, "y", outputs=["y"])
+    assert ran[:2] == (3, [{"y": 1}])
+
+
+@pytest.mark.parametrize("name", ["class", "match", "not a name", "1st"])
+def test_a_job_may_have_a_name_that_no_function_can_have(name):
+    assert run("n += 1\nn", {"n": 1}, name)[0] == 2
+
+
+def test_code_says_the_name_of_the_job_that_it_is_in():
+    text = "n += 1\nclass Box: pass\ndef f(): 1 / 0\nBox, f, f() if n > 1 else 0"
+    *_, function = run(text, {"n": 0}, "train")
+    (box, f, _), _, _ = run(text, {"n": 0}, "train")
+    assert (function.__name__, function.__qualname__) == ("train", "train")
+    assert box.__qualname__ == "train.<locals>.train.<locals>.Box"
+    assert f.__qualname__ == "train.<locals>.train.<locals>.f"
+    with pytest.raises(ZeroDivisionError) as caught:
+        cell_function(parse_cell(text, "cell"), "train", "cell", {"n": 1})(Run())
+    frames = traceback.extract_tb(caught.value.__traceback__)
+    assert [one.name for one in frames[1:]] == ["train", "train", "f"]
+
+
 def test_a_file_comes_as_an_argument():
     function = cell_function(
         parse_cell("upload.name", "c"), "cell", "c", {}, upload="upload"
@@ -124,6 +151,52 @@ def test_future_imports_of_the_notebook_hold_in_the_cell():
     flags = future.annotations.compiler_flag
     text = "def f(x: Missing): pass\nf.__annotations__['x']"
     assert run(text, flags=flags)[0] == "Missing"
+
+
+def test_future_imports_of_the_cell_hold_in_it():
+    text = (
+        '"""Says."""\nfrom __future__ import annotations, division\n'
+        "def f(x: Missing): pass\nf.__annotations__['x']"
+    )
+    assert run(text)[0] == "Missing"
+    with pytest.raises(SyntaxError, match="beginning of the file"):
+        run("x = 1\nfrom __future__ import annotations")
+
+
+INC = "def inc():\n    global count\n    count += 1\ninc()\ncount"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"count = 1\n{INC}",
+        f"count += 0\n{INC}",
+        f"{INC}\ncount = 2\ncount",
+        "count = 1\nclass Box:\n    global count\n    count += 1\ncount",
+        "count = 1\ndef outer():\n    def inner():\n        global count\n"
+        "        count = 2\n    inner()\nouter()\ncount",
+    ],
+)
+def test_a_helper_may_call_a_variable_of_its_cell_global(text):
+    space = {"count": 1}
+    assert run(text, space)[0] == 2
+    assert space == {"count": 1}
+
+
+def test_a_global_that_only_a_helper_assigns_stays_one():
+    text = (
+        "def load():\n    global model, n\n    model = n = 4\nn = 1\nload()\nmodel, n"
+    )
+    assert run(text)[0] == (4, 4)
+
+
+def test_a_global_with_another_variable_of_its_name_around_it_is_refused():
+    text = (
+        "count = 1\ndef outer(count):\n    def inner():\n        global count\n"
+        "        count += 1\n    inner()\nouter(7)\ncount"
+    )
+    with pytest.raises(DefinitionError, match=r"outer .* count of its own"):
+        run(text)
 
 
 @pytest.mark.parametrize("text", ["return 1", "def f(:", "yield 1", "break"])
@@ -140,9 +213,9 @@ def test_a_syntax_error_names_the_line_of_the_cell():
 
 def test_magics_and_star_imports_are_refused_with_a_way_out():
     with pytest.raises(DefinitionError, match=r"line 2 .* subprocess\.run"):
-        parse_cell("get_ipython().system('ls')", "cell")
+        run("get_ipython().system('ls')")
     with pytest.raises(DefinitionError, match="from math import"):
-        parse_cell("from math import *", "cell")
+        run("from math import *")
 
 
 @pytest.mark.parametrize(

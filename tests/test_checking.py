@@ -9,7 +9,7 @@ from datetime import date, datetime, time, timedelta
 import pytest
 from pydantic import BaseModel
 
-from chutes_nb.checking import check
+from chutes_nb.checking import bind, check
 from chutes_nb.errors import ValidationFailed
 from chutes_nb.signatures import inspect_function
 from chutes_nb.validation import Validator
@@ -93,3 +93,27 @@ def test_what_pydantic_refuses_is_refused_in_its_words(arguments):
     with pytest.raises(ValidationFailed) as caught:
         check(VALIDATOR.schema(), arguments)
     assert caught.value.details == said
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [("integer", "a valid integer"), ("string", "a valid string")],
+)
+def test_an_object_that_names_no_argument_is_told_both_readings(kind, said):
+    schema = {"title": "work", "properties": {"text": {"type": kind}}}
+    schema["required"] = ["text"]
+    with pytest.raises(ValidationFailed, match="work cannot take this") as caught:
+        bind(schema, {"txt": 1})
+    assert "text: Field required" in str(caught.value)
+    assert "did you mean 'text'?" in str(caught.value)
+    whole = f"the payload: as a whole it does not fit text: Input should be {said}"
+    assert whole in str(caught.value)
+    assert [one["loc"] for one in caught.value.details] == [["text"], ["txt"], []]
+
+
+def test_an_object_goes_whole_to_what_may_take_one():
+    for said in ({}, {"type": "object"}, {"anyOf": [{"type": "object"}]}):
+        assert bind({"properties": {"one": said}}, {"a": 1}) == {"one": {"a": 1}}
+    file = {"type": "string", "format": "binary"}
+    upload = {"upload": "01m8c0a92m5z62x1"}
+    assert bind({"properties": {"one": file}}, upload) == {"one": upload}

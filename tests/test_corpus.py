@@ -10,6 +10,8 @@ from typing import NamedTuple
 import pytest
 
 from chutes_nb.reading import Metric, Reader
+from chutes_nb.reading.lines import plain, shape_of
+from chutes_nb.reading.metrics import Spots, spots_of
 
 CORPUS = Path(__file__).parent / "corpus" / "lines.tsv"
 ESCAPES = (("\\r", "\r"), ("\\n", "\n"), ("\\t", "\t"), ("\\x1b", "\x1b"))
@@ -119,3 +121,13 @@ def test_no_false_friend_tells_progress():
 def test_no_line_that_tells_no_progress_is_taken_for_it():
     false = [line for line in LINES if line.tells and line.expected == "-"]
     assert false == []
+
+
+def test_lines_that_differ_in_digits_alone_have_all_in_the_same_places():
+    found = 0
+    for text in [*(one.text for one in lines()), "F2 score: 0.8", "R2 score: 0.8"]:
+        segment = text.encode()
+        line = plain(segment)
+        assert spots_of(line) == spots_of(plain(shape_of(segment))), line
+        found += spots_of(line) != Spots()
+    assert found > 100

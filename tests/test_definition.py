@@ -146,6 +146,40 @@ def test_models_enums_and_dataclasses_of_the_notebook_travel(tmp_path):
     )
 
 
+def test_a_dataclass_of_the_notebook_is_still_one_where_it_is_checked_and_built_on(
+    tmp_path,
+):
+    said = in_two_processes(
+        tmp_path,
+        """
+        import dataclasses
+        from pydantic import TypeAdapter
+
+        @dataclasses.dataclass
+        class Config:
+            epochs: int
+            name: str = "z"
+            tags: list = dataclasses.field(default_factory=list)
+
+        def job():
+            @dataclasses.dataclass
+            class Wide(Config):
+                _: dataclasses.KW_ONLY
+                width: int = 2
+
+            made = TypeAdapter(Config).validate_python({"epochs": "3"})
+            fields = dataclasses.fields(Config)
+            marks = [one.default is dataclasses.MISSING for one in fields]
+            return isinstance(made, Config), made, Wide(1, width=5), marks
+        """,
+        "print(job())",
+    )
+    assert said == (
+        "(True, Config(epochs=3, name='z', tags=[]), "
+        "job.<locals>.Wide(epochs=1, name='z', tags=[], width=5), [True, False, True])"
+    )
+
+
 def test_a_model_given_as_an_argument_travels_and_comes_back_as_its_class(tmp_path):
     said = in_two_processes(
         tmp_path,

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from chutes_nb import (
     JobTimeout,
     runtime,
 )
+from chutes_nb.worker.body import JobStopped, Stopper
+from chutes_nb.worker.context import RunFacts
 from rows import is_gone, pid_in, until
 
 S = 20.0
@@ -345,3 +348,61 @@ def test_a_worker_killed_from_outside_is_told_so(chute, tmp_path):
     job = sleep.submit(path=str(tmp_path / "pid"))
     os.kill(pid_in(tmp_path / "pid"), signal.SIGKILL)
     assert type(job.exception(S)) is JobInterrupted
+
+
+def test_a_timeout_names_the_line_at_which_an_async_body_waits(chute):
+    @chute.job(timeout=TIMEOUT, grace=5)
+    async def gathers(self):
+        async def inner():
+            await asyncio.sleep(60)
+
+        await asyncio.gather(inner(), inner())
+
+    job = gathers.submit()
+    with pytest.raises(JobTimeout, match=r"timed out after 0.3 s at line \d+ of"):
+        job.result(S)
+    assert failing_line(job) == "await asyncio.sleep(60)"
+
+
+def test_a_worker_that_is_asked_where_it_is_shows_the_body_s_thread_alone(chute):
+    # The stacks of the others run on while they are read: that was a crash now and
+    # then, at a timeout, in place of the finally blocks.
+    @chute.job
+    def show(self):
+        held = []
+        thread = threading.Thread(target=lambda: held.append(gate.wait(S)))
+        gate = threading.Event()
+        thread.start()
+        for _ in range(20):
+            os.kill(os.getpid(), signal.SIGUSR1)
+        gate.set()
+        thread.join()
+        return (Path.cwd().parent / "trace").read_text()
+
+    text = show.submit().result(S)
+    assert "in show" in text
+    assert "in serve" in text
+    assert "pulse" not in text
+
+
+def test_a_request_to_stop_that_comes_while_the_loop_is_made_waits_for_it():
+    stopper, began = Stopper(), []
+
+    class Asks(asyncio.DefaultEventLoopPolicy):
+        def new_event_loop(self):
+            stopper._on_term(signal.SIGTERM, None)
+            return super().new_event_loop()
+
+    async def body():
+        began.append(True)
+
+    before = asyncio.get_event_loop_policy()
+    asyncio.set_event_loop_policy(Asks())
+    facts = RunFacts("job", 1, 1, Path.cwd(), None)
+    stopper.begin(facts)
+    try:
+        with pytest.raises(JobStopped):  # and no word of what was never awaited
+            stopper.call(body)
+    finally:
+        asyncio.set_event_loop_policy(before)
+    assert (began, facts.is_cancelled, stopper.has_stopped) == ([], True, True)

@@ -12,6 +12,7 @@ import pytest
 
 from chutes_nb import (
     BindingError,
+    Chute,
     JobTimeout,
     configure,
     get_job,
@@ -80,10 +81,14 @@ def test_the_highest_priority_runs_first_then_the_oldest(lone_chute, gate):
     assert [made.index(job) for job in order] == [3, 1, 2, 0]
 
 
-def test_no_more_jobs_run_at_once_than_there_may_be_workers(own_chute):
-    group = pausing(own_chute).map(range(8))
-    group.results(S)
-    assert most_at_once(group) == 2
+def test_no_more_jobs_run_at_once_than_there_may_be_workers(own_chute, gate):
+    held = [hold(own_chute, gate) for _ in range(2)]
+    waiting = pausing(own_chute).map(range(6))
+    until(lambda: all(job.running() for job in held))
+    assert waiting.counts == {"queued": 6}
+    gate.touch()
+    waiting.results(S)
+    assert most_at_once([*held, *waiting]) == 2
     assert len(runtime.executor().handles) == 2
 
 
@@ -109,6 +114,22 @@ def test_a_job_with_a_concurrency_of_one_runs_one_at_a_time(chute):
     assert most_at_once(group) == 1
 
 
+@pytest.mark.parametrize("executor", ["process", "kernel"])
+def test_a_limit_counts_runs_that_began_before_it_was_set_and_ends_with_them(
+    chute, gate, executor
+):
+    first = hold(chute, gate, executor=executor, name="edited")
+    until(first.running)
+    group = pausing(chute, executor=executor, concurrency=1, name="edited").map(
+        range(3)
+    )
+    other = pausing(chute, executor=executor, name="another").submit(1)
+    assert other.result(S) == 1
+    assert group.counts == {"queued": 3}
+    gate.touch()
+    assert group.results(timeout=S) == [0, 1, 2]
+
+
 def test_concurrency_of_one_job_does_not_hold_up_another(chute, gate):
     held = hold(chute, gate, concurrency=1, name="held")
     until(held.running)
@@ -126,11 +147,15 @@ def test_jobs_take_turns_at_a_token(chute):
     assert most_at_once(group) == 1
 
 
-def test_a_token_can_be_there_several_times(chute):
+def test_a_token_can_be_there_several_times(chute, gate):
     configure(resources={"gpu": 2})
-    group = pausing(chute, resources={"gpu": 1}).map(range(8))
-    group.results(S)
-    assert most_at_once(group) == 2
+    held = [hold(chute, gate, resources={"gpu": 1}) for _ in range(2)]
+    until(lambda: all(job.running() for job in held))
+    third = hold(chute, gate, resources={"gpu": 1})
+    assert pausing(chute).submit(3).result(S) == 3
+    assert third.status == "queued"
+    gate.touch()
+    assert third.wait(S)
 
 
 def test_a_job_that_wants_more_than_there_is_waits_for_more(chute):
@@ -233,6 +258,16 @@ def test_a_job_defined_again_while_it_waits_keeps_its_old_code(lone_chute, gate)
     assert '"old"' in old.source
     assert old.retry().result(S) == "old"
     assert old.retry(code="current").result(S) == "new"
+
+
+def test_a_retry_of_current_code_stays_with_the_chute_of_its_username(lone_chute):
+    def made(username, name):
+        return Chute(username=username, name="lab").job(name="dup")(lambda self: name)
+
+    old = made("ann", "ann's").submit()
+    assert made("bob", "bob's").submit().result(S) == "bob's"
+    assert old.result(S) == "ann's"
+    assert old.retry(code="current").result(S) == "ann's"
 
 
 def test_a_retry_of_current_code_has_the_options_of_now(lone_chute):

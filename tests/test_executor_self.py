@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
 import os
 import re
 import sys
@@ -12,9 +13,10 @@ from pathlib import Path
 
 import pytest
 from tqdm import tqdm
+from tqdm.notebook import tqdm as notebook_tqdm
 
 import chutes_nb
-from chutes_nb import JobFailed, JobTimeout, UploadedFile
+from chutes_nb import JobFailed, JobTimeout, UploadedFile, track
 from rows import until
 
 S = 20.0
@@ -71,6 +73,18 @@ def test_state_keeps_its_python_types(chute):
     job = work.submit()
     job.result(S)
     assert job.state == {"pair": (1, 2), "seen": {"a"}}
+
+
+def test_any_name_that_is_not_the_run_s_own_is_state(chute):
+    @chute.job
+    def work(self):
+        self._state, self._facts, self._outlet = {"epoch": 0}, 1, "x"
+        self._state["epoch"] += 4
+        return self._state, self._facts, self._outlet
+
+    job = work.submit()
+    assert job.result(S) == ({"epoch": 4}, 1, "x")
+    assert job.state == {"_state": {"epoch": 4}, "_facts": 1, "_outlet": "x"}
 
 
 def test_state_of_a_failed_job_is_kept(chute):
@@ -155,6 +169,33 @@ def test_a_tracked_loop_ends_at_its_total(chute):
     assert (job.progress.done, job.progress.fraction) == (1000, 1.0)
 
 
+def test_a_tracked_loop_may_be_an_async_one(chute):
+    async def pages():
+        for page in range(3):
+            yield page
+
+    @chute.job
+    async def work(self):
+        found = [page async for page in self.track(pages(), total=3)]
+        return found, [page async for page in track(pages())]
+
+    job = work.submit()
+    assert job.result(S) == ([0, 1, 2], [0, 1, 2])
+    assert job.progress.done == 3
+
+
+def test_what_is_no_number_is_nan_in_a_curve(chute):
+    @chute.job
+    def train(self):
+        for loss in (0.5, math.nan, math.inf):
+            self.log(loss=loss)
+
+    job = train.submit()
+    job.result(S)
+    values = [value for _, value in job.metrics["loss"]]
+    assert (values[0], [math.isnan(one) for one in values[1:]]) == (0.5, [True, True])
+
+
 def test_metrics_are_curves_from_the_verb_and_from_plain_output(chute):
     @chute.job
     def train(self):
@@ -235,6 +276,35 @@ def test_a_bar_is_one_line_of_the_log(chute):
     ):
         assert (len(lines), lines[0], lines[-1]) == (3, "begin", "end")
         assert "50/50" in lines[1]
+
+
+def test_a_bar_of_a_notebook_is_text_inside_a_job(chute):
+    @chute.job
+    def work(self):
+        from tqdm.notebook import tqdm, trange
+
+        for _ in tqdm(range(20), ncols="100%", display=True, disable=None):
+            pass
+        for _ in trange(3, desc="three"):
+            pass
+
+    job = work.submit()
+    job.result(S)
+    first, second = job.logs().splitlines()
+    assert "20/20" in first
+    assert second.startswith("three: 100%")
+
+
+def test_a_bar_of_a_notebook_that_travels_is_text_inside_a_job(chute):
+    @chute.job
+    def work(self):
+        for _ in notebook_tqdm(range(20)):
+            pass
+
+    job = work.submit()
+    job.result(S)
+    assert "20/20" in job.logs()
+    assert (job.progress.done, job.progress.total) == (20, 20)
 
 
 # -- checkpoints -------------------------------------------------------------

@@ -65,7 +65,7 @@ def test_a_bad_end_cancels_all_that_follow_and_says_why(store, end):
     with store.writing() as tx:
         task = fleet.running_on(tx, WORKER)
         settling.finish_attempt(tx, task, WORKER, Ending(end, "so it is"), NOW)
-        retried = tx.one("SELECT state FROM jobs WHERE id = ?", (first,))[0]
+        retried = tx.one("SELECT state FROM jobs WHERE id = :id", {"id": first})[0]
         assert sorted(tx.ended_too) == (
             [] if retried == "retrying" else sorted([second, third, fourth])
         )

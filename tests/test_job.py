@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import math
 import pickle
 import threading
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -121,6 +123,14 @@ def test_a_job_can_be_pickled_and_copied(done):
     assert copy.deepcopy(done) == copy.copy(done) == done
 
 
+def test_a_job_function_is_copied_as_a_function_is(chute):
+    @chute.job
+    def work(self):
+        return 1
+
+    assert copy.deepcopy({"work": work})["work"] is work
+
+
 def test_a_job_can_wait_for_another_that_it_captured(chute, done):
     @chute.job
     def waits(self):
@@ -133,6 +143,26 @@ def test_a_status_is_found_among_words(done):
     assert done.info in {"completed", "failed"}
     assert {done.info: 1}["completed"] == 1
     assert done.info not in {"failed"}
+
+
+def test_an_error_is_read_as_a_record_and_as_a_text(chute):
+    @chute.job
+    def fails(self):
+        raise ValueError("boom")
+
+    job = fails.submit()
+    job.wait(S)
+    error = job.error
+    assert (str(error), error.type, error["message"]) == (
+        "ValueError: boom",
+        "ValueError",
+        "boom",
+    )
+    assert "boom" in error
+    assert 'raise ValueError("boom")' in error
+    assert "other" not in error
+    with pytest.raises(KeyError):
+        error["nothing"]
 
 
 def test_files_are_equal_where_their_contents_are(done):
@@ -259,13 +289,38 @@ def test_a_limit_that_is_no_count_is_refused(chute, limit):
         chute.jobs(limit=limit)
 
 
-@pytest.mark.parametrize("status", ["faild", ["failed"], 3])
+@pytest.mark.parametrize("status", ["faild", ["failed", "faild"], 3])
 def test_a_status_that_is_no_state_is_refused(chute, status):
     with pytest.raises(ValueError, match="none of queued, running"):
         chute.jobs(status=status)
 
 
+def test_of_several_states_each_will_do(chute, done):
+    listed = chute.jobs(status=["failed", State.COMPLETED], limit=None)
+    assert done in list(listed)
+    assert {job.status for job in listed} <= {"failed", "completed"}
+    with pytest.raises(ValueError, match="names no state; leave it out"):
+        chute.jobs(status=[])
+
+
 # -- what is submitted -------------------------------------------------------------
+@pytest.mark.parametrize("asked", [{"name": 3}, {"tag": ["a"]}])
+def test_a_name_or_a_tag_that_is_no_text_is_refused(chute, asked):
+    with pytest.raises(ValueError, match="must be a text"):
+        chute.jobs(**asked)
+
+
+def test_a_limit_above_all_there_can_be_is_none(chute, done):
+    assert done in chute.jobs(name="done", limit=10**30)
+
+
+def test_a_switch_that_is_neither_on_nor_off_is_refused(chute, done):
+    with pytest.raises(TypeError, match="wait=0.1 must be True or False"):
+        asyncio.run(chute.get_job_results(done.id, wait=0.1))
+    with pytest.raises(TypeError, match="resume='no' must be True or False"):
+        done.retry(resume="no")
+
+
 def test_reuse_does_not_mind_the_order_of_arguments(chute):
     @chute.job(reuse=True)
     def add(self, a: float, b: int):
@@ -274,6 +329,17 @@ def test_reuse_does_not_mind_the_order_of_arguments(chute):
     one = add.submit(a=1, b=2)
     assert add.submit(b=2, a=1.0) == one
     assert add.submit(a=1, b=3) != one
+
+
+def test_reuse_does_not_mind_the_order_of_arguments_beyond_json(chute):
+    @chute.job(reuse=True)
+    def pair(self, a: Path, b: Path, **more: object):
+        return [a, b, more]
+
+    a, b, c = Path("a"), Path("b"), Path("c")
+    one = pair.submit(a=a, b=b, c=c, d=1)
+    assert pair.submit(d=1, c=c, b=b, a=a) == one
+    assert pair.submit(a=b, b=a, c=c, d=1) != one
 
 
 def test_reuse_compares_files_by_their_content(chute, tmp_path):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import os
 import shutil
+import signal
+import time
 import zipfile
 from pathlib import Path
 
@@ -14,7 +17,7 @@ import pytest
 
 from chutes_nb import FileTooLarge, JobFailed, runtime
 from chutes_nb.files_in import clean_path, free_name
-from chutes_nb.worker.keeping import file_time
+from chutes_nb.worker.keeping import TICKS_NS, file_time, limit_bytes
 from rows import until
 
 S = 30.0
@@ -223,6 +226,91 @@ def test_files_of_a_failed_attempt_are_kept(chute):
 
 
 # -- limits --------------------------------------------------------------------------
+@pytest.mark.parametrize("kills", ["SIGKILL", "exit", "timeout"])
+def test_files_of_an_attempt_whose_worker_is_killed_are_kept(chute, kills):
+    @chute.job(timeout=1.0 if kills == "timeout" else None, grace=0.1)
+    def work(self):
+        (self.output_dir / "model.pt").write_text("half")
+        Path("notes").mkdir()
+        Path("notes", "a.txt").write_text("a")
+        Path("saved.txt").write_text("s")
+        self.save_file("saved.txt")
+        if kills == "SIGKILL":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if kills == "exit":
+            os._exit(3)
+        while True:
+            with contextlib.suppress(BaseException):
+                time.sleep(60)
+
+    job = work.submit()
+    assert job.exception(S) is not None
+    assert sorted(job.files.names) == ["model.pt", "notes/a.txt", "saved.txt"]
+    assert job.files["model.pt"].read() == b"half"
+
+
+def test_a_content_that_is_saved_again_by_its_name_is_kept_once(chute):
+    @chute.job
+    def work(self):
+        path = Path("best.pt")
+        for text in ("one", "one", "two"):
+            path.write_text(text)
+            self.save_file(path)
+
+    job = work.submit()
+    job.result(S)
+    assert [(one.name, one.read()) for one in job.files] == [
+        ("best.pt", b"one"),
+        ("best.pt", b"two"),
+    ]
+
+
+@pytest.mark.parametrize("executor", ["process", "kernel"])
+def test_a_saved_file_that_was_changed_since_is_kept_as_it_was_left(
+    chute, executor, tmp_path
+):
+    @chute.job(executor=executor)
+    def work(self, folder: str):
+        left, same = self.output_dir / "left.txt", self.output_dir / "same.txt"
+        returned = Path(folder, "returned.txt")
+        for path in (left, same, returned):
+            path.write_text("one")
+            self.save_file(path)
+        left.write_text("two")  # as long as before, and within a tick of the clock
+        returned.write_text("two")
+        return str(returned)
+
+    job = work.submit(folder=str(tmp_path))
+    job.result(S)
+    assert sorted((one.name, one.read()) for one in job.files) == [
+        ("left.txt", b"one"),
+        ("left.txt", b"two"),
+        ("returned.txt", b"one"),
+        ("returned.txt", b"two"),
+        ("same.txt", b"one"),
+    ]
+
+
+@pytest.mark.parametrize("executor", ["process", "kernel"])
+def test_a_returned_file_of_an_earlier_attempt_is_the_job_s(chute, executor, tmp_path):
+    @chute.job(retry=1, retry_delay=0.1, executor=executor)
+    def work(self, folder: str):
+        old, model = Path(folder, "old.pt"), Path(folder, "model.pt")
+        if self.attempt == 1:
+            model.write_text("weights")
+            self.checkpoint(str(model))
+            raise RuntimeError("lost its place")
+        return {"old": str(old), "model": self.restore()}
+
+    (tmp_path / "old.pt").write_text("of others")
+    os.utime(tmp_path / "old.pt", (1e9, 1e9))
+    made_ns = (tmp_path / "old.pt").stat().st_ctime_ns
+    until(lambda: time.time_ns() - made_ns > 2 * TICKS_NS)
+    job = work.submit(folder=str(tmp_path))
+    job.result(S)
+    assert job.files.names == ["model.pt"]
+
+
 def test_a_file_above_the_limit_is_left_with_a_clear_word(chute, tmp_path):
     @chute.job
     def work(self, path: str):
@@ -251,6 +339,24 @@ def test_a_returned_file_above_the_limit_is_told_of_in_the_log(chute, tmp_path):
     job.result(S)
     assert job.files == []
     assert "big.txt has 13 B, and files above 10 B are not copied" in job.logs()
+
+
+@pytest.mark.parametrize("text", ["ten", "-1"])
+def test_a_limit_that_is_no_size_is_told_and_not_passed_over(chute, tmp_path, text):
+    @chute.job
+    def work(self, path: str, limit: str):
+        os.environ["CHUTES_NB_FILE_LIMIT"] = limit
+        Path(path).write_text("more than ten")
+        return path
+
+    job = work.submit(path=str(tmp_path / "big.txt"), limit=text)
+    assert job.result(S)
+    assert f"CHUTES_NB_FILE_LIMIT={text!r} is no size" in job.logs()
+
+
+def test_a_limit_may_be_written_with_its_unit(monkeypatch):
+    monkeypatch.setenv("CHUTES_NB_FILE_LIMIT", "2 GB")
+    assert limit_bytes() == 2 << 30
 
 
 def test_a_thousand_files_are_kept_and_the_rest_is_counted(chute):

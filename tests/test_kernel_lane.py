@@ -36,6 +36,8 @@ from rows import until
 S = 20.0
 TIMEOUT, GRACE = 0.3, 5.0
 SLACK = 2.5  # two cores, shared
+# Many of these run out of time, by one name.
+pytestmark = pytest.mark.filterwarnings("ignore::chutes_nb.TightTimeoutWarning")
 
 
 @pytest.fixture
@@ -608,7 +610,7 @@ def test_a_deadline_counts_for_kernel_jobs(chute, gate):
     assert isinstance(running.exception(S), JobTimeout)
     assert isinstance(waiting.exception(S), JobTimeout)
     assert running.reason.startswith("deadline")
-    assert "no attempt could end" in waiting.reason or waiting.attempts
+    assert "before attempt 1" in waiting.reason or waiting.attempts
 
 
 def test_a_kernel_job_is_extended(chute, gate):

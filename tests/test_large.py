@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import random
+import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from chutes_nb.states import State
+from chutes_nb.store import blobs
 from rows import bring, until
 
 S = 60.0
@@ -130,3 +135,20 @@ def test_a_checkpoint_whose_file_is_gone_is_an_error_that_names_it(store):
     (store.home / "kept" / job / files(store, job)[0]).unlink()
     with pytest.raises(FileNotFoundError, match="checkpoint"):
         store.load_checkpoint(job)
+
+
+@pytest.mark.parametrize("size", [0, 5, 3 * MEGA, 17 * MEGA + 4097])
+@pytest.mark.parametrize("folder", ["disk", "memory"])
+def test_memory_that_is_written_past_the_cache_is_kept_whole(
+    tmp_path, monkeypatch, size, folder
+):
+    if folder == "memory":
+        if not os.path.isdir("/dev/shm"):
+            pytest.skip("no folder in memory: there is no /dev/shm")
+        monkeypatch.setattr("tempfile.tempdir", "/dev/shm")
+    monkeypatch.setattr(blobs, "PAST_CACHE_BYTES", 0)
+    raw = random.Random(size).randbytes(size)
+    with tempfile.TemporaryDirectory(dir=None if folder == "memory" else tmp_path) as d:
+        kept = blobs.keep_memory(memoryview(raw), Path(d))
+        assert kept == (hashlib.sha256(raw).hexdigest(), size)
+        assert blobs.blob_path(Path(d), kept.sha256).read_bytes() == raw

@@ -27,12 +27,13 @@ HEIGHT = {
             "store",
             "reading views codec files_in registry waking buffers live",
             "captures signatures payloads uploads arrays checking hosting notebook_run "
-            "reusing",
+            "reusing startup",
             "pickling validation orders answers chute_facts",
-            "binding arguments",
+            "binding arguments digests",
             "worker definition",
             "lanes comparing",
-            "rounds",
+            "entries",
+            "rounds late_output",
             "settler",
             "watching inheriting beside",
             "executor",
@@ -60,7 +61,7 @@ LEVEL = {room: height for height, rooms in HEIGHT.items() for room in rooms}
 # The two front doors read and write the store and know nothing of who runs jobs.
 DOORS = ("panel", "server")
 BEHIND_THE_DOORS = {
-    *("executor", "settler", "inheriting", "rounds", "lanes"),
+    *("executor", "settler", "inheriting", "rounds", "entries", "lanes"),
     *("runtime", "worker", "host"),
 }
 

@@ -6,13 +6,12 @@ import os
 import signal
 import sys
 import threading
-from collections import deque
 
 import pytest
 
 from chutes_nb import failpoints, runtime
+from chutes_nb.entries import Inbox, Kick
 from chutes_nb.errors import ChutesError
-from chutes_nb.rounds import Kick
 from chutes_nb.states import State
 from chutes_nb.store import Store
 from chutes_nb.watching import Gates
@@ -52,12 +51,13 @@ def test_a_worker_that_dies_while_its_outcome_waits_to_be_written_gets_no_job(
 
 
 def test_entries_that_come_while_the_gates_are_taken_disturb_nobody(store):
-    gates, inbox, is_over = Gates(store), deque([Kick()] * 200), threading.Event()
+    gates, inbox, is_over = Gates(store), Inbox(), threading.Event()
+    inbox.put_back([Kick()] * 200)
 
     def submit() -> None:
         while not is_over.is_set():
             inbox.append(Kick())
-            inbox.popleft()
+            next(inbox.drain())
 
     others = [threading.Thread(target=submit) for _ in range(2)]
     interval = sys.getswitchinterval()

@@ -184,7 +184,15 @@ def test_options_of_the_platform_are_passed_over_with_a_note(option):
 
 
 @pytest.mark.parametrize(
-    ("wrong", "near"), [("timout", "timeout"), ("retries", "retry"), ("tag", "tags")]
+    ("wrong", "near"),
+    [
+        ("timout", "timeout"),
+        ("tag", "tags"),
+        ("grace_period", "grace"),
+        ("retries", "retry"),
+        ("max_retries", "retry"),
+        ("gpu", "resources"),
+    ],
 )
 def test_an_unknown_option_names_the_nearest_one(wrong, near):
     with pytest.raises(TypeError, match=f"no option '{wrong}'; did you mean '{near}'"):
@@ -192,7 +200,7 @@ def test_an_unknown_option_names_the_nearest_one(wrong, near):
 
 
 def test_an_option_like_no_other_is_told_all_there_are():
-    with pytest.raises(TypeError, match="Known are timeout, retry, upload"):
+    with pytest.raises(TypeError, match=r"\(known are timeout, retry, upload"):
         parse({"zzz": 1})
 
 

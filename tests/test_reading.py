@@ -88,6 +88,7 @@ PROGRESS = [
     (" 45% (45 of 100) |####      | Elapsed Time: 0:00:04 ETA: 0:00:05", 0.45),
     ("Train Epoch: 1 [6400/60000 (11%)]\tLoss: 0.5", 6400 / 60000),
     ("Epoch [1/5], Step [300/600], Loss: 0.3", 0.1),
+    ("Step 300/600, Epoch 1/5", 0.1),
 ]
 
 NO_PROGRESS = [
@@ -157,6 +158,14 @@ METRICS = [
     ("acc: 0.91, lr=1e-4", [("acc", 0, 0.91), ("lr", 0, 1e-4)]),
     ("loss: nan", []),
     ("loss=-1.5", [("loss", 0, -1.5)]),
+    (
+        "Epoch 3: Loss = tensor(0.2500, device='cuda:0', grad_fn=<MseLossBackward0>)",
+        [("Loss", 3, 0.25)],
+    ),
+    (
+        "{'epoch': 2, 'loss': np.float64(0.25), 'acc': np.float32(0.5)}",
+        [("loss", 2, 0.25), ("acc", 2, 0.5)],
+    ),
     ("Loss: 1", [("Loss", 0, 1)]),
     (
         "Epoch 3/10 - 1s 2ms/step - loss: 0.3 - accuracy: 0.9 - val_loss: 0.4",
@@ -244,6 +253,8 @@ NO_METRICS = [
     "status=200 time=0.123",
     "model v1.2.3: ready",
     "loss: 0.5.1",
+    "loss = np.zeros(3)",
+    "loss = tensor([0.5, 0.25])",
     "acc:8080/path",
     "loss: 12:30",
     "Accuracy: 9160/10000 (92%)",
@@ -288,6 +299,7 @@ def test_the_words_beside_the_numbers_are_told():
     progress = read("Processed 10/200 items\n").progress
     assert (progress.done, progress.total, progress.unit) == (10, 200, "items")
     assert read("[3/10] Building foo\n").progress.message == "Building foo"
+    assert read("Epoch 3/10, Step 5/100\n").progress.message == "Step"
     assert read("train:  45%|###  | 45/100 [00:01<00:01, 9it/s]\n").progress == (
         ProgressRead(45, 100, 0.45, "train", "it")
     )

@@ -83,6 +83,7 @@ def test_a_setting_of_another_kind_is_refused(setting, value):
         ("CHUTES_NB_RESOURCES", "gpu=nan"),
         ("CHUTES_NB_UPLOAD_LIMIT", "much"),
         ("CHUTES_NB_LOG_CAP", "12"),
+        ("CHUTES_NB_FILE_LIMIT", "much"),
     ],
 )
 def test_a_variable_that_cannot_be_read_raises_where_somebody_listens(

@@ -78,6 +78,14 @@ def test_a_failed_transaction_leaves_nothing(store):
 
 
 # -- ends are fenced ---------------------------------------------------------
+def test_a_colon_in_a_text_or_a_comment_names_no_value(store):
+    query = """
+    SELECT :b || ':b' || :a || :b -- :c
+    """
+    assert store.reader.one(query, {"a": "1", "b": "2", "d": "3"})[0] == "2:b12"
+    assert store.reader.one("SELECT ':a'")[0] == ":a"
+
+
 def test_another_job_s_worker_cannot_finish_an_attempt(store):
     job = bring(store, State.RUNNING)
     with pytest.raises(MoveRefused):

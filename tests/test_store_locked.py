@@ -18,6 +18,7 @@ from chutes_nb.store import Store
 from rows import bring, queue, until
 
 LOCKED_S = 20.0
+FREE_S = 3.0  # who does not wait for the lock; far below, and far above a slow machine
 
 HOLD_GATE = """
     import fcntl, sys, time
@@ -104,7 +105,7 @@ def test_a_store_locked_for_20_s_freezes_nobody(own_chute, tmp_path, code):
         assert store.counts()["running"] >= 1
         assert hung.status is State.RUNNING
         assert store.jobs(limit=5)[0]
-        assert time.monotonic() - began < 1.0
+        assert time.monotonic() - began < FREE_S
         time.sleep(0.02)  # how often a user looks; nothing is waited for
         if time.monotonic() - locked_at > 13:  # its time was up 5 s ago
             assert (tmp_path / "flag.ended").exists()
@@ -115,8 +116,8 @@ def test_a_store_locked_for_20_s_freezes_nobody(own_chute, tmp_path, code):
     assert jobs[0].result(timeout=20) == 7
     with pytest.raises(JobTimeout):
         hung.result(timeout=20)
-    assert loop.worst_s < 1.0
-    assert panel.worst_s < 1.5
+    assert loop.worst_s < FREE_S
+    assert panel.worst_s < FREE_S
     assert store.problems() == []
 
 

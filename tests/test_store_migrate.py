@@ -74,7 +74,8 @@ def migrated(store, script=NEXT):
 def test_a_migration_leaves_a_copy_of_what_was(store):
     job = queue(store)
     later = migrated(store)
-    assert later.reader.one("SELECT colour FROM jobs WHERE id = ?", (job,))[0] is None
+    row = later.reader.one("SELECT colour FROM jobs WHERE id = :id", {"id": job})
+    assert row[0] is None
     later.close()
     before = store.home / f"store.db.before-{KNOWN + 1}"
     assert stat.S_IMODE(before.stat().st_mode) == 0o600

@@ -81,6 +81,40 @@ def test_a_page_looks_only_at_jobs_of_its_name_or_state(store, asked, index):
     assert [look.endswith(index) for look in looks] == [True]
 
 
+def test_a_page_of_several_states_looks_only_at_jobs_of_those(store):
+    wanted = dict.fromkeys(listing.FILTERS)
+    params = wanted | {
+        "before": 9,
+        "limit": 3,
+        "status0": "failed",
+        "status1": "timeout",
+    }
+    statement = "EXPLAIN QUERY PLAN " + listing.page_of_states(2, wanted)
+    plan = [row["detail"] for row in store.reader.all(statement, params)]
+    looks = [one for one in plan if "jobs" in one and "jobs_" in one]
+    assert len(looks) == 2
+    assert all(one.endswith("jobs_state (state=? AND seq<?)") for one in looks)
+    assert not [one for one in plan if one.startswith("SCAN jobs")]
+
+
+def test_pages_of_several_states_give_every_job_of_them_once(store):
+    made = [queue(store) for _ in range(9)]
+    running, ended = claim(store), claim(store)
+    finish(store, ended, State.FAILED)
+    states = {"queued", "running"}
+    for order in listing.ORDERS:
+        seen, cursor = [], None
+        while True:
+            page, cursor = store.jobs(
+                status=states, limit=2, before=cursor, order=order, name="work"
+            )
+            seen += [job["job_id"] for job in page]
+            if cursor is None:
+                break
+        assert sorted(seen) == sorted(set(made) - {ended}), order
+    assert running in seen
+
+
 def test_jobs_are_listed_by_state_name_tag_and_text(store):
     plain = queue(store)
     tagged = queue(store, name="Train", tags='["night"]')

@@ -180,12 +180,14 @@ Store(Path(sys.argv[1]))
 
 
 def test_a_job_that_was_deleted_does_not_come_back(store):
-    job = bring(store, State.COMPLETED)
+    job, other = bring(store, State.COMPLETED), bring(store, State.COMPLETED)
     store.delete(job)
     store.close()
     (store.home / "store.db").unlink()
     again = Store(store.home)
-    assert again.jobs()[0] == []
+    assert [one["job_id"] for one in again.jobs()[0]] == [other]
+    assert {one["job"] for one in again.reader.all("SELECT * FROM moves")} == {other}
+    assert again.problems() == []
     again.close()
 
 

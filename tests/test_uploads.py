@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import pickle
 import stat
 from pathlib import Path
@@ -12,6 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chutes_nb import UploadTooLarge, configure
+from chutes_nb.client.files import opened
 from chutes_nb.errors import ValidationFailed
 from chutes_nb.files_in import FileRef, UploadedFile, clean_name, hand_out, take_in
 
@@ -144,6 +147,28 @@ def test_what_is_no_file_is_refused_by_the_parameters_name(blobs, value, said):
     assert caught.value.details[0]["loc"] == ["video_file"]
 
 
+def test_a_pipe_is_refused_before_it_is_opened(blobs, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ValidationFailed, match=r"f takes a file.*Not a regular file"):
+        take_in(tmp_path / "pipe", bytes, blobs, parameter="f")
+    with pytest.raises(ValidationFailed, match=r"Not a regular file"):
+        opened(tmp_path / "pipe", None)
+
+
+def test_what_a_shell_hands_over_as_a_pipe_is_read(blobs, tmp_path):
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "wb") as pipe:
+        pipe.write(b"said by a command")
+    ref = take_in(f"/dev/fd/{reading}", bytes, blobs)
+    os.close(reading)
+    assert hand_out(ref, "bytes", tmp_path) == b"said by a command"
+
+
+def test_a_device_is_refused(blobs):
+    with pytest.raises(ValidationFailed, match="Not a regular file"):
+        take_in("/dev/zero", bytes, blobs)
+
+
 def test_a_reference_is_small_and_travels(table, blobs):
     ref = take_in(table, bytes, blobs)
     written = pickle.dumps(ref)
@@ -160,3 +185,23 @@ def test_a_cleaned_name_is_one_safe_step_of_a_path(name):
     assert "/" not in found
     assert "\0" not in found
     assert len(found.encode()) <= 200
+
+
+@pytest.mark.parametrize("form", ["text", "bytes", "open", "list"])
+def test_a_limit_that_was_set_holds_for_what_code_gives_too(own_chute, table, form):
+    @own_chute.job(upload=True)
+    def work(self, files: list[bytes]):
+        return len(files)
+
+    given = {
+        "text": str(table),
+        "bytes": CONTENT,
+        "open": io.BytesIO(CONTENT),
+        "list": [b"small", table],
+    }[form]
+    configure(upload_limit=len(CONTENT) - 1)
+    with pytest.raises(UploadTooLarge, match=r"the file has 8 B, and an upload may"):
+        work.submit(files=given)
+    assert len(own_chute.jobs()) == 0
+    configure(upload_limit=len(CONTENT))
+    assert work.submit(files=given).result(20) >= 1

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import os
 import sys
 from importlib.metadata import version
 from typing import Annotated, Any, NamedTuple
@@ -121,10 +122,21 @@ def start(
 
 def main(name: str = "chutes-nb") -> None:
     """Be ``chutes-nb``."""
+    _stand_in()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # what it cannot say is no fault
             stream.reconfigure(errors="replace")
     app(prog_name=name)
+
+
+def _stand_in() -> None:
+    """Give what a shell has closed (``>&-``) a place, which nobody reads.
+
+    The first to be opened gets the number of the stream, before another file does.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
 
 
 def main_of_jupyter() -> None:

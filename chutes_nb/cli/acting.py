@@ -74,7 +74,8 @@ def _each(
     store: Store, hints: list[str], act: Act, word: str, *, as_json: bool
 ) -> None:
     """Do something with each job; one that is refused does not keep the others."""
-    code, done = None, []
+    code: int | None = None
+    done: list[dict[str, Any]] = []
     for hint in hints:
         try:
             job = store.find(hint)
@@ -83,13 +84,18 @@ def _each(
         except ChutesError as error:
             complain(str(error))
             code = code or code_of(error)
+            if isinstance(error, MoveRefused):
+                refused = {"job_id": job, "status": error.found, "accepted": False}
+                done += [refused] if as_json else []
             continue
         done.append(one)
         if not as_json:
             is_running = word == "cancelled" and one["status"] not in ENDED
             said = "asked to stop" if is_running else word
             typer.echo(f"{job}  {foreign(name)}  {said}")
-    if as_json:
-        say_json(done[0] if len(hints) == 1 and done else done)
+    if as_json and len(hints) > 1:
+        say_json(done)
+    elif as_json and done:
+        say_json(done[0])
     if code is not None:
         raise typer.Exit(code)

@@ -22,7 +22,7 @@ from ..errors import (
     StoreError,
     UnknownName,
 )
-from .printing import foreign
+from .printing import foreign, wants_escapes
 
 OK = 0
 BAD_END = 1  # the job ended badly, or the doctor found something
@@ -94,7 +94,7 @@ def ending() -> Iterator[None]:
 def complain(text: str) -> None:
     """Say what went wrong, where it does not mix with what was asked for."""
     lines = text.splitlines() or [""]
-    typer.secho("error: ", fg="red", nl=False, err=True)
+    typer.secho("error: ", fg="red", nl=False, err=True, color=wants_escapes())
     typer.echo("\n".join(foreign(line) for line in lines), err=True)
 
 

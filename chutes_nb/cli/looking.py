@@ -25,7 +25,10 @@ ROWS_BESIDE = 4  # of a watched list: its header, the counts, a line between, th
 
 def ls(
     status: Annotated[
-        State | None, typer.Option("-s", "--status", help="Only in this state.")
+        list[State] | None,
+        typer.Option(
+            "-s", "--status", help="Only in this state; several, each by a -s, add up."
+        ),
     ] = None,
     name: Annotated[str | None, typer.Option(help="Only of this name.")] = None,
     tag: Annotated[str | None, typer.Option(help="Only with this tag.")] = None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from datetime import datetime
@@ -19,6 +20,7 @@ from ..wording import duration, plain
 UNBOUND = 100_000  # columns where nobody sees a right edge
 NARROW = 80
 BAR_CELLS = 12
+DUMB = ("dumb", "unknown")  # terminals that rich writes no escapes to
 
 TONES = {
     "queued": "bright_black",
@@ -86,9 +88,15 @@ def can_say(text: str) -> bool:
     return True
 
 
+def wants_escapes() -> bool | None:
+    """Whether typer may use colours: no, or (None) in a terminal; as rich has it."""
+    is_plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") in DUMB
+    return False if is_plain else None
+
+
 def note(text: str) -> None:
     """Say something beside what was asked for."""
-    typer.secho(foreign(text), dim=True, err=True)
+    typer.secho(foreign(text), dim=True, err=True, color=wants_escapes())
 
 
 # -- parts ---------------------------------------------------------------------------

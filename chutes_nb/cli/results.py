@@ -11,7 +11,6 @@ from typing import Annotated, Any
 import typer
 
 from .. import answers
-from ..errors import JobNotReady
 from ..files_in import free_name
 from ..job_files import JobFile
 from ..states import ENDED, State
@@ -48,14 +47,16 @@ def print_result(store: Store, job: str, *, as_json: bool) -> None:
 
     Raises
     ------
-    JobNotReady
-        If it has not ended.
     typer.Exit
-        If it ended badly.
+        If it has not ended, or ended badly.
     """
     status, answer = answers.result(store, job)
     if status["status"] not in ENDED and not as_json:
-        raise JobNotReady(job, status["status"])
+        complain(
+            f"job {job} is {status['status']}, so it has no result yet; --wait waits "
+            "for it"
+        )
+        raise typer.Exit(NOT_NOW)
     if as_json:
         _print_json(answer)
     elif status["status"] == State.COMPLETED:

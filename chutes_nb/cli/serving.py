@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 from jupyter_server.serverapp import ServerApp
@@ -56,10 +57,22 @@ class ApiServer(ServerApp):
         typer.echo("Ctrl-C ends the server; jobs go on.")
 
 
+def _path(text: str) -> str:
+    """Return a path as a URL may have it."""
+    if quote(text, safe="/%!$&'()*+,;=:@~") != text:
+        raise typer.BadParameter(
+            f"{text!r} has a character that no path of a URL has; write it as "
+            f"{quote(text)!r}"
+        )
+    return text
+
+
 def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 is any.")] = PORT,
     ip: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    base_url: Annotated[str, typer.Option(help="Path in front of chutes/.")] = "/",
+    base_url: Annotated[
+        str, typer.Option(help="Path in front of chutes/.", callback=_path)
+    ] = "/",
     allow_root: Annotated[
         bool, typer.Option("--allow-root", help="Run as root all the same.")
     ] = False,
@@ -86,6 +99,7 @@ def serve(
         "ServerApp.allow_root": allow_root,
         "ServerApp.log_level": "WARN",
         "ServerApp.open_browser": False,
+        "ServerApp.reraise_server_extension_failures": True,
     }
     arguments = [f"--{name}={value}" for name, value in options.items()]
     app = ApiServer.instance()

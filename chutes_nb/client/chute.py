@@ -21,6 +21,7 @@ PAGE = 1000  # most jobs of one answer
 ONLY_HERE = frozenset(
     {"job", "on_startup", "panel", "pause", "resume", "is_paused", "image"}
 )
+FUNCTIONS_ONLY_HERE = frozenset({"options", "check", "form"})
 
 
 class RemoteChute:
@@ -189,7 +190,7 @@ class RemoteChute:
 
     def jobs(
         self,
-        status: str | None = None,
+        status: str | Iterable[str] | None = None,
         name: str | None = None,
         tag: str | None = None,
         limit: int | None = 100,
@@ -277,6 +278,21 @@ class RemoteFunction(JobName):
         given = payload[0] if payload else arguments
         link = self._chute._link
         return RemoteJob(link, link.run(self._chute._submit(self.name, given)))
+
+    def __call__(self, *_payload: Any, **_arguments: Any) -> Any:
+        """Refuse to run the function here, where its code is not."""
+        raise TypeError(
+            f"{self.name} runs on the server: {self.name}.submit(...).result() gives "
+            "what it returns"
+        )
+
+    def __getattr__(self, name: str) -> Any:
+        """Say of what only a notebook can do that it is so."""
+        is_known = name in FUNCTIONS_ONLY_HERE
+        where = "is for a notebook on the server" if is_known else "is not there"
+        raise AttributeError(
+            f"{name!r} {where}; a job function by HTTP has no such attribute"
+        )
 
     def map(self, items: Iterable[Any]) -> JobGroup:
         """Queue a job for each item, which is bound as a payload is."""

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 import httpx
 
 from ..errors import ServerError, ServerUnreachable, ValidationFailed
-from ..files_in import clean_name, file_type
+from ..files_in import clean_name, file_type, refuse_special
 from .flows import Ask, Flow, Outcome, Pause
 from .link import Link
 from .refusals import error_of, is_gateway
@@ -86,6 +86,7 @@ def opened(
             said = parameter
         elif isinstance(value, str | os.PathLike):
             path = Path(os.fsdecode(value)).expanduser()
+            refuse_special(path)
             closing = stream = path.open("rb")
             said = path.name
         elif hasattr(value, "read") and isinstance(value.read(0), bytes):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from ..errors import StoreError
 from ..store import Store
-from . import crew, home, jupyter, versions
+from . import crew, home, jupyter, settings, versions
 from .findings import NOTE, OK, PROBLEM, Finding
 
 __all__ = ["NOTE", "OK", "PROBLEM", "Finding", "examine"]
@@ -23,6 +23,7 @@ def examine(mend: bool = False) -> Iterator[Finding]:
         where jobs wait for one.
     """
     yield from versions.findings()
+    yield from settings.findings()
     try:
         store = Store.open()
     except StoreError as error:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from .. import failpoints
-from ..store import Store, Transaction, fleet
+from ..store import Store, Transaction, fleet, holding
 from ..store.db import Row
 from ..store.ids import new_id
 from .holder import Holder
@@ -136,6 +136,7 @@ class BerthLane(Lane[B]):
             output = berth.new_output()
             row = self.next_for(tx, executor, berth, output, now)
             if row is None:
+                self.held_back = holding.held_back(tx, executor)
                 self.look_around(tx, executor, now)
                 claimed.is_done = True
                 break

@@ -13,6 +13,7 @@ from ..processes import boot_id
 from ..states import State
 from ..worker.asking import leave_note, read_note
 from ..worker.errors import Sources
+from ..worker.exiting import read_code
 from ..worker.trace import crash, is_time_up, place_in_words, read_trace, where
 from .handle import Handle
 from .holder import task_output
@@ -38,6 +39,13 @@ def cause_of_death(handle: Handle, code: int | None, sources: Sources) -> Ending
     asked = read_note(handle.folder, task["id"], task["attempt"])
     if asked is not None:  # by who died before it could settle it, or by the worker
         return placed(handle, asked, sources)
+    is_rebooted = (
+        code is None
+        and handle.identity is not None
+        and handle.identity.boot_id != boot_id()
+    )
+    if code is None:
+        code = read_code(handle.folder, task["id"], task["attempt"])
     what = crash(text)
     if code is None and what is not None:
         reason = f"the body crashed its worker: {what}{place_in_words(place)}"
@@ -48,8 +56,7 @@ def cause_of_death(handle: Handle, code: int | None, sources: Sources) -> Ending
         _silent_s(handle),
         memory="" if memory is None else memory.in_words(),
         is_out_of_memory=memory is not None and memory.was_killed(),
-        is_rebooted=handle.identity is not None
-        and handle.identity.boot_id != boot_id(),
+        is_rebooted=is_rebooted,
     )
     error = _as_error("WorkerLost", found.reason or "", place if what else None)
     return replace(found, error=error)

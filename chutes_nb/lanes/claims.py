@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Container
 from typing import Any
 
-from ..store import Transaction, fleet, jobs, starting
+from ..store import Transaction, fleet, holding, jobs, starting
 from ..store.db import Row
 from ..store.new import NewJob
 from .handle import Handle
@@ -72,6 +72,11 @@ class Claims:
         if not self.waits_for_new or self._makes_room(tx, handle):
             return None
         return jobs.claim(*place, is_new=False, passes_over=True)
+
+    def found_none(self, tx: Transaction) -> int:
+        """Note who waits all the same; returns how many could start: none."""
+        self._lane.held_back = holding.held_back(tx, self._executor)
+        return 0
 
     def ready(self, tx: Transaction, limit: int, *, fresh_only: bool = False) -> int:
         """Count the jobs that could start now, up to a limit."""

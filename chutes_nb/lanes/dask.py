@@ -147,7 +147,7 @@ class DaskLane(BerthLane[Remote]):
 
     def _enter(self, berth: Remote, row: Row, offset: int, since: float) -> None:
         berth.name, berth.since = f"{row['id']}-{row['attempt']}", since
-        berth.capture = Fed(offset)
+        berth.capture = Fed(berth.output, offset)
 
     async def _send(self, berth: Remote, row: Row) -> None:
         name = berth.name

@@ -40,6 +40,8 @@ class Holder:
         Has said hello, so that it can be given an attempt.
     output : str
         File for the next attempt's output.
+    left : list of tuple
+        Files that were found behind an attempt which was killed.
     """
 
     def __init__(self, name: str, folder: Path) -> None:
@@ -56,6 +58,7 @@ class Holder:
         self._capture: Capture | None = None
         self._opens: Callable[[], Capture] | None = None
         self.is_drained = False
+        self.left: list[tuple[Any, ...]] = []
         self.is_ending = False
         self.timeout_timer: asyncio.TimerHandle | None = None
         self.deadline_timer: asyncio.TimerHandle | None = None
@@ -106,16 +109,26 @@ class Holder:
         """Say how to follow the attempt's output, once somebody wants to."""
         self._opens = opens
 
-    def used_output(self, following: str | None) -> None:
+    def used_output(self, following: str | None) -> Capture | None:
         """Take a new file from now on; one that stayed empty serves again.
 
-        The old one is in the log store by now. ``following`` is the new one where
-        the next attempt is in the store with it already.
+        ``following`` is the new one where the next attempt is in the store with it
+        already.
+
+        Returns
+        -------
+        Capture or None
+            That of the old one where the log has not got all of it.
         """
+        late, capture = None, self._capture
         failpoints.hit("output.before_unlink")
-        with contextlib.suppress(OSError):  # prune finds what stays
-            os.unlink(self.output)
+        if capture is not None and capture.is_owed:
+            late = capture
+        else:
+            with contextlib.suppress(OSError):  # prune finds what stays
+                os.unlink(self.output)
         self.output = following or self.new_output()
+        return late
 
     def new_output(self) -> str:
         """Name a file for an attempt's output."""
@@ -128,16 +141,31 @@ class Holder:
         """Whether the attempt is known to have written something."""
         if self.outcome is not None and self.outcome.output_bytes > 0:
             return True
-        return self._capture is not None and self._capture.offset > 0
+        capture = self._capture
+        return capture is not None and (capture.offset > 0 or capture.is_owed)
 
-    def remove_folder(self) -> None:
-        """Remove the folder and the outputs of a worker that is no more."""
+    def remove_folder(self, owed: set[str]) -> None:
+        """Remove the folder and the outputs of a worker that is no more.
+
+        Parameters
+        ----------
+        owed : set of str
+            Outputs that stay: who brings them into the log removes them.
+        """
+        if self._capture is not None and self._capture.is_owed:
+            owed = owed | {self._capture.path}  # its attempt is not settled yet
         with contextlib.suppress(OSError):  # prune finds what stays
             for output in self.folder.parent.glob(f"{self.id}.*.out"):
-                output.unlink(missing_ok=True)
+                if str(output) not in owed:
+                    output.unlink(missing_ok=True)
         failpoints.hit("gc.before_unlink")
         shutil.rmtree(self.folder, ignore_errors=True)
         failpoints.hit("gc.after_unlink")
+
+    def close_output(self) -> None:
+        """Let go of the attempt's output file; whoever comes next opens it again."""
+        if self._capture is not None:
+            self._capture.close()
 
     def clear(self) -> None:
         """Forget the attempt that was here."""
@@ -145,12 +173,12 @@ class Holder:
             if timer is not None:
                 timer.cancel()
         self.timeout_timer = self.deadline_timer = None
-        if self._capture is not None:
-            self._capture.close()
+        self.close_output()
         self.task = self.capture = self.outcome = self.stopping = None
         self.heard = None
         self.began_at = self.timeout_s = None
         self.is_drained = self.is_ending = False
+        self.left = []
 
 
 def task_output(task: Row, holder: Holder) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Generic, Protocol, TypeVar
+from collections.abc import Iterable
+from typing import Any, Generic, Protocol, TypeVar
 
 from ..policy import Ending
 from ..states import State
@@ -55,9 +56,13 @@ class Lane(Generic[H]):
     ----------
     handles : dict of str to Holder
         Who has an attempt or may have one, by id.
+    held_back : set of (str, str)
+        Chutes and names of the jobs that waited for their kin when there was nothing
+        else left to start: the end of any such run may let one of them go.
     """
 
     def __init__(self) -> None:
+        self.held_back: set[tuple[str, str]] = set()
         self.handles: dict[str, H] = {}
 
     def stop(self, handle: H, ending: Ending) -> None:
@@ -112,3 +117,13 @@ class Lane(Generic[H]):
     ) -> asyncio.TimerHandle:
         loop = asyncio.get_running_loop()
         return loop.call_later(seconds, self.stop, handle, ending)
+
+
+def frees(task: Row, lanes: Iterable[Lane[Any]]) -> bool:
+    """Whether the end of a run may let jobs go that could not start before it.
+
+    One with no limit of its own counts too: the function may have been given one
+    since, and the jobs that have it count all runs of their name.
+    """
+    kin = (task["chute"], task["name"])
+    return bool(task["is_limited"]) or any(kin in lane.held_back for lane in lanes)

@@ -34,7 +34,9 @@ from ..worker.trace import WHERE_SIGNAL
 from .births import Births, start_process
 from .causes import announce, cause_of_death, pass_after_kill, placed
 from .handle import POLL_S, Handle, Wire, in_thread
+from .holder import task_output
 from .lane import Lane, Settles
+from .left import left_files
 
 # Workers that this process started, by their ids. They outlive an executor; the
 # next one in this process still can ask them for their exit codes.
@@ -65,6 +67,7 @@ class ProcessLane(Lane[Handle]):
         self._is_closed = False
         self.backlog: int | None = None  # ready jobs; see Round.expect_ready
         self.written: set[str] = set()  # definitions known to be in the store
+        self.owed: set[str] = set()  # outputs that the log has not got all of
         self.births = Births()
         self.earlier = Earlier()
 
@@ -273,6 +276,9 @@ class ProcessLane(Lane[Handle]):
         handle.signal(signal.SIGKILL)
         await in_thread(kill_marked, handle.id)
         await handle.has_ended()
+        if handle.task is not None and handle.outcome is None:
+            place = (self._store.blobs, task_output(handle.task, handle))
+            handle.left = await in_thread(left_files, handle.folder, *place)
         _children.pop(handle.id, None)
         self.handles.pop(handle.id, None)
         handle.sweep()

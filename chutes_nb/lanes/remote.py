@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..worker.capture import Capture
+from ..worker.capture import Capture, Look
 from .berths import Berth
 
 if TYPE_CHECKING:
@@ -13,19 +14,45 @@ if TYPE_CHECKING:
 
 
 class Fed(Capture):
-    """The output of an attempt elsewhere: pieces as they come in."""
+    """The output of an attempt elsewhere: pieces, kept here until the log has them.
 
-    def __init__(self, offset: int = 0) -> None:
-        super().__init__("", offset)
-        self._pieces: deque[tuple[int, bytes]] = deque()
+    Parameters
+    ----------
+    name : str
+        Stands for it among outputs; no file has that name.
+    offset : int
+        Bytes that are in the log store already.
+
+    Attributes
+    ----------
+    upto : int
+        So many bytes have come in, with those that were there before.
+    """
+
+    def __init__(self, name: str, offset: int = 0) -> None:
+        super().__init__(name, offset)
+        self._unread: deque[tuple[int, bytes]] = deque()
+        self._read_pieces: deque[tuple[int, bytes]] = deque()
         self.upto = offset
 
     def feed(self, start: int, body: bytes) -> None:
         """Take a piece; what is known of it already is left out."""
         known = max(self.upto - start, 0)
         if body[known:]:
-            self._pieces.append((start + known, body[known:]))
+            self._unread.append((start + known, body[known:]))
             self.upto = start + len(body)
+
+    def kept(self, end: int) -> None:
+        """Let go of what the log store has."""
+        super().kept(end)
+        while self._read_pieces and _end(self._read_pieces[0]) <= self._kept:
+            self._read_pieces.popleft()
+
+    def goes_back(self, looks: Sequence[Look]) -> bool:
+        """Read looks again; see :class:`Capture`."""
+        self._unread.extendleft(reversed(self._read_pieces))
+        self._read_pieces.clear()
+        return super().goes_back(looks)
 
     @property
     def is_open(self) -> bool:
@@ -33,10 +60,15 @@ class Fed(Capture):
         return True
 
     def _next(self) -> tuple[bytes, int]:
-        if not self._pieces:
-            return b"", self.offset
-        self.offset, body = self._pieces.popleft()
-        return body, self.upto
+        while self._unread:
+            piece = self._unread.popleft()
+            self._read_pieces.append(piece)
+            start, body = piece
+            if _end(piece) > self.offset:
+                # Behind a gap, where somebody else has missed a piece, it goes on.
+                self.offset = max(self.offset, start)
+                return body[self.offset - start :], self.upto
+        return b"", self.upto
 
 
 class Remote(Berth):
@@ -64,3 +96,7 @@ class Remote(Berth):
         super().clear()
         self.name, self.cluster, self.may_run = "", None, False
         self.since = self.checkpoint_at = 0.0
+
+
+def _end(piece: tuple[int, bytes]) -> int:
+    return piece[0] + len(piece[1])

@@ -8,8 +8,6 @@ rest is the same, and is told in the same words.
 from __future__ import annotations
 
 import contextlib
-import functools
-import inspect
 import shutil
 import threading
 import time
@@ -21,11 +19,12 @@ from typing import Any
 
 from .. import live, payloads
 from ..codec import decode, encode
-from ..errors import BindingError, ResultNotStorable, ValidationFailed
+from ..errors import BindingError, ChutesError, ResultNotStorable, ValidationFailed
 from ..files_in import hand_out
 from ..live import Live, LiveChute
 from ..loading import bound_arguments, load_value
 from ..paths import private_dir
+from ..startup import start_here
 from ..store import Store
 from ..store.db import Row
 from ..store.leaving import leave_thread
@@ -35,7 +34,7 @@ from ..worker.body import JobStopped
 from ..worker.context import RunContext, RunFacts, enter_here
 from ..worker.errors import describe, located
 from ..worker.frames import Outcome, Telling
-from ..worker.keeping import Keeper, file_time, kept_body, slimmed
+from ..worker.keeping import Keeper, began_ns, kept_body, slimmed
 from ..worker.outcomes import may_retry
 from ..worker.tellings import StateWatch
 from .streams import Sink, enter_sink, streams
@@ -95,8 +94,8 @@ class Run:
             self.corner.output_dir,
             task["timeout_s"],
         )
-        began_ns = file_time(self.sink.fileno())
-        self.keeper = Keeper(store.blobs, self.corner, began_ns, self._note)
+        place = (self.sink.fileno(), store, task["id"], task["attempt"])
+        self.keeper = Keeper(store.blobs, self.corner, began_ns(*place), self._note)
         self.context = RunContext(self.facts, self, LiveChute(function.chute))
         self.state = StateWatch(self.context, self._put_state)
         self.shown = 0
@@ -135,7 +134,7 @@ class Run:
 
     def _call(self) -> Any:
         function, found = self.live.function, self.live
-        startup(found.chute, self.thread)
+        start_here(found.chute, self.thread.call)
         arguments = self._arguments()
         for name, kind in found.uploads.items():
             if name in arguments:
@@ -147,7 +146,11 @@ class Run:
             first = [self.context, *first]
         self.facts.began_at = time.monotonic()
         self._on_begin()
-        return self.thread.call(lambda: function(*first, **named))
+        try:
+            return self.thread.call(lambda: function(*first, **named))
+        finally:
+            with contextlib.suppress(OSError, ChutesError, JobStopped):  # as it ends
+                self.sink.showing.finish(self.sink.say)
 
     def _arguments(self) -> dict[str, Any]:
         task = self.task
@@ -293,21 +296,3 @@ class Run:
 
     def _note(self, text: str) -> None:
         self.sink.write(f"chutes_nb: {text}\n")
-
-
-def startup(chute: live.Facts, thread: BodyThread) -> None:
-    """Run a chute's startup hooks where they have not run in this kernel yet."""
-    with chute.starting:
-        hooks = tuple(chute.hooks)
-        if chute.started_by == hooks:
-            return
-        chute.started.clear()
-        for hook in hooks:
-            takes_chute = bool(inspect.signature(hook).parameters)
-            token = live.starting.set(chute)
-            try:
-                given = [LiveChute(chute)] if takes_chute else []
-                thread.call(functools.partial(hook, *given))
-            finally:
-                live.starting.reset(token)
-        chute.started_by = hooks

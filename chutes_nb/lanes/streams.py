@@ -15,7 +15,9 @@ from contextvars import ContextVar
 from typing import Any
 
 from ..paths import PRIVATE_FILE
+from ..worker import bars
 from ..worker.context import current, enter_here
+from ..worker.showing import Finder, Showing
 from ..worker.trimming import STEP_BYTES, Trimmer
 from .turning import Turning
 
@@ -27,6 +29,8 @@ class Sink:
     ----------
     size : int
         Bytes written.
+    showing : Showing
+        What the attempt has displayed.
     """
 
     def __init__(self, path: str) -> None:
@@ -36,6 +40,7 @@ class Sink:
         self._lock = threading.Lock()
         self._is_dropping = False
         self.size = 0
+        self.showing = Showing()
 
     def fileno(self) -> int:
         """Descriptor of the file."""
@@ -60,6 +65,10 @@ class Sink:
                     self._trimmer.look(self._path)
                     self._trimmed = self.size
         return len(text)
+
+    def say(self, line: str) -> None:
+        """Append a line."""
+        self.write(f"{line}\n")
 
     def close(self, *, drops: bool = False) -> None:
         """End the log; what still comes goes where a cell's output goes.
@@ -93,19 +102,25 @@ def _taking() -> Sink | None:
 class Streams:
     """Turns the writes of jobs aside while there are any.
 
-    ``sys.stdout`` and ``sys.stderr``, what IPython displays, and the threads that a
-    job starts with :mod:`threading`, which otherwise forget whose they are.
+    ``sys.stdout`` and ``sys.stderr``, what IPython displays, tqdm's bars of widgets,
+    and the threads that a job starts with :mod:`threading`, which otherwise forget
+    whose they are.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._turning = Turning()
+        self._finder = Finder({bars.MODULE: lambda _module: self.look()})
         self.users = 0
 
     def enter(self) -> None:
         """Begin, for one more job."""
         with self._lock:
             self.users += 1
+            if self._finder not in sys.meta_path:
+                # It stays: a thread that imports while the list gets shorter would
+                # pass over the finder that it needs.
+                sys.meta_path.insert(0, self._finder)
         self.look()
 
     def leave(self) -> None:
@@ -124,6 +139,9 @@ class Streams:
                 self._turning.turn(stream, "write", _write_around)
             self._turning.turn(_publisher(), "publish", _publish_around)
             self._turning.turn_function(threading.Thread, "start", _start_around)
+            bar = getattr(sys.modules.get(bars.MODULE), "tqdm_notebook", None)
+            if bar is not None:
+                self._turning.turn_function(bar, "__new__", bars.new_around)
 
 
 streams = Streams()
@@ -150,7 +168,8 @@ def _publish_around(original: Callable[..., None]) -> Callable[..., None]:
         if sink is None:
             original(data, *args, **kwargs)
         else:  # as display() does in a worker, which has no notebook around it
-            sink.write(f"{data.get('text/plain', '')}\n")
+            display_id = (kwargs.get("transient") or {}).get("display_id")
+            sink.showing.show(data, display_id, sink.say)
 
     return publish
 

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Protocol
 
 import traitlets as t
 
+from ..showing import is_headless
 from ..store import Store
 from ..uploads import UPLOADS, upload_limit
 from .live import LiveWidget, answer_of, free_from_the_cell
@@ -85,6 +86,8 @@ class RunForm(LiveWidget):
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         made = super()._repr_mimebundle_(**kwargs)
         data, metadata = made if isinstance(made, tuple) else (made or {}, {})
+        if is_headless():  # a saved widget would be drawn instead of the fields
+            data, metadata = {}, {}
         return dict(data) | static_bundle(self.form), metadata
 
 

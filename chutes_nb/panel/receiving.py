@@ -82,8 +82,9 @@ class Receiver:
             writer.close(is_whole=is_whole)
         if writer.offset < upload.length:
             return upload
-        self._locks.pop(upload.uid, None)
-        return self._uploads.finish(upload)
+        finished = self._uploads.finish(upload)
+        self._locks.pop(upload.uid, None)  # not before: who comes now finds it whole
+        return finished
 
     def _standing(self, upload: Upload) -> dict[str, Any]:
         offset = self._uploads.offset(upload)

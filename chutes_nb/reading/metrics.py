@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -15,9 +14,11 @@ _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _NAME = r"[A-Za-z_][\w@]*+(?:['’]s\ [A-Za-z][\w@]*+|[-/.][A-Za-z][\w@]*+)*+"
 # No versions (1.2.3), ratios (3/4), times (12:30), sizes (14kB), dates (2024-05).
 _ENDS = r"(?!\.?[\w/:]|[,\-]\d)"
+# How PyTorch and NumPy write a number of their own.
+_BOX = r"(?:(?:torch\.)?tensor|(?:np|numpy)\.u?(?:float|int)\w*)\("
 _PAIR = re.compile(
     rf"(?<![\w./@-])[\"']?(?P<name>(?:{QUALIFIERS}\.?[ ])*{_NAME})[\"']?"
-    rf"\s*[:=]\s*[\"']?(?P<value>{_NUMBER}){_ENDS}",
+    rf"\s*[:=]\s*(?:[\"']|{_BOX})?(?P<value>{_NUMBER}){_ENDS}",
     re.ASCII | re.IGNORECASE,
 )
 # "train loss 2.4" (nanoGPT, fairseq): only the surest names, only with a point.
@@ -66,66 +67,97 @@ class Marks(NamedTuple):
 NO_MARKS = Marks()
 
 
-def marks(line: str) -> Marks:
-    """Read epoch and step; ``line`` is without colours and log prefix."""
+class Spots(NamedTuple):
+    """Where lines of one shape say where they are, and have their metrics.
+
+    No pattern here asks which digit it meets, so lines that differ in nothing but
+    digits have all in the same places: the patterns are tried once a shape.
+
+    Attributes
+    ----------
+    epoch, epochs, step, steps : slice or None
+        Numbers (see :class:`Marks`).
+    pairs, bare : tuple of (slice, slice)
+        Name and number of what may be a metric, with a sign between them and without.
+    """
+
+    epoch: slice | None = None
+    epochs: slice | None = None
+    step: slice | None = None
+    steps: slice | None = None
+    pairs: tuple[tuple[slice, slice], ...] = ()
+    bare: tuple[tuple[slice, slice], ...] = ()
+
+    def marks(self, line: str) -> Marks:
+        """Read where in the run a line is."""
+        epoch, epochs, step, steps = self.epoch, self.epochs, self.step, self.steps
+        if epoch is None and step is None:
+            return NO_MARKS
+        return Marks(
+            float(line[epoch]) if epoch else None,
+            int(line[epochs]) if epochs else None,
+            int(line[step]) if step else None,
+            int(line[steps]) if steps else None,
+        )
+
+    def values(self, line: str, *, stepped: bool) -> list[tuple[str, float]]:
+        """Read the metrics of a line, in order.
+
+        Parameters
+        ----------
+        stepped : bool
+            The line itself names an epoch or step, so unknown names may be metrics.
+        """
+        found = [
+            (number.start, line[name], line[number])
+            for name, number in self.pairs
+            if is_metric(line[name], line[number], stepped=stepped)
+        ]
+        if self.bare and (stepped or found):
+            taken = {start for start, _, _ in found}
+            found += [
+                (number.start, line[name], line[number])
+                for name, number in self.bare
+                if number.start not in taken
+            ]
+            found.sort()
+        read = [(name, float(text)) for _, name, text in found]
+        return [one for one in read if math.isfinite(one[1])]  # 1e999
+
+
+def spots_of(line: str) -> Spots:
+    """Look where a line has marks and metrics; it is without colours and prefix."""
     epoch = _EPOCH.search(line)
     step = _STEP.search(line) or _LEADING.match(line)
-    if epoch is None and step is None:
-        return NO_MARKS
-    number = whole = last = None
-    if epoch is not None:
-        number, last = float(epoch[1]), epoch[2]
-    if step is not None:
-        whole = step[1] or step[2]
-    steps = step[2] if step is not None and step[1] else None
-    return Marks(
-        number,
-        int(last) if last else None,
-        int(whole) if whole else None,
-        int(steps) if steps else None,
+    has_leading = step is not None and step.re is _LEADING
+    return Spots(
+        _span(epoch, 1),
+        _span(epoch, 2),
+        _span(step, 1) or (_span(step, 2) if has_leading else None),
+        None if has_leading else _span(step, 2),
+        *_metric_spots(line),
     )
 
 
-def has_bare(line: str) -> bool:
-    """Whether a line may hold a metric without a sign before its number."""
-    return _BARE.search(line) is not None
-
-
-def values(
-    line: str, *, stepped: bool, has_bare: bool = True
-) -> Iterator[tuple[str, float]]:
-    """Find the metrics of one line, in order.
-
-    Parameters
-    ----------
-    line : str
-        Without colours and log prefix.
-    stepped : bool
-        The line itself names an epoch or step, so unknown names may be metrics.
-    has_bare : bool
-        False where :func:`has_bare` has said so of a line of this shape.
-    """
+def _metric_spots(line: str) -> tuple[tuple[tuple[slice, slice], ...], ...]:
     if line.startswith(("frame=", "size=")) and "bitrate=" in line:
-        return  # ffmpeg's status: numbers of a film, not of a fit
-    if line.startswith("[CV "):
-        line = line.partition(";,")[2]  # before it are the parameters of the search
-    found = [
-        (match.start("value"), match["name"], match["value"])
-        for match in _PAIR.finditer(line)
-        if is_metric(match["name"], match["value"], stepped=stepped)
-    ]
-    if has_bare and (stepped or found):
-        taken = {start for start, _, _ in found}
-        found += [
-            (match.start("value"), match["name"], match["value"])
-            for match in _BARE.finditer(line)
-            if match.start("value") not in taken
-        ]
-        found.sort()
-    for _, name, text in found:
-        value = float(text)
-        if math.isfinite(value):  # 1e999
-            yield name, value
+        return (), ()  # ffmpeg's status: numbers of a film, not of a fit
+    start = 0
+    if line.startswith("[CV "):  # before this are the parameters of the search
+        start = line.find(";,") + 2 if ";," in line else len(line)
+    return tuple(
+        tuple(
+            (slice(*match.span("name")), slice(*match.span("value")))
+            for match in pattern.finditer(line, start)
+        )
+        for pattern in (_PAIR, _BARE)
+    )
+
+
+def _span(match: re.Match[str] | None, group: int) -> slice | None:
+    if match is None or match[group] is None:
+        return None
+    return slice(*match.span(group))
 
 
 def is_metric(name: str, value: str, *, stepped: bool) -> bool:

@@ -56,7 +56,7 @@ VULGAR = {("1", "2"), ("1", "3"), ("2", "3"), ("1", "4"), ("3", "4")}
 _CLAUSE = re.compile(r"[,;|\t\])]|(?<!\.)\. (?=[A-Z])| - ")
 _DIGITS = re.compile(r"[\d.,]+", re.ASCII)
 _SAYS_VALUES = re.compile(r"\w\s*[:=]\s*[-+]?\d*\.?\d", re.ASCII)
-_LAST_NUMBER = re.compile(r"\s*\(?[\d.]+%?$", re.ASCII)
+_LAST_NUMBER = re.compile(r"\s*\(?(?:(?<![\w/])\d+\s?/\s?)?[\d.]+%?$", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +118,9 @@ def find(line: str, *, strict: bool = True) -> list[Found]:
     ratios = _ratios(line, strict, is_bar=glyphs is not None)
     if ratios:
         sure = [found for found in ratios if found.is_sure]
+        sections = [found.section for found in sure[:2]]
+        if sections == ["step", "epoch"]:
+            return sure[1::-1]  # the outer one first, wherever it stands
         return sure[:2] if sure else ratios[:1]
     percent = _percent(line, strict, is_bar=glyphs is not None)
     return [percent] if percent else []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from .lines import Lines, place, plain, shape_of
-from .metrics import NO_MARKS, Marks, has_bare, marks, values
+from .metrics import Marks, Spots, spots_of
 from .progress import DURATION, Found, clock, film_time, find, without_prefix
 from .samples import Samples
 from .sources import Sources
@@ -20,6 +20,7 @@ SHAPES_A_FEED = 100
 SHAPES_KEPT = 4_096
 # A read of this size was likely cut by its buffer, not by the job.
 CUT_READ_BYTES = 4_096
+NOWHERE = Spots()
 
 
 class Kind(NamedTuple):
@@ -29,10 +30,8 @@ class Kind(NamedTuple):
     ----------
     prefix : int
         Characters of the log's own front: time, level, logger.
-    has_marks, has_values : bool
-        A step or an epoch; metrics.
-    has_bare : bool
-        Perhaps metrics without a sign between name and number.
+    spots : Spots
+        Where its marks and metrics are, behind that front.
     has_progress : bool
     is_special : bool
         The line means something to the lines around it.
@@ -41,9 +40,7 @@ class Kind(NamedTuple):
     """
 
     prefix: int
-    has_marks: bool
-    has_values: bool
-    has_bare: bool
+    spots: Spots
     has_progress: bool
     is_special: bool
     counts: bool
@@ -152,17 +149,15 @@ class Reader:
         if founds:
             self._samples.remember(segment)
             progress = self._sources.settle(founds, place(segment), peek=False)
-        seen = marks(line) if kind.has_marks else NO_MARKS
+        seen = kind.spots.marks(line)
         inner = next((f for f in founds if f.is_bar), None)
         if inner is None and founds and founds[-1].section is None:
             inner = founds[-1]
         step = self._steps.at(seen, inner, self._sources.section)
-        if kind.has_values:
-            found = values(line, stepped=seen.any, has_bare=kind.has_bare)
-            for name, value in found:
-                point = self._steps.point(name, step, value)
-                if point is not None:
-                    metrics.append(point)
+        for name, value in kind.spots.values(line, stepped=seen.any):
+            point = self._steps.point(name, step, value)
+            if point is not None:
+                metrics.append(point)
         return progress
 
     def _film(self, line: str) -> ProgressRead | None:
@@ -180,19 +175,20 @@ def _kind(shape: bytes) -> Kind | None:
     """Tell what lines of this shape could hold; None for nothing."""
     if b"1" not in shape:
         is_special = b"best iteration is" in shape
-        return Kind(0, False, False, False, False, True, True) if is_special else None
+        return Kind(0, NOWHERE, False, True, True) if is_special else None
     whole = plain(shape)
     line = without_prefix(whole)
-    seen = marks(line)
-    has_values = next(values(line, stepped=seen.any), None) is not None
+    spots = spots_of(line)
+    seen = spots.marks(line).any
+    has_values = bool(spots.values(line, stepped=seen))
     has_progress = bool(find(line, strict=False))
     is_special = line.startswith("Duration:") or film_time(line) is not None
-    if not (seen.any or has_values or has_progress or is_special):
+    if not (seen or has_values or has_progress or is_special):
         return None
-    prefix = len(whole) - len(line)
-    bare = has_values and has_bare(line)
-    counts = seen.any or has_values or is_special
-    return Kind(prefix, seen.any, has_values, bare, has_progress, is_special, counts)
+    if not has_values:
+        spots = spots._replace(pairs=(), bare=())
+    counts = seen or has_values or is_special
+    return Kind(len(whole) - len(line), spots, has_progress, is_special, counts)
 
 
 def _thinned(places: list[int], keep: int) -> list[int]:

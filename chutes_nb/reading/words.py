@@ -113,7 +113,7 @@ QUALIFIERS = (
         "train(?:ing)? val valid(?:ation)? test(?:ing)? eval(?:uation)? avg average"
         " mean running batch total final best current learning gradient grad macro"
         " micro weighted episode policy value generator discriminator dev min max"
-        " F1 roc ROC R2 top-\\d reconstruction smooth smoothed explained ewa ema"
+        " F\\d roc ROC R\\d top-\\d reconstruction smooth smoothed explained ewa ema"
     )
     + r")"
 )

@@ -28,7 +28,7 @@ def rules(base_url: str, desk: Desk) -> list[tuple[Any, ...]]:
         What the handlers share.
     """
     base = url_path_join(base_url, "chutes")
-    found: list[tuple[str, type[ChutesHandler]]] = [(r"/openapi\.json", OpenApi)]
+    found: list[tuple[str, type[ChutesHandler]]] = [(r"/openapi\.json/?", OpenApi)]
     found += [(one, route.handler) for route in ROUTES for one in patterns(route)]
     found.append((r"(?:/.*)?", NoSuchRoute))
     given = {"desk": desk}

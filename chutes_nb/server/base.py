@@ -12,6 +12,7 @@ from functools import wraps
 from typing import Any, ClassVar, TypeVar
 
 from jupyter_core.utils import ensure_async
+from jupyter_server.auth.decorator import allow_unauthenticated
 from jupyter_server.auth.utils import HTTP_METHOD_TO_AUTH_ACTION
 from jupyter_server.base.handlers import APIHandler
 from jupyter_server.prometheus.log_functions import prometheus_log_method
@@ -20,6 +21,7 @@ from tornado.web import HTTPError, RequestHandler, authenticated, stream_request
 
 from ..errors import JobNotFound
 from ..store import Store, intake
+from .asked import query_by, strict_json
 from .desk import Desk
 from .faults import Refusal, refusal_of
 
@@ -30,8 +32,19 @@ RESOURCE = "chutes"  # what an Authorizer is asked about
 METHODS = ("get", "head", "post", "patch", "put", "delete")
 JSON_LIMIT_BYTES = 8 << 20
 THROWN_AWAY_BYTES = 1 << 20
+# What a page of another origin may send and read, where Jupyter lets it in at all.
+MAY_SEND = "Access-Control-Allow-Headers"
+SENT = (
+    *("Idempotency-Key", "Last-Event-ID", "Range", "If-Range", "If-None-Match"),
+    *("Tus-Resumable", "Upload-Length", "Upload-Metadata"),
+    *("Upload-Offset", "Upload-Checksum"),
+)
+READ = (
+    *("Location", "Retry-After", "ETag", "Content-Range", "Content-Disposition"),
+    *("Tus-Resumable", "Upload-Offset", "Upload-Length", "Upload-Expires"),
+    "Upload-SHA256",
+)
 SLACK_BYTES = 64 << 10  # tornado closes the connection above it, without an answer
-MAX_DEPTH = 100
 
 
 def _unless_refused(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -60,11 +73,16 @@ class ChutesHandler(APIHandler):
     body_limit: ClassVar[int] = 0
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Mark each method as Jupyter knows it, so that it can count them."""
+        """Mark each method as Jupyter knows it, so that it can count them.
+
+        What is answered to GET is answered to HEAD as well.
+        """
         super().__init_subclass__(**kwargs)
         for name in METHODS:
             if name in vars(cls):
                 setattr(cls, name, authenticated(_unless_refused(vars(cls)[name])))
+        if "get" in vars(cls) and "head" not in vars(cls):
+            cls.head = cls.get
 
     def initialize(self, desk: Desk) -> None:
         """Take what the handlers share."""
@@ -112,7 +130,7 @@ class ChutesHandler(APIHandler):
         await self._authorize()
         if not self._is_known:
             raise HTTPError(405)
-        self._check_length(limit)
+        self.check_length(limit)
         await self.before_body()
 
     async def _authorize(self) -> None:
@@ -125,7 +143,13 @@ class ChutesHandler(APIHandler):
         if not await ensure_async(may):
             raise HTTPError(403, f"no leave to {action} {self.auth_resource}")
 
-    def _check_length(self, limit: int) -> None:
+    def check_length(self, limit: int) -> None:
+        """Refuse a body that is larger than may be, before a byte of it is read.
+
+        Raises
+        ------
+        Refusal
+        """
         text = self.request.headers.get("Content-Length")
         if text is not None and text.isdigit() and int(text) > limit:
             raise self.too_large(limit)
@@ -149,6 +173,16 @@ class ChutesHandler(APIHandler):
             for name in METHODS
             if getattr(type(self), name) is not RequestHandler._unimplemented_method
         ]
+
+    @allow_unauthenticated
+    def options(self, *_args: str, **_kwargs: str) -> None:
+        """Say what the route answers, as for every preflight without credentials."""
+        super().options()
+        if allowed := self.allowed():
+            self.set_header("Allow", ", ".join([*allowed, "OPTIONS"]))
+        if MAY_SEND not in self.settings.get("headers", {}):
+            told = self._headers.get(MAY_SEND, "")
+            self.set_header(MAY_SEND, ", ".join([told, *SENT]))
 
     # -- the body --------------------------------------------------------------
     async def data_received(self, chunk: bytes) -> None:
@@ -201,14 +235,10 @@ class ChutesHandler(APIHandler):
 
         Raises
         ------
-        pydantic.ValidationError
+        Refusal
+            If a value is wrong, or a name is there again which is wanted once.
         """
-        found: dict[str, str] = {}
-        for name, field in model.model_fields.items():
-            value = self.get_query_argument(field.alias or name, None)
-            if value is not None:
-                found[field.alias or name] = value
-        return model.model_validate(found)
+        return query_by(model, self.get_query_arguments)
 
     # -- the answer ------------------------------------------------------------
     def answer(self, body: Any, status: int = 200) -> None:
@@ -216,6 +246,16 @@ class ChutesHandler(APIHandler):
         self.set_status(status)
         text = body if isinstance(body, str) else json.dumps(body)
         self.finish(text)
+
+    @property
+    def wants_headers_alone(self) -> bool:
+        """Whether nothing is to be sent behind the headers."""
+        return self.request.method == "HEAD"
+
+    async def end_headers(self) -> None:
+        """End an answer to HEAD whose length nobody knows until it is sent."""
+        await self.flush()
+        self.finish()
 
     async def read(self, question: Callable[..., T], *args: object) -> T:
         """Ask something of the store in a thread; it is the first argument."""
@@ -259,6 +299,8 @@ class ChutesHandler(APIHandler):
         self.set_header("Cache-Control", "no-store")
         self.set_header("X-Content-Type-Options", "nosniff")
         self.set_header("Referrer-Policy", "no-referrer")
+        if "Origin" in self.request.headers:
+            self.set_header("Access-Control-Expose-Headers", ", ".join(READ))
 
     def compute_etag(self) -> None:
         """Have no body hashed: nobody may keep an answer, so nobody compares it."""
@@ -317,54 +359,27 @@ class NoSuchRoute(ChutesHandler):
 
     async def get(self) -> None:
         """Say so."""
-        raise Refusal(404, "NoSuchRoute", "there is no such route; see openapi.json")
+        raise _no_such_route()
 
-    head = post = put = patch = delete = get
+    post = put = patch = delete = get
+
+    def allowed(self) -> list[str]:
+        """Nothing."""
+        return []
+
+    def check_length(self, limit: int) -> None:
+        """Say so whatever the body is: what is wrong is the path."""
+        raise _no_such_route()
+
+
+def _no_such_route() -> Refusal:
+    return Refusal(404, "NoSuchRoute", "there is no such route; see openapi.json")
 
 
 def error_body(told: Refusal) -> dict[str, Any]:
     """Write a refusal as JSON."""
     said = {"type": told.type, "message": told.message, "details": told.details}
     return {"error": said}
-
-
-def strict_json(body: bytes | str) -> Any:
-    """Read JSON as RFC 8259 has it, at most 100 levels deep.
-
-    Raises
-    ------
-    Refusal
-    """
-    try:
-        found = json.loads(body, parse_constant=_no_constant)
-    except RecursionError:
-        raise _too_deep() from None
-    except ValueError as error:  # also bytes that are no UTF-8
-        raise Refusal(
-            400, "BadJSON", f"the body is no JSON: {str(error)[:200]}"
-        ) from error
-    level = [found]
-    for _ in range(MAX_DEPTH):
-        level = [
-            inner
-            for one in level
-            if isinstance(one, dict | list)
-            for inner in (one.values() if isinstance(one, dict) else one)
-            if isinstance(inner, dict | list)
-        ]
-        if not level:
-            return found
-    raise _too_deep()
-
-
-def _too_deep() -> Refusal:
-    return Refusal(
-        400, "BadJSON", f"the body is nested more than {MAX_DEPTH} levels deep"
-    )
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON; send null")
 
 
 def check_scope(store: Store, scope: str, job: str) -> None:

@@ -78,7 +78,10 @@ class Events(Following):
         news.bells.add(bell)
         try:
             self._begin()
-            await self._follow(since)
+            if self.wants_headers_alone:
+                await self.end_headers()
+            else:
+                await self._follow(since)
         except (StreamClosedError, TimeoutError):
             self._hang_up()
         finally:

@@ -114,13 +114,7 @@ def refusal_of(error: BaseException | None, status: int = 500) -> Refusal:
             f"{error.job}: give each request a key of its own",
         )
     if isinstance(error, ValidationError):
-        details = [
-            {"loc": list(one["loc"]), "msg": one["msg"], "type": one["type"]}
-            for one in error.errors(
-                include_url=False, include_context=False, include_input=False
-            )
-        ]
-        return Refusal(400, "BadRequest", _summary(details), details)
+        return bad_request(details_of(error))
     for kind, code in STATUS:
         if isinstance(error, kind):
             details = getattr(error, "details", [])
@@ -128,6 +122,21 @@ def refusal_of(error: BaseException | None, status: int = 500) -> Refusal:
             return Refusal(code, type(error).__name__, str(error), details, headers)
     # What nobody foresaw is told in the log alone: it may hold anything.
     return Refusal(status, _name(status), _phrase(status))
+
+
+def bad_request(details: list[dict[str, Any]]) -> Refusal:
+    """Refuse a request of which some parts are wrong."""
+    return Refusal(400, "BadRequest", _summary(details), details)
+
+
+def details_of(error: ValidationError) -> list[dict[str, Any]]:
+    """Say what pydantic found wrong, without what was given."""
+    return [
+        {"loc": list(one["loc"]), "msg": one["msg"], "type": one["type"]}
+        for one in error.errors(
+            include_url=False, include_context=False, include_input=False
+        )
+    ]
 
 
 def _summary(details: list[dict[str, Any]]) -> str:

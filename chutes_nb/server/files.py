@@ -85,17 +85,10 @@ class File(ChutesHandler):
 
     async def get(self, job: str, n: str, scope: str | None = None) -> None:
         """Send a file, or the part of it that was asked for."""
-        await self._send(job, n, scope)
-
-    async def head(self, job: str, n: str, scope: str | None = None) -> None:
-        """Say what a file is."""
-        await self._send(job, n, scope)
-
-    async def _send(self, job: str, n: str, scope: str | None) -> None:
         kept = await self.of_job(scope, job, opened, int(n))
         with kept.source:
             span = self._describe(kept)
-            if span is not None and self.request.method == "GET":
+            if span is not None and not self.wants_headers_alone:
                 await self._pour(kept.source, span)
         self.finish(set_content_type=safe_type(kept.type))
 
@@ -141,6 +134,9 @@ class Zip(ChutesHandler):
         found = await self.of_job(scope, job, files)
         self.set_header("Content-Type", "application/zip")
         self.set_header("Content-Disposition", attachment(f"{job}.zip"))
+        if self.wants_headers_alone:
+            await self.end_headers()
+            return
         pieces = packed(self.desk.store, found)
         while piece := await self.desk.ask(next, pieces, b""):
             self.write(piece)

@@ -134,6 +134,9 @@ class Logs(ChutesHandler):
         number = piece["attempt"]
         self.set_header("Content-Type", "text/plain; charset=utf-8")
         self.set_header("Content-Disposition", attachment(f"{job}-{number}.log"))
+        if self.wants_headers_alone:
+            await self.end_headers()
+            return
         while piece["text"]:
             if piece["skipped"]:
                 self.write(f"\n[{piece['skipped']:,} bytes were not kept]\n")

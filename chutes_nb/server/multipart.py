@@ -222,14 +222,54 @@ def payload_of(form: Form, schema: dict[str, Any]) -> dict[str, Any]:
 
     Texts for a list or an object are JSON, or one field for each item of a list.
     """
-    payload: dict[str, Any] = {}
-    for name, texts in form.texts.items():
-        said = json.dumps(schema.get("properties", {}).get(name, {}))
-        wants_tree = '"array"' in said or '"object"' in said or "$ref" in said
-        is_list = '"array"' in said and len(texts) > 1
-        values = [_read(text) if wants_tree else text for text in texts]
-        payload[name] = values if is_list else values[-1]
-    return payload
+    properties = _properties(schema, form.texts.keys() | form.files.keys())
+    return {
+        name: _value(texts, properties.get(name, {}), schema)
+        for name, texts in form.texts.items()
+    }
+
+
+def _properties(schema: dict[str, Any], names: set[str]) -> dict[str, Any]:
+    """Give what the names of a form are: parameters, or fields of the one model."""
+    known: dict[str, Any] = schema.get("properties", {})
+    candidates = schema.get("required") or list(known)
+    if names & known.keys() or len(candidates) != 1:
+        return known
+    whole = _alternatives(known[candidates[0]], schema)
+    return {k: v for one in whole for k, v in one.get("properties", {}).items()}
+
+
+def _alternatives(said: dict[str, Any], schema: dict[str, Any]) -> list[dict[str, Any]]:
+    """Give each of the schemas that a value may fit, behind references."""
+    if "$ref" in said:
+        said = schema.get("$defs", {}).get(said["$ref"].rpartition("/")[2], {})
+    if "anyOf" not in said:
+        return [said]
+    return [inner for one in said["anyOf"] for inner in _alternatives(one, schema)]
+
+
+def _value(texts: list[str], said: dict[str, Any], schema: dict[str, Any]) -> Any:
+    kinds = _alternatives(said, schema)
+    items = [one.get("items", {}) for one in kinds if one.get("type") == "array"]
+    if not items:
+        written = json.dumps(said)
+        is_tree = any(one in written for one in ('"array"', '"object"', "$ref"))
+        return _read(texts[-1]) if is_tree else texts[-1]
+    whole = _read(texts[0])
+    types = {one.get("type") for one in kinds}
+    is_whole = isinstance(whole, list) or not types <= {"array", "null"}
+    if len(texts) == 1 and (is_whole or (whole is None and "null" in types)):
+        return whole
+    inner = [kind for one in items for kind in _alternatives(one, schema)]
+    if all(one.get("type") == "string" for one in inner):
+        return [_read_as_text(text) for text in texts]
+    return [_read(text) for text in texts]
+
+
+def _read_as_text(text: str) -> str:
+    """Read an item that may be in JSON's quotes; a number is a text here."""
+    found = _read(text)
+    return found if isinstance(found, str) else text
 
 
 def _read(text: str) -> Any:

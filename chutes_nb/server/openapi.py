@@ -49,7 +49,8 @@ def described(base_url: str) -> str:
                 "title": "chutes_nb",
                 "version": version("chutes-nb"),
                 "description": "Background jobs of notebooks. All job routes stand "
-                "also below the chute's own path, USERNAME-CHUTE/.",
+                "also below the chute's own path, USERNAME-CHUTE/. What answers GET "
+                "answers HEAD.",
             },
             "servers": [{"url": f"{base_url}chutes"}],
             "security": [{"token": []}],

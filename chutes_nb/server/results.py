@@ -27,6 +27,9 @@ class Results(LookAtJob):
     async def _stream(self, body: dict[str, Any], blob: Path) -> None:
         """Put a file with JSON into the answer without reading it whole."""
         self.set_header("Content-Type", "application/json")
+        if self.wants_headers_alone:
+            await self.end_headers()
+            return
         rest = json.dumps({k: v for k, v in body.items() if k != "result"})
         with blob.open("rb") as source:
             self.write(rest[:-1] + ', "result": ')

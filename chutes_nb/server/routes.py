@@ -219,8 +219,8 @@ ROUTES = [
         "jobs/{job}/files/{n}",
         File,
         {
-            method: Operation(
-                summary,
+            "get": Operation(
+                "One file",
                 {
                     200: Answer("The file.", media=OCTETS),
                     206: Answer("The part asked for.", media=OCTETS),
@@ -229,7 +229,6 @@ ROUTES = [
                 headers={"Range": ("One range of bytes.", False)},
                 errors=(404, 410, 416),
             )
-            for method, summary in (("get", "One file"), ("head", "What a file is"))
         },
     ),
     Route(
@@ -361,12 +360,15 @@ ROUTES = [
 
 
 def patterns(route: Route) -> list[str]:
-    """Give the regular expressions of a route below ``chutes/``."""
+    """Give the regular expressions of a route below ``chutes/``.
+
+    A slash at the end makes no difference, as with Jupyter's own routes.
+    """
     steps = re.split(r"\{(\w+)\}", route.path)  # text and names, by turns
     steps[0::2] = map(re.escape, steps[0::2])
     steps[1::2] = [f"(?P<{name}>{VALUES.get(name, ANY)})" for name in steps[1::2]]
     path = "".join(steps)
-    found = [f"/{path}"]
+    found = [f"/{path}/?"]
     if route.is_of_chute:
-        found.append(f"/(?P<scope>{NO_ROUTE}{ANY})/{path}")
+        found.append(f"/(?P<scope>{NO_ROUTE}{ANY})/{path}/?")
     return found

@@ -28,7 +28,7 @@ class JobsQuery(BaseModel):
 
     limit: Annotated[int, Field(ge=1, le=1000)] = 100
     before: Annotated[int, Field(ge=1, le=MOST_SQL_INTEGER)] | None = None
-    status: State | None = None
+    status: list[State] = []
     name: Text | None = None
     tag: Text | None = None
     notebook: Text | None = None
@@ -51,11 +51,14 @@ class DetailQuery(WaitQuery):
 
 
 class LogQuery(BaseModel):
-    """Which part of a log is wanted; offsets are bytes."""
+    """Which part of a log is wanted; offsets are bytes.
+
+    There is one whole character at least, also where ``limit`` has no room for it.
+    """
 
     attempt: Annotated[int, Field(ge=1, le=1 << 31)] | None = None
     offset: Annotated[int, Field(ge=0, le=MOST_SQL_INTEGER)] = 0
-    limit: Annotated[int, Field(ge=4, le=1 << 20)] = 1 << 16
+    limit: Annotated[int, Field(ge=1, le=1 << 20)] = 1 << 16
     tail: Annotated[int, Field(ge=0, le=100_000)] | None = None
     numbered: bool = False
     download: bool = False

@@ -31,4 +31,6 @@ def find(tx: Transaction, hint: str) -> str:
                 return str(rows[0][0])
             if rows:
                 raise JobNotFound(f"more than one job answers to {hint!r}: say more")
-    raise JobNotFound(f"no job has the id {hint!r:.80}; chutes_nb.jobs() lists them")
+    raise JobNotFound(
+        f"no job has the id {hint!r:.80}; chutes_nb.jobs() and 'chutes-nb ls' list them"
+    )

@@ -27,6 +27,12 @@ AND (resources IS NULL
                    FROM jobs AS other, json_each(other.resources) AS held
                   WHERE other.state = 'running' AND held.key = need.key)))
 """
+HELD_BACK = """
+SELECT DISTINCT chute, name
+  FROM jobs
+ WHERE executor = :executor AND state IN ('queued', 'retrying')
+   AND concurrency IS NOT NULL
+"""
 # What a job wants more of than there is at all: it would wait for ever in silence.
 LACKS = """
 iif(resources IS NULL, NULL,
@@ -71,6 +77,12 @@ def set_pause(tx: Transaction, chute: str, is_paused: bool, by: str, at: float) 
     tx.run(SET_PAUSE, facts | {"rev": tx.rev})
     tx.facts.append((PAUSE, *facts.values()))
     return True
+
+
+def held_back(tx: Transaction, executor: str) -> set[tuple[str, str]]:
+    """Chute and name of the waiting jobs that their kin may hold back."""
+    rows = tx.all(HELD_BACK, {"executor": executor})
+    return {(row["chute"], row["name"]) for row in rows}
 
 
 def move_times(tx: Transaction, executor: str, by_s: float) -> None:

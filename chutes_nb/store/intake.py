@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import time
 from collections.abc import Mapping
@@ -26,18 +25,21 @@ ON CONFLICT (key) DO UPDATE
    SET created_at = excluded.created_at, options = excluded.options,
        sources = excluded.sources
 """
+# A chute is known by its username and its name; the former is among the options.
 # With max() SQLite takes the other columns from the row that has it.
 NEWEST_BY_CHUTE = """
-SELECT key, chute, name, schema, options, python, max(created_at)
+SELECT key, chute, name, schema, options, python, max(created_at),
+       json_extract(options, '$.username') AS username
   FROM definitions
  WHERE name = :name
- GROUP BY chute
+ GROUP BY chute, username
 """
 ALL_NEWEST = """
-SELECT key, chute, name, options, max(created_at)
+SELECT key, chute, name, options, max(created_at),
+       json_extract(options, '$.username') AS username
   FROM definitions
- GROUP BY chute, name
- ORDER BY chute, name
+ GROUP BY chute, username, name
+ ORDER BY chute, name, username
 """
 NEWEST_LIKE = """
 SELECT n.key, n.options, n.python
@@ -45,11 +47,13 @@ SELECT n.key, n.options, n.python
   JOIN definitions d ON d.key = j.definition
   JOIN definitions n ON n.chute = d.chute AND n.name = d.name
  WHERE j.id = :job
+   AND json_extract(n.options, '$.username') IS json_extract(d.options, '$.username')
  ORDER BY n.created_at DESC, n.rowid DESC
  LIMIT 1
 """
 OF_JOB = """
-SELECT d.chute, d.options, d.python
+SELECT d.chute, d.name, d.options, d.python,
+       json_extract(d.options, '$.username') AS username
   FROM jobs j JOIN definitions d ON d.key = j.definition
  WHERE j.id = :job
 """
@@ -126,8 +130,15 @@ def all_newest(tx: Transaction) -> list[Row]:
 
 
 def definition_of(tx: Transaction, job: str) -> Row | None:
-    """Return chute, options and interpreter of a job's definition."""
+    """Return chute, name, options and interpreter of a job's definition."""
     return tx.one(OF_JOB, {"job": job})
+
+
+def names_of(tx: Transaction, job: str) -> tuple[str, str, str | None]:
+    """Return what a job is of: chute, name of the function, and username."""
+    row = definition_of(tx, job)
+    assert row is not None  # held by a foreign key
+    return row["chute"], row["name"], row["username"]
 
 
 def newest_like(tx: Transaction, job: str) -> Row | None:
@@ -277,15 +288,12 @@ def say_why(tx: Transaction, job: str, reason: str) -> None:
 
 def answers_to(row: Row, scope: str) -> bool:
     """Whether a definition's chute is meant by ``USERNAME-CHUTE`` or its name."""
-    username = json.loads(row["options"]).get("username")
-    return scope.casefold() in (
-        row["chute"].casefold(),
-        f"{username}-{row['chute']}".casefold(),
-    )
+    full = f"{row['username']}-{row['chute']}"
+    return scope.casefold() in (row["chute"].casefold(), full.casefold())
 
 
-def chute_named(tx: Transaction, scope: str) -> str:
-    """Return the chute that ``USERNAME-CHUTE`` or a plain name means.
+def filters_of(tx: Transaction, scope: str) -> dict[str, str]:
+    """Return what a list is narrowed by for ``USERNAME-CHUTE`` or a plain name.
 
     Raises
     ------
@@ -293,5 +301,7 @@ def chute_named(tx: Transaction, scope: str) -> str:
     """
     for row in all_newest(tx):
         if answers_to(row, scope):
-            return str(row["chute"])
+            found = {"chute": row["chute"], "username": row["username"]}
+            is_plain = scope.casefold() == row["chute"].casefold()
+            return {"chute": row["chute"]} if is_plain else found
     raise JobNotFound(f"no chute answers to {scope!r}")

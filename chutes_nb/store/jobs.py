@@ -97,7 +97,7 @@ SELECT id, cancel_by
  WHERE cancel_by IS NOT NULL AND finished_at IS NULL AND executor = :executor
 """
 PAST_DEADLINE = """
-SELECT id
+SELECT id, attempt
   FROM jobs
  WHERE executor = :executor AND state IN ('queued', 'retrying')
    AND deadline_at <= :now
@@ -346,5 +346,7 @@ def get(tx: Transaction, job: str) -> Row:
     """
     row = tx.one(GET, {"job": job})
     if row is None:
-        raise JobNotFound(f"no job has the id {job!r}; chutes_nb.jobs() lists them")
+        raise JobNotFound(
+            f"no job has the id {job!r}; chutes_nb.jobs() and 'chutes-nb ls' list them"
+        )
     return row

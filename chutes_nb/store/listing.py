@@ -16,6 +16,10 @@ FILTERS = {
     "name": "name = :name",
     "status": "state = :status",
     "chute": "chute = :chute",
+    "username": (
+        "definition IN (SELECT key FROM definitions WHERE chute = :chute"
+        " AND json_extract(options, '$.username') = :username)"
+    ),
     "notebook": "notebook = :notebook",
     "tag": "EXISTS (SELECT 1 FROM json_each(tags) WHERE value = :tag)",
     "text": (
@@ -54,6 +58,15 @@ SELECT {status}
  ORDER BY {sorting}
  LIMIT :limit
 """
+# Of several states, a page of each: their rows, in order, are those of the index.
+OF_A_STATE = """
+SELECT seq
+  FROM (SELECT seq
+          FROM jobs
+         WHERE {filters}
+         ORDER BY {sorting}
+         LIMIT :limit)
+"""
 SPANS = """
 SELECT job, number, started_at, finished_at, state
   FROM attempts
@@ -65,9 +78,10 @@ SELECT job, number, started_at, finished_at, state
 def listed(
     tx: Transaction,
     *,
-    status: str | None = None,
+    status: str | Iterable[str] | None = None,
     name: str | None = None,
     chute: str | None = None,
+    username: str | None = None,
     notebook: str | None = None,
     tag: str | None = None,
     text: str | None = None,
@@ -79,16 +93,28 @@ def listed(
 
     Parameters
     ----------
+    status : str or iterable of str, optional
+        A state, or several of which each will do.
+    username : str, optional
+        Of the chute, where several have chutes of one name; it goes with ``chute``.
     text : str, optional
         Part of a name, of an id or of a tag.
     order : {"newest", "oldest", "name", "longest"}
     before : int, optional
         Cursor of the page: the jobs behind it in the order.
     """
-    wanted = {"status": status, "name": name, "chute": chute, "tag": tag}
-    wanted |= {"notebook": notebook, "text": text.lower() if text else None}
-    bounds = {"before": before, "limit": limit, "now": time.time()}
-    statement = page(wanted, order, has_cursor=before is not None)
+    states = [status] if isinstance(status, str) else sorted(set(status or ()))
+    wanted = {"name": name, "chute": chute, "tag": tag, "notebook": notebook}
+    wanted["username"] = username
+    wanted["text"] = text.lower() if text else None
+    wanted["status"] = states[0] if len(states) == 1 else None
+    bounds: dict[str, Any] = {"before": before, "limit": limit, "now": time.time()}
+    has_cursor = before is not None
+    if len(states) > 1:
+        statement = page_of_states(len(states), wanted, order, has_cursor=has_cursor)
+        bounds |= {f"status{n}": state for n, state in enumerate(states)}
+    else:
+        statement = page(wanted, order, has_cursor=has_cursor)
     rows = tx.all(statement, wanted | bounds)
     cursor = rows[-1]["seq"] if rows and len(rows) == limit else None
     return [status_of(row) for row in rows], cursor
@@ -115,14 +141,38 @@ def page(
     wanted: Mapping[str, Any], order: str = "newest", *, has_cursor: bool = True
 ) -> str:
     """Statement of a page of jobs, with the filters that are not None."""
+    where = _filters(wanted, order, has_cursor=has_cursor)
+    return LIST.format(status=STATUS, filters=where, sorting=ORDERS[order].sorting)
+
+
+def page_of_states(
+    states: int,
+    wanted: Mapping[str, Any],
+    order: str = "newest",
+    *,
+    has_cursor: bool = True,
+) -> str:
+    """Statement of a page of jobs in any of so many states, ``:status0`` and on."""
+    sorting = ORDERS[order].sorting
+    where = _filters({**wanted, "status": True}, order, has_cursor=has_cursor)
+    parts = [
+        OF_A_STATE.format(
+            filters=where.replace(":status", f":status{n}"), sorting=sorting
+        )
+        for n in range(states)
+    ]
+    found = f"seq IN ({'UNION ALL'.join(parts)})"
+    return LIST.format(status=STATUS, filters=found, sorting=sorting)
+
+
+def _filters(wanted: Mapping[str, Any], order: str, *, has_cursor: bool) -> str:
     clauses = {
         name: clause for name, clause in FILTERS.items() if wanted.get(name) is not None
     }
     if {"name", "status"} <= clauses.keys():
         clauses["status"] = f"+{clauses['status']}"
     after = [ORDERS[order].after] if has_cursor else []
-    where = "\n   AND ".join([*after, *clauses.values()]) or "1"
-    return LIST.format(status=STATUS, filters=where, sorting=ORDERS[order].sorting)
+    return "\n   AND ".join([*after, *clauses.values()]) or "1"
 
 
 def spans(tx: Transaction, jobs: Iterable[str]) -> dict[str, list[dict[str, Any]]]:

@@ -19,6 +19,7 @@ from .db import Row, Transaction
 
 HEAD_BYTES = 8 << 20
 TAIL_BYTES = 8 << 20
+LONGEST_CHARACTER_BYTES = 4  # of UTF-8
 CHUNK_BYTES = 64 << 10
 CAP_VARIABLE = "CHUTES_NB_LOG_CAP"
 LEAST_CAP_BYTES = 2 * CHUNK_BYTES
@@ -223,7 +224,10 @@ def _may_grow(row: Row, body: bytes) -> bool:
 def read(
     tx: Transaction, job: str, attempt: int, offset: int = 0, limit: int = CHUNK_BYTES
 ) -> Piece:
-    """Read on from an offset, never cutting a UTF-8 character in two."""
+    """Read on from an offset, never cutting a UTF-8 character in two.
+
+    The first one comes whole, also where it is longer than ``limit``.
+    """
     place = {"job": job, "attempt": attempt, "offset": offset}
     begin, size, line = offset, 0, None
     parts: list[bytes] = []
@@ -237,9 +241,11 @@ def read(
             break  # a gap: the next call tells it
         parts.append(part)
         size += len(part)
-        if size >= limit:
+        if size >= max(limit, LONGEST_CHARACTER_BYTES):
             break
-    body = whole_characters(b"".join(parts)[:limit])
+    body = b"".join(parts)
+    most = max(limit, _character_bytes(body[0])) if body else 0
+    body = whole_characters(body[:most])
     return Piece(begin, begin + len(body), body, begin - offset, line)
 
 
@@ -251,13 +257,18 @@ def cut_off(body: bytes) -> int:
     return rest
 
 
+def _character_bytes(lead: int) -> int:
+    """Tell from its first byte how long a UTF-8 character is."""
+    return 4 if lead >= 0xF0 else 3 if lead >= 0xE0 else 2 if lead >= 0xC0 else 1
+
+
 def whole_characters(body: bytes) -> bytes:
     """Leave out a UTF-8 character that is cut off at the end."""
     for back in range(1, min(4, len(body)) + 1):
         byte = body[-back]
         if byte & 0xC0 == 0x80:
             continue
-        wanted = 4 if byte >= 0xF0 else 3 if byte >= 0xE0 else 2 if byte >= 0xC0 else 1
+        wanted = _character_bytes(byte)
         # A lone lead byte is kept where nothing else is there: it is not UTF-8.
         return body[:-back] if wanted > back and len(body) > back else body
     return body

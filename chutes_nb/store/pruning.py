@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .. import failpoints
-from . import jobs, logs, witness
+from . import jobs, late, logs, witness
 from .blobs import blob_path
 from .db import Database, Transaction
 from .journal import Journal
@@ -288,7 +288,8 @@ def prune(
     forget_definitions(main)
     files = remove(orphaned_blobs(main.reader, blobs))
     files += remove(large.orphans(main.reader))
-    files += remove(orphaned_runs(main.reader, runs))
+    owed = {one.output for one in late.outputs(main.reader, log_database.reader, runs)}
+    files += remove(one for one in orphaned_runs(main.reader, runs) if one not in owed)
     young = time.time() - YOUNG_S
     remove(one for one in journal.folder.glob("*.new") if _is_older(one, young))
     failpoints.hit("prune.before_compact")

@@ -21,7 +21,7 @@ FILES = ("store.db", "store.db-wal", "logs.db", "logs.db-wal")
 
 def refusal(home: Path) -> StoreReadOnly | None:
     """Return why a home cannot be written, None where it can or is still to be made."""
-    if not home.exists() or home.is_symlink() or os.access(home, os.W_OK | os.X_OK):
+    if not home.is_dir() or home.is_symlink() or os.access(home, os.W_OK | os.X_OK):
         return None
     error = StoreReadOnly(
         f"the folder {home} cannot be written, so its jobs can be read and nothing "

@@ -77,9 +77,13 @@ SELECT :job, 0, step, kind, body, file, at FROM checkpoints WHERE job = :source
 """
 ADD_FILE = """
 INSERT INTO files (job, attempt, n, name, origin, size, type, sha256)
-VALUES (:job, :attempt,
-        (SELECT coalesce(max(n), 0) + 1 FROM files WHERE job = :job),
-        :name, :origin, :size, :type, :sha256)
+SELECT :job, :attempt,
+       (SELECT coalesce(max(n), 0) + 1 FROM files WHERE job = :job),
+       :name, :origin, :size, :type, :sha256
+ WHERE NOT EXISTS (SELECT 1
+                     FROM files
+                    WHERE job = :job AND attempt = :attempt
+                      AND name = :name AND sha256 = :sha256)
 """
 # What is shown anew takes the place of what was shown.
 REPLACE_FILE = """
@@ -89,6 +93,13 @@ UPDATE files
 """
 SHOWN = "shown:"
 GET_FILES = "SELECT * FROM files WHERE job = :job ORDER BY n"
+FIRST_START = "SELECT min(started_at) FROM attempts WHERE job = :job"
+
+
+def first_start(tx: Transaction, job: str) -> float | None:
+    """When the first attempt of a job began, in seconds since 1970."""
+    row = tx.one(FIRST_START, {"job": job})
+    return None if row is None else row[0]
 
 
 class KeptFile(NamedTuple):
@@ -173,9 +184,11 @@ def add_metrics(
         tx.run(ADD_METRIC, place | {"value": finite, "at": at})
 
 
-def metrics(tx: Transaction, job: str) -> dict[str, list[tuple[float | None, float]]]:
+def metrics(
+    tx: Transaction, job: str
+) -> dict[str, list[tuple[float | None, float | None]]]:
     """Metric curves of the newest attempt that has any: name to (step, value)."""
-    found: dict[str, list[tuple[float | None, float]]] = {}
+    found: dict[str, list[tuple[float | None, float | None]]] = {}
     for name, step, value in tx.all(GET_METRICS, {"job": job}):
         found.setdefault(name, []).append((step, value))
     return found
@@ -260,16 +273,23 @@ def copy_checkpoint(tx: Transaction, source: str, job: str) -> None:
 def add_files(
     tx: Transaction, job: str, attempt: int, files: Iterable[KeptFile]
 ) -> None:
-    """Keep files with a job."""
+    """Keep files with a job; what an attempt has kept already, it keeps once."""
     for file in files:
-        keep_file(tx, file._asdict() | {"job": job, "attempt": attempt})
-        tx.facts.append((FILE, job, attempt, *file))
+        if keep_file(tx, file._asdict() | {"job": job, "attempt": attempt}):
+            tx.facts.append((FILE, job, attempt, *file))
 
 
-def keep_file(tx: Transaction, place: Mapping[str, Any]) -> None:
-    """Write one row of a file, or the row anew of what is shown anew."""
-    if not (place["origin"].startswith(SHOWN) and tx.run(REPLACE_FILE, place)):
-        tx.run(ADD_FILE, place)
+def keep_file(tx: Transaction, place: Mapping[str, Any]) -> bool:
+    """Write one row of a file, or the row anew of what is shown anew.
+
+    Returns
+    -------
+    bool
+        False where the attempt has kept this content by this name.
+    """
+    if place["origin"].startswith(SHOWN) and tx.run(REPLACE_FILE, place):
+        return True
+    return tx.run(ADD_FILE, place) > 0
 
 
 def files(tx: Transaction, job: str) -> list[Row]:

@@ -236,7 +236,7 @@ def _end_waiting(tx: Transaction, values: Sequence[Any]) -> bool:
 
 
 def _deleted(tx: Transaction, values: Sequence[Any]) -> None:
-    tx.run(jobs.DELETE, {"job": values[0]})
+    jobs.delete(tx, values[0])
 
 
 def _partial(tx: Transaction, values: Sequence[Any]) -> None:

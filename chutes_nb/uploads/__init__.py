@@ -35,6 +35,7 @@ from .faults import (
     UploadNotFound,
     UploadTooLarge,
 )
+from .given import too_large
 from .writer import Writer
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ __all__ = [
     "UploadTooLarge",
     "Uploads",
     "Writer",
+    "set_limit",
     "set_upload_limit",
     "upload_limit",
 ]
@@ -110,11 +112,18 @@ def upload_limit(folder: Path) -> int:
     ChutesError
         If the variable is no size.
     """
-    with contextlib.suppress(FileNotFoundError, ValueError):
+    limit = set_limit(folder)
+    return LIMIT_BYTES if limit is None else limit
+
+
+def set_limit(folder: Path) -> int | None:
+    """Most bytes of one upload where somebody has set it; see :func:`upload_limit`."""
+    # Where the home cannot be used at all, its store says so to whoever needs it.
+    with contextlib.suppress(OSError, ValueError):
         return int((folder / LIMIT_FILE).read_text())
     text = os.environ.get("CHUTES_NB_UPLOAD_LIMIT", "")
     try:
-        return read_size("CHUTES_NB_UPLOAD_LIMIT", text, 1) if text else LIMIT_BYTES
+        return read_size("CHUTES_NB_UPLOAD_LIMIT", text, 1) if text else None
     except ValueError as error:
         raise ChutesError(str(error)) from error
 
@@ -158,11 +167,7 @@ class Uploads:
         """
         limit = self.limit
         if length > limit:
-            raise UploadTooLarge(
-                f"the file has {shown_size(length)}, and an upload may have "
-                f"{shown_size(limit)}; chutes_nb.configure(upload_limit=...) or "
-                "CHUTES_NB_UPLOAD_LIMIT sets this limit"
-            )
+            raise UploadTooLarge(too_large(length, limit))
         free = shutil.disk_usage(self._folder).free
         if length + SPARE_BYTES > free:
             raise StoreFull(

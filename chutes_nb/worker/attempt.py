@@ -30,7 +30,7 @@ from .context import RunContext, RunFacts, enter
 from .errors import Sources, describe
 from .frames import Outcome, Task, Telling
 from .guard import Guard, seed
-from .keeping import Keeper, file_time, kept_body, slimmed
+from .keeping import Keeper, began_ns, kept_body, slimmed
 from .memory import shortage
 from .outcomes import may_retry
 from .payload import bound_payload
@@ -140,7 +140,8 @@ class Attempt:
         self.facts = RunFacts(
             task.job, task.attempt, task.max_attempts, place.output_dir, task.timeout_s
         )
-        self.keeper = Keeper(store.blobs, place, file_time(guard.trace_fd))
+        since_ns = began_ns(guard.trace_fd, store, task.job, task.attempt)
+        self.keeper = Keeper(store.blobs, place, since_ns)
         self.context: RunContext | None = None
         self.state: StateWatch | None = None
 

@@ -121,11 +121,18 @@ class Stopper:
             finally:
                 _set_trace(None)
         if _type(value) is _COROUTINE:
-            return self._run(value)
+            try:
+                return self._run(value)
+            finally:
+                value.close()  # where it never began: Python would warn in the log
         return value
 
     def _run(self, body: Coroutine[Any, Any, Any]) -> Any:
-        """Run a coroutine; tasks that it leaves get a while to hear of their end."""
+        """Run a coroutine; tasks that it leaves get a while to hear of their end.
+
+        A request to stop waits until there is a loop: it would break off the making.
+        """
+        self.hold()
         runner = asyncio.Runner()
         try:
             return runner.run(self._watched(body))
@@ -139,6 +146,7 @@ class Stopper:
         self._task = task
         self._loop = asyncio.get_running_loop()
         try:
+            self.go_on()
             return await body
         finally:
             _set_trace(None)

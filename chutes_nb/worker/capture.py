@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -36,6 +37,8 @@ FREE_BYTES = 256 << 10
 # is larger than this came too fast to be counted beside the work.
 MOST_COUNTED_BYTES = 64 << 20
 POLL_S = 0.05
+RETRY_S = 0.5
+RETRY_MAX_S = 10.0
 WORTH_TELLING_S = 1.0  # nobody waits for what is over by then
 
 
@@ -62,6 +65,15 @@ class Look:
     quiet_s: float | None = None
     passed: Passed | None = None
     size: int = 0
+
+    @property
+    def end(self) -> int:
+        """Offset behind its last byte."""
+        return self.start + len(self.body)
+
+    def bare(self) -> Look:
+        """Return what it tells of the moment, without output and what that tells."""
+        return Look(0, b"", self.progress, quiet_s=self.quiet_s)
 
     @property
     def tells(self) -> bool:
@@ -110,8 +122,11 @@ class Capture:
         self._is_at_rest = True
         self._silence = Silence()
         self._fd: int | None = None
-        self.is_flooded = self._is_last = False
-        self._kept = self._freed = 0
+        self.is_flooded = self._is_last = self._is_over = False
+        self._kept, self._freed, self._heard = offset, 0, offset
+        self._setbacks = 0
+        self._waiting: list[Metric] = []
+        self._is_behind, self._resume_at = False, float("-inf")
         self._cap = cap_bytes()
         self._half = self._cap // 2  # what is kept of the head
         self._let_go = self._middle = self._half
@@ -143,7 +158,10 @@ class Capture:
         if self._is_passing_over and now < self._trickle_at:
             self.trim()
             return None
+        if now < self._resume_at:
+            return None
         body, size = self._next()
+        self._is_behind &= self.offset + len(body) < size
         if not body and self._is_at_rest:
             if self._is_new:
                 return self._foretold(now)
@@ -159,7 +177,11 @@ class Capture:
         if body and start >= self._let_go:
             look.passed, self._left_out = self._left_out, None
         # Nothing new says as well that the last line is whole as it stands.
-        self._read_into(look, self._reader.feed(body), now)
+        new = body[max(0, self._heard - start) :]
+        self._read_into(look, self._reader.feed(new), now)
+        if look.end >= self._heard:
+            self._heard = look.end
+            look.metrics, self._waiting = self._waiting + look.metrics, []
         return look if body or look.tells else None
 
     def _foretold(self, now: float) -> Look:
@@ -169,8 +191,12 @@ class Capture:
 
     def rest(self, now: float) -> Look | None:
         """Read what a last line without its end tells; the attempt is over."""
+        if self._is_behind or self._is_over:
+            return None
+        self._is_over = True
         look = Look(self.offset, b"")
         self._read_into(look, self._reader.finish(), now)
+        look.metrics = self._waiting + look.metrics
         look.metrics += [Metric(*point) for point in self._thinner.finish()]
         return look if look.tells else None
 
@@ -276,7 +302,46 @@ class Capture:
 
     def kept(self, end: int) -> None:
         """Take note that the log store has the output up to here: it was committed."""
-        self._kept = max(self._kept, end)
+        self._kept, self._setbacks = max(self._kept, end), 0
+
+    def goes_back(self, looks: Sequence[Look]) -> bool:
+        """Read looks again, in a while, as the log store could not take the first.
+
+        What they tell comes along then: metrics are in the store with their bytes, so
+        that who reads on from the end of the log, an heir, tells none twice.
+
+        Parameters
+        ----------
+        looks : sequence of Look
+            That one and all that were made since and are not written.
+
+        Returns
+        -------
+        bool
+            False where there is nothing to go back for, or nothing to read it from.
+        """
+        first, last = looks[0], looks[-1]
+        if not first.body or first.end <= self._kept:
+            return False
+        if self._left_out or len(looks) > 1 or last.end < self.offset:
+            first.passed = Passed(first.start, None)  # more was left out since
+        self._left_out = first.passed
+        self.offset = max(first.start, self._kept)
+        self._waiting = [one for look in looks for one in look.metrics] + self._waiting
+        self._is_behind = True
+        pause_s = min(RETRY_S * 1.5**self._setbacks, RETRY_MAX_S)
+        self._resume_at = time.monotonic() + pause_s
+        self._setbacks += 1
+        return True
+
+    def has(self, end: int) -> bool:
+        """Whether the log store has the output up to here."""
+        return self._kept >= end
+
+    @property
+    def is_owed(self) -> bool:
+        """Whether the log store lacks output that has been seen here."""
+        return self._is_behind or self._kept < self.offset
 
     def end(self) -> None:
         """Take note that the attempt is over: what is left is read in large pieces."""

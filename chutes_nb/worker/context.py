@@ -6,10 +6,17 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import (
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+)
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, overload
 
 from ..codec import decode, encode
 from ..views.text import clean
@@ -73,43 +80,43 @@ class RunContext:
     read from the chute.
     """
 
-    _facts: RunFacts
-    _outlet: Outlet
-    _chute: object
-    _state: dict[str, Any]
+    _run_facts: RunFacts
+    _run_outlet: Outlet
+    _run_chute: object
+    _run_state: dict[str, Any]
 
     def __init__(self, facts: RunFacts, outlet: Outlet, chute: object) -> None:
         own = object.__setattr__
-        own(self, "_facts", facts)
-        own(self, "_outlet", outlet)
-        own(self, "_chute", chute)
-        own(self, "_state", {})
+        own(self, "_run_facts", facts)
+        own(self, "_run_outlet", outlet)
+        own(self, "_run_chute", chute)
+        own(self, "_run_state", {})
 
     # -- facts -------------------------------------------------------------------
     @property
     def job_id(self) -> str:
         """Id of the job."""
-        return self._facts.job_id
+        return self._run_facts.job_id
 
     @property
     def attempt(self) -> int:
         """Number of this attempt, from 1."""
-        return self._facts.attempt
+        return self._run_facts.attempt
 
     @property
     def max_attempts(self) -> int:
         """Most attempts there can be: 1 + retry."""
-        return self._facts.max_attempts
+        return self._run_facts.max_attempts
 
     @property
     def output_dir(self) -> Path:
         """Folder whose files are kept with the job."""
-        return self._facts.output_dir
+        return self._run_facts.output_dir
 
     @property
     def remaining(self) -> float | None:
         """Seconds to the timeout of this attempt, or None without one."""
-        facts = self._facts
+        facts = self._run_facts
         if facts.timeout_s is None or facts.began_at is None:
             return facts.timeout_s
         return max(0.0, facts.timeout_s - (time.monotonic() - facts.began_at))
@@ -117,7 +124,7 @@ class RunContext:
     @property
     def cancelled(self) -> bool:
         """Whether the attempt was asked to stop."""
-        return self._facts.is_cancelled
+        return self._run_facts.is_cancelled
 
     # -- verbs -------------------------------------------------------------------
     def progress(
@@ -141,23 +148,47 @@ class RunContext:
             "total": _finite("total", total),
         }
         value["message"] = None if message is None else clean(str(message))
-        self._outlet.tell(Telling("progress", value))
+        self._run_outlet.tell(Telling("progress", value))
 
-    def track(self, iterable: Iterable[T], total: int | None = None) -> Iterator[T]:
+    @overload
+    def track(self, iterable: Iterable[T], total: int | None = None) -> Iterator[T]: ...
+
+    @overload
+    def track(
+        self, iterable: AsyncIterable[T], total: int | None = None
+    ) -> AsyncIterator[T]: ...
+
+    def track(self, iterable: Any, total: int | None = None) -> Any:
         """Go through items and tell the progress on the way.
 
         Parameters
         ----------
-        iterable : iterable
+        iterable : iterable or async iterable
+            One that only ``async for`` can go through is gone through by that.
         total : int, optional
             Taken from ``len(iterable)`` where it has one.
         """
         if total is None:
             length: Callable[[], int] | None = getattr(iterable, "__len__", None)
             total = length() if length is not None else None
+        if is_async_only(iterable):
+            return self._track_later(iterable, total)
+        return self._track(iterable, total)
+
+    def _track(self, iterable: Iterable[T], total: int | None) -> Iterator[T]:
         self.progress(0, total)
         for done, item in enumerate(iterable, 1):
             yield item
+            self.progress(done, total)
+
+    async def _track_later(
+        self, iterable: AsyncIterable[T], total: int | None
+    ) -> AsyncIterator[T]:
+        self.progress(0, total)
+        done = 0
+        async for item in iterable:
+            yield item
+            done += 1
             self.progress(done, total)
 
     def log(self, step: float | None = None, **metrics: float) -> None:
@@ -171,11 +202,11 @@ class RunContext:
         at = None if step is None else _number("step", step)
         for name, value in metrics.items():
             point = (clean(name), at, _number(name, value))
-            self._outlet.tell(Telling("metric", point))
+            self._run_outlet.tell(Telling("metric", point))
 
     def stage(self, name: str) -> None:
         """Say which part of the work begins."""
-        self._outlet.tell(Telling("stage", clean(str(name))))
+        self._run_outlet.tell(Telling("stage", clean(str(name))))
 
     def emit(self, partial: object) -> None:
         """Give a partial result: readable at once, and kept however the run ends.
@@ -185,7 +216,7 @@ class RunContext:
         ResultNotStorable
         """
         encoded = encode(partial)
-        self._outlet.tell(Telling("partial", (encoded.kind, encoded.body)))
+        self._run_outlet.tell(Telling("partial", (encoded.kind, encoded.body)))
 
     def checkpoint(self, obj: object, step: float | None = None) -> None:
         """Keep where the work stands, across attempts, retries and restarts.
@@ -197,12 +228,12 @@ class RunContext:
         ResultNotStorable
         """
         encoded = encode(obj)
-        at = None if step is None else float(step)
-        self._outlet.save_checkpoint(at, encoded.kind, encoded.body)
+        at = None if step is None else _number("step", step, "checkpoint")
+        self._run_outlet.save_checkpoint(at, encoded.kind, encoded.body)
 
     def restore(self, default: Any = None) -> Any:
         """Return the newest checkpoint of this job, or ``default``."""
-        found = self._outlet.load_checkpoint()
+        found = self._run_outlet.load_checkpoint()
         return default if found is None else decode(*found)
 
     def save_file(self, path: str | Path, name: str | None = None) -> None:
@@ -212,27 +243,28 @@ class RunContext:
         ------
         FileNotFoundError
         """
-        self._outlet.keep_file(Path(path), name)
+        self._run_outlet.keep_file(Path(path), name)
 
     # -- state -------------------------------------------------------------------
     def __setattr__(self, name: str, value: Any) -> None:
-        if hasattr(RunContext, name) or name.startswith("__"):
+        own = RunContext.__annotations__
+        if hasattr(RunContext, name) or name in own or name.startswith("__"):
             raise AttributeError(
                 f"self.{name} belongs to the run itself; "
                 "keep state of your own under another name"
             )
-        self._state[name] = value
+        self._run_state[name] = value
 
     def __delattr__(self, name: str) -> None:
-        if name not in self._state:
+        if name not in self._run_state:
             raise AttributeError(f"the run has no state named {name}")
-        del self._state[name]
+        del self._run_state[name]
 
     def __getattr__(self, name: str) -> Any:
-        state = object.__getattribute__(self, "_state")
+        state = object.__getattribute__(self, "_run_state")
         if name in state:
             return state[name]
-        chute = object.__getattribute__(self, "_chute")
+        chute = object.__getattribute__(self, "_run_chute")
         try:
             return getattr(chute, name)
         except AttributeError:
@@ -245,8 +277,13 @@ class RunContext:
         return (current, ())
 
     def __repr__(self) -> str:
-        facts = self._facts
+        facts = self._run_facts
         return f"<run of job {facts.job_id}, attempt {facts.attempt}>"
+
+
+def is_async_only(iterable: object) -> bool:
+    """Whether only ``async for`` can go through something."""
+    return hasattr(iterable, "__aiter__") and not hasattr(iterable, "__iter__")
 
 
 def _finite(name: str, value: float | None) -> float | None:
@@ -278,7 +315,7 @@ class InlineOutlet:
     def tell(self, telling: Telling) -> None:
         """Pass a telling on, or let it go."""
         if self._outer is not None and telling.kind in ("metric", "partial", "file"):
-            self._outer._outlet.tell(telling)
+            self._outer._run_outlet.tell(telling)
 
     def save_checkpoint(self, step: float | None, kind: str, body: bytes) -> None:
         """Keep a checkpoint for as long as the call lasts."""
@@ -292,19 +329,19 @@ class InlineOutlet:
         """Keep a file with the job around this call; without one only check it."""
         path.stat()
         if self._outer is not None:
-            self._outer._outlet.keep_file(path, name)
+            self._outer._run_outlet.keep_file(path, name)
 
     def keep_body(self, body: bytes, name: str) -> None:
         """Keep a content with the job around this call, if there is one."""
         if self._outer is not None:
-            self._outer._outlet.keep_body(body, name)
+            self._outer._run_outlet.keep_body(body, name)
 
 
 def inline_context(chute: object) -> RunContext:
     """Make a ``self`` for a job function that is called directly."""
     outer = current()
     if outer is not None:
-        return RunContext(outer._facts, InlineOutlet(outer), chute)
+        return RunContext(outer._run_facts, InlineOutlet(outer), chute)
     return RunContext(RunFacts("inline", 1, 1, Path.cwd(), None), InlineOutlet(), chute)
 
 
@@ -359,5 +396,5 @@ def after_fork() -> None:
     """Let a forked child of a job tell from where it is: the pulse is its parent's."""
     run = _running
     if run is not None and TOLD_VARIABLE in os.environ:
-        outlet = _offspring_outlet(run._facts, os.environ)
-        object.__setattr__(run, "_outlet", outlet)
+        outlet = _offspring_outlet(run._run_facts, os.environ)
+        object.__setattr__(run, "_run_outlet", outlet)

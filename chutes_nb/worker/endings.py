@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..policy import Ending
 from ..states import State
 from ..store.jobs import NewResult
 from .frames import Outcome
+from .trace import place_in_words
+
+STOPS = ("JobStopped", "asyncio.exceptions.CancelledError")
 
 
 def ending_of(outcome: Outcome, asked: Ending | None) -> Ending:
@@ -26,7 +31,10 @@ def ending_of(outcome: Outcome, asked: Ending | None) -> Ending:
         # The exception has the traceback; where it passed no line of the cell (a C
         # call that an interrupt ended), the place is the one that was asked for.
         error = {**(found.error or {}), **(outcome.error or {})}
-        return Ending(found.state, found.reason, error, found.may_retry)
+        reason = found.reason
+        if found.state is State.TIMEOUT and _is_only_in(outcome.error, found.error):
+            reason = f"{reason}{place_in_words(outcome.error)}"
+        return Ending(found.state, reason, error, found.may_retry)
     error = outcome.error or {}
     said = " ".join(str(error.get("message")).split())  # one line, as reasons are
     reason = f"{error.get('type')}: {said}"[:300].rstrip(": ")
@@ -36,6 +44,16 @@ def ending_of(outcome: Outcome, asked: Ending | None) -> Ending:
     if outcome.memory:
         reason = f"{reason}; out of memory ({outcome.memory})"
     return Ending(State.FAILED, reason, outcome.error, outcome.may_retry)
+
+
+def _is_only_in(heard: dict[str, Any] | None, asked: dict[str, Any] | None) -> bool:
+    """Whether only the exception knows the line at which the body was stopped.
+
+    A coroutine that waits is on no thread's stack; it is there again when it hears
+    of its end.
+    """
+    is_stop = (heard or {}).get("type") in STOPS and (heard or {}).get("line")
+    return bool(is_stop) and not (asked or {}).get("line")
 
 
 def result_of(outcome: Outcome) -> NewResult | None:

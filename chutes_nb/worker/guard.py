@@ -268,7 +268,9 @@ def listen(trace_fd: int) -> None:
     C code writes both, so a body that holds the GIL cannot keep an answer back.
     """
     faulthandler.enable(file=trace_fd)
-    faulthandler.register(WHERE_SIGNAL, file=trace_fd, all_threads=True)
+    # Of the thread that gets it: the stack of one that runs meanwhile cannot be read
+    # without a crash now and then.
+    faulthandler.register(WHERE_SIGNAL, file=trace_fd, all_threads=False)
 
 
 def identity(fd: int) -> tuple[int, int] | None:

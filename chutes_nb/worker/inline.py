@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import inspect
 from collections.abc import Callable
 from typing import Any
 
+from ..signatures import OUTPUT_DIR
 from .context import inline_context
 
 
@@ -16,9 +19,14 @@ def call_inline(
     kwargs: dict[str, Any],
 ) -> Any:
     """Call a job's function; gives its value, or a coroutine where it is async."""
-    if takes_self:
-        return function(inline_context(chute), *args, **kwargs)
-    return function(*args, **kwargs)
+    context = inline_context(chute)
+    first = (context, *args) if takes_self else args
+    signature = inspect.signature(function)
+    if OUTPUT_DIR in signature.parameters and OUTPUT_DIR not in kwargs:
+        with contextlib.suppress(TypeError):  # the call itself says it better
+            if OUTPUT_DIR not in signature.bind_partial(*first, **kwargs).arguments:
+                kwargs = {**kwargs, OUTPUT_DIR: context.output_dir}
+    return function(*first, **kwargs)
 
 
 class InlineJob:

@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import io
 import os
+import sqlite3
 import stat
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
-from ..errors import FileTooLarge
+from ..errors import ChutesError, FileTooLarge
 from ..files_in import clean_path, file_type
-from ..sizes import shown_size
+from ..sizes import read_size, shown_size
+from ..store import Store
 from ..store.blobs import Blob, keep, keep_file, take_over
 from ..store.large import LARGE_BYTES
-from ..store.runs import IN_FILE, KeptFile
+from ..store.runs import IN_FILE, KeptFile, first_start
 from .frames import Telling
 
 LIMIT_VARIABLE = "CHUTES_NB_FILE_LIMIT"
 LIMIT_BYTES = 10 << 30
 LOOKED_AT = 10_000  # strings of a result that are asked whether they name a file
 MAX_FILES = 1_000
+TICKS_NS = 50_000_000
 _DEEPEST = 8
 # Files that are none: they have no size, and no end.
 _NO_FILES = ("/proc/", "/sys/", "/dev/")
@@ -34,9 +38,19 @@ def limit_bytes() -> int:
     """Most bytes of one kept file that has to be copied; 10 GiB by default.
 
     What a job leaves in its own folder is moved, and has no limit.
+
+    Raises
+    ------
+    ChutesError
+        If ``CHUTES_NB_FILE_LIMIT`` is no size.
     """
-    text = os.environ.get(LIMIT_VARIABLE, "")
-    return int(text) if text.isdigit() else LIMIT_BYTES
+    text = os.environ.get(LIMIT_VARIABLE)
+    if not text:
+        return LIMIT_BYTES
+    try:
+        return read_size(LIMIT_VARIABLE, text)
+    except ValueError as error:
+        raise ChutesError(str(error)) from error
 
 
 def file_time(fd: int) -> int:
@@ -58,6 +72,24 @@ def file_time(fd: int) -> int:
         return os.fstat(fd).st_ctime_ns
     except OSError:  # the last body has closed it
         return time.time_ns() - 20_000_000
+
+
+def began_ns(fd: int, store: Store, job: str, attempt: int) -> int:
+    """Return when a job began its work, as file systems know it, in ns.
+
+    What an earlier attempt has made is the job's work too: a model, say, whose place
+    the next one knows from a checkpoint.
+
+    Parameters
+    ----------
+    fd : int
+        A file that may be touched.
+    """
+    now, started = file_time(fd), None
+    if attempt > 1:
+        with contextlib.suppress(ChutesError, sqlite3.Error):
+            started = first_start(store.reader, job)
+    return now if started is None else min(now, int(started * 1e9) - TICKS_NS)
 
 
 def kept(path: Path, name: str, blobs: Path, *, moves: bool = False) -> KeptFile:
@@ -89,7 +121,7 @@ def kept(path: Path, name: str, blobs: Path, *, moves: bool = False) -> KeptFile
             raise FileTooLarge(
                 f"{path} has {shown_size(found.st_size)}, and files above "
                 f"{shown_size(most)} are not copied into the store ({LIMIT_VARIABLE} "
-                "sets the limit in bytes); what is in self.output_dir is moved, "
+                "sets the limit); what is in self.output_dir is moved, "
                 "whatever its size"
             )
         blob = keep_file(path, blobs)
@@ -119,16 +151,15 @@ def _entry(name: str, origin: str, blob: Blob) -> KeptFile:
     return KeptFile(label, place, blob.size, file_type(label), blob.sha256)
 
 
-def files_of(path: Path, name: str | None, blobs: Path) -> list[KeptFile]:
-    """Put a file, or all files of a folder, into the store; raises as :func:`kept`."""
+def named_files(path: Path, name: str | None) -> Iterator[tuple[Path, str]]:
+    """Give a file, or all files of a folder, each with its label."""
     label = name or path.name
     if not path.is_dir():
-        return [kept(path, label, blobs)]
-    return [
-        kept(one, f"{label}/{within}", blobs)
-        for one, within in files_below(path)
-        if stat.S_ISREG(one.lstat().st_mode)
-    ]
+        yield path, label
+        return
+    for one, within in files_below(path):
+        if stat.S_ISREG(one.lstat().st_mode):
+            yield one, f"{label}/{within}"
 
 
 def files_below(folder: Path) -> Iterator[tuple[Path, str]]:
@@ -155,16 +186,38 @@ class Folder(Protocol):
         """Whether nothing was left there."""
 
 
+class Saved(NamedTuple):
+    """What was kept of a path when the job asked for it."""
+
+    stamp: tuple[int, ...] | None
+    sha256: str
+
+    def is_still(self, found: os.stat_result) -> bool:
+        """Whether the file certainly is as it was."""
+        return self.stamp is not None and self.stamp == _stamp(found)
+
+
+def _stamp(found: os.stat_result) -> tuple[int, ...] | None:
+    """Tell a file from what it may become; None where it could not be told apart.
+
+    A file that has just been written may be written again within the same tick of
+    the clock, to the same length.
+    """
+    if time.time_ns() - found.st_mtime_ns < TICKS_NS:
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
 class Keeper:
-    """Collects the files of one attempt; each path once.
+    """Collects the files of one attempt; each content of a path once.
 
     Parameters
     ----------
     blobs : pathlib.Path
         The store's folder of contents.
     place : Folder
-    began_ns : int
-        When the attempt began, as file systems know it (:func:`file_time`): a file
+    since_ns : int
+        When the job began, as file systems know it (:func:`began_ns`): a file
         that the result names counts as the job's where it was made or changed since.
     note : callable, optional
         Says in the job's log what becomes of its files.
@@ -174,13 +227,14 @@ class Keeper:
         self,
         blobs: Path,
         place: Folder,
-        began_ns: int,
+        since_ns: int,
         note: Callable[[str], None] | None = None,
     ) -> None:
         self._blobs, self._note = blobs, note or _note
         self._place, self._cwd = place, place.cwd
-        self._began_ns = began_ns
+        self._since_ns = since_ns
         self._seen: set[str] = set()
+        self._saved: dict[str, Saved] = {}
         self._kept: list[KeptFile] = []
         self._left_out = 0
         self.was_clean = False  # at the last look
@@ -193,8 +247,13 @@ class Keeper:
         FileNotFoundError
         FileTooLarge
         """
-        self._seen.add(os.path.realpath(path))
-        return files_of(path, name, self._blobs)
+        found = []
+        for one, label in named_files(path, name):
+            stamp = _stamp(os.stat(one))  # first: it may change while it is read
+            found.append(kept(one, label, self._blobs))
+            place = os.path.realpath(one)
+            self._saved[place] = Saved(stamp, found[-1].sha256)
+        return found
 
     def collect(
         self, result: Any, *, is_alone: Callable[[], bool] = lambda: False
@@ -264,31 +323,36 @@ class Keeper:
         set. Of two things within one tick of the clock nobody knows which was first:
         what may be the job's work is kept.
         """
-        return found.st_mtime_ns >= self._began_ns or found.st_ctime_ns > self._began_ns
+        return found.st_mtime_ns >= self._since_ns or found.st_ctime_ns > self._since_ns
 
     def _try(
         self, path: Path, name: str, *, only_new: bool = False, moves: bool = False
     ) -> None:
         try:
-            found, entry = path.stat(), path.lstat()
+            found, link = path.stat(), path.lstat()
         except (OSError, ValueError):  # a link that leads nowhere
             return
         if not stat.S_ISREG(found.st_mode) or not os.access(path, os.R_OK):
             return
-        is_link = stat.S_ISLNK(entry.st_mode)
+        is_link = stat.S_ISLNK(link.st_mode)
         if (only_new or is_link) and not self._is_new(found):
             return  # a file of others, which the job has read or pointed to
-        if os.path.realpath(path) in self._seen:
+        place = os.path.realpath(path)
+        saved = self._saved.get(place)
+        if place in self._seen or (saved is not None and saved.is_still(found)):
             return
         if len(self._kept) >= MAX_FILES:
             self._left_out += 1
             return
-        self._seen.add(os.path.realpath(path))
+        self._seen.add(place)
         moves = moves and not is_link and found.st_nlink == 1
         try:
-            self._kept.append(kept(path, name, self._blobs, moves=moves))
-        except FileTooLarge as error:
+            entry = kept(path, name, self._blobs, moves=moves)
+        except ChutesError as error:
             self._note(str(error))
+            return
+        if saved is None or saved.sha256 != entry.sha256:
+            self._kept.append(entry)
 
 
 def _note(text: str) -> None:

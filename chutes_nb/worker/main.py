@@ -16,6 +16,7 @@ import sqlite3
 import sys
 import threading
 import time
+from os import _exit  # the real one, which leaves no code of a body's
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +26,13 @@ from ..paths import beside, let_go, private, private_dir
 from ..processes import WORKER_MARK, kill_marked
 from ..store import Store, fleet, jobs
 from ..waking import wake_host
+from . import exiting
 from .attempt import Attempt, ChuteProxy, Loaded
 from .body import Stopper
 from .context import RunFacts, after_fork
 from .frames import PROTOCOL, Line, Outcome, Task, task_of
 from .guard import Guard, listen, open_fds
-from .place import KIND, STREAMS, Place
+from .place import Place
 from .pulse import Pulse
 from .showing import install
 
@@ -73,6 +75,7 @@ class Worker:
         self.line: Line | None = line
         self.listener = listener
         listen(self.trace.fileno())
+        exiting.install(folder, lambda: self.pulse.task)  # before the guard looks
         # The line is not among them: another one takes its place one day.
         fds = [fd for fd in open_fds() if fd != line.fileno()]
         lease = self.store.leases / f"{worker_id}.lease"
@@ -311,7 +314,7 @@ def main(arguments: list[str]) -> None:
     _hold(lease)
     _adopt_orphans()
     os.environ[WORKER_MARK] = worker_id
-    _line_buffered()
+    threading.current_thread().name = "chutes-job"
     listener = _listen(Path(address))
     line = Line(socket.socket(fileno=connection))
     install()
@@ -324,7 +327,7 @@ def main(arguments: list[str]) -> None:
         let_go(Path(address))
     failpoints.hit("exit.before_unlock")
     # Threads and exit hooks that a job left behind must not keep the process.
-    os._exit(0)
+    _exit(0)
 
 
 def _listen(address: Path) -> socket.socket:
@@ -362,10 +365,3 @@ def _adopt_orphans() -> None:
     """Become the parent of what the jobs' children leave (Linux, prctl(2))."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-
-
-def _line_buffered() -> None:
-    for name, (_, mode) in STREAMS.items():
-        if mode == "w":
-            getattr(sys, name).reconfigure(**KIND)
-    threading.current_thread().name = "chutes-job"

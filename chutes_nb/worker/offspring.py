@@ -20,7 +20,7 @@ from ..paths import PRIVATE_FILE
 from ..store import Store
 from ..store.runs import SHOWN
 from .frames import Telling
-from .keeping import files_of, kept_body, slimmed
+from .keeping import kept, kept_body, named_files, slimmed
 
 _HEADER = struct.Struct("<4sQI")  # a mark, the body's length, its checksum
 _MARK = b"told"
@@ -230,7 +230,9 @@ class OffspringOutlet:
 
     def keep_file(self, path: Path, name: str | None) -> None:
         """Keep a file's content with the job."""
-        for one in files_of(path, name, self._home / "blobs"):
+        blobs = self._home / "blobs"
+        found = [kept(one, label, blobs) for one, label in named_files(path, name)]
+        for one in found:
             self.tell(Telling("file", tuple(one)))
 
     def keep_body(self, body: bytes, name: str) -> None:

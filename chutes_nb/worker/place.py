@@ -15,6 +15,7 @@ from ..policy import Ending
 from .asking import leave_note
 from .frames import Task
 from .imports import LocalImports
+from .printed import KIND, STREAMS, Trims, opened
 
 JOB_VARIABLE = "CHUTES_JOB"
 ATTEMPT_VARIABLE = "CHUTES_ATTEMPT"
@@ -25,14 +26,6 @@ NOTEBOOK_VARIABLE = "CHUTES_NOTEBOOK_DIR"
 # AF_UNIX paths end at 104 bytes, and multiprocessing puts 33 of them behind TMPDIR.
 MOST_TMPDIR = 70
 EMPTY_NS = 1_000_000_007  # a time that no file has by chance
-STREAMS = {"stdin": (0, "r"), "stdout": (1, "w"), "stderr": (2, "w")}
-KIND: dict[str, Any] = {
-    "encoding": "utf-8",
-    "errors": "backslashreplace",
-    "line_buffering": True,
-}
-
-
 _KIND = tuple(KIND.values())
 
 
@@ -58,7 +51,12 @@ class Place:
         self._output: str | None = None
         self._environ = dict(os.environ)
         self._entered: dict[bytes, bytes] = {}
-        self._streams = {name: getattr(sys, name) for name in STREAMS}
+        self._trims = Trims()
+        self._streams = {
+            name: opened(name, self._trims) if mode == "w" else getattr(sys, name)
+            for name, (_, mode) in STREAMS.items()
+        }
+        self._put_streams()
         self.harm: str | None = None  # why no other attempt should run here
         self._imports = LocalImports()
         self._make()
@@ -127,7 +125,7 @@ class Place:
                     os.dup2(fd, standard)
             if fd > 2:
                 os.close(fd)
-            self._output = output
+            self._output = self._trims.path = output
         self._mend_streams()
         os.environ[JOB_VARIABLE] = task.job
         _set(ATTEMPT_VARIABLE, str(task.attempt))
@@ -195,7 +193,7 @@ class Place:
 
     def _mend_streams(self) -> None:
         """Open the standard streams again that a body has closed or turned."""
-        for name, (fd, mode) in STREAMS.items():
+        for name in STREAMS:
             stream = self._streams[name]
             try:
                 if not _is_usable(stream):
@@ -203,9 +201,7 @@ class Place:
                 continue
             except Exception:  # closed, detached, or none at all
                 pass
-            self._streams[name] = open(  # noqa: SIM115  (it stays with the process)
-                fd, mode, 1, KIND["encoding"], KIND["errors"], closefd=False
-            )
+            self._streams[name] = opened(name, self._trims)
             self._put_streams()
 
     def _output_bytes(self) -> int:

@@ -31,6 +31,7 @@ from .frames import Busy, Line, Outcome, Task, Telling
 from .guard import Guard
 from .offspring import Origin, TellingFile
 from .place import Place
+from .trace import WHERE_SIGNAL
 from .trimming import Trimmer
 
 BEAT_S = 0.05
@@ -166,6 +167,9 @@ class Pulse:
 
     # -- the thread ------------------------------------------------------------
     def _run(self) -> None:
+        # Where the body is, its own thread has to say. Linux gives a signal to any
+        # thread that is woken for another one: here, for the SIGTERM behind it.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {WHERE_SIGNAL})
         idle_since = monotonic()
         while True:
             if self.task is None and monotonic() - idle_since > IDLE_AFTER_S:

@@ -21,6 +21,7 @@ from types import ModuleType
 from typing import Any
 
 from ..views import view
+from . import bars
 from .context import current
 
 BACKEND = "module://chutes_nb.worker.figures"
@@ -37,6 +38,7 @@ KEPT: dict[str, tuple[str, bool]] = {
     "text/markdown": ("md", False),
     "application/json": ("json", False),
 }
+Say = Callable[[str], object]  # takes a line for the log
 
 
 class Showing:
@@ -60,11 +62,17 @@ class Showing:
             self._held[display_id] = bundle
             return True
 
-    def held(self) -> dict[str, dict[str, Any]]:
-        """Take what was held back, by its id."""
+    def show(self, bundle: dict[str, Any], display_id: str | None, say: Say) -> None:
+        """Keep a display and say so in the log, unless it comes too soon."""
+        if display_id is None or not self.holds(display_id, bundle):
+            self._keep(bundle, display_id, say)
+
+    def finish(self, say: Say) -> None:
+        """Keep what was held back."""
         with self._lock:
             held, self._held = self._held, {}
-            return held
+        for display_id, bundle in held.items():
+            self._keep(bundle, display_id, say)
 
     def name(self, display_id: str | None, suffix: str) -> str | None:
         """Name the file of a display; None where there are too many of them."""
@@ -79,6 +87,30 @@ class Showing:
             if display_id:
                 self._names[display_id] = name
             return name
+
+    def _keep(self, bundle: dict[str, Any], display_id: str | None, say: Say) -> None:
+        text = str(bundle.get("text/plain", ""))
+        run = current()
+        mime = next((mime for mime in KEPT if mime in bundle), None)
+        is_plain = mime == "application/json" and bool(text)  # a dict: all is in it
+        if run is None or mime is None or is_plain:
+            say(text)
+            return
+        suffix, is_base64 = KEPT[mime]
+        name = self.name(display_id, suffix)
+        if name is None:
+            say(f"{text} (not kept: {MOST_SHOWN} displays are)")
+            return
+        run._run_outlet.keep_body(_body(bundle[mime], is_base64), name)
+        say(f"{text} ({name})")
+
+
+def _body(content: Any, is_base64: bool) -> bytes:
+    if isinstance(content, bytes):  # a picture that no front end has asked for yet
+        return content
+    if not isinstance(content, str):
+        content = json.dumps(content)
+    return b64decode(content) if is_base64 else content.encode("utf-8", "replace")
 
 
 _showing = Showing()
@@ -98,8 +130,7 @@ def finish(result: object = None) -> None:
     result : object
         Shown as the result; a figure that is left open is shown once.
     """
-    for display_id, bundle in _showing.held().items():
-        _keep(bundle, display_id)
+    _showing.finish(print)
     show_figures(besides=result)
 
 
@@ -141,8 +172,7 @@ def display(
         display_id = uuid.uuid4().hex
     for one in objs:
         bundle = dict(one) if raw and isinstance(one, Mapping) else view(one)
-        if display_id is None or not _showing.holds(display_id, bundle):
-            _keep(bundle, display_id)
+        _showing.show(bundle, display_id, print)
     return Shown(display_id) if display_id else None
 
 
@@ -156,27 +186,6 @@ def publish_display_data(
 ) -> None:
     """Show a MIME bundle."""
     display(dict(data), raw=True, display_id=(transient or {}).get("display_id"))
-
-
-def _keep(bundle: dict[str, Any], display_id: str | None) -> None:
-    text = str(bundle.get("text/plain", ""))
-    run = current()
-    mime = next((mime for mime in KEPT if mime in bundle), None)
-    is_plain = mime == "application/json" and bool(text)  # a dict says all by its text
-    if run is None or mime is None or is_plain:
-        print(text)
-        return
-    suffix, is_base64 = KEPT[mime]
-    name = _showing.name(display_id, suffix)
-    if name is None:
-        print(f"{text} (not kept: {MOST_SHOWN} displays are)")
-        return
-    content = bundle[mime]
-    if not isinstance(content, str):
-        content = json.dumps(content)
-    body = b64decode(content) if is_base64 else content.encode("utf-8", "replace")
-    run._outlet.keep_body(body, name)
-    print(f"{text} ({name})")
 
 
 def show_figures(besides: object = None) -> None:
@@ -214,11 +223,21 @@ def _mend_matplotlib(module: ModuleType) -> None:
 MENDED: dict[str, Callable[[ModuleType], None]] = {
     "IPython.core.display_functions": _mend_ipython,
     "matplotlib": _mend_matplotlib,
+    bars.MODULE: bars.mend,
 }
 
 
 class Finder(importlib.abc.MetaPathFinder):
-    """Does something after a module was imported, and is else not there."""
+    """Does something after a module was imported, and is else not there.
+
+    Parameters
+    ----------
+    mended : mapping of module name to callable
+        What is done to a module.
+    """
+
+    def __init__(self, mended: Mapping[str, Callable[[ModuleType], None]]) -> None:
+        self._mended = mended
 
     def find_spec(
         self,
@@ -227,11 +246,11 @@ class Finder(importlib.abc.MetaPathFinder):
         target: ModuleType | None = None,
     ) -> importlib.machinery.ModuleSpec | None:
         """Find one of the modules that are mended, as the path would."""
-        if fullname not in MENDED:
+        if fullname not in self._mended:
             return None
         spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
         if spec is not None and spec.loader is not None:
-            spec.loader = Loader(spec.loader, MENDED[fullname])
+            spec.loader = Loader(spec.loader, self._mended[fullname])
         return spec
 
 
@@ -258,4 +277,4 @@ class Loader(importlib.abc.Loader):
 def install() -> None:
     """Make ``display`` a builtin, as in a notebook, and wait for imports."""
     builtins.display = display  # type: ignore[attr-defined]
-    sys.meta_path.insert(0, Finder())
+    sys.meta_path.insert(0, Finder(MENDED))

@@ -41,11 +41,11 @@ class StateWatch:
     @property
     def may_tell(self) -> bool:
         """Whether there is, or was, any state to look at."""
-        return bool(self._context._state) or self._last is not None
+        return bool(self._context._run_state) or self._last is not None
 
     def look(self) -> list[Telling]:
         """Return the state where it has changed, put so that it can be sent."""
-        state = self._context._state
+        state = self._context._run_state
         with self._lock:
             if not self.may_tell:
                 return []

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
-from .context import current
+from .context import current, is_async_only
 
 T = TypeVar("T")
 
@@ -20,10 +20,20 @@ def progress(
         run.progress(done, total, message)
 
 
-def track(iterable: Iterable[T], total: int | None = None) -> Iterator[T]:
+@overload
+def track(iterable: Iterable[T], total: int | None = None) -> Iterator[T]: ...
+
+
+@overload
+def track(iterable: AsyncIterable[T], total: int | None = None) -> AsyncIterator[T]: ...
+
+
+def track(iterable: Any, total: int | None = None) -> Any:
     """Go through items and tell the progress; outside a job just go through them."""
     run = current()
-    return iter(iterable) if run is None else run.track(iterable, total)
+    if run is not None:
+        return run.track(iterable, total)
+    return aiter(iterable) if is_async_only(iterable) else iter(iterable)
 
 
 def log(step: float | None = None, **metrics: float) -> None:

@@ -84,6 +84,7 @@ TWINS = """
                 twin.send(define_message(found), ("run", *task_of(row, twin.output)))
 """
 
+LEFT_LATE = ("inheriting.py", "found = list(late.outputs(*place))", "found = []")
 MUTANTS = [
     mutant("attempts are counted one too low", "I2", RETRIES, ONE_MORE),
     mutant(
@@ -120,13 +121,13 @@ MUTANTS = [
             seconds=6.0,
         ),
         (
-            "rounds.py",
+            "entries.py",
             '        failpoints.hit("submit.before_commit")\n',
             "        self.done.set_result(self.ids)\n"
             '        failpoints.hit("submit.before_commit")\n',
         ),
         (
-            "rounds.py",
+            "entries.py",
             "            self.done.set_result(self.ids)\n",
             "            pass\n",
         ),
@@ -414,10 +415,23 @@ MUTANTS = [
         ),
     ),
     mutant(
+        "a log that a full disk refused is let go",
+        "I8",
+        struck("prints", plan="log.before_commit=0.5:FULL", seconds=6.0),
+        ("lanes/holder.py", "if capture is not None and capture.is_owed:", "if False:"),
+    ),
+    mutant(
+        "an heir leaves what a log lacks",
+        "I8",
+        struck("prints", plan="log.before_commit=0.9:FULL", driver=0.6, seconds=6.0),
+        LEFT_LATE,
+    ),
+    mutant(
         "an orphan leaves the rest of its log",
         "I8",
         struck("prints", driver=0.5, seconds=6.0),
         ("worker/alone.py", "        while self.look():\n", "        while False:\n"),
+        LEFT_LATE,  # an heir would make it good
     ),
     mutant(
         "an orphan ends what is not its own",

@@ -59,7 +59,19 @@ def test_one_job_that_is_refused_does_not_keep_the_others(call, store):
     ended, waiting = bring(store, State.FAILED), queue(store)
     said = call("cancel", ended, "zzzz", waiting, "--json")
     assert said.code == 4
-    assert [one["job_id"] for one in said.json] == [waiting]
+    assert [(one["job_id"], one["accepted"]) for one in said.json] == [
+        (ended, False),
+        (waiting, True),
+    ]
+
+
+def test_what_is_refused_is_json_as_http_answers_it(call, store):
+    job = bring(store, State.COMPLETED)
+    said = call("cancel", job, "--json")
+    assert said.code == 4
+    assert said.json == {"job_id": job, "status": "completed", "accepted": False}
+    unknown = call("cancel", "zzzz", "--json")
+    assert (unknown.code, unknown.out) == (3, "")
 
 
 def test_ended_jobs_are_forgotten(call, store):

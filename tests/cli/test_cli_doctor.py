@@ -79,6 +79,26 @@ def test_versions_are_named(call):
         assert name in found["text"]
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("MAX_WORKERS", "many"),
+        ("RESOURCES", "gpu"),
+        ("HEADLESS_WAIT", "maybe"),
+        ("LOG_CAP", "1"),
+        ("UPLOAD_LIMIT", "large"),
+        ("FILE_LIMIT", "ten"),
+    ],
+)
+def test_a_setting_that_cannot_be_read_is_a_problem(call, monkeypatch, name, text):
+    assert findings(call, "settings") == []
+    monkeypatch.setenv(f"CHUTES_NB_{name}", text)
+    (found,) = findings(call, "settings", code=1)
+    assert found["level"] == "problem"
+    assert f"CHUTES_NB_{name}={text!r}" in found["text"]
+    assert "unset it" in found["fix"]
+
+
 def test_the_disk_is_named_with_its_room(call):
     (found,) = findings(call, "disk")
     assert "free" in found["text"]

@@ -45,6 +45,18 @@ def test_the_log_of_an_earlier_attempt(call, store):
     assert call("logs", "--attempt", "1").out == "first\n"
 
 
+def test_a_follower_misses_no_attempt_of_a_job_that_ends_meanwhile(store):
+    job = bring(store, State.RETRYING)
+    wrote(store, job, "first\n", attempt=1)
+    reader = LogReader(store, job)
+    assert [piece["text"] for piece in reader.read()] == ["first\n"]
+    claim(store, now=2e9)
+    wrote(store, job, "second\n", attempt=2)
+    finish(store, job, State.COMPLETED, attempt=2)
+    assert [piece["text"] for piece in reader.read()] == ["second\n"]
+    assert reader.is_over
+
+
 def test_an_attempt_that_never_comes_has_no_log(call, store):
     bring(store, State.COMPLETED)
     for asked in ([], ["-f"], ["-n", "3"], ["--json"]):

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -73,6 +76,7 @@ def test_the_list_as_json_is_that_of_http(call, store):
     [
         (["--status", "failed"], 1),
         (["-s", "completed"], 0),
+        (["-s", "failed", "-s", "queued"], 2),
         (["--name", "work"], 2),
         (["--tag", "nightly"], 1),
         (["--chute", "tests"], 2),
@@ -204,3 +208,29 @@ def test_json_is_one_line_in_a_pipe(call, store):
     bring(store, State.COMPLETED)
     assert len(call("status", "--json").out.splitlines()) == 1
     assert json.loads(call("status", "--json").out)["status"] == "completed"
+
+
+def test_a_home_that_is_a_file_is_told_to_be_no_folder(call, tmp_path, monkeypatch):
+    home = tmp_path / "file"
+    home.touch()
+    monkeypatch.setenv("CHUTES_NB_HOME", str(home))
+    said = call("ls")
+    assert said.code == 5
+    assert f"folder {home} cannot be made (File exists)" in said.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["ls"], ["status"], ["logs"], ["files"], ["result"], ["doctor", "--json"]],
+    ids=" ".join,
+)
+def test_a_closed_standard_output_is_no_fault(call, store, arguments):
+    bring(store, State.COMPLETED)
+    code = " ".join([sys.executable, "-m", "chutes_nb", *arguments, ">&-"])
+    environ = os.environ | {"CHUTES_NB_DEBUG": ""}
+    found = subprocess.run(
+        ["sh", "-c", code], capture_output=True, text=True, env=environ, timeout=60
+    )
+    assert found.returncode in (0, 1)  # 1 is what a doctor may say of this machine
+    assert "Traceback" not in found.stderr
+    assert "error" not in found.stderr

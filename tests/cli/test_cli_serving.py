@@ -87,3 +87,20 @@ def test_a_port_that_is_taken_is_told(home, tmp_path, monkeypatch):
     assert said.code == 5
     assert port in said.err
     assert "Traceback" not in said.err
+
+
+def test_a_path_that_no_url_has_is_refused_with_the_one_it_may_be(home):
+    said = run("serve", "--base-url", "/a b")
+    assert said.code == 2
+    assert "'/a%20b'" in said.err
+
+
+def test_a_setting_with_which_there_is_no_api_is_told_and_ends_it(
+    home, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("JUPYTER_CONFIG_DIR", str(tmp_path / "config"))
+    monkeypatch.setenv("CHUTES_NB_UPLOAD_LIMIT", "large")
+    said = run("serve", "--allow-root", "--port", str(free_port()))
+    assert said.code == 2
+    assert "CHUTES_NB_UPLOAD_LIMIT='large' is no size" in said.err
+    assert "http://" not in said.out

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -27,6 +30,20 @@ def fail(self) -> None:
 
 def lines_of(self, text: UploadedFile, times: int = 1) -> list[str]:
     return text.read().decode().split() * times
+
+
+@dataclass
+class Config:
+    epochs: int
+    name: str = "z"
+
+
+Config.__module__ = "__main__"  # a notebook's, which travels by its value
+
+
+def train(self, config: Config, others: list[Config], last: Config | None = None):
+    names = [one.name for one in (config, *others, last) if one is not None]
+    return config.epochs, "".join(names)
 
 
 def again(self, folder: str) -> str:
@@ -60,6 +77,14 @@ def test_a_result_is_waited_for_and_printed(home):
     assert (found["status"], found["result"]) == ("completed", 2)
 
 
+def test_a_dataclass_arrives_as_one(home):
+    define(train)
+    given = {"config": {"epochs": 3}, "others": [{"epochs": 1, "name": "a"}]}
+    given["last"] = {"epochs": 2, "name": "b"}
+    said = run("submit", "train", json.dumps(given), "--wait")
+    assert (said.code, said.out) == (0, "(3, 'zab')\n"), said.err
+
+
 def test_a_job_that_fails_is_code_1_with_its_cause(home):
     define(fail)
     said = run("submit", "fail", "--wait")
@@ -81,6 +106,18 @@ def test_a_payload_comes_from_standard_input_or_a_file(home, tmp_path):
     for given in ("-", f"@{path}"):
         job = called("submit", "add", given, given='{"a": 2}').lines[0]
         assert called("status", job, "--detail", "--json").json["inputs"] == {"a": 2}
+
+
+def test_a_payload_from_a_closed_standard_input_is_no_json(home):
+    define(add)
+    code = f"{sys.executable} -m chutes_nb submit add - <&-"
+    environ = os.environ | {"CHUTES_NB_DEBUG": ""}
+    found = subprocess.run(
+        ["sh", "-c", code], capture_output=True, text=True, env=environ, timeout=60
+    )
+    assert found.returncode == 2
+    assert "no JSON" in found.stderr
+    assert "fault of chutes-nb" not in found.stderr
 
 
 @pytest.mark.parametrize(

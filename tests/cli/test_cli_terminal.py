@@ -22,12 +22,12 @@ ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 class Terminal:
     """A command in a terminal of some width."""
 
-    def __init__(self, width: int, *arguments: str) -> None:
+    def __init__(self, width: int, *arguments: str, **variables: str) -> None:
         self.pid, self._fd = pty.fork()
         if self.pid == 0:
             # Not execv: readline has put the width of another terminal into what C
             # knows of the environment.
-            environ = dict(os.environ) | {"TERM": "xterm-256color"}
+            environ = dict(os.environ) | {"TERM": "xterm-256color"} | variables
             command = [sys.executable, "-m", "chutes_nb", *arguments]
             os.execve(sys.executable, command, environ)
         size = struct.pack("HHHH", 30, width, 0, 0)
@@ -97,3 +97,22 @@ def test_a_log_cannot_steer_the_terminal(call, store):
     terminal = Terminal(100, "logs")
     assert terminal.end() == 0
     assert terminal.seen.splitlines()[0] == "\x1b[32mgreen\x1b[0m "
+
+
+@pytest.mark.parametrize(
+    ("variables", "is_coloured"),
+    [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)],
+    ids=["colours", "no colour", "dumb"],
+)
+def test_an_error_has_colours_where_they_are_wanted(call, variables, is_coloured):
+    terminal = Terminal(100, "status", "nobody", **variables)
+    assert terminal.end() == 3
+    assert ("\x1b[31m" in terminal.seen) == is_coloured
+    assert ("\x1b" in terminal.seen) == is_coloured
+    assert ESCAPES.sub("", terminal.seen).startswith("error: no job")
+
+
+def test_what_is_said_beside_has_no_escapes_in_a_dumb_terminal(call):
+    terminal = Terminal(100, "ls", TERM="dumb")
+    assert terminal.end() == 0
+    assert terminal.seen == "there is no job yet\r\n"

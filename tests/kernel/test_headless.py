@@ -103,7 +103,7 @@ def test_jupyter_execute_waits_and_saves_the_ends(place):
 def test_jupyter_execute_fails_when_a_job_failed_and_the_card_says_why(place):
     path = written(place, "job = work.submit(n=7)\njob", "work.submit(n=2)", "1 + 1")
     code, said = call("jupyter-execute", "--inplace", "--allow-errors", path)
-    assert cards(path) == ["failed", "completed"]
+    assert cards(path) == ["failed", "completed"], (code, said, outputs(path))
     code, said = call("jupyter-execute", "--inplace", path)
     assert code != 0
     assert "JobFailed" in said
@@ -128,6 +128,15 @@ def test_nbconvert_draws_static_cards_with_no_script(place):
     assert 'aria-label="2 jobs"' in page
     assert "2 completed" in page
     assert 'aria-label="Chutes jobs"' in page
+    assert f'<script type="{WIDGET}">' not in page
+
+
+def test_nbconvert_draws_the_fields_of_a_form_with_no_script(place):
+    path = written(place, "work.form()")
+    code, said = call("jupyter-nbconvert", "--execute", "--to", "html", path)
+    assert code == 0, said
+    page = path.with_suffix(".html").read_text()
+    assert 'aria-label="Run work"' in page
     assert f'<script type="{WIDGET}">' not in page
 
 

@@ -109,6 +109,58 @@ def test_nothing_of_a_kernel_job_is_under_a_cell(notebook, tmp_path):
         assert words in log
 
 
+def test_what_a_kernel_job_displays_is_kept_with_it(notebook):
+    notebook.run("import threading; import matplotlib.pyplot as plt")
+    notebook.run("from IPython.display import HTML, Image, update_display")
+    shown = notebook.show(
+        "%%chute_job --executor kernel -o job --wait\n"
+        "figure, axes = plt.subplots()\n"
+        "display(figure); plt.close(figure)\n"
+        "started = threading.Thread(target=display, args=(HTML('<b>bold</b>'),))\n"
+        "started.start(); started.join()\n"
+        "display(HTML('0'), display_id='live')\n"
+        "for n in range(1, 20): update_display(HTML(str(n)), display_id='live')\n"
+    )
+    assert not [one for one in shown.bundles if "image/png" in one]
+    assert notebook.value("job.files.names") == [
+        *("display-1.png", "display-2.html", "display-3.html")
+    ]
+    assert notebook.value("job.files[0].read()[1:4]") == b"PNG"
+    assert notebook.value("[one.read() for one in job.files][1:]") == [
+        *(b"<b>bold</b>", b"19")
+    ]
+    assert "1 Axes> (display-1.png)" in notebook.value("job.logs()")
+
+
+def test_a_second_kernel_job_counts_its_displays_anew(notebook):
+    notebook.run("import pandas")
+    for _ in range(2):
+        notebook.run(
+            "%%chute_job --executor kernel -o job --wait\n"
+            "display(pandas.DataFrame({'a': [1]}))"
+        )
+        assert notebook.value("job.files.names") == ["display-1.html"]
+
+
+@pytest.mark.parametrize("module", ["tqdm.notebook", "tqdm.auto"])
+def test_a_bar_of_widgets_is_text_in_a_kernel_job_alone(own_kernel, module):
+    own_kernel.run(
+        "%%chute_job --executor kernel -o job --wait\n"
+        f"import {module}\n"  # it is imported by the job
+        f"for _ in {module}.tqdm(range(20)): pass"
+    )
+    assert "20/20" in own_kernel.value("job.logs()")
+    own_kernel.run(f"import sys, {module}\nbar = {module}.tqdm(range(20))")
+    assert own_kernel.value(f"type(bar) is {module}.tqdm and hasattr(bar, 'container')")
+    own_kernel.run(
+        "%%chute_job --executor kernel -o job --wait\n"
+        f"for _ in {module}.trange(7): pass"
+    )
+    assert "7/7" in own_kernel.value("job.logs()")
+    finders = "sum('chutes_nb.worker.showing' in repr(one) for one in sys.meta_path)"
+    assert own_kernel.value(finders) == 1
+
+
 def test_an_interrupt_of_the_kernel_leaves_kernel_jobs_alone(notebook, tmp_path):
     waiting(notebook, tmp_path / "go")
     request = notebook.client.execute("print('busy')\nwhile True: time.sleep(0.01)")

@@ -36,6 +36,13 @@ def refusal(notebook: Kernel, cell: str) -> str:
         ("%%chute_job --in nobody", "the notebook has no variable nobody"),
         ("%%chute_job --out nobody", "the cell never assigns nobody"),
         ("%%chute_job -o 1x", "'1x' is no name of a variable"),
+        ("%%chute_job -o class", "'class' is no name of a variable"),
+        ("%%chute_job --in x,if", "'if' is no name of a variable"),
+        ("%%chute_job --help", "a file for the job, there as `upload`"),
+        ("%%chute_job -h", "usage: %%chute_job [--timeout TIMEOUT]"),
+        ("%chute_logs -h", "only lines that hold this text"),
+        ("%chute_logs -h", "usage: %chute_logs [-f]"),
+        ("%chute_status --verbose", "has no option --verbose, nor any other"),
         ("%%chute_job --timout 3", "did you mean --timeout?"),
         ("%chute_jobs --status nope", "none of queued, running"),
         ("%chute_jobs -n -1", "must be 0 or more"),
@@ -101,6 +108,26 @@ def test_what_a_cell_assigns_stays_out_of_the_notebook(notebook):
     notebook.run("%%chute_job --wait\ntotal = total + 1\ntotal")
     assert notebook.value("%chute_result") == 2
     assert notebook.value("total") == 1
+
+
+@pytest.mark.parametrize("executor", ["process", "kernel"])
+def test_a_job_may_be_named_as_a_variable_that_its_cell_uses(notebook, executor):
+    line = f"--executor {executor} --wait"
+    notebook.run("total, y, flag = 5, 1, False")
+    notebook.run(f"%%chute_job total {line}\ntotal = total + 1\ntotal")
+    assert notebook.value("%chute_result") == 6
+    notebook.run(f"%%chute_job y --out y {line}\nif flag:\n    y = 2\n3")
+    assert notebook.value("y") == 1
+
+
+def test_a_job_may_be_named_as_a_keyword(notebook):
+    notebook.run("n = 1")
+    notebook.run("%%chute_job class -o job\nn += 1\n1 / 0")
+    notebook.run("job.wait(30)")
+    told = notebook.value("(job.name, job.error.traceback, job.source)")
+    assert told[0] == "class"
+    assert "in class" in told[1]
+    assert told[2] == "%%chute_job class -o job\nn += 1\n1 / 0\n"
 
 
 def test_a_cell_may_await(notebook):
@@ -240,6 +267,51 @@ def test_the_chute_is_named_or_the_last_one(notebook):
     assert notebook.value("(a.info.chute, b.info.chute)") == ("last", "mine")
 
 
+def test_a_chute_is_found_by_its_name_whenever_it_was_made(notebook):
+    notebook.run(
+        "from chutes_nb import Chute\n"
+        "hooked = Chute(username='me', name='alpha')\n"
+        "@hooked.on_startup\n"
+        "def load(chute): chute.model = 42\n"
+        "other = Chute(name='beta')\ndel hooked"
+    )
+    for name in ("alpha", "me-alpha"):
+        notebook.run(f"%%chute_job --chute {name} -o job --wait\nself.model")
+        assert notebook.value("job.result(), job.info.chute") == (42, "alpha")
+    notebook.run("%%chute_job --chute gamma -o job --wait\n1")
+    assert notebook.value("job.info.chute") == "gamma"
+
+
+def test_lines_of_the_notebook_above_a_definition_run_in_the_kernel(notebook):
+    notebook.run(
+        "%%chute_job\nfrom math import *\n%alias_magic quick time\nn = !echo 21\n"
+        "def double(self): return floor(2.5) * int(n[0])"
+    )
+    assert notebook.value("double.submit().result(30)") == 42
+    told = refusal(notebook, "%%chute_job\ndef f(self):\n    !ls")
+    assert told.startswith("UsageError: %%chute_job: line 3 of the cell is a magic")
+
+
+def test_a_cell_that_defines_may_await(notebook):
+    notebook.run(
+        "%%chute_job\nimport asyncio\nval = await asyncio.sleep(0, 7)\n"
+        "def awaited(self): return val"
+    )
+    assert notebook.value("awaited.submit().result(30)") == 7
+    cell = "%%chute_job\nawait nobody()\ndef awaited(self): return val"
+    assert "NameError: name 'nobody'" in refusal(notebook, cell)
+
+
+@pytest.mark.parametrize("executor", ["process", "kernel"])
+def test_a_helper_may_call_a_variable_of_its_cell_global(notebook, executor):
+    notebook.run(
+        f"%%chute_job --executor {executor} --wait\n"
+        "count = 1\ndef inc():\n    global count\n    count += 1\ninc()\ncount"
+    )
+    assert notebook.value("%chute_result") == 2
+    assert notebook.value("'count' in dir()") is False
+
+
 def test_magics_in_a_job_are_refused_with_a_way_out(notebook):
     assert "subprocess.run" in refusal(notebook, "%%chute_job\nx = 1\n!ls")
     assert "line 3" in refusal(notebook, "%%chute_job\nx = 1\n%time x")
@@ -278,6 +350,7 @@ def test_logs_are_followed_to_the_end(notebook):
         "for n in range(3):\n    print('line', n, flush=True)\n    time.sleep(0.1)"
     )
     assert notebook.run("%chute_logs -f") == "line 0\nline 1\nline 2\n"
+    assert notebook.run("%chute_logs -f -n 1") == "line 2\n"
 
 
 def test_a_job_is_cancelled_and_retried(notebook):
@@ -303,6 +376,9 @@ def test_status_and_list_tell_of_jobs_of_the_store(notebook):
         True,
         "completed",
     )
+    either = "%chute_jobs --status failed --status completed --name listed"
+    notebook.run(f"found = {either}")
+    assert notebook.value("[one.id for one in found] == [job.id]") is True
     notebook.run("found = %chute_jobs --name listed -n 1")
     assert notebook.value("[one.id for one in found] == [job.id]") is True
 

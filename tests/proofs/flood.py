@@ -28,10 +28,7 @@ GIGA = 1_000_000_000
 ASK_S = 0.02
 MOST_S = 900.0
 MOST_STATUS_S = 0.2
-# Of the looks, so many may find more: where the cap is reached all of it is kept, and a
-# body that writes 3 GB a second shares the interpreter's lock with its trimmer.
-MOST_ABOVE = {"pieces": 0.2}
-MOST_ABOVE_ELSE = 0.02
+MOST_ABOVE = 0.02  # of the looks may find more: where the cap is reached all is kept
 LINE = "x" * 79
 # Each samples until its input ends, then prints what it saw, in bytes.
 SAMPLER = """
@@ -194,8 +191,7 @@ def prove(count: int) -> Verdict:
     holds, words = True, []
     for name, submit in FLOODS.items():
         size = max(GIGA // 10, count * GIGA // 10 // SLOWER.get(name, 1))
-        most_above = MOST_ABOVE.get(name, MOST_ABOVE_ELSE)
-        is_right, found = watched(submit, size, most_above)
+        is_right, found = watched(submit, size, MOST_ABOVE)
         holds &= is_right
         words.append(f"{name}: {found}")
     return Verdict(holds, "\n  " + "\n  ".join(words))

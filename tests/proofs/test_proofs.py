@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 
 import pytest
@@ -44,7 +45,7 @@ def test_all_completes_without_a_kernel():
 
 
 def test_one_new_kernel_is_enough_when_kernel_and_host_were_killed_together():
-    verdict = killing.kernel_and_host()
+    verdict = killing.kernel_and_host(most_s=math.inf)  # a test has no clock
     assert verdict.holds, verdict.words
 
 

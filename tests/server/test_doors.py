@@ -12,7 +12,7 @@ from tornado.web import RequestHandler
 from chutes_nb.server import ChutesHandler, rules
 from chutes_nb.server.desk import Desk
 from chutes_nb.server.routes import ROUTES
-from serving import TOKEN
+from serving import TOKEN, Server
 
 METHODS = ("get", "head", "post", "put", "patch", "delete")
 RULES = rules("/base/", Desk())
@@ -25,6 +25,7 @@ def example(path: str, ids: dict[str, str]) -> str:
 
 
 CALLS = [(route, method) for route in ROUTES for method in route.operations]
+CALLS += [(route, "head") for route in ROUTES if "get" in route.operations]
 CALL_IDS = [f"{method} {route.path}" for route, method in CALLS]
 
 
@@ -49,6 +50,7 @@ def test_every_route_answers_the_methods_that_are_described():
             is not RequestHandler._unimplemented_method
         }
         described = {m for r in ROUTES if r.path == route.path for m in r.operations}
+        described |= {"head"} if "get" in described else set()
         assert answered == described, route.path
 
 
@@ -126,6 +128,81 @@ def test_no_get_changes_anything(server, ids):
     assert state_of(server) == before
 
 
+@pytest.mark.parametrize("body", [b'{"a": 1}', b" " * (2 << 20)])
+def test_a_path_that_is_none_is_not_found_whatever_is_sent_there(server, body):
+    said = {"Content-Type": "application/json"}
+    for method in ("post", "put", "delete"):
+        answer = server.client.request(method, "nowhere", content=body, headers=said)
+        assert answer.status_code == 404
+        assert answer.json()["error"]["type"] == "NoSuchRoute"
+
+
+@pytest.mark.parametrize(
+    "route",
+    [route for route in ROUTES if "get" in route.operations],
+    ids=lambda route: route.path,
+)
+def test_the_headers_of_every_look_can_be_had_alone(server, ids, route):
+    path = example(route.path, ids)
+    head = server.client.head(path)
+    assert head.content == b""
+    if route.path == "events":  # it would not end
+        assert head.headers["Content-Type"] == "text/event-stream"
+        return
+    answer = server.client.get(path)
+    assert head.status_code == answer.status_code
+    assert head.headers["Content-Type"] == answer.headers["Content-Type"]
+    if route.path != "metrics":  # has ages in it
+        sizes = [one.headers.get("Content-Length") for one in (head, answer)]
+        assert sizes[0] == sizes[1]
+
+
+@pytest.mark.parametrize("path", ["files.zip", "logs?download=1"])
+def test_the_headers_of_what_is_made_on_the_way_tell_no_length(server, ids, path):
+    head = server.client.head(f"jobs/{ids['done']}/{path}")
+    assert head.status_code == 200
+    assert head.headers["Content-Disposition"].startswith("attachment")
+    assert "Content-Length" not in head.headers
+    assert server.client.get(f"jobs/{ids['done']}/status").status_code == 200
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.path)
+def test_every_route_tells_which_methods_it_answers(server, ids, route):
+    path = example(route.path, ids)
+    allowed = server.client.options(path).headers["Allow"].split(", ")
+    assert "OPTIONS" in allowed
+    assert {method.upper() for method in route.operations} <= set(allowed)
+    refused = server.client.put(path)
+    assert refused.status_code == 405
+    assert set(refused.headers["Allow"].split(", ")) == set(allowed) - {"OPTIONS"}
+
+
+def test_a_page_of_another_origin_may_use_all_headers_of_the_api(server, ids):
+    origin = {"Origin": "http://app.example"}
+    wanted = {"Idempotency-Key", "Tus-Resumable", "Upload-Offset", "Range"}
+    preflight = origin | {
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": ", ".join(wanted).lower(),
+    }
+    for path in ("jobs/work", "uploads"):
+        said = httpx.options(f"{server.base}/{path}", headers=preflight).headers
+        may = said["Access-Control-Allow-Headers"].lower().split(", ")
+        assert {"authorization", *map(str.lower, wanted)} <= set(may)
+    answer = server.client.get("jobs", headers=origin)
+    assert "Location" in answer.headers["Access-Control-Expose-Headers"]
+    assert "Access-Control-Expose-Headers" not in server.client.get("jobs").headers
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.path)
+def test_a_slash_at_the_end_of_a_path_makes_no_difference(server, ids, route):
+    found = [
+        handler
+        for pattern, handler, _ in RULES
+        if re.fullmatch(pattern, f"/base/chutes/{example(route.path, ids)}/")
+    ]
+    assert found[0] is route.handler
+
+
 def test_a_large_body_is_refused_before_it_is_read(server, ids):
     for credentials, status in ((b"", b"403"), (f"token {TOKEN}".encode(), b"413")):
         for path in (b"jobs/work", b"jobs/takes", b"jobs/x/cancel", b"uploads"):
@@ -148,6 +225,17 @@ def test_a_body_without_a_length_ends_at_the_limit(server, ids):
     server.raw(request + piece * 30)
     assert server.client.get("metrics").status_code == 200
     assert server.memory() - before < 64 << 20
+
+
+def test_a_home_that_is_no_folder_is_told_of_by_the_api(tmp_path):
+    home = tmp_path / "home-that-is-a-file"
+    home.touch()
+    with Server(tmp_path, CHUTES_NB_HOME=str(home)) as started:
+        answer = started.client.get("jobs")
+        assert answer.status_code == 503
+        error = answer.json()["error"]
+        assert error["type"].startswith("Store")
+        assert str(home) in error["message"]
 
 
 def test_jupyter_finds_nothing_to_warn_of(server):

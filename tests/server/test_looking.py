@@ -40,6 +40,9 @@ LOOKS = [
     ("jobs?limit=0", 400),
     ("jobs?before=99999999999999999999", 400),
     ("jobs?status=dead", 400),
+    ("jobs?status=failed&status=dead", 400),
+    ("jobs?status=", 400),
+    ("jobs?limit=1&limit=2", 400),
     ("changes?since=-1", 400),
     ("changes?since=999999999", 400),
     ("changes", 200),
@@ -148,14 +151,27 @@ def test_the_list_is_filtered(server, ids):
     assert [one["job_id"] for one in running] == [ids["running"]]
     assert server.json("jobs", name="nobody")["jobs"] == []
     assert server.json("jobs", tag="nothing")["jobs"] == []
+    either = server.json("jobs", status=["running", "failed", "running"])["jobs"]
+    both = {ids["running"], ids["failed"]}
+    assert both <= {one["job_id"] for one in either}
+    assert {one["status"] for one in either} == {"running", "failed"}
     found = server.json("jobs", q=ids["done"][-6:])["jobs"]
     assert [one["job_id"] for one in found] == [ids["done"]]
 
 
-def test_a_log_is_read_in_pieces_and_no_character_is_cut(server, ids):
+def test_a_wrong_state_is_told_by_the_name_of_its_parameter(server):
+    for query in ("status=dead", "status=failed&status=dead"):
+        error = server.client.get(f"jobs?{query}").json()["error"]
+        assert error["message"].startswith("status: Input should be 'queued'")
+        assert [one["loc"] for one in error["details"]] == [["status"]]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 4, 7])
+def test_a_log_is_read_in_pieces_and_no_character_is_cut(server, ids, limit):
     text, offset = "", 0
     while True:
-        piece = server.json(f"jobs/{ids['done']}/logs", offset=offset, limit=7)
+        piece = server.json(f"jobs/{ids['done']}/logs", offset=offset, limit=limit)
+        assert 0 < len(piece["text"].encode()) <= max(limit, 2)
         text += piece["text"]
         offset = piece["next_offset"]
         if piece["end"] or len(text) > 300:

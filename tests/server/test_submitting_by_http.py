@@ -110,10 +110,46 @@ def test_names_are_found_or_the_answer_says_what_to_do(server, ids):
     unknown = post(server, "jobs/nobody", 404, json={})
     assert unknown.json()["error"]["type"] == "UnknownName"
     twin = post(server, "jobs/twin", 409, json={"count": 1})
-    assert "other, tests" in twin.json()["error"]["message"]
+    said = twin.json()["error"]["message"]
+    assert "other, tests" in said
+    assert "other/jobs/twin by HTTP" in said
+    assert "'chutes-nb submit other/twin'" in said
     job = post(server, "me-other/jobs/twin", json={"count": 1}).json()["job_id"]
     assert server.json(f"jobs/{job}/status")["chute"] == "other"
     post(server, "you-other/jobs/twin", 404, json={"count": 1})
+
+
+def test_chutes_of_one_name_are_told_apart_by_their_usernames(server, ids):
+    def defined(username, key, source="") -> None:
+        options = json.dumps(OPTIONS | {"username": username})
+        told = {"chute": "lab", "name": "dup", "options": options, "source": source}
+        with server.store().writing() as tx:
+            jobs.add_definition(tx, replace(WORK, key=key, **told))
+
+    defined("ann", "lab-1")
+    defined("bob", "lab-2")
+    for path in ("jobs/dup", "lab/jobs/dup"):
+        said = post(server, path, 409, json={"count": 1}).json()["error"]["message"]
+        assert "ann-lab, bob-lab" in said
+        assert "ann-lab/jobs/dup by HTTP" in said
+    anns, bobs = (
+        post(server, f"{name}-lab/jobs/dup", json={"count": 1}).json()["job_id"]
+        for name in ("ann", "bob")
+    )
+    for scope, wanted in (
+        ("ann-lab", [anns]),
+        ("bob-lab", [bobs]),
+        ("lab", [bobs, anns]),
+    ):
+        listed = server.json(f"{scope}/jobs?status=queued&status=running")["jobs"]
+        assert [one["job_id"] for one in listed] == wanted
+    assert server.client.get(f"ann-lab/jobs/{bobs}/status").status_code == 404
+
+    defined("ann", "lab-3", "of ann\n")
+    defined("bob", "lab-4", "of bob\n")
+    server.client.post(f"jobs/{anns}/cancel")
+    again = server.client.post(f"jobs/{anns}/retry", json={"code": "current"})
+    assert server.json(f"jobs/{again.json()['job_id']}")["source"] == "of ann\n"
 
 
 def test_the_same_request_is_queued_once(server, ids):
@@ -148,6 +184,52 @@ def test_files_come_in_a_form(server, ids):
     assert inputs["one"]["name"] == "étxt.csv"
     assert inputs["one"]["size"] == 400_000
     assert [one["name"] for one in inputs["many"]] == ["1.bin", "2.bin"]
+
+
+@pytest.mark.parametrize(
+    ("name", "texts", "wanted"),
+    [
+        ("numbers", ["1"], [1]),
+        ("numbers", ["1", "2"], [1, 2]),
+        ("numbers", ["[1, 2]"], [1, 2]),
+        ("words", ["a"], ["a"]),
+        ("words", ["5"], ["5"]),
+        ("words", ["5", "null"], ["5", "null"]),
+        ("words", ['"a"', "b"], ["a", "b"]),
+        ("words", ['["a"]'], ["a"]),
+        ("perhaps", ["1"], [1]),
+        ("perhaps", ["null"], None),
+        ("either", ["a"], "a"),
+        ("points", ['{"x": 1}'], [{"x": 1}]),
+    ],
+)
+def test_a_list_may_come_in_a_form_as_one_field_for_each_item(
+    server, ids, name, texts, wanted
+):
+    words = {"type": "array", "items": {"type": "string"}}
+    numbers = {"type": "array", "items": {"type": "integer"}}
+    point = {"type": "object", "properties": {"x": {"type": "integer"}}}
+    properties = {
+        "numbers": numbers,
+        "words": words,
+        "perhaps": {"anyOf": [numbers, {"type": "null"}]},
+        "either": {"anyOf": [words, {"type": "string"}]},
+        "points": {"type": "array", "items": {"$ref": "#/$defs/Point"}},
+    }
+    flat = {"title": "lists", "type": "object", "properties": properties}
+    flat |= {"additionalProperties": False, "$defs": {"Point": point}}
+    model = {"type": "object", "properties": properties}
+    inside = flat | {"properties": {"config": {"$ref": "#/$defs/Config"}}}
+    inside |= {"required": ["config"], "$defs": {"Point": point, "Config": model}}
+    with server.store().writing() as tx:
+        for job, schema in (("flat", flat), ("inside", inside)):
+            said = {"key": f"lists-{job}", "name": job, "schema": json.dumps(schema)}
+            jobs.add_definition(tx, replace(WORK, **said))
+    form = [(name, (None, text)) for text in texts]
+    job = post(server, "jobs/flat", files=form).json()["job_id"]
+    assert server.json(f"jobs/{job}")["inputs"] == {name: wanted}
+    job = post(server, "jobs/inside", files=form).json()["job_id"]
+    assert server.json(f"jobs/{job}")["inputs"] == {"config": {name: wanted}}
 
 
 def test_a_form_that_is_cut_off_leaves_nothing(server, ids):

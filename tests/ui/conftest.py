@@ -15,14 +15,17 @@ from living import end_workers
 from .lab import CHROMIUM_FLAGS, Lab
 
 OUT = Path(__file__).parents[1] / "out"
+LABS: list[Lab] = []  # those that run
 
 
 @contextlib.contextmanager
 def running(lab: Lab) -> Iterator[Lab]:
     """A server for as long as it is wanted, with no worker left behind."""
+    LABS.append(lab)
     try:
         yield lab.start()
     finally:
+        LABS.remove(lab)
         lab.stop()
         # Idle workers would wait a minute for the next kernel.
         store = Store(lab.folder / "store")
@@ -44,6 +47,15 @@ def chromium() -> Iterator[Browser]:
         )
         yield browser
         browser.close()
+
+
+@pytest.fixture(autouse=True)
+def no_kernel_stays() -> Iterator[None]:
+    """End the kernels of a test: thirty that wait take half of a processor."""
+    before = [(lab, lab.kernels()) for lab in LABS]
+    yield
+    for lab, kernels in before:
+        lab.end_kernels(but=kernels)
 
 
 @pytest.fixture

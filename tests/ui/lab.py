@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -189,13 +190,23 @@ class Lab:
             body: bytes = answer.read()
             return body
 
+    def kernels(self) -> set[str]:
+        """Ids of the kernels that run; none where the server does not."""
+        process = self._process
+        if process is None or process.poll() is not None or not self._answers():
+            return set()
+        return {kernel["id"] for kernel in self.get("/api/kernels")}
+
+    def end_kernels(self, but: Collection[str] = ()) -> None:
+        """Shut kernels down, so that they end their workers."""
+        for kernel in self.kernels().difference(but):
+            self._ask("DELETE", f"/api/kernels/{kernel}")
+
     def stop(self) -> None:
-        """Shut the kernels down, so that they end their workers; then the server."""
+        """Shut the kernels down, then the server."""
         if self._process is None:
             return
-        if self._process.poll() is None and self._answers():
-            for kernel in self.get("/api/kernels"):
-                self._ask("DELETE", f"/api/kernels/{kernel['id']}")
+        self.end_kernels()
         self._process.terminate()
         try:
             self._process.wait(15)

@@ -1,0 +1,261 @@
+"""Hashes of values that are the same in every process.
+
+A pickle has the items of a set in the order of their hashes, and those of texts differ
+from one process to the next. Of a value without sets this is the hash of its pickle.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import pickle
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
+from itertools import islice
+from pathlib import PurePath
+from types import CodeType, FunctionType
+from typing import Any, TypeVar
+
+from . import reusing
+from .buffers import FILE_BYTES, Hashes
+from .captures import Captures
+from .codec import Encoded, decode, safe_repr
+from .errors import BindingError
+from .files_in import facts_of
+from .pickling import NO_LIMIT, Pickler, Sink
+from .signatures import Signature
+from .store.kernel import NOT_STORED
+
+P = TypeVar("P", bound=Pickler)
+_SETS = (set, frozenset)
+MOST_LOOKED_AT = 10_000
+_SIMPLE = (str, int, float, bool, bytes, complex, type(None))
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
+Marks = tuple[tuple[str, str, str], ...]
+
+
+def digest_of(value: object, hashes: Hashes) -> str:
+    """Hash a value's pickle, large buffers without a copy; as hexadecimal digits.
+
+    Parameters
+    ----------
+    hashes : Hashes
+        Of large buffers that have been hashed already.
+
+    Raises
+    ------
+    Exception
+        Whatever the value's own pickling raises.
+    """
+    return _digested(_Canonical if _has_set(value) else Pickler, value, hashes)[0]
+
+
+def _digested(kind: Callable[..., P], value: object, hashes: Hashes) -> tuple[str, P]:
+    """Hash a value's pickle; gives the hash, and who has pickled."""
+    digest = hashlib.sha256()
+
+    def feed(buffer: pickle.PickleBuffer) -> bool:
+        raw = buffer.raw()
+        is_large = raw.nbytes >= FILE_BYTES
+        digest.update(hashes.of(raw).encode() if is_large else raw)
+        return False
+
+    sink = Sink(NO_LIMIT, digest.update)
+    pickler = kind(sink, protocol=5, buffer_callback=feed)
+    pickler.dump(value)
+    return digest.hexdigest(), pickler
+
+
+def _has_set(value: object) -> bool:
+    """Whether a set is among what a value holds, as far as a short look can tell.
+
+    Sets are seldom, and looking out for them at each thing that is pickled takes ten
+    times as long.
+    """
+    stack, looked = [value], 0
+    while stack and looked < MOST_LOOKED_AT:
+        one, looked = stack.pop(), looked + 1
+        kind = type(one)
+        if kind in _SETS:
+            if len(one) > 1:  # type: ignore[arg-type]
+                return True
+        elif kind is dict:
+            stack.extend(islice(one.values(), MOST_LOOKED_AT))  # type: ignore[attr-defined]
+        elif kind is list or kind is tuple:
+            stack.extend(one[:MOST_LOOKED_AT])  # type: ignore[index]
+        elif kind not in _SIMPLE and not isinstance(one, type):
+            with contextlib.suppress(AttributeError):
+                stack.append(dict(object.__getattribute__(one, "__dict__")))
+    return False
+
+
+def input_digest(
+    signature: Signature,
+    given: dict[str, Any],
+    encoded: Encoded,
+    stored: Callable[[dict[str, Any]], Encoded],
+) -> str:
+    """Hash what a job is given, as the HTTP API does where JSON says it all.
+
+    Parameters
+    ----------
+    encoded : Encoded
+        All that is given, as it is stored.
+    stored : callable
+        Stores a part of it in the same way.
+
+    Raises
+    ------
+    BindingError
+        If it cannot be stored, and so not be compared.
+    """
+    files = {name: told for name, value in given.items() if (told := facts_of(value))}
+    rest = {name: value for name, value in given.items() if name not in files}
+    if encoded.kind == "pickle":
+        rest = _in_order(signature, rest)
+    if list(rest) != list(given):
+        encoded = stored(rest)
+    if encoded.body == NOT_STORED:
+        raise BindingError(
+            f"reuse=True compares what {signature.name} is given, and this cannot be "
+            'stored; name the job with key="..." instead'
+        )
+    if encoded.kind == "json":
+        return reusing.digest_of(decode(encoded.kind, encoded.body), files)
+    return reusing.digest_of({"sha256": digest_of_input(rest, encoded.body)}, files)
+
+
+def digest_of_input(given: dict[str, Any], body: bytes) -> str:
+    """Hash arguments: by the pickle they have where it is the same in every process.
+
+    Parameters
+    ----------
+    body : bytes
+        The pickle. Its buffers have been hashed, so nothing large is hashed twice.
+    """
+    if _has_set(given):
+        digest, pickler = _digested(_Canonical, given, Hashes())
+        if pickler.has_replaced:
+            return digest
+    return hashlib.sha256(body).hexdigest()
+
+
+def _in_order(signature: Signature, given: dict[str, Any]) -> dict[str, Any]:
+    """Put arguments into the order of their parameters, others behind by name."""
+    names = [one.name for one in signature.parameters if one.name in given]
+    names += sorted(given.keys() - names)
+    return {name: given[name] for name in names}
+
+
+class _Canonical(Pickler):
+    """Pickles for a hash: nobody reads this again.
+
+    Attributes
+    ----------
+    has_replaced : bool
+        Whether it has written something in another way than other picklers do.
+    """
+
+    has_replaced = False
+
+    # Sets never come to reducer_override: C code knows how to write them.
+    def persistent_id(self, thing: Any) -> Any:
+        if type(thing) not in _SETS or len(thing) < 2:
+            return None
+        items = _all_said(thing)
+        if items is None:
+            return None  # what has parts of its own may lead back to this very set
+        self.has_replaced = True
+        return type(thing).__name__, sorted(items)
+
+
+def _said(item: object) -> str | None:
+    """Write a plain item of a set in one way; None for any other."""
+    if type(item) in _SIMPLE or isinstance(item, PurePath):
+        return f"{type(item).__name__} {item!r}"
+    if not isinstance(item, tuple | frozenset):
+        return None
+    parts = _all_said(item)
+    if parts is None:
+        return None
+    inner = sorted(parts) if isinstance(item, frozenset) else parts
+    return f"{type(item).__name__} {inner}"
+
+
+def _all_said(items: Collection[object]) -> list[str] | None:
+    found = [said for one in items if (said := _said(one)) is not None]
+    return found if len(found) == len(items) else None
+
+
+def fingerprint_of(mark: bytes, reached: Captures, marks: Marks) -> str:
+    """Hash code and captured values, without names of files and lines."""
+    digest = hashlib.sha256(mark)
+    for said in (*map(_said_function, reached.functions), *_said_classes(reached)):
+        digest.update(said.encode("utf-8", "replace"))
+    for name, kind, value_mark in marks:
+        digest.update(f"{name}={kind}:{value_mark}".encode())
+    return digest.hexdigest()[:32]
+
+
+def marked(
+    reached: Captures,
+    hashes: Hashes,
+    extras: Mapping[str, Any] | None = None,
+) -> Marks:
+    """Give name, kind and a mark of all that a function reaches, in order.
+
+    A mark stays the same while a value does; of code it is the type alone.
+    """
+    named = [(name, "value", value) for name, value in sorted((extras or {}).items())]
+    return tuple(
+        (name, kind, _mark(kind, value, hashes))
+        for name, kind, value in (*reached.said, *named)
+    )
+
+
+def _mark(kind: str, value: Any, hashes: Hashes) -> str:
+    mark = type(value).__qualname__
+    if type(value) in _SIMPLE:
+        said = repr(value).encode("utf-8", "replace")
+        return f"{mark} {hashlib.sha256(said).hexdigest()}"
+    if kind == "value":
+        with contextlib.suppress(Exception):  # it went all the same: by its type
+            return f"{mark} {digest_of(value, hashes)}"
+    return mark
+
+
+def _said_function(function: FunctionType) -> str:
+    return repr(_said_code(function.__code__))
+
+
+def _said_classes(reached: Captures) -> Iterator[str]:
+    for kind in reached.classes:
+        fields = getattr(kind, "__pydantic_fields__", {})
+        plain = {
+            name: value
+            for name, value in vars(kind).items()
+            if type(value) in _SIMPLE and name != "__firstlineno__"
+        }
+        said = (kind.__qualname__, getattr(kind, "__annotations__", {}), fields, plain)
+        yield _ADDRESS.sub("", safe_repr(said, most=1_000_000))
+
+
+def _said_code(code: CodeType) -> tuple[Any, ...]:
+    """Say what code does, without where it stands."""
+    constants = []
+    for one in code.co_consts:
+        if isinstance(one, CodeType):
+            constants.append(repr(_said_code(one)))
+        elif isinstance(one, frozenset):
+            constants.append(repr(sorted(map(repr, one))))
+        else:
+            constants.append(repr(one))
+    return (
+        code.co_name,
+        code.co_code,
+        code.co_names,
+        code.co_varnames,
+        code.co_freevars,
+        code.co_flags,
+        constants,
+    )

@@ -1,0 +1,317 @@
+"""What is to be written by one commit of the executor, each piece of news an entry."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, InvalidStateError
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeGuard
+
+from . import failpoints
+from .errors import ChutesError, MoveRefused, StoreError
+from .lanes.berths import BerthLane
+from .lanes.causes import pass_before_commit
+from .lanes.holder import Holder
+from .lanes.lane import frees
+from .lanes.process import ProcessLane
+from .policy import Ending
+from .states import ENDED, State
+from .store import Transaction, jobs, limits, runs, settling
+from .store.db import Row
+from .worker.capture import Capture, Look
+
+
+class Commit(Protocol):
+    """What an entry finds of the commit that it is a part of.
+
+    Attributes
+    ----------
+    executor : str
+        Id of the one who commits.
+    now : float
+        Seconds since 1970.
+    queued, ended : list of str
+        Jobs that were queued, and those that came to their end.
+    new_keys : list of str
+        Definitions that were written.
+    finished : list of Finish
+        Attempts that are over; who had them is told once it is committed.
+    buried : list of Holder
+        Workers that are no more; their folders go once it is committed.
+    asked, limits : list of sqlite3.Row
+        Jobs that somebody wants cancelled, and those that have a time of their own.
+    has_times : bool
+        Whether a retry or a deadline may be due next that nobody has looked for.
+    """
+
+    executor: str
+    now: float
+    lane: ProcessLane
+    berths: Sequence[BerthLane[Any]]
+    queued: list[str]
+    ended: list[str]
+    new_keys: list[str]
+    finished: list[Finish]
+    buried: list[Holder]
+    asked: list[Row]
+    limits: list[Row]
+    has_times: bool
+
+    def add(self, tx: Transaction, job: jobs.NewJob) -> str:
+        """Queue a job, or start it at once; gives its id, or that of its like."""
+
+    def expect(self, job: jobs.NewJob) -> None:
+        """Take note of a job that was queued."""
+
+    def look_again(self) -> None:
+        """Take note that jobs may be ready of which nobody has counted how many."""
+
+
+class Entry:
+    """Something to be written; what happened has to be, what is wished may fail."""
+
+    must_be_written = True
+    tries = 0
+
+    def set_back(self, others: Iterable[Entry]) -> bool:
+        """Do without what cannot be written now; True if the rest may be at once.
+
+        Parameters
+        ----------
+        others : iterable of Entry
+            Those that wait behind it.
+        """
+        return False
+
+    def apply(self, tx: Transaction, commit: Commit) -> None:
+        """Write it."""
+
+    def succeed(self) -> None:
+        """Tell whoever waits that it is durable."""
+
+    def fail(self, error: Exception) -> None:
+        """Tell whoever waits that it was not written."""
+
+    def bare(self, error: Exception) -> list[Entry]:
+        """Return what is to be written where this itself cannot be."""
+        return []
+
+
+@dataclass
+class Submit(Entry):
+    """Jobs of one definition, to be queued."""
+
+    definition: jobs.NewDefinition
+    new: list[jobs.NewJob]
+    resume_from: str | None = None
+    done: Future[list[str]] = field(default_factory=Future)
+    ids: list[str] = field(default_factory=list)
+    must_be_written = False
+
+    def apply(self, tx: Transaction, commit: Commit) -> None:
+        """Write the definition once, and each job."""
+        key = self.definition.key
+        if key not in commit.lane.written or not jobs.has_definition(tx, key):
+            jobs.add_definition(tx, self.definition)
+            commit.new_keys.append(key)
+        self.ids = [commit.add(tx, job) for job in self.new]
+        for job, job_id in zip(self.new, self.ids, strict=True):
+            if job.id == job_id:
+                commit.queued.append(job_id)
+                commit.expect(job)
+                if self.resume_from is not None:
+                    runs.copy_checkpoint(tx, self.resume_from, job_id)
+            commit.has_times |= job.deadline_at is not None
+        failpoints.hit("submit.before_commit")
+
+    def succeed(self) -> None:
+        """Give the ids: the jobs are durable."""
+        failpoints.hit("submit.after_commit")
+        # Whoever asked may have given up waiting; the jobs are there all the same.
+        with contextlib.suppress(InvalidStateError):
+            self.done.set_result(self.ids)
+
+    def fail(self, error: Exception) -> None:
+        """Say why the jobs are not in the store."""
+        if not isinstance(error, ChutesError):
+            error = StoreError(f"this job cannot be stored: {error}")
+        with contextlib.suppress(InvalidStateError):
+            self.done.set_exception(error)
+
+
+@dataclass
+class Kick(Entry):
+    """Nothing to write, but something to look at."""
+
+    clock: bool = False
+    asks: bool = False
+    must_be_written = False
+
+    def apply(self, tx: Transaction, commit: Commit) -> None:
+        """End what is past its deadline; stop what somebody wants cancelled."""
+        commit.look_again()
+        if self.clock:
+            commit.has_times = True
+            place = {"executor": commit.executor, "now": commit.now}
+            for job, attempt in tx.all(jobs.PAST_DEADLINE, place):
+                reason = f"deadline: it came before attempt {attempt + 1} could begin"
+                if jobs.end_waiting(tx, job, State.TIMEOUT, reason, commit.now):
+                    commit.ended.append(job)
+        if self.asks:
+            commit.has_times = True  # a job that others queued may have a deadline
+            commit.asked = tx.all(jobs.ASKED, {"executor": commit.executor})
+            commit.limits = tx.all(limits.LIMITS, {"executor": commit.executor})
+
+
+@dataclass
+class Told(Entry):
+    """What a running attempt said, or wrote to its output."""
+
+    job: str
+    attempt: int
+    tellings: list[tuple[str, Any]] = field(default_factory=list)
+    progress: dict[str, Any] | None = None
+    look: Look | None = None
+    at: float | None = None  # when it was told, where that was elsewhere
+    capture: Capture | None = None
+    handle: Holder | None = None
+    batch: int = 0
+
+    def apply(self, tx: Transaction, commit: Commit) -> None:
+        """Write it, unless it is there: a worker that was alone has told it then."""
+        if not runs.take_told(tx, self.job, self.attempt, self.batch):
+            return
+        at = self.at or commit.now
+        if self.tellings:
+            settling.write_tellings(tx, self.job, self.attempt, self.tellings, at)
+        end, progress = 0, self.progress
+        quiet_since: float | None = None
+        if self.look is not None:
+            end = self.look.end
+            progress = progress or self.look.progress
+            runs.add_metrics(tx, self.job, self.attempt, self.look.points, at)
+            if self.look.quiet_s is not None:
+                quiet_since = commit.now - self.look.quiet_s
+        place = (tx, self.job, self.attempt)
+        runs.note(*place, progress=progress, log_end=end, quiet_since=quiet_since)
+
+    @property
+    def has_body(self) -> bool:
+        """Whether there is output to be written."""
+        return self.look is not None and bool(self.look.body)
+
+    def set_back(self, others: Iterable[Entry]) -> bool:
+        """Leave the output where it is: in its file, from which it is read again.
+
+        Else a flood would pile up here while the disk is full, and an executor that
+        is killed meanwhile would take it along. What was read since goes back too.
+        """
+        if self.capture is None or self.look is None:
+            return False
+        mine = [self, *(one for one in others if self._is_of_same(one))]
+        looks = [one.look for one in mine if one.look is not None]
+        if not self.capture.goes_back(looks):
+            return False
+        for one in mine:
+            one.look = None if one.look is None else one.look.bare()
+        return True
+
+    def _is_of_same(self, other: Entry) -> TypeGuard[Told]:
+        return isinstance(other, Told) and other.capture is self.capture
+
+    def bare(self, error: Exception) -> list[Entry]:
+        """Let go of what can never be written."""
+        if self.capture is not None and self.look is not None:
+            self.capture.kept(self.look.end)
+        return []
+
+    def succeed(self) -> None:
+        """Say to who told it that it is durable."""
+        told = (self.job, self.attempt)
+        if self.batch and self.handle is not None and self.handle.has(*told):
+            self.handle.heard = ("heard", *told, self.batch)
+
+
+@dataclass
+class Finish(Entry):
+    """The end of an attempt."""
+
+    handle: Holder
+    task: Row
+    ending: Ending
+    result: jobs.NewResult | None = None
+    told: list[tuple[str, Any]] = field(default_factory=list)
+    files: list[runs.KeptFile] = field(default_factory=list)
+    state: State | None = None
+    is_bare: bool = False
+
+    def bare(self, error: Exception) -> list[Entry]:
+        """Return an end that says what was wrong with this one."""
+        ending = settling.bare(self.ending, error)
+        end = Finish(self.handle, self.task, ending, is_bare=True)
+        return [] if self.is_bare else [end]
+
+    def apply(self, tx: Transaction, commit: Commit) -> None:
+        """Move the job; an attempt that is not ours any more changes nothing."""
+        try:
+            left = (self.result, self.told, self.files)
+            place = (tx, self.task, self.handle.id, self.ending, commit.now)
+            state = settling.finish_attempt(*place, *left)
+        except MoveRefused:
+            state = None
+        pass_before_commit(state)
+        self.state = state
+        if state in ENDED:
+            commit.ended.append(self.task["id"])
+        elif state is State.RETRYING:
+            commit.has_times = True
+        lanes = (commit.lane, *commit.berths)
+        if state is State.RETRYING or frees(self.task, lanes):
+            commit.look_again()
+        commit.finished.append(self)
+
+
+class Inbox:
+    """The entries that wait for a commit, oldest first; any thread may add one."""
+
+    def __init__(self) -> None:
+        self._entries: deque[Entry] = deque()
+        self._alone = 0  # so many are written one by one
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def copy(self) -> tuple[Entry, ...]:
+        """Return all that waits now."""
+        return tuple(self._entries)
+
+    def append(self, entry: Entry) -> None:
+        """Add the newest."""
+        self._entries.append(entry)
+
+    def drain(self) -> Iterator[Entry]:
+        """Take all, one after the other."""
+        with contextlib.suppress(IndexError):  # it is empty
+            while True:
+                yield self._entries.popleft()
+
+    def take(self) -> list[Entry]:
+        """Take the next group: all that waits, but for what is to be written alone."""
+        if not self._alone:
+            return list(self.drain())
+        self._alone -= 1
+        return [self._entries.popleft()]
+
+    def put_back(self, group: list[Entry], *, apart: bool = False) -> None:
+        """Give a group back, to be taken next, in its order.
+
+        Parameters
+        ----------
+        apart : bool
+            Let each of it be a group of its own. One that was alone stays alone.
+        """
+        self._entries.extendleft(reversed(group))
+        if apart or len(group) == 1:
+            self._alone += len(group)

@@ -1,0 +1,78 @@
+"""A job function that is called directly has what it has in a job."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+import chutes_nb
+
+S = 20.0
+
+
+def test_the_output_folder_is_passed_where_the_signature_asks_for_it(
+    chute, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+
+    @chute.job
+    def report(text, output_dir: Path):
+        (output_dir / "report.txt").write_text(text)
+        return str(output_dir)
+
+    @chute.job
+    def outer(self):
+        return report("inner"), str(self.output_dir)
+
+    assert report("here") == str(tmp_path)
+    assert report("here", output_dir=tmp_path / "..") == str(tmp_path / "..")
+    job = outer.submit()
+    assert len(set(job.result(S))) == 1
+    assert job.files["report.txt"].read() == b"inner"
+
+
+def test_the_startup_hooks_run_once_where_something_of_theirs_is_read(own_chute):
+    ran = []
+
+    @own_chute.on_startup()
+    async def load(self):
+        await asyncio.sleep(0)
+        ran.append("load")
+        self.model = len
+
+    @own_chute.job
+    def measure(self, text):
+        return self.model(text)
+
+    @own_chute.job
+    async def measure_later(self, text):
+        return self.model(text)
+
+    @own_chute.job
+    def plain(self, text):
+        return text
+
+    async def main():
+        return measure("abc"), await measure_later("abcd")
+
+    assert (plain("a"), ran) == ("a", [])
+    assert asyncio.run(main()) == (3, 4)
+    assert ran == ["load"]
+    assert measure.options(executor="kernel").submit(text="ab").result(S) == 2
+    assert ran == ["load"]
+    assert len(chutes_nb.jobs(name="measure_later")) == 0
+
+
+def test_what_neither_the_chute_nor_its_hooks_have_is_said_to_be_missing(own_chute):
+    @own_chute.on_startup
+    def load():
+        own_chute.model = 3
+
+    @own_chute.job
+    def read(self):
+        return self.model, self.nothing
+
+    with pytest.raises(AttributeError, match="neither the run nor its chute"):
+        read()
