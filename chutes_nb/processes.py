@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -214,24 +215,49 @@ def descendants(pid: int) -> list[int]:
     return found[1:]
 
 
-def kill_marked(worker_id: str, spare: frozenset[int] = frozenset()) -> int:
-    """Kill what a worker's jobs started; returns how many were killed.
+def started_by(worker_id: str, pid: int, *, is_certain: bool = True) -> list[int]:
+    """Find what a worker's jobs started and what still is there.
 
-    Looks again until a pass finds nobody, since a process may have forked
-    between the look and the blow.
+    Parameters
+    ----------
+    pid : int
+        The worker's number, which is not among them; 0 where it is not known.
+    is_certain : bool
+        Whether the number still is the worker's: only then those below it are its own.
+    """
+    found = set(marked(worker_id))
+    if is_certain:
+        found.update(descendants(pid))
+    return [one for one in found if one != pid and not is_zombie(one)]
+
+
+def kill_all(find: Callable[[], list[int]]) -> int:
+    """Kill what is found, until nobody is; returns how many were killed.
+
+    A process may have forked between the look and the blow.
     """
     killed = 0
     for _ in range(50):
-        pids = [pid for pid in marked(worker_id) if pid not in spare]
-        alive = [pid for pid in pids if not is_zombie(pid)]
-        if not alive:
+        pids = find()
+        if not pids:
             return killed
-        for pid in alive:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
-                killed += 1
+        killed += sum(tell(one, signal.SIGKILL) for one in pids)
         time.sleep(0.002)
     return killed
+
+
+def kill_marked(worker_id: str, spare: int = 0) -> int:
+    """Kill all that carries a worker's mark, but for one process."""
+    return kill_all(lambda: started_by(worker_id, spare, is_certain=False))
+
+
+def tell(pid: int, number: int) -> bool:
+    """Signal one process; False where it is gone, or another user's."""
+    try:
+        os.kill(pid, number)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
 
 
 def is_zombie(pid: int) -> bool:

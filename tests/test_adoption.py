@@ -299,11 +299,12 @@ def test_output_and_state_are_seen_while_nobody_lives(own_chute, gate):
 
 
 def test_a_timeout_that_passes_while_nobody_lives_ends_the_job(own_chute, gate):
-    job, _ = begun(own_chute, gate, timeout=0.5)
+    job, pid = begun(own_chute, gate, timeout=0.5)
     runtime.stop()
     until(job.done)
     assert job.status == "timeout"
     assert job.reason.startswith("timed out after 0.5 s")
+    until(lambda: is_gone(pid))
 
 
 def test_a_body_that_swallows_its_timeout_while_nobody_lives_is_killed(own_chute, gate):
@@ -349,11 +350,32 @@ def test_a_worker_notes_why_it_ends_itself_while_nobody_lives(own_chute, gate):
 
 
 def test_a_cancel_is_heard_while_nobody_lives(own_chute, gate):
-    job, _ = begun(own_chute, gate)
+    job, pid = begun(own_chute, gate)
     runtime.stop()
     assert job.cancel()
     until(job.done)
     assert job.status == "cancelled"
+    until(lambda: is_gone(pid))  # as under an executor, which may come at any moment
+
+
+def test_what_a_body_left_is_ended_while_nobody_lives(own_chute, gate):
+    @own_chute.job(grace=GRACE)
+    def leave(self, gate: str):
+        nothing = ["sleep", "60"]
+        left = subprocess.Popen(nothing, env={}, start_new_session=True)
+        with open(gate + ".ledger", "a") as ledger:
+            ledger.write(f"{os.getpid()} {self.attempt}\n")
+        while not os.path.exists(gate):
+            time.sleep(0.005)
+        return left.pid
+
+    job = leave.submit(gate=str(gate))
+    ((pid, _),) = until(lambda: ledger(gate))
+    runtime.stop()
+    gate.touch()
+    until(job.done)
+    until(lambda: is_gone(job.result_now()))
+    until(lambda: is_gone(pid))
 
 
 def test_a_swallowed_cancel_while_nobody_lives_is_not_tried_again(own_chute, gate):

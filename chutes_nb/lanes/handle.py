@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import os
-import signal
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,15 +15,15 @@ import anyio.to_thread
 from ..paths import let_go
 from ..processes import (
     Identity,
-    descendants,
     forget_own,
     identify,
     is_held,
     is_same,
-    is_zombie,
     keep_from_children,
-    marked,
+    kill_all,
     signal_group,
+    started_by,
+    tell,
 )
 from ..worker.frames import FrameError, Unpacker, pack
 from ..worker.memory import Account
@@ -113,21 +109,11 @@ class Handle(Holder):
     def started(self) -> list[int]:
         """Find what the worker's jobs started and what still is there."""
         own = self.identity.pid if self.identity else 0
-        pids = set(marked(self.id))
-        if self._is_certain():
-            pids.update(descendants(own))
-        return [pid for pid in pids if pid != own and not is_zombie(pid)]
+        return started_by(self.id, own, is_certain=self._is_certain())
 
     def end_started(self) -> None:
         """Kill what the worker's jobs started."""
-        for _ in range(50):
-            pids = self.started()
-            if not pids:
-                return
-            for pid in pids:
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.kill(pid, signal.SIGKILL)
-            time.sleep(0.002)
+        kill_all(self.started)
 
     async def has_ended(self) -> None:
         """Wait for the end of the process, and the exit code of one's own child.
@@ -199,8 +185,7 @@ class Handle(Holder):
         """Signal the worker alone."""
         if self._is_certain():
             assert self.identity is not None  # part of being certain
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.identity.pid, number)
+            tell(self.identity.pid, number)
 
     def _is_certain(self) -> bool:
         """Whether the process number still is the worker's own.

@@ -24,6 +24,7 @@ from ..processes import (
     keep_from_children,
     kill_marked,
     take_lease,
+    tell,
 )
 from ..store import Store
 from ..store.db import Row
@@ -261,8 +262,7 @@ class ProcessLane(Lane[Handle]):
         task = handle.task
         assert task is not None  # an outcome came for it
         for pid in await in_thread(handle.started):
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGTERM)
+            tell(pid, signal.SIGTERM)
         with anyio.move_on_after(task["grace_s"]):
             await self._alone_in_group(handle)
         await in_thread(handle.end_started)

@@ -125,8 +125,14 @@ class Outcome:
 
     @property
     def is_last(self) -> bool:
-        """Whether the worker should run nothing after this."""
-        return self.has_threads or self.has_children or self.worn is not None
+        """Whether the worker should run nothing after this.
+
+        So it is where the body was stopped: wherever that met it, in a lock or in the
+        middle of an import, it may have left things half done.
+        """
+        if self.end == "stopped" or self.worn is not None:
+            return True
+        return self.has_threads or self.has_children
 
     def fields(self) -> tuple[Any, ...]:
         """What is sent of it."""

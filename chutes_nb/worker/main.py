@@ -11,6 +11,7 @@ import ctypes
 import faulthandler
 import fcntl
 import os
+import signal
 import socket
 import sqlite3
 import sys
@@ -23,7 +24,7 @@ from typing import Any
 from .. import failpoints
 from ..errors import ChutesError
 from ..paths import beside, let_go, private, private_dir
-from ..processes import WORKER_MARK, kill_marked
+from ..processes import WORKER_MARK, kill_all, started_by, tell
 from ..store import Store, fleet, jobs
 from ..waking import wake_host
 from . import exiting
@@ -39,6 +40,7 @@ from .showing import install
 ADOPTION_S = 60.0
 # A kernel that is restarted is back in a moment; a host would only be in its way.
 ALONE_LOOK_S = 1.0
+LOOK_S = 0.01
 BIND_TRIES = 100
 PR_SET_CHILD_SUBREAPER = 36
 
@@ -177,11 +179,11 @@ class Worker:
         self.pulse.end(outcome)
         self._unacked = outcome
         failpoints.hit("outcome.before_send")
-        if not self.send(("outcome", *outcome.fields()), waits=True):
-            return  # the next receive finds the line dead and settles it
-        failpoints.hit("outcome.after_send")
+        if self.send(("outcome", *outcome.fields()), waits=True):
+            failpoints.hit("outcome.after_send")
+        # Else the next receive finds the line dead and settles it.
         if outcome.is_last:
-            self._await_end()
+            self._await_end(task.grace_s)
 
     def _begin(self, facts: RunFacts) -> None:
         """Start the clock of the timeout: the body's first line is next."""
@@ -204,7 +206,7 @@ class Worker:
             left_s + task.grace_s, exit=True, file=self.trace
         )
 
-    def _await_end(self) -> None:
+    def _await_end(self, grace_s: float) -> None:
         """Leave what was left behind to the executor, which ends this process.
 
         Without one the worker goes by itself, once its outcome is in the store. It
@@ -214,12 +216,31 @@ class Worker:
         while self._unacked is not None and not self._is_retired:
             message = self.line.receive() if self.line is not None else None
             if message is None:
-                kill_marked(self.id, spare=frozenset({os.getpid()}))
+                self._end_started(grace_s)
                 self._settle_alone()
                 self._wakes_host()
             else:
                 self.take(message[0], list(message[1:]))
         self._is_retired = True
+
+    def _end_started(self, grace_s: float) -> None:
+        """End what the body left behind, as an executor does: it is asked first."""
+        for pid in self._started():
+            tell(pid, signal.SIGTERM)
+        end = time.monotonic() + grace_s
+        while self._started() and time.monotonic() < end:
+            time.sleep(LOOK_S)
+        self.kill_started()
+
+    def kill_started(self) -> None:
+        """Kill all that this worker's jobs started."""
+        kill_all(self._started)
+
+    def _started(self) -> list[int]:
+        try:
+            return started_by(self.id, os.getpid())
+        except OSError:  # the body has all descriptors: who buries this worker looks
+            return []
 
     def leave_child(self) -> None:
         """Keep a forked child from the line: held by it, the line would outlive us."""

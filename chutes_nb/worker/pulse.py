@@ -21,7 +21,7 @@ from typing import Any, Protocol
 from .. import failpoints
 from ..errors import ChutesError
 from ..policy import Ending
-from ..processes import kill_marked, signal_group
+from ..processes import signal_group
 from ..reading import Thinner
 from ..states import State
 from ..store import Store
@@ -67,6 +67,9 @@ class Owner(Protocol):
 
     def arm(self, task: Task, left_s: float) -> None:
         """Set the watchdog."""
+
+    def kill_started(self) -> None:
+        """Kill all that this worker's jobs started."""
 
 
 class Pulse:
@@ -300,7 +303,7 @@ class Pulse:
         now = monotonic()
         if self._kill_at is not None:
             if now > self._kill_at:
-                kill_marked(self._worker.id, spare=frozenset({os.getpid()}))
+                self._worker.kill_started()
                 signal_group(os.getpgrp(), signal.SIGKILL)
             return
         row = self._alone.row()

@@ -100,4 +100,4 @@ def end(store: Store, workers: list[str]) -> None:
     for row in store.reader.all("SELECT id FROM workers WHERE ended_at IS NULL"):
         processes.kill_marked(row["id"])
     for worker in workers:
-        processes.kill_marked(worker, spare=frozenset({os.getpid()}))
+        processes.kill_marked(worker, spare=os.getpid())
