@@ -83,7 +83,8 @@ class Chute:
             label(argument, value)
         values = {"username": username, "name": name, "image": image}
         own = object.__setattr__
-        own(self, "_facts", ChuteFacts(name, values, executor, address))
+        place = (executor, address, type(self))
+        own(self, "_facts", ChuteFacts(name, values, *place))
         own(self, "_functions", {})
         notebook_end.watch()
         registry.remember_chute(self)
@@ -98,9 +99,9 @@ class Chute:
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Set a value that jobs submitted from now on read as ``self.NAME``."""
-        if hasattr(type(self), name) or name in ("_facts", "_functions"):
+        if hasattr(Chute, name) or name in ("_facts", "_functions"):
             raise AttributeError(f"chute.{name} cannot be replaced")
-        self._facts.set(name, value)
+        self._facts.set(name, value, self)
 
     # -- defining --------------------------------------------------------------
     @overload

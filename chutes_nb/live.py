@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from types import FunctionType
 from typing import Any, Protocol
 
+from .members import bound, members_of
 from .store.new import NewDefinition
 
 MOST_KEPT = 256  # functions that no waiting job needs
@@ -26,6 +27,8 @@ class Facts(Protocol):
     ----------
     values : dict
         What is set on the chute, as it is now.
+    kind : type
+        The chute's class, perhaps one of the user's.
     hooks : list of function
     started : dict
         What the hooks have set in this kernel.
@@ -41,6 +44,7 @@ class Facts(Protocol):
     started: dict[str, Any]
     started_by: tuple[FunctionType, ...]
     starting: threading.Lock
+    kind: type
 
 
 @dataclass(eq=False)
@@ -91,6 +95,8 @@ class LiveChute:
         for found in (facts.started, facts.values):
             if name in found:
                 return found[name]
+        if name in members_of(facts.kind):
+            return bound(facts.kind, name, self)
         raise AttributeError(f"chute {facts.name!r} has no attribute {name!r}")
 
     def __setattr__(self, name: str, value: Any) -> None:

@@ -22,6 +22,7 @@ from .captures import CACHED, Captures, captures
 from .errors import CaptureTooLarge, DefinitionError, StoreError
 from .loading import BUFFERED, cached_again, current_chute
 from .locality import travels_by_reference
+from .members import functions_in
 from .sizes import approximate_size, shown_size
 
 WARN_BYTES = 1_000_000
@@ -118,12 +119,18 @@ def dump(
 
 
 def pickled(
-    value: object, *, blobs: Path | None = None, most_bytes: int = MOST_BYTES
+    value: object,
+    *,
+    blobs: Path | None = None,
+    most_bytes: int = MOST_BYTES,
+    modules: tuple[ModuleType, ...] = (),
 ) -> Pickled:
     """Pickle any value as ``dump`` does a function; ``loading.load_value`` reads it.
 
     Parameters
     ----------
+    modules : tuple of module
+        The notebook's own, which go along where that can be.
     most_bytes : int
         Limit of the pickle itself, without buffers that went into files.
 
@@ -133,12 +140,21 @@ def pickled(
         If the limit was passed.
     """
     try:
-        return _pickled(value, blobs, most_bytes)
+        return _with_modules(value, modules, blobs, most_bytes)
     except _Full:
         raise CaptureTooLarge(
             f"a {type(value).__name__} of more than {shown_size(most_bytes)} cannot "
             "travel to a job; give its path, or pass it as an array or a frame"
         ) from None
+
+
+def pickled_members(members: Mapping[str, Any], blobs: Path | None) -> Pickled:
+    """Pickle what a class defines, with the notebook's own modules that it reaches."""
+    modules: dict[str, ModuleType] = {}
+    for member in members.values():
+        for function in functions_in(member):
+            modules |= {one.__name__: one for one in captures(function).modules}
+    return pickled(members, blobs=blobs, modules=tuple(modules.values()))
 
 
 class Sink:
@@ -201,18 +217,21 @@ def _pickled(value: object, blobs: Path | None, most_bytes: int) -> Pickled:
 
 
 def _with_modules(
-    value: object, modules: tuple[ModuleType, ...], blobs: Path | None
+    value: object,
+    modules: tuple[ModuleType, ...],
+    blobs: Path | None,
+    most_bytes: int = MOST_BYTES,
 ) -> Pickled:
     if not modules:
-        return _pickled(value, blobs, MOST_BYTES)
+        return _pickled(value, blobs, most_bytes)
     try:
         with _travelling(modules):
-            return _pickled(value, blobs, MOST_BYTES)
+            return _pickled(value, blobs, most_bytes)
     except StoreError:
         raise
     except Exception:
         # A module that holds a lock or a model: the worker imports it from disk.
-        return _pickled(value, blobs, MOST_BYTES)
+        return _pickled(value, blobs, most_bytes)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from types import CoroutineType
 from typing import Any
 
 from . import live
+from .members import bound, members_of
 
 
 def start_here(
@@ -61,12 +62,23 @@ class ChuteHere:
         self._chute, self._facts = chute, facts
 
     def __getattr__(self, name: str) -> Any:
+        facts = self._facts
+        for found in (facts.started, facts.values):
+            if name in found:
+                return found[name]
+        members = members_of(facts.kind)
+        is_ready = facts.started_by == tuple(facts.hooks)
+        if live.starting.get() is facts:
+            is_ready = True
+        if name in members and (is_ready or members[name] is not None):
+            return bound(facts.kind, name, self)
+        if name in members:  # None, which holds the place of what a hook will set
+            start_here(facts)
+            return getattr(self, name)
         try:
             return getattr(self._chute, name)
         except AttributeError:
-            facts = self._facts
-            is_started = facts.started_by == tuple(facts.hooks)
-            if name.startswith("_") or is_started or live.starting.get() is facts:
+            if name.startswith("_") or is_ready:
                 raise
         start_here(facts)
         return getattr(self._chute, name)

@@ -25,7 +25,7 @@ from .errors import DefinitionError, MoveRefused, UnknownName
 from .files_in import take_in
 from .loading import load_value
 from .options import JobOptions, truth
-from .pickling import dump, pickled, warn_user
+from .pickling import dump, pickled, pickled_members, warn_user
 from .showing import current_cell, current_shell
 from .signatures import Signature
 from .states import ENDED, State
@@ -80,16 +80,17 @@ class Definer:
         return row
 
     def _definition(self, found: Definition) -> jobs.NewDefinition:
-        values = self.chute.values
+        values, members = self.chute.values, self.chute.members
         surroundings = (
             found.key,
             os.getcwd(),
             tuple(sys.path),
             tuple(self.chute.hooks),
-            {name: id(value) for name, value in values.items()},
+            {name: id(value) for name, value in (members | values).items()},
         )
         # A value that can be changed in place has to be looked at anew each time.
-        is_fixed = all(type(value) in _FIXED for value in values.values())
+        given = (*members.values(), *values.values())
+        is_fixed = all(type(value) in _FIXED for value in given)
         if is_fixed and self._made is not None and self._made[0] == surroundings:
             return self._made[1]
         row = self._row(found)
@@ -184,14 +185,16 @@ class Definer:
         blobs = runtime.store().blobs
         hooks = [dump(hook, blobs=blobs).body for hook in self.chute.hooks]
         mark = sha256(b"".join(hooks)).hexdigest()[:16]
-        retry_on = self.options.retry_on
+        retry_on, members = self.options.retry_on, self.chute.members
         try:
+            along = pickled_members(members, blobs).body
             values = pickled(self.chute.values, blobs=blobs).body
             return pickled(
                 {
                     "chute_key": f"{self.chute.name}:{mark}",
-                    "values_key": sha256(values).hexdigest()[:16],
+                    "values_key": sha256(values + along).hexdigest()[:16],
                     "chute": self.chute.values,
+                    "members": along,
                     "hooks": hooks,
                     "retry_on": retry_on,
                     "has_mutable": found.has_mutable,
@@ -206,9 +209,10 @@ class Definer:
                 blobs=blobs,
             ).body
         except (TypeError, AttributeError) as error:
+            names = ", ".join(self.chute.values | members)
             raise DefinitionError(
                 f"what job {self.name} takes along of its chute (its attributes "
-                f"{', '.join(self.chute.values)}, or retry_on) cannot travel: {error}; "
+                f"{names}, or retry_on) cannot travel: {error}; "
                 "set it in a @chute.on_startup() hook"
             ) from error
 

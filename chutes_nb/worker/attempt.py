@@ -51,6 +51,14 @@ class ChuteProxy:
     def __init__(self, values: dict[str, Any]) -> None:
         self.__dict__.update(values)
 
+    @classmethod
+    def of(cls, values: dict[str, Any], members: dict[str, Any]) -> ChuteProxy:
+        """Make one that also has what a class of the user's defines."""
+        kind: type[ChuteProxy] = cls
+        if members:
+            kind = type(cls.__name__, (cls,), dict(members))
+        return kind(values)
+
     def __getattr__(self, name: str) -> Any:
         if name in _IN_A_NOTEBOOK:
             raise AttributeError(
@@ -97,9 +105,12 @@ class Loaded:
     def _chute(self, store: Store) -> ChuteProxy:
         """Give the chute with its values as submitted and what its hooks set."""
         started, values = self.setup["chute_key"], self.setup["chute"]
+        members = {}
+        if "members" in self.setup:  # a definition of an earlier version has none
+            members = load_value(self.setup["members"], ChuteProxy({}), store.blobs)
         key = f"{started} {self.setup['values_key']}"
         if key not in self._chutes:
-            chute = ChuteProxy(values)
+            chute = ChuteProxy.of(values, members)
             if started not in self._chutes:  # hooks run once, whatever the values
                 for hook in self.setup["hooks"]:
                     _run_hook(load(hook, chute, store.blobs), chute)

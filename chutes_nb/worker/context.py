@@ -16,6 +16,7 @@ from collections.abc import (
 )
 from contextvars import ContextVar
 from pathlib import Path
+from types import MethodType
 from typing import Any, Protocol, TypeVar, overload
 
 from ..codec import decode, encode
@@ -266,11 +267,14 @@ class RunContext:
             return state[name]
         chute = object.__getattribute__(self, "_run_chute")
         try:
-            return getattr(chute, name)
+            found = getattr(chute, name)
         except AttributeError:
             raise AttributeError(
                 f"neither the run nor its chute has {name!r}; self.{name} = ... sets it"
             ) from None
+        if isinstance(found, MethodType) and found.__self__ is chute:
+            return MethodType(found.__func__, self)  # so that it may use the verbs
+        return found
 
     def __reduce__(self) -> tuple[Any, ...]:
         # For the processes that a body starts: the same run, told of from there.
@@ -299,50 +303,6 @@ def _number(name: str, value: Any, verb: str = "log") -> float:
         raise TypeError(
             f"{verb}() takes numbers; {name} is a {type(value).__name__}: {error}"
         ) from error
-
-
-class InlineOutlet:
-    """Takes what a job function tells when it is called directly.
-
-    Within a job its metrics, partial results and files are the job's; progress is
-    not, since it is only that of a part.
-    """
-
-    def __init__(self, outer: RunContext | None = None) -> None:
-        self._outer = outer
-        self._checkpoint: tuple[str, bytes] | None = None
-
-    def tell(self, telling: Telling) -> None:
-        """Pass a telling on, or let it go."""
-        if self._outer is not None and telling.kind in ("metric", "partial", "file"):
-            self._outer._run_outlet.tell(telling)
-
-    def save_checkpoint(self, step: float | None, kind: str, body: bytes) -> None:
-        """Keep a checkpoint for as long as the call lasts."""
-        self._checkpoint = (kind, body)
-
-    def load_checkpoint(self) -> tuple[str, bytes] | None:
-        """Return the checkpoint of this call."""
-        return self._checkpoint
-
-    def keep_file(self, path: Path, name: str | None) -> None:
-        """Keep a file with the job around this call; without one only check it."""
-        path.stat()
-        if self._outer is not None:
-            self._outer._run_outlet.keep_file(path, name)
-
-    def keep_body(self, body: bytes, name: str) -> None:
-        """Keep a content with the job around this call, if there is one."""
-        if self._outer is not None:
-            self._outer._run_outlet.keep_body(body, name)
-
-
-def inline_context(chute: object) -> RunContext:
-    """Make a ``self`` for a job function that is called directly."""
-    outer = current()
-    if outer is not None:
-        return RunContext(outer._run_facts, InlineOutlet(outer), chute)
-    return RunContext(RunFacts("inline", 1, 1, Path.cwd(), None), InlineOutlet(), chute)
 
 
 _running: RunContext | None = None
