@@ -131,7 +131,8 @@ def kill_worker(row: SimpleNamespace) -> None:
 def no_worker_is_left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Fail the session where a test leaves a process behind."""
     yield
-    base = os.fsencode(tmp_path_factory.getbasetemp())
+    # With the slash: another session may be "pytest-10" where this one is "pytest-1".
+    base = os.fsencode(tmp_path_factory.getbasetemp()) + b"/"
     left = []
     for entry in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
