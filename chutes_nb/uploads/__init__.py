@@ -63,6 +63,7 @@ UPLOADS = "uploads"  # their folder in the store's home
 LIMIT_FILE = "limit"
 MOST_DIGESTS = 64  # uploads whose digest goes on from piece to piece
 SPARE_BYTES = 64 << 20  # what an upload leaves free on the disk
+FINISH_S = 20.0  # how long one waits for who is finishing an upload; see found
 
 _UID = re.compile(r"[0-9a-z]{16}")
 
@@ -212,7 +213,8 @@ class Uploads:
         """Return what is known of an upload; one that is all there is finished.
 
         Its last byte may have come with nobody there to say so: a client that was cut
-        off, a server that was killed.
+        off, a server that was killed. Where another request is finishing it, that is
+        waited for: its client has come back, and asks whether the content is right.
 
         Raises
         ------
@@ -221,7 +223,7 @@ class Uploads:
         known = self.get(uid)
         if known.sha256 is None and self.offset(known) == known.length:
             with contextlib.suppress(UploadBusy):
-                return self.finish(known)
+                return self.finish(known, FINISH_S)
         return known
 
     def finished(self, uid: str) -> Upload:
@@ -311,7 +313,7 @@ class Uploads:
             return hashlib.sha256()
         return digest if at == offset else None
 
-    def finish(self, upload: Upload) -> Upload:
+    def finish(self, upload: Upload, patience_s: float = 0.0) -> Upload:
         """Move what has come in whole to where the store keeps contents.
 
         Raises
@@ -324,7 +326,7 @@ class Uploads:
         except FileNotFoundError:  # another request was faster
             return self.get(upload.uid)
         with os.fdopen(fd, "rb") as source:
-            files.lock(fd, upload.uid)
+            files.lock(fd, upload.uid, patience_s)
             upload = self.get(upload.uid)
             if not part.exists():
                 return upload

@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from pathlib import Path
 
 from ..paths import PRIVATE_FILE
 from .faults import UploadBusy
 
+LOOK_S = 0.01
 
-def lock(fd: int, uid: str) -> None:
+
+def lock(fd: int, uid: str, patience_s: float = 0.0) -> None:
     """Keep other requests from an upload for as long as its file is open.
 
     Raises
     ------
     UploadBusy
-        If one of them has it.
+        If one of them has it, and keeps it for so long.
     """
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise UploadBusy(f"another request writes to upload {uid}") from error
+    end = time.monotonic() + patience_s
+    while True:
+        try:
+            return fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if time.monotonic() >= end:
+                raise UploadBusy(f"another request writes to upload {uid}") from error
+        time.sleep(LOOK_S)
 
 
 def write_private(path: Path, text: str) -> None:
