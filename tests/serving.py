@@ -115,7 +115,7 @@ class Server:
     def kill(self) -> None:
         """End the process as a crash does."""
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(60)
 
     def __exit__(self, *_: object) -> None:
         self.client.close()
