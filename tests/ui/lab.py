@@ -21,7 +21,7 @@ from serving import free_port
 
 ROOT = Path(chutes_nb.__file__).parents[1]
 EXTENSION = ROOT / "chutes_nb" / "labextension"
-START_S = 60
+START_S = 90
 # Root needs --no-sandbox; the others keep a browser without a network quiet.
 CHROMIUM_FLAGS = [
     "--no-sandbox",
