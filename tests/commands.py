@@ -62,7 +62,7 @@ def start(*arguments: str, **how: Any) -> subprocess.Popen[Any]:
     return subprocess.Popen(command, **pipes | how)
 
 
-def run(*arguments: str, wait_s: float = 60.0, **how: Any) -> Said:
+def run(*arguments: str, wait_s: float = 150.0, **how: Any) -> Said:
     """Run a command as a process of its own, to its end."""
     process = start(*arguments, **how)
     out, err = process.communicate(timeout=wait_s)

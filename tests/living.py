@@ -91,7 +91,7 @@ def end_workers(store: Store) -> None:
 def retired(executor: runtime.Executor) -> bool:
     """Retire the workers that are idle by now; whether there are none left."""
     idle = [one for one in executor.handles if one.is_idle]
-    executor.call(lambda: [executor.lane.retire(one) for one in idle]).result(10)
+    executor.call(lambda: [executor.lane.retire(one) for one in idle]).result(60)
     return not executor.handles
 
 
@@ -104,7 +104,7 @@ def end_host(store: Store) -> None:
             os.kill(pid, signal.SIGTERM)
     until(lambda: not processes.is_held(lock))
     for process in waking._started:
-        process.wait(10)
+        process.wait(60)
     until(lambda: all(is_gone(pid) for pid in pids))
 
 
@@ -124,27 +124,34 @@ def kill_worker(row: SimpleNamespace) -> None:
     until(lambda: not processes.is_held(Path(row["lease"])))
     child = _children.pop(row["id"], None)
     if child is not None:
-        child.wait(10)
+        child.wait(60)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def no_worker_is_left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Fail the session where a test leaves a process behind."""
     yield
-    # With the slash: another session may be "pytest-10" where this one is "pytest-1".
-    base = os.fsencode(tmp_path_factory.getbasetemp()) + b"/"
-    left = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            environ = (entry / "environ").read_bytes()
-            if b"CHUTES_NB_HOME=" + base in environ:
-                left.append(int(entry.name))
-    left = [pid for pid in left if pid != os.getpid() and not processes.is_zombie(pid)]
+    base = os.fsencode(tmp_path_factory.getbasetemp())
+    with contextlib.suppress(AssertionError):  # one that is about to end is not left
+        until(lambda: not living_below(base), 10)
+    left = living_below(base)
     said = [commands_of(pid) for pid in left]
     for pid in left:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     assert not left, f"processes were left behind: {said}"
+
+
+def living_below(base: bytes) -> list[int]:
+    """Processes whose home is somewhere in a folder, but for this one."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            environ = (entry / "environ").read_bytes()
+            # With the slash: pytest-1 is no home of what runs in pytest-10.
+            if b"CHUTES_NB_HOME=" + base + b"/" in environ:
+                found.append(int(entry.name))
+    return [pid for pid in found if pid != os.getpid() and not processes.is_zombie(pid)]
 
 
 def commands_of(pid: int) -> str:

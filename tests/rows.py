@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -103,13 +106,33 @@ def bring(store: Store, state: State) -> str:
     return job
 
 
-def until(condition: Any, deadline_s: float = 10.0) -> Any:
-    """What ``condition()`` gives once it is true; fails after ``deadline_s``."""
+def until(condition: Any, deadline_s: float = 60.0) -> Any:
+    """What ``condition()`` gives once it is true; fails after ``deadline_s``.
+
+    The bound is only there to give up: the start of a worker takes seconds on a machine
+    that has other work.
+    """
     end = time.monotonic() + deadline_s
     while not (found := condition()):
         assert time.monotonic() < end, f"{deadline_s:g} s passed"
         time.sleep(0.005)  # a pause between two looks, never a wait by itself
     return found
+
+
+def paths_below(*roots: Path) -> Iterator[Path]:
+    """All that is in some folders; what goes meanwhile stops nobody."""
+    for root in roots:
+        for place, folders, files in os.walk(root):
+            for name in (*folders, *files):
+                yield Path(place, name)
+
+
+def mode_of(path: Path) -> int:
+    """The permissions of a path, a link's own; 0 where it has just gone."""
+    try:
+        return stat.S_IMODE(path.lstat().st_mode)
+    except FileNotFoundError:
+        return 0
 
 
 def is_gone(pid: int) -> bool:

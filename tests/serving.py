@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import secrets
 import socket
 import subprocess
 import sys
@@ -26,11 +28,18 @@ OTHERS = (
 )
 
 
+# Below those that the system hands out: one of them could be somebody's before the
+# server has come to listen on it, or while it is away.
+PORTS = range(15_000, 32_000)
+
+
 def free_port() -> int:
     """A port that nobody listens on now."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+    while True:
+        port = secrets.choice(PORTS)
+        with socket.socket() as found, contextlib.suppress(OSError):
+            found.bind(("127.0.0.1", port))
+            return port
 
 
 class Server:
@@ -106,7 +115,7 @@ class Server:
     def kill(self) -> None:
         """End the process as a crash does."""
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(60)
 
     def __exit__(self, *_: object) -> None:
         self.client.close()
@@ -152,7 +161,7 @@ class Server:
         return browser
 
 
-def until_ended(server: Server, job: str, wait_s: float = 30.0) -> dict[str, Any]:
+def until_ended(server: Server, job: str, wait_s: float = 90.0) -> dict[str, Any]:
     """The status of a job once it has ended."""
     end = time.monotonic() + wait_s
     while time.monotonic() < end:

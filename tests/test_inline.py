@@ -9,7 +9,7 @@ import pytest
 
 import chutes_nb
 
-S = 20.0
+S = 60.0
 
 
 def test_the_output_folder_is_passed_where_the_signature_asks_for_it(

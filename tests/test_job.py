@@ -23,9 +23,9 @@ from chutes_nb import (
     runtime,
 )
 from chutes_nb.answers import LogReader
-from rows import until
+from rows import mode_of, paths_below, until
 
-S = 20.0
+S = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +134,7 @@ def test_a_job_function_is_copied_as_a_function_is(chute):
 def test_a_job_can_wait_for_another_that_it_captured(chute, done):
     @chute.job
     def waits(self):
-        return done.result(10) + 1
+        return done.result(60) + 1
 
     assert waits.submit().result(S) == 4
 
@@ -439,7 +439,7 @@ def test_only_the_owner_reads_what_a_worker_writes(own_chute):
 
     prints.submit().wait(S)
     home = chutes_nb.runtime.store().home
-    open_ones = [path for path in home.rglob("*") if path.lstat().st_mode & 0o077]
+    open_ones = [path for path in paths_below(home) if mode_of(path) & 0o077]
     assert not open_ones
 
 

@@ -20,7 +20,7 @@ from chutes_nb.files_in import clean_path, free_name
 from chutes_nb.worker.keeping import TICKS_NS, file_time, limit_bytes
 from rows import until
 
-S = 30.0
+S = 60.0
 
 
 def leaving_a_file(chute):
@@ -43,7 +43,7 @@ def test_a_file_that_the_store_cannot_take_fails_the_attempt(own_chute):
             place.write_text("")
 
     with pytest.raises(JobFailed, match="File exists|not a folder"):
-        job.submit().result(timeout=20)
+        job.submit().result(timeout=60)
 
 
 # -- trees -------------------------------------------------------------------------
@@ -228,7 +228,7 @@ def test_files_of_a_failed_attempt_are_kept(chute):
 # -- limits --------------------------------------------------------------------------
 @pytest.mark.parametrize("kills", ["SIGKILL", "exit", "timeout"])
 def test_files_of_an_attempt_whose_worker_is_killed_are_kept(chute, kills):
-    @chute.job(timeout=1.0 if kills == "timeout" else None, grace=0.1)
+    @chute.job(timeout=600.0, grace=0.1)
     def work(self):
         (self.output_dir / "model.pt").write_text("half")
         Path("notes").mkdir()
@@ -244,7 +244,11 @@ def test_files_of_an_attempt_whose_worker_is_killed_are_kept(chute, kills):
                 time.sleep(60)
 
     job = work.submit()
+    if kills == "timeout":
+        until(lambda: job.files.names == ["saved.txt"])  # all else is there by then
+        job.extend(0.1 - 600.0)
     assert job.exception(S) is not None
+    assert (job.status == "timeout") == (kills == "timeout")
     assert sorted(job.files.names) == ["model.pt", "notes/a.txt", "saved.txt"]
     assert job.files["model.pt"].read() == b"half"
 

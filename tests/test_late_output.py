@@ -17,7 +17,7 @@ from chutes_nb import JobInterrupted, StoreFull, get_job, prune, runtime
 from chutes_nb.store import late, logs, pruning, settling
 from rows import until
 
-S = 20.0
+S = 60.0
 FULL = "log.before_commit=1:FULL"
 LINES = [f"line {n}" for n in range(200)]
 # A kernel in small whose log store is on a full disk; it dies with a job ended.
@@ -33,8 +33,8 @@ KERNEL = """
         return "said"
 
     job = say.submit()
-    job.result(20)
-    say.submit().result(20)  # its worker knows by then that the first is settled
+    job.result(60)
+    say.submit().result(60)  # its worker knows by then that the first is settled
     print(job.id, flush=True)
     time.sleep(60)
 """

@@ -32,7 +32,7 @@ def test_a_warm_worker_reads_an_edited_module_afresh(folder, lone_chute):
     seen = []
     for number in range(1, 4):  # one letter changes, within the same second
         (folder / "edited_between_jobs.py").write_text(f"VALUE = {number}\n")
-        seen.append(value.submit().result(30))
+        seen.append(value.submit().result(60))
     assert [one for one, _ in seen] == [1, 2, 3]
     assert len({pid for _, pid in seen}) == 1, "another worker shows nothing"
 
@@ -49,7 +49,7 @@ def test_packages_and_their_modules_are_read_afresh(folder, lone_chute):
 
     for number in (1, 2):
         (inner / "part.py").write_text(f"VALUE = {number}\n")
-        assert value.submit().result(30) == number
+        assert value.submit().result(60) == number
 
 
 def test_a_module_that_comes_between_two_jobs_is_found(folder, lone_chute):
@@ -61,9 +61,9 @@ def test_a_module_that_comes_between_two_jobs_is_found(folder, lone_chute):
             return False
         return True
 
-    assert is_there.submit().result(30) is False
+    assert is_there.submit().result(60) is False
     (folder / "comes_later.py").write_text("")
-    assert is_there.submit().result(30) is True
+    assert is_there.submit().result(60) is True
 
 
 def test_what_a_startup_hook_imported_stays(folder, lone_chute):
@@ -81,8 +81,8 @@ def test_what_a_startup_hook_imported_stays(folder, lone_chute):
 
         return isinstance(self.model, Model)
 
-    assert is_one.submit().result(30) is True
-    assert is_one.submit().result(30) is True
+    assert is_one.submit().result(60) is True
+    assert is_one.submit().result(60) is True
 
 
 @pytest.mark.parametrize("module", ["wave", "numpy.linalg", "chutes_nb.policy"])

@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from chutes_nb import failpoints, runtime
-from chutes_nb.entries import Inbox, Kick
+from chutes_nb.entries import Inbox, Kick, Submit
 from chutes_nb.errors import ChutesError
 from chutes_nb.states import State
 from chutes_nb.store import Store
@@ -18,7 +18,7 @@ from chutes_nb.watching import Gates
 from rows import is_gone, until
 from test_store_locked import HOLD_GATE, hold
 
-S = 30
+S = 60
 
 
 def test_a_worker_that_dies_while_its_outcome_waits_to_be_written_gets_no_job(
@@ -98,7 +98,7 @@ def test_a_submit_to_an_executor_that_just_ends_is_refused_and_does_not_wait(
     submits = [threading.Thread(target=refused, args=(work.submit,)) for _ in range(3)]
     for one in submits:
         one.start()
-    until(lambda: len(executor._inbox) == 3)
+    until(lambda: sum(isinstance(one, Submit) for one in executor._inbox.copy()) == 3)
     go_on.set()
     for one in [*submits, ending]:
         one.join(S)

@@ -20,7 +20,7 @@ from chutes_nb.worker.offspring import OffspringOutlet, Origin, TellingFile
 from living import living_in
 from rows import until
 
-S = 30.0
+S = 60.0
 SCRIPT = """
 import chutes_nb
 chutes_nb.stage("child")

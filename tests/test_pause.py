@@ -14,7 +14,7 @@ from chutes_nb import Chute, runtime, waking
 from chutes_nb.store import Store
 from rows import DEFINITION, claim, queue, until
 
-S = 20.0
+S = 60.0
 OTHER_KERNEL = """
     import sys
     from chutes_nb import Chute, runtime
@@ -28,7 +28,7 @@ OTHER_KERNEL = """
     job = work.submit(n=3)
     print(job.id, job.info.status, job.info.reason, flush=True)
     sys.stdin.readline()
-    print(job.result(20), flush=True)
+    print(job.result(60), flush=True)
 """
 
 
@@ -77,16 +77,22 @@ def test_a_running_job_goes_on_while_its_chute_is_paused(own_chute, tmp_path):
     assert job.result(S) == "ran"
 
 
-def test_a_retry_waits_while_its_chute_is_paused(own_chute):
+def test_a_retry_waits_while_its_chute_is_paused(own_chute, tmp_path):
+    gate = tmp_path / "gate"
+
     @own_chute.job(retry=1, retry_delay=0.2)
     def flaky(self):
+        while not gate.exists():
+            time.sleep(0.005)
         if self.attempt == 1:
             raise ValueError("not yet")
         return self.attempt
 
     own = flaky.submit()
+    until(own.running)
+    own_chute.pause()  # before it fails: it would be tried again 0.2 s later
+    gate.touch()
     until(lambda: own.status == "retrying")
-    own_chute.pause()
     due = own.info.next_attempt_at
     until(lambda: time.time() > due + 0.2)
     assert own.status == "retrying"
@@ -101,7 +107,8 @@ def test_a_paused_job_can_be_cancelled_and_passes_its_deadline(own_chute):
         return 1
 
     own_chute.pause()
-    first, second = late.submit(), late.submit()
+    # The first has its time: it is cancelled, however late that is.
+    first, second = late.options(deadline=S).submit(), late.submit()
     assert first.cancel()
     assert first.status == "cancelled"
     until(second.done)

@@ -156,9 +156,9 @@ def test_a_job_of_the_same_code_runs_after_everything_was_let_go(own_chute):
     def double(n):
         return 2 * n
 
-    assert double.submit(n=2).result(timeout=20) == 4
+    assert double.submit(n=2).result(timeout=60) == 4
     assert chutes_nb.prune(older_than="0s").jobs == 1
-    assert double.submit(n=3).result(timeout=20) == 6
+    assert double.submit(n=3).result(timeout=60) == 6
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_a_copy_is_a_file_of_its_own_for_its_owner_alone(own_chute, tmp_path):
         return 1
 
     job = one.submit()
-    job.result(timeout=20)
+    job.result(timeout=60)
     target = chutes_nb.export_db(tmp_path / "copy.db")
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
     copy = sqlite3.connect(target)

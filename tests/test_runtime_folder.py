@@ -27,12 +27,12 @@ def test_the_folder_of_sockets_goes_with_the_last_worker(tmp_path):
         def work():
             return 1
 
-        assert work.submit().result(30) == 1
+        assert work.submit().result(60) == 1
         store = runtime.store()
         assert list(store.runtime.glob("*.sock"))
         end_workers(store)
         until(lambda: not store.runtime.exists())
-        assert work.submit().result(30) == 1  # another worker makes it again
+        assert work.submit().result(60) == 1  # another worker makes it again
         assert list(store.runtime.glob("*.sock"))
     assert not store.runtime.exists()
 
@@ -45,7 +45,7 @@ def test_a_worker_that_is_killed_leaves_no_folder_either(tmp_path):
             os.kill(os.getpid(), signal.SIGKILL)
 
         job = die.submit()
-        job.wait(30)
+        job.wait(60)
         assert job.status == "interrupted"
         store = runtime.store()
         until(lambda: not store.runtime.exists())
@@ -58,7 +58,7 @@ def test_workers_are_born_while_others_take_their_folder_away(tmp_path):
         def work(n: int):
             return n
 
-        work.submit(n=0).result(30)
+        work.submit(n=0).result(60)
         place, over = runtime.store().runtime, threading.Event()
 
         def take_away():

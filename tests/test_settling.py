@@ -101,7 +101,7 @@ def test_nobody_acknowledges_a_job_whom_no_heir_looks_for(store):
         stopping.join(n % 20 * 0.0002)  # each moment of its end
         with contextlib.suppress(StoreError):  # it has stopped
             new = new_job(id=new_id(), executor=executor.id, lane="kernel")
-            executor.submit(DEFINITION, [new]).result(5)
+            executor.submit(DEFINITION, [new]).result(60)
         stopping.join()
         left = store.reader.one(LEFT, place)
         assert left is None, "its executor's row says that all has ended"

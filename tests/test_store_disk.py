@@ -19,7 +19,18 @@ from chutes_nb.paths import private_dir
 from chutes_nb.states import State
 from chutes_nb.store import Store, disk, jobs
 from living import living_in
-from rows import DEFINITION, EXECUTOR, WORKER, add_crew, claim, finish, queue, until
+from rows import (
+    DEFINITION,
+    EXECUTOR,
+    WORKER,
+    add_crew,
+    claim,
+    finish,
+    mode_of,
+    paths_below,
+    queue,
+    until,
+)
 
 NEEDS_MOUNT = pytest.mark.skipif(
     os.getuid() != 0 or shutil.which("mount") is None,
@@ -113,10 +124,10 @@ def test_the_end_of_a_job_is_told_on_a_full_disk(tmp_path):
                 for _ in range(2000):
                     wait_for.submit(flag=str(flag))
             flag.touch()
-            assert job.result(timeout=20) == 7
+            assert job.result(timeout=60) == 7
             assert not (place / "home" / "ballast").exists()
             filler.unlink()
-            assert wait_for.submit(flag=str(flag)).result(timeout=20) == 7
+            assert wait_for.submit(flag=str(flag)).result(timeout=60) == 7
             until(lambda: (place / "home" / "ballast").exists())
 
 
@@ -127,10 +138,10 @@ def test_a_job_that_ends_with_no_room_for_pages_is_told_later(own_chute):
 
     executor = runtime.executor()
     store = executor.store
-    assert work.submit().result(timeout=20) == 1
+    assert work.submit().result(timeout=60) == 1
     pages = store.reader.one("PRAGMA page_count")[0]
     limit = f"PRAGMA max_page_count = {pages}"
-    executor.call(lambda: store.reader.one(limit)).result(5)
+    executor.call(lambda: store.reader.one(limit)).result(60)
     refusal = None
     for _ in range(200):
         try:
@@ -139,10 +150,10 @@ def test_a_job_that_ends_with_no_room_for_pages_is_told_later(own_chute):
             refusal = error
             break
     assert "free space" in str(refusal)
-    executor.call(lambda: store.reader.one("PRAGMA max_page_count = 999999")).result(5)
-    until(lambda: not any(store.counts()[one] for one in ("queued", "running")), 20)
+    executor.call(lambda: store.reader.one("PRAGMA max_page_count = 999999")).result(60)
+    until(lambda: not any(store.counts()[one] for one in ("queued", "running")))
     assert store.counts()["completed"] == sum(store.counts().values())
-    assert work.submit().result(timeout=20) == 1
+    assert work.submit().result(timeout=60) == 1
 
 
 def test_the_ballast_is_taken_again_once_there_is_room(tmp_path):
@@ -265,13 +276,13 @@ def test_everything_a_kernel_and_its_workers_make_is_for_the_owner_alone(tmp_pat
                 return "x" * 2_000_000
 
             job = write.submit()
-            assert len(job.result(timeout=20)) == 2_000_000
+            assert len(job.result(timeout=60)) == 2_000_000
             store = job._store
             store.copy_to(tmp_path / "home" / "copy.db")
             modes = {
-                str(path): stat.S_IMODE(path.lstat().st_mode)
+                str(path): mode_of(path)
                 for root in (store.home, store.runtime)
-                for path in (root, *root.rglob("*"))
+                for path in (root, *paths_below(root))
                 if store.runs not in path.parents or path.parent == store.runs
                 if not path.is_symlink()  # its own mode lets nobody in
             }
@@ -295,7 +306,7 @@ def test_a_disk_with_no_room_for_one_more_file_says_so_and_work_goes_on_after(tm
         def work(n: int):
             return n
 
-        assert work.submit(n=0).result(timeout=20) == 0
+        assert work.submit(n=0).result(timeout=60) == 0
         taken = []
         with contextlib.suppress(OSError):
             while True:
@@ -309,12 +320,12 @@ def test_a_disk_with_no_room_for_one_more_file_says_so_and_work_goes_on_after(tm
         for path in taken:
             path.unlink(missing_ok=True)
         for n, job in enumerate(jobs, 1):
-            assert job.wait(30)
+            assert job.wait(60)
             if job.status is not State.COMPLETED:
                 assert "No space left" in job.reason
             else:
                 assert job.result(1) == n
-        assert work.submit(n=9).result(timeout=20) == 9
+        assert work.submit(n=9).result(timeout=60) == 9
         assert runtime.store().problems() == []
 
 
@@ -337,4 +348,4 @@ def test_an_array_that_finds_no_room_is_an_error_that_says_so(tmp_path):
             with pytest.raises(StoreFull, match=r"no room for 32,000,000 bytes"):
                 submit()
         assert not list(runtime.store().blobs.glob("new-*"))
-        assert given.submit(data=big[:100_000]).result(20) == big[:100_000].sum()
+        assert given.submit(data=big[:100_000]).result(60) == big[:100_000].sum()

@@ -18,7 +18,7 @@ from chutes_nb.store import Store
 from rows import bring, queue, until
 
 LOCKED_S = 20.0
-FREE_S = 3.0  # who does not wait for the lock; far below, and far above a slow machine
+FREE_S = 9.0  # who does not wait for the lock; far below, and far above a slow machine
 
 HOLD_GATE = """
     import fcntl, sys, time
@@ -87,35 +87,36 @@ def test_a_store_locked_for_20_s_freezes_nobody(own_chute, tmp_path, code):
         print("adding")
         return a + b
 
-    assert add.submit(a=1, b=2).result(timeout=20) == 3
+    assert add.submit(a=1, b=2).result(timeout=60) == 3
     executor, store = runtime.executor(), runtime.store()
     hung = hang.submit(flag=str(tmp_path / "flag"))
     until(lambda: (tmp_path / "flag").exists())
     loop, panel = Heart(), Heart()
     stream = Stream(panel)
     locked_at = time.monotonic()
-    holder = hold(code, store.home / "store.db", LOCKED_S)
+    # Longer than this looks on: whoever is late sees it locked all the same.
+    holder = hold(code, store.home / "store.db", 10 * LOCKED_S)
     Feeder.of(store).follow(stream)
     jobs = []
     submits = threading.Thread(target=lambda: jobs.append(add.submit(a=3, b=4)))
     submits.start()
     while time.monotonic() - locked_at < LOCKED_S - 1:
-        executor.call(loop.beat).result(5)
+        executor.call(loop.beat).result(60)
         began = time.monotonic()
         assert store.counts()["running"] >= 1
         assert hung.status is State.RUNNING
         assert store.jobs(limit=5)[0]
         assert time.monotonic() - began < FREE_S
         time.sleep(0.02)  # how often a user looks; nothing is waited for
-        if time.monotonic() - locked_at > 13:  # its time was up 5 s ago
-            assert (tmp_path / "flag.ended").exists()
+    assert (tmp_path / "flag.ended").exists()  # its time was up 11 s ago
+    holder.kill()
     holder.wait()
     holder.stdout.close()
     stream.is_open = False
-    submits.join(20)
-    assert jobs[0].result(timeout=20) == 7
+    submits.join(60)
+    assert jobs[0].result(timeout=60) == 7
     with pytest.raises(JobTimeout):
-        hung.result(timeout=20)
+        hung.result(timeout=60)
     assert loop.worst_s < FREE_S
     assert panel.worst_s < FREE_S
     assert store.problems() == []
@@ -123,11 +124,11 @@ def test_a_store_locked_for_20_s_freezes_nobody(own_chute, tmp_path, code):
 
 def test_a_new_reader_does_not_wait_for_the_gate(store):
     job = bring(store, State.COMPLETED)
-    gate = hold(HOLD_GATE, store.home / "store.db", 30)
+    gate = hold(HOLD_GATE, store.home / "store.db", 60)
     began = time.monotonic()
     other = Store(store.home)
     assert other.status(job)["status"] == "completed"
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < LOCKED_S
     gate.kill()
     gate.wait()
     gate.stdout.close()
@@ -135,11 +136,11 @@ def test_a_new_reader_does_not_wait_for_the_gate(store):
 
 
 def test_an_executor_starts_while_the_store_is_locked(store):
-    gate = hold(HOLD_GATE, store.home / "store.db", 30)
+    gate = hold(HOLD_GATE, store.home / "store.db", 60)
     executor = runtime.Executor(store, max_workers=1)
     began = time.monotonic()
     executor.start()
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < LOCKED_S
     gate.kill()
     gate.wait()
     gate.stdout.close()

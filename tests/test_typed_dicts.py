@@ -131,7 +131,7 @@ def test_a_submit_with_a_wrong_value_raises_and_leaves_no_job(
     with pytest.raises(ValidationFailed, match=r"layer\.size"):
         train.submit(layer={"size": "large"})
     assert len(chute.jobs()) == 0
-    assert train.submit(layer={"size": "3"}).result(30) == 3
+    assert train.submit(layer={"size": "3"}).result(60) == 3
 
 
 def test_what_pydantic_knows_stays_as_it_is():

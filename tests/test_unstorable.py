@@ -10,7 +10,7 @@ import pytest
 from chutes_nb import runtime
 from chutes_nb.errors import ChutesError, JobFailed
 
-S = 30
+S = 60
 
 
 def huge_step(self):

@@ -204,4 +204,4 @@ def test_a_limit_that_was_set_holds_for_what_code_gives_too(own_chute, table, fo
         work.submit(files=given)
     assert len(own_chute.jobs()) == 0
     configure(upload_limit=len(CONTENT))
-    assert work.submit(files=given).result(20) >= 1
+    assert work.submit(files=given).result(60) >= 1

@@ -8,7 +8,6 @@ with a checksum comes in: it says where that piece began.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -27,6 +26,7 @@ from ..paths import PRIVATE_FILE, private_dir
 from ..sizes import read_size, shown_size
 from ..store.blobs import blob_path, take_over
 from ..store.ids import new_id
+from . import files
 from .faults import (
     ChecksumWrong,
     UploadBusy,
@@ -63,6 +63,7 @@ UPLOADS = "uploads"  # their folder in the store's home
 LIMIT_FILE = "limit"
 MOST_DIGESTS = 64  # uploads whose digest goes on from piece to piece
 SPARE_BYTES = 64 << 20  # what an upload leaves free on the disk
+FINISH_S = 20.0  # how long one waits for who is finishing an upload; see found
 
 _UID = re.compile(r"[0-9a-z]{16}")
 
@@ -130,7 +131,7 @@ def set_limit(folder: Path) -> int | None:
 
 def set_upload_limit(folder: Path, limit: int) -> None:
     """Set the most bytes of one upload, for every kernel and server of the store."""
-    _write_private(private_dir(folder) / LIMIT_FILE, str(limit))
+    files.write_private(private_dir(folder) / LIMIT_FILE, str(limit))
 
 
 class Uploads:
@@ -189,24 +190,31 @@ class Uploads:
         ------
         UploadNotFound
         """
+        found = self._read(uid)
+        if found.sha256 is None and not self._part(uid).exists():
+            found = self._read(uid)  # another request may have finished it just now
+            if found.sha256 is None:
+                said = f"upload {uid} has lost its content: begin it again"
+                raise UploadNotFound(said)
+        return found
+
+    def _read(self, uid: str) -> Upload:
         try:
             if not _UID.fullmatch(uid):
                 raise FileNotFoundError(uid)
-            found = Upload(**json.loads(self._about(uid).read_bytes()))
+            return Upload(**json.loads(self._about(uid).read_bytes()))
         except (FileNotFoundError, ValueError, TypeError) as error:
             raise UploadNotFound(
                 f"there is no upload {uid[:40]!r}; one that is not finished is "
                 f"forgotten after {HALF_LIVES_S / 3600:g} hours"
             ) from error
-        if found.sha256 is None and not self._part(uid).exists():
-            raise UploadNotFound(f"upload {uid} has lost its content: begin it again")
-        return found
 
     def found(self, uid: str) -> Upload:
         """Return what is known of an upload; one that is all there is finished.
 
         Its last byte may have come with nobody there to say so: a client that was cut
-        off, a server that was killed.
+        off, a server that was killed. Where another request is finishing it, that is
+        waited for: its client has come back, and asks whether the content is right.
 
         Raises
         ------
@@ -215,7 +223,7 @@ class Uploads:
         known = self.get(uid)
         if known.sha256 is None and self.offset(known) == known.length:
             with contextlib.suppress(UploadBusy):
-                return self.finish(known)
+                return self.finish(known, FINISH_S)
         return known
 
     def finished(self, uid: str) -> Upload:
@@ -239,10 +247,12 @@ class Uploads:
         """Bytes of an upload that are there for good."""
         if upload.sha256 is not None:
             return upload.length
-        try:
+        with contextlib.suppress(FileNotFoundError, ValueError):
             return int(self._unsure(upload.uid).read_text())
-        except (FileNotFoundError, ValueError):
+        try:
             return self._part(upload.uid).stat().st_size
+        except FileNotFoundError:  # another request has just finished it
+            return self.get(upload.uid).length
 
     def writer(
         self, upload: Upload, offset: int, checksum: bytes | None = None
@@ -258,9 +268,15 @@ class Uploads:
         ------
         UploadBusy, UploadConflict
         """
-        fd = os.open(self._part(upload.uid), os.O_WRONLY | os.O_CLOEXEC)
         try:
-            _lock(fd, upload.uid)
+            fd = os.open(self._part(upload.uid), os.O_WRONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            self.get(upload.uid)
+            raise _is_finished(upload.uid) from None
+        try:
+            files.lock(fd, upload.uid)
+            if self.get(upload.uid).sha256 is not None:
+                raise _is_finished(upload.uid)
             there = self.offset(upload)
             if offset != there:
                 raise UploadConflict(
@@ -297,7 +313,7 @@ class Uploads:
             return hashlib.sha256()
         return digest if at == offset else None
 
-    def finish(self, upload: Upload) -> Upload:
+    def finish(self, upload: Upload, patience_s: float = 0.0) -> Upload:
         """Move what has come in whole to where the store keeps contents.
 
         Raises
@@ -310,7 +326,7 @@ class Uploads:
         except FileNotFoundError:  # another request was faster
             return self.get(upload.uid)
         with os.fdopen(fd, "rb") as source:
-            _lock(fd, upload.uid)
+            files.lock(fd, upload.uid, patience_s)
             upload = self.get(upload.uid)
             if not part.exists():
                 return upload
@@ -351,8 +367,10 @@ class Uploads:
 
     def expires_at(self, upload: Upload) -> float:
         """When an upload is forgotten if nothing more comes; seconds since 1970."""
-        part = self._part(upload.uid)
-        return (part.stat().st_mtime if part.exists() else time.time()) + HALF_LIVES_S
+        last = time.time()
+        with contextlib.suppress(FileNotFoundError):  # it is finished
+            last = self._part(upload.uid).stat().st_mtime
+        return last + HALF_LIVES_S
 
     def count(self) -> int:
         """How many uploads have begun and are not finished."""
@@ -366,7 +384,7 @@ class Uploads:
         return blob_path(self._blobs, upload.sha256 or "").is_file()
 
     def _write(self, upload: Upload) -> None:
-        _write_private(self._about(upload.uid), json.dumps(asdict(upload)))
+        files.write_private(self._about(upload.uid), json.dumps(asdict(upload)))
 
     def _about(self, uid: str) -> Path:
         return self._folder / f"{uid}.json"
@@ -378,18 +396,5 @@ class Uploads:
         return self._folder / f"{uid}.unsure"
 
 
-def _lock(fd: int, uid: str) -> None:
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise UploadBusy(f"another request writes to upload {uid}") from error
-
-
-def _write_private(path: Path, text: str) -> None:
-    aside = path.with_suffix(".new")
-    fd = os.open(aside, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, PRIVATE_FILE)
-    with os.fdopen(fd, "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(fd)
-    os.replace(aside, path)
+def _is_finished(uid: str) -> UploadConflict:
+    return UploadConflict(f"upload {uid} is finished")

@@ -112,7 +112,7 @@ def test_following_ends_with_the_job(call, store, monkeypatch):
         wrote(store, job, "line 2\n", start=7)
         assert process.stdout.readline() == "line 2\n"
         finish(store, job, State.FAILED)
-        assert process.wait(30) == 0
+        assert process.wait(90) == 0
 
 
 def test_following_as_json_prints_a_stretch_a_line(call, store):
@@ -126,7 +126,7 @@ def test_following_a_job_that_never_ran_ends_with_it(call, store):
     job = queue(store)
     with start("logs", "-f", job) as process:
         store.request_cancel(job, by="the test")
-        assert process.wait(30) == 0
+        assert process.wait(90) == 0
 
 
 def test_ctrl_c_while_following_is_no_trace(call, store):
@@ -138,7 +138,7 @@ def test_ctrl_c_while_following_is_no_trace(call, store):
         assert process.stderr is not None
         process.stdout.readline()
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 130
+        assert process.wait(90) == 130
         assert process.stderr.read() == ""
 
 
@@ -149,7 +149,7 @@ def test_a_reader_that_goes_away_is_no_error(call, store):
         assert process.stderr is not None
         process.stdout.readline()
         process.stdout.close()
-        assert process.wait(30) == 0
+        assert process.wait(90) == 0
         assert process.stderr.read() == ""
 
 
@@ -194,7 +194,7 @@ def test_the_log_of_a_job_whose_kernel_was_killed_is_followed(tmp_path: Path):
             until(lambda: is_gone(pid))
             gate.touch()
             assert process.stdout.read() == "after\n"
-            assert process.wait(30) == 0
+            assert process.wait(90) == 0
         store = Store.open(kernel.home)
         assert store.status(job)["status"] == "completed"
         store.close()

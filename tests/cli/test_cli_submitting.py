@@ -218,9 +218,9 @@ def test_ctrl_c_while_waiting_leaves_the_job(home, tmp_path):
     gate = tmp_path / "gate"
     with start("submit", "wait", "-p", f"gate={gate}", "--wait") as process:
         store = Store.open()
-        until(lambda: store.counts()["running"], 60)
+        until(lambda: store.counts()["running"])
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 130
+        assert process.wait(90) == 130
         assert process.stderr is not None
         assert "goes on" in process.stderr.read()
     gate.touch()

@@ -25,13 +25,13 @@ class Terminal:
     def __init__(self, width: int, *arguments: str, **variables: str) -> None:
         self.pid, self._fd = pty.fork()
         if self.pid == 0:
+            size = struct.pack("HHHH", 30, width, 0, 0)
+            fcntl.ioctl(0, termios.TIOCSWINSZ, size)  # before anybody asks for it
             # Not execv: readline has put the width of another terminal into what C
             # knows of the environment.
             environ = dict(os.environ) | {"TERM": "xterm-256color"} | variables
             command = [sys.executable, "-m", "chutes_nb", *arguments]
             os.execve(sys.executable, command, environ)
-        size = struct.pack("HHHH", 30, width, 0, 0)
-        fcntl.ioctl(self._fd, termios.TIOCSWINSZ, size)
         self.seen = ""
 
     def read_until(self, text: str = "\0") -> str:

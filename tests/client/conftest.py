@@ -47,6 +47,13 @@ def fail(self):
     print("attempt", self.attempt)
     raise ValueError("no luck")
 
+@chute.job(retry=1, retry_delay=0)
+def fail_after(self, path: str):
+    print("attempt", self.attempt)
+    while not Path(path).exists():
+        time.sleep(0.01)
+    raise ValueError("no luck")
+
 @chute.job(timeout=0.2, grace=0.1)
 def hang(self):
     time.sleep(60)

@@ -116,7 +116,7 @@ def test_a_closed_chute_says_so_and_leaves_nobody_waiting(server, tmp_path):
         waiting.result(60)
     with Chute.connect(server.jupyter, TOKEN) as again:
         assert again.get_job(job.id).cancel()
-        assert again.get_job(job.id).wait(30)
+        assert again.get_job(job.id).wait(60)
 
 
 @pytest.mark.parametrize("how", [{"token": 5}, {"token": "x", "chute": 5}])

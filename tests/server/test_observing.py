@@ -174,7 +174,7 @@ def test_a_log_that_was_moved_away_is_begun_anew_and_leaves_out_nothing(
     jobs.append(queue(store))  # perhaps still to the old one
     until(path.exists)
     jobs.append(queue(store))
-    said(store, path, 1)
+    until(lambda: old.read_text().count("\n") + path.read_text().count("\n") == 4)
     _, *found = lines(old) + lines(path)
     assert [one["job_id"] for one in found] == jobs
 

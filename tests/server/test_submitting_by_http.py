@@ -250,7 +250,7 @@ def test_a_form_whose_client_goes_while_it_is_taken_in_leaves_no_half_file(tmp_p
     body = (part + b"1" * 60_000 + b"\r\n") * 300 + part + b"1"
     taking = threading.Thread(target=form.feed, args=(body,))
     taking.start()
-    until(lambda: form.files, 30)
+    until(lambda: form.files)
     form.drop()
     taking.join()
     form.feed(b"2" * 10)

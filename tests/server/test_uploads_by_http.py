@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import hashlib
 import os
 import socket
+import threading
 
 import pytest
 
+from chutes_nb import failpoints
 from chutes_nb.store.blobs import blob_path
-from chutes_nb.uploads import HALF_LIVES_S, Uploads
+from chutes_nb.uploads import HALF_LIVES_S, UploadConflict, Uploads, files
 from serving import TOKEN
 
 TUS = {"Tus-Resumable": "1.0.0"}
@@ -157,6 +160,87 @@ def test_an_upload_whose_end_nobody_told_is_finished_when_it_is_asked_for(tmp_pa
     assert uploads.found(made[0].uid).sha256 == sha256
     assert uploads.finished(made[1].uid).sha256 == sha256
     assert blob_path(tmp_path / "blobs", sha256).read_bytes() == b"12345"
+
+
+@pytest.mark.parametrize("asked", ["get", "offset", "writer"])
+def test_an_upload_that_another_request_finishes_meanwhile_is_whole(
+    tmp_path, monkeypatch, asked
+):
+    """A client that was cut off behind its last byte asks while that is moved."""
+    uploads, other = (Uploads(tmp_path / "up", tmp_path / "blobs") for _ in range(2))
+    upload = uploads.create(5)
+    writer = uploads.writer(upload, 0)
+    writer.write(b"12345")
+    writer.close(is_whole=False)
+    place = uploads._part
+
+    def finished_first(uid):
+        monkeypatch.undo()
+        other.finish(upload)
+        return place(uid)
+
+    monkeypatch.setattr(uploads, "_part", finished_first)
+    sha256 = hashlib.sha256(b"12345").hexdigest()
+    if asked == "get":
+        assert uploads.get(upload.uid).sha256 == sha256
+    elif asked == "offset":
+        assert uploads.offset(upload) == 5
+    else:
+        with pytest.raises(UploadConflict, match="is finished"):
+            uploads.writer(upload, 5)
+    assert blob_path(tmp_path / "blobs", sha256).read_bytes() == b"12345"
+
+
+def test_a_piece_for_an_upload_that_was_finished_before_its_lock_is_refused(
+    tmp_path, monkeypatch
+):
+    uploads, other = (Uploads(tmp_path / "up", tmp_path / "blobs") for _ in range(2))
+    upload = uploads.create(5)
+    writer = uploads.writer(upload, 0)
+    writer.write(b"12345")
+    writer.close(is_whole=False)
+
+    def finished_first(*given):
+        monkeypatch.undo()
+        other.finish(upload)
+        files.lock(*given)
+
+    monkeypatch.setattr(files, "lock", finished_first)
+    with pytest.raises(UploadConflict, match="is finished"):
+        uploads.writer(upload, 5, b"x" * 32)
+    assert not list((tmp_path / "up").glob("*.unsure"))
+
+
+def test_who_asks_while_an_upload_is_being_finished_hears_of_its_content(
+    tmp_path, monkeypatch
+):
+    uploads, other = (Uploads(tmp_path / "up", tmp_path / "blobs") for _ in range(2))
+    upload = uploads.create(5)
+    writer = uploads.writer(upload, 0)
+    writer.write(b"12345")
+    writer.close(is_whole=False)
+    inside, is_refused = threading.Event(), threading.Event()
+    flock = fcntl.flock
+
+    def wait(name):
+        if name == "upload.before_finish":
+            inside.set()
+            assert is_refused.wait(60)
+
+    def locked(fd, how):
+        try:
+            return flock(fd, how)
+        except BlockingIOError:
+            is_refused.set()
+            raise
+
+    monkeypatch.setattr(failpoints, "hit", wait)
+    monkeypatch.setattr(fcntl, "flock", locked)
+    finishing = threading.Thread(target=uploads.finish, args=(upload,))
+    finishing.start()
+    assert inside.wait(60)
+    assert other.found(upload.uid).sha256 == hashlib.sha256(b"12345").hexdigest()
+    finishing.join()
 
 
 def test_what_comes_after_a_piece_was_closed_is_left_out(tmp_path):

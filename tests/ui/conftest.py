@@ -7,15 +7,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from chutes_nb.store import Store
 from living import end_workers
 
 from .lab import CHROMIUM_FLAGS, Lab
+from .places import SOON
 
 OUT = Path(__file__).parents[1] / "out"
 LABS: list[Lab] = []  # those that run
+# Only to give up: a page of a machine that has other work takes its time.
+expect.set_options(timeout=SOON)
 
 
 @contextlib.contextmanager
@@ -62,6 +65,7 @@ def no_kernel_stays() -> Iterator[None]:
 def page(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
     """Page that must see no error of ours; its last look is kept in tests/out."""
     context = chromium.new_context(viewport={"width": 1300, "height": 900})
+    context.set_default_timeout(SOON)
     page = context.new_page()
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import secrets
-import socket
 import subprocess
 import sys
 import time
@@ -18,10 +17,11 @@ from typing import Any
 from playwright.sync_api import Locator, Page, expect
 
 import chutes_nb
+from serving import free_port
 
 ROOT = Path(chutes_nb.__file__).parents[1]
 EXTENSION = ROOT / "chutes_nb" / "labextension"
-START_S = 60
+START_S = 90
 # Root needs --no-sandbox; the others keep a browser without a network quiet.
 CHROMIUM_FLAGS = [
     "--no-sandbox",
@@ -39,14 +39,6 @@ NOTIFICATIONS = {
     "checkForUpdates": False,
     "doNotDisturbMode": False,
 }
-
-
-def free_port() -> int:
-    """Return a port of the loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def notebook_of(cells: list[str]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from .lab import ROOT, Lab
 
-SOON = 20_000
+SOON = 60_000
 AXE = Path(__file__).parents[2] / "js/node_modules/axe-core/axe.min.js"
 SERIOUS = ("serious", "critical")
 CHUTE = """
@@ -55,8 +56,14 @@ def job_tab(lab: Lab, page: Page, workspace: str, name: str) -> Locator:
     region = sidebar(lab, page, workspace)
     region.get_by_role("row").filter(has_text=name).first.click()
     card = page.locator("#jp-main-dock-panel").get_by_role("region", name=f"Job {name}")
-    expect(card.get_by_role("tab").first).to_be_visible(timeout=SOON)
+    whole(card)
     return card
+
+
+def whole(card: Locator) -> None:
+    """Wait until the card of a job that ran has all its tabs; at first it has a log."""
+    attempts = card.get_by_role("tab", name=re.compile("^Attempts"))
+    expect(attempts).to_be_visible(timeout=SOON)
 
 
 def command(page: Page, label: str) -> None:

@@ -11,10 +11,11 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from .lab import Lab
+from .places import whole
 
 pytestmark = pytest.mark.ui
 
-SOON = 20_000
+SOON = 60_000
 AXE = Path(__file__).parents[2] / "js/node_modules/axe-core/axe.min.js"
 SERIOUS = ("serious", "critical")
 # A file that a test makes tells the job to go on, so that nothing here sleeps to wait.
@@ -45,7 +46,7 @@ def test_a_card_moves_while_another_cell_blocks_the_kernel(
     lab: Lab, page: Page, go: Path
 ) -> None:
     define = f"""{DEFINE}
-@chute.job(timeout=60)
+@chute.job(timeout=600)
 def train(epochs):
     for epoch in range(1, epochs + 1):
         print(f"Epoch {{epoch}}/{{epochs}}: Loss = {{1 / epoch:.4f}}", flush=True)
@@ -132,7 +133,7 @@ endless.submit()"""
 
 def test_a_reloaded_page_is_true(lab: Lab, page: Page, go: Path) -> None:
     define = f"""{DEFINE}
-@chute.job(timeout=60)
+@chute.job(timeout=600)
 def steady():
     print("first words", flush=True)
     wait_for({str(go)!r})
@@ -164,6 +165,7 @@ scores.submit()"""
     lab.open(page, "axe.ipynb", [define])
     card = card_of(lab.run(page, 0), "scores")
     expect(card).to_have_attribute("data-state", "completed", timeout=SOON)
+    whole(card)
     page.add_script_tag(path=AXE)
     for tab in card.get_by_role("tab").all():
         tab.click()

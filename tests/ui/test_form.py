@@ -14,7 +14,7 @@ from .lab import Lab, notebook_of
 
 pytestmark = pytest.mark.ui
 
-SOON = 20_000
+SOON = 60_000
 AXE = Path(__file__).parents[2] / "js/node_modules/axe-core/axe.min.js"
 SERIOUS = ("serious", "critical")
 FORM_MIME = "application/vnd.chutes.form+json"
@@ -75,8 +75,10 @@ def result_of(card: Locator) -> Locator:
     return card.get_by_role("tabpanel", name="Result")
 
 
-def via(cell: Locator) -> str | None:
-    return cell.locator(".chutes-output").get_attribute("data-via")
+def comes_by(cell: Locator, via: str) -> None:
+    """Wait until a form has what it shows from there."""
+    output = cell.locator(".chutes-output")
+    expect(output).to_have_attribute("data-via", via, timeout=SOON)
 
 
 def fault_at(field: Locator) -> str:
@@ -161,7 +163,7 @@ def test_what_only_the_users_own_validator_sees_stands_at_the_field(
 ) -> None:
     lab.open(page, "own.ipynb", [NESTED])
     form = form_of(lab.run(page, 0), "fit")
-    assert via(lab.cell(page, 0)) == "rest"
+    comes_by(lab.cell(page, 0), "rest")
     form.get_by_label("model_type").fill("unknown")
     run(form)
     field = form.get_by_label("model_type")
@@ -287,7 +289,7 @@ def test_a_form_that_nobody_knows_stands_as_a_picture(lab: Lab, page: Page) -> N
     expect(form.get_by_label("epochs")).to_have_value("3")
     expect(form.get_by_label("epochs")).to_be_disabled()
     expect(form.get_by_role("button", name="Run")).to_be_disabled()
-    assert via(lab.cell(page, 0)) == "snapshot"
+    comes_by(lab.cell(page, 0), "snapshot")
     assert page.get_by_text("model not found").count() == 0
 
 

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from .conftest import running
 from .lab import Lab
-from .places import SOON, fill, sidebar
+from .places import SOON, fill, sidebar, whole
 
 pytestmark = pytest.mark.ui
 
@@ -125,9 +125,11 @@ def test_a_hundred_ways_to_smuggle_markup_lead_nowhere(
     assert page.evaluate(SPIES) == []
     rows = region.get_by_role("row").filter(has=page.locator(".chutes-row-name"))
     for n in range(7):
+        job = rows.nth(n).get_attribute("data-job")
         rows.nth(n).click()
-        card = page.locator(".chutes-job-tab:visible").get_by_role("region").first
-        expect(card.get_by_role("tab").first).to_be_visible(timeout=SOON)
+        shown = page.locator(".chutes-job-tab:visible")
+        card = shown.locator(f"section[data-job='{job}']")  # not the last one's
+        whole(card)
         for tab in card.get_by_role("tab").all():
             tab.click()
             for twist in card.locator(".chutes-file .chutes-twist").all()[:4]:

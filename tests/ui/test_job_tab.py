@@ -16,6 +16,7 @@ from .places import SOON, fill, job_tab, serious_findings
 
 pytestmark = pytest.mark.ui
 
+CLIPBOARD = "navigator.clipboard.readText()"
 JOBS = r"""
 @chute.job(timeout=60)
 def trains(self):
@@ -177,7 +178,8 @@ def test_a_figure_is_a_picture(shop: Lab, page: Page) -> None:
     card = job_tab(shop, page, "figure", "draws_figure")
     picture = card.get_by_role("img", name="Result")
     expect(picture).to_be_visible(timeout=SOON)
-    assert picture.evaluate("image => image.naturalWidth") > 200
+    width = "image => image.decode().then(() => image.naturalWidth)"
+    assert picture.evaluate(width) > 200
 
 
 def test_an_html_result_runs_nothing_and_loads_nothing(shop: Lab, page: Page) -> None:
@@ -264,7 +266,8 @@ def test_a_job_is_copied_as_a_line_for_the_shell(shop: Lab, page: Page) -> None:
     card = job_tab(shop, page, "curl", "breaks")
     card.get_by_role("button", name=re.compile("^More for")).click()
     page.get_by_role("menuitem", name="Copy as curl").click()
-    line = page.evaluate("navigator.clipboard.readText()")
+    page.wait_for_function(f"{CLIPBOARD}.then((text) => text.startsWith('curl'))")
+    line = page.evaluate(CLIPBOARD)
     assert f'"{shop.url}/chutes/jobs/breaks"' in line
     assert '-d \'{"rows":["1","n/a"]}\'' in line
     assert shop.token not in line

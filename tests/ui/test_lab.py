@@ -14,7 +14,7 @@ from .places import command
 
 pytestmark = pytest.mark.ui
 
-SOON = 20_000
+SOON = 60_000
 PANEL = """
 from chutes_nb import Chute
 chute = Chute(username="u", name="panel", image="i")

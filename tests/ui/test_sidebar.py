@@ -63,6 +63,7 @@ def test_the_sidebar_lists_every_job_with_no_kernel(
 ) -> None:
     jobs_seen = sidebar(still, page, "lists")
     assert still.get("/api/kernels") == []
+    expect(jobs_seen.locator(".chutes-row-name").nth(5)).to_be_visible()
     assert names(jobs_seen)[:6] == ["train_model"] * 5 + ["resize_all"]
     expect(jobs_seen).to_contain_text("1 running · 4 queued · 4 failed · 16 done")
     expect(page.locator(".chutes-status")).to_have_text("1 job running · 4 waiting")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, Request, expect
+from playwright.sync_api import CDPSession, Locator, Page, Request, expect
 
 from chutes_nb.uploads import UPLOADS
 
@@ -19,7 +19,7 @@ from .wire import Wire
 
 pytestmark = pytest.mark.ui
 
-SOON = 20_000
+SOON = 60_000
 LONG = 60_000
 MB = 1_000_000
 DEFINE = """
@@ -50,11 +50,17 @@ def pieces(page: Page) -> list[Request]:
     return found
 
 
-def slowed(page: Page, bytes_a_second: int) -> None:
-    """Let a page send no faster than this; -1: as fast as it can."""
+def slowed(page: Page, bytes_a_second: int) -> CDPSession:
+    """Let a page send no faster than this; gives what :func:`set_rate` takes."""
     session = page.context.new_cdp_session(page)
-    rates = {"uploadThroughput": bytes_a_second, "downloadThroughput": -1}
     session.send("Network.enable")
+    set_rate(session, bytes_a_second)
+    return session
+
+
+def set_rate(session: CDPSession, bytes_a_second: int) -> None:
+    """Let a page send no faster than this; -1: as fast as it can."""
+    rates = {"uploadThroughput": bytes_a_second, "downloadThroughput": -1}
     session.send(
         "Network.emulateNetworkConditions", {"offline": False, "latency": 0, **rates}
     )
@@ -177,13 +183,13 @@ def test_an_upload_is_paused_and_goes_on(
     lab.open(page, "pause.ipynb", [CELL])
     cell = lab.run(page, 0)
     form = form_of(cell, "digest")
-    slowed(page, 4 * MB)
+    line = slowed(page, MB // 2)  # a minute to see it on its way
     data, sha256 = file_of("data.bin", 30 * MB)
     form.get_by_label("file").set_input_files(data)
     expect(form.locator(".chutes-upload-state")).to_contain_text("left", timeout=SOON)
     form.get_by_role("button", name="Pause data.bin").click()
     expect(form).to_contain_text("paused at")
-    slowed(page, -1)
+    set_rate(line, -1)
     form.get_by_role("button", name="Resume data.bin").click()
     expect(form).to_contain_text("uploaded", timeout=LONG)
     run(form)
@@ -195,7 +201,7 @@ def test_an_upload_that_is_cancelled_leaves_nothing_behind(
 ) -> None:
     lab.open(page, "cancel-upload.ipynb", [CELL])
     form = form_of(lab.run(page, 0), "digest")
-    slowed(page, 2 * MB)
+    slowed(page, MB // 2)
     data, _ = file_of("data.bin", 30 * MB)
     form.get_by_label("file").set_input_files(data)
     expect(form.locator(".chutes-upload-state")).to_contain_text("left", timeout=SOON)
