@@ -103,8 +103,12 @@ def bring(store: Store, state: State) -> str:
     return job
 
 
-def until(condition: Any, deadline_s: float = 10.0) -> Any:
-    """What ``condition()`` gives once it is true; fails after ``deadline_s``."""
+def until(condition: Any, deadline_s: float = 30.0) -> Any:
+    """What ``condition()`` gives once it is true; fails after ``deadline_s``.
+
+    That is when to give up, and no promise: a worker takes 0.1 s to start, and many
+    times that on a machine with more to do than it has cores.
+    """
     end = time.monotonic() + deadline_s
     while not (found := condition()):
         assert time.monotonic() < end, f"{deadline_s:g} s passed"
