@@ -128,7 +128,9 @@ def test_a_deadline_ends_a_job_that_waits_to_be_tried_again(chute):
     job = never.submit()
     until(lambda: job.status == "retrying")
     soon = {"at": time.time() + 0.3, "job": job.id}
-    with runtime.store().writing() as tx:  # as if it had waited for a quarter of an hour
+    with (
+        runtime.store().writing() as tx
+    ):  # as if it had waited for a quarter of an hour
         tx.run("UPDATE jobs SET deadline_at = :at WHERE id = :job", soon)
     runtime.look()
     with pytest.raises(JobTimeout, match="ValueError: not yet"):

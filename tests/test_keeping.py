@@ -228,7 +228,7 @@ def test_files_of_a_failed_attempt_are_kept(chute):
 # -- limits --------------------------------------------------------------------------
 @pytest.mark.parametrize("kills", ["SIGKILL", "exit", "timeout"])
 def test_files_of_an_attempt_whose_worker_is_killed_are_kept(chute, kills):
-    @chute.job(timeout=1.0 if kills == "timeout" else None, grace=0.1)
+    @chute.job(timeout=60 if kills == "timeout" else None, grace=0.1)
     def work(self):
         (self.output_dir / "model.pt").write_text("half")
         Path("notes").mkdir()
@@ -239,11 +239,15 @@ def test_files_of_an_attempt_whose_worker_is_killed_are_kept(chute, kills):
             os.kill(os.getpid(), signal.SIGKILL)
         if kills == "exit":
             os._exit(3)
+        print("begun")
         while True:
             with contextlib.suppress(BaseException):
                 time.sleep(60)
 
     job = work.submit()
+    if kills == "timeout":
+        until(lambda: job.info.log_end)
+        assert job.extend(-59.9)
     assert job.exception(S) is not None
     assert sorted(job.files.names) == ["model.pt", "notes/a.txt", "saved.txt"]
     assert job.files["model.pt"].read() == b"half"
