@@ -31,6 +31,7 @@ class Shown:
 
     text: str = ""
     bundles: list[dict[str, Any]] = field(default_factory=list)
+    updates: list[dict[str, Any]] = field(default_factory=list)
     result: str | None = None
 
 
@@ -51,9 +52,20 @@ class Kernel:
         self.manager = KernelManager(kernel_name="python3")
 
     def __enter__(self) -> Self:
+        # A port is chosen here and bound by the kernel a while later; any process of
+        # the machine may have been given it in between. Nothing of ours runs so far.
+        try:
+            self._start()
+        except RuntimeError:
+            self.client.stop_channels()
+            self.manager.shutdown_kernel(now=True)
+            self.manager = KernelManager(kernel_name="python3")
+            self._start()
+        return self
+
+    def _start(self) -> None:
         self.manager.start_kernel(cwd=str(self.folder), env=self.env)
         self._connect()
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.client.stop_channels()
@@ -108,6 +120,8 @@ class Kernel:
                 shown.bundles.append(content["data"])
                 if kind == "execute_result":
                     shown.result = content["data"]["text/plain"]
+            elif kind == "update_display_data":
+                shown.updates.append(content["data"])
             elif kind == "status" and content["execution_state"] == "idle":
                 break
         # Usage errors are printed; only the reply says that the cell failed.

@@ -25,6 +25,10 @@ from rows import is_gone, pid_in, until
 
 S = 20.0
 GRACE = 0.4
+# For bodies that end when they are asked to, however busy the machine is: nobody lives
+# who would settle the end of one that was killed instead.
+AMPLE_GRACE = 30.0
+LIMIT = 5.0  # far longer than it takes to be given more time
 # A kernel in small: submits one job and stays, until it is killed.
 KERNEL = """
     import os, sys, time
@@ -124,10 +128,10 @@ def gate(tmp_path):
     return tmp_path / "gate"
 
 
-def counting(chute, **options):
+def counting(chute, grace=GRACE, **options):
     """A job that prints lines until the gate opens, and returns how many."""
 
-    @chute.job(grace=GRACE, **options)
+    @chute.job(grace=grace, **options)
     def count(self, gate: str):
         with open(gate + ".ledger", "a") as ledger:
             ledger.write(f"{os.getpid()} {self.attempt}\n")
@@ -151,9 +155,9 @@ def ledger(gate: Path) -> list[tuple[int, int]]:
     return [(int(pid), int(attempt)) for pid, attempt in lines]
 
 
-def begun(chute, gate, **options):
+def begun(chute, gate, grace=GRACE, **options):
     """A counting job whose body has begun, and its worker's process."""
-    job = counting(chute, **options).submit(gate=str(gate))
+    job = counting(chute, grace, **options).submit(gate=str(gate))
     return job, until(lambda: ledger(gate))[0][0]
 
 
@@ -232,17 +236,18 @@ def test_an_adopted_job_keeps_its_timeout(own_chute, gate):
     runtime.stop()
     runtime.executor()
     assert isinstance(job.exception(S), JobTimeout)
+    assert job.reason.startswith("timed out after 0.6 s")
     info = job.info
-    assert 0.6 <= info.finished_at - info.started_at < 0.6 + GRACE + 2.5
+    assert info.finished_at - info.started_at >= 0.6
 
 
 def test_an_adopted_job_can_be_given_more_time(own_chute, gate):
-    job, _ = begun(own_chute, gate, timeout=0.6)
+    job, _ = begun(own_chute, gate, timeout=LIMIT)
     began = time.time()
     runtime.stop()
     runtime.executor()
     assert job.extend(60)
-    until(lambda: time.time() > began + 0.8)
+    until(lambda: time.time() > began + LIMIT + 0.2)
     assert job.running()
     gate.touch()
     assert job.logs() is not None
@@ -262,11 +267,11 @@ def test_queued_jobs_of_a_dead_executor_run_under_the_next(lone_chute, gate):
     runtime.executor()
     gate.touch()
     assert queued.results(S) == list(range(5))
-    assert job.result(S) > 0
+    assert job.result(S) >= 0
 
 
 def test_a_waiting_retry_of_a_dead_executor_is_tried_by_the_next(own_chute):
-    @own_chute.job(retry=1, retry_delay=0.5)
+    @own_chute.job(retry=1, retry_delay=600, retry_delay_max=600)
     def flaky(self):
         if self.attempt == 1:
             raise ValueError
@@ -275,6 +280,9 @@ def test_a_waiting_retry_of_a_dead_executor_is_tried_by_the_next(own_chute):
     job = flaky.submit()
     until(lambda: job.status == "retrying")
     runtime.stop()
+    soon = {"at": time.time() + 0.5, "job": job.id}
+    with runtime.store().writing() as tx:  # as if it had waited for ten minutes
+        tx.run("UPDATE jobs SET not_before = :at WHERE id = :job", soon)
     assert job.result(S) == 2
 
 
@@ -299,7 +307,7 @@ def test_output_and_state_are_seen_while_nobody_lives(own_chute, gate):
 
 
 def test_a_timeout_that_passes_while_nobody_lives_ends_the_job(own_chute, gate):
-    job, pid = begun(own_chute, gate, timeout=0.5)
+    job, pid = begun(own_chute, gate, AMPLE_GRACE, timeout=0.5)
     runtime.stop()
     until(job.done)
     assert job.status == "timeout"
@@ -309,16 +317,16 @@ def test_a_timeout_that_passes_while_nobody_lives_ends_the_job(own_chute, gate):
 
 def test_a_body_that_swallows_its_timeout_while_nobody_lives_is_killed(own_chute, gate):
     @own_chute.job(timeout=0.3, grace=0.3)
-    def swallow(self, path: str):
+    def swallow(self):
         while True:
             try:
-                Path(path).write_text(str(os.getpid()))
                 time.sleep(0.05)
             except BaseException:
                 continue
 
-    job = swallow.submit(path=str(gate))
-    pid = int(until(lambda: gate.exists() and gate.read_text()))
+    job = swallow.submit()
+    until(job.running)  # it may be gone before it could write its number into a file
+    (pid,) = runtime.store().reader.one("SELECT pid FROM workers")
     runtime.stop()
     until(lambda: is_gone(pid))
     assert isinstance(job.exception(S), JobTimeout)
@@ -327,20 +335,20 @@ def test_a_body_that_swallows_its_timeout_while_nobody_lives_is_killed(own_chute
 def test_a_worker_notes_why_it_ends_itself_while_nobody_lives(own_chute, gate):
     """Its own watchdog may come too late to say that it was a timeout."""
 
-    @own_chute.job(timeout=1.0, grace=60.0, retry=1, retry_delay=0)
+    @own_chute.job(timeout=60.0, grace=60.0, retry=1, retry_delay=0)
     def linger(self, path: str):
-        Path(path).write_text(str(os.getpid()))
-        while True:
-            try:
-                time.sleep(0.05)
-            except BaseException:
-                Path(path + ".asked").touch()
-                time.sleep(60)
+        try:
+            Path(path).write_text(str(os.getpid()))
+            time.sleep(600)
+        except BaseException:
+            Path(path + ".asked").touch()
+            time.sleep(600)
 
     job = linger.submit(path=str(gate))
-    pid = int(until(lambda: gate.exists() and gate.read_text()))
+    pid = pid_in(gate)
     (folder,) = [one.folder for one in runtime.executor().handles]
     runtime.stop()
+    assert job.extend(-59)  # its body has begun, and no executor lives
     until(Path(f"{gate}.asked").exists)
     note = read_note(folder, job.id, 1)
     assert note is not None
@@ -350,7 +358,7 @@ def test_a_worker_notes_why_it_ends_itself_while_nobody_lives(own_chute, gate):
 
 
 def test_a_cancel_is_heard_while_nobody_lives(own_chute, gate):
-    job, pid = begun(own_chute, gate)
+    job, pid = begun(own_chute, gate, AMPLE_GRACE)
     runtime.stop()
     assert job.cancel()
     until(job.done)
@@ -398,11 +406,11 @@ def test_a_swallowed_cancel_while_nobody_lives_is_not_tried_again(own_chute, gat
 
 
 def test_more_time_is_heard_of_while_nobody_lives(own_chute, gate):
-    job, _ = begun(own_chute, gate, timeout=0.8)
+    job, _ = begun(own_chute, gate, timeout=LIMIT)
     began = time.time()
     runtime.stop()
     assert job.extend(60)
-    until(lambda: time.time() > began + 1.2 + GRACE)
+    until(lambda: time.time() > began + LIMIT + GRACE + 0.4)
     assert job.running()
     gate.touch()
     until(job.done)
@@ -410,7 +418,7 @@ def test_more_time_is_heard_of_while_nobody_lives(own_chute, gate):
 
 
 def test_less_time_is_heard_of_while_nobody_lives(own_chute, gate):
-    job, _ = begun(own_chute, gate, timeout=60)
+    job, _ = begun(own_chute, gate, AMPLE_GRACE, timeout=60)
     runtime.stop()
     assert job.extend(-59.5)
     until(job.done)
@@ -419,8 +427,11 @@ def test_less_time_is_heard_of_while_nobody_lives(own_chute, gate):
 
 
 def test_a_deadline_that_passes_while_nobody_lives_ends_the_job(own_chute, gate):
-    job, _ = begun(own_chute, gate, deadline=4, retry=3)
+    job, _ = begun(own_chute, gate, AMPLE_GRACE, deadline=600, retry=3)
     runtime.stop()
+    soon = {"at": time.time() + 0.5, "job": job.id}
+    with runtime.store().writing() as tx:  # as if it had been at work for ten minutes
+        tx.run("UPDATE jobs SET deadline_at = :at WHERE id = :job", soon)
     until(job.done)
     assert job.status == "timeout"
     assert job.reason.startswith("deadline at line ")
@@ -558,6 +569,7 @@ def test_a_living_kernel_keeps_its_jobs(own_chute, gate):
     until(lambda: ledger(gate))
     mine = runtime.executor()
     job = get_job(job_id)
+    until(job.logs)
     gate.touch()
     assert job.result(S) > 0  # told by the other process through the store
     assert mine.handles == []
@@ -582,9 +594,9 @@ def test_an_adopted_attempt_is_timed_from_its_first_line_not_from_its_claim(
 ):
     @own_chute.on_startup()
     def load_a_model(chute):
-        time.sleep(2.5)
+        time.sleep(LIMIT + 0.5)
 
-    job, _ = begun(own_chute, gate, timeout=2)
+    job, _ = begun(own_chute, gate, timeout=LIMIT)
     runtime.stop()
     until(lambda: all(one.is_ready for one in executor_with_handles()))
     gate.touch()

@@ -21,7 +21,7 @@ from chutes_nb.loading import load_value
 from chutes_nb.pickling import pickled
 from chutes_nb.store import jobs
 
-S = 30.0
+S = 60.0
 MILLION = 1_000_000
 
 

@@ -130,15 +130,21 @@ def small_cgroup():
 
 
 def test_a_worker_that_the_system_killed_for_memory_is_told_so(
-    lone_chute, small_cgroup
+    lone_chute, small_cgroup, tmp_path
 ):
+    gate = tmp_path / "gate"
+
     @lone_chute.job
-    def grow_too_far(self, group: str):
+    def grow_too_far(self, group: str, gate: str):
         Path(group, "cgroup.procs").write_text(str(os.getpid()))
-        time.sleep(1.5)  # long enough to be seen there
+        while not os.path.exists(gate):
+            time.sleep(0.01)
         return len(os.urandom(1 << 20) * 1024)
 
-    job = grow_too_far.submit(group=str(small_cgroup))
+    job = grow_too_far.submit(group=str(small_cgroup), gate=str(gate))
+    handle = until(lambda: [one for one in runtime.executor().handles if one.task])[0]
+    until(lambda: "limit 268 MB" in handle.memory.in_words())  # it was seen there
+    gate.touch()
     assert isinstance(job.exception(S), JobInterrupted)
     assert "killed by signal 9 (SIGKILL), out of memory (peak " in job.reason
     assert "limit 268 MB" in job.reason

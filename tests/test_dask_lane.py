@@ -157,7 +157,7 @@ def test_a_failure_names_the_line_of_the_cell(abroad):
 
 
 def test_a_timeout_kills_on_the_cluster_with_all_that_was_started(abroad, tmp_path):
-    @abroad.job(timeout=1, grace=0.5)
+    @abroad.job(timeout=5, grace=0.5)
     def work(self, path: str):
         child = subprocess.Popen(["sleep", "60"], start_new_session=True)
         Path(path).write_text(str(child.pid))
@@ -165,7 +165,7 @@ def test_a_timeout_kills_on_the_cluster_with_all_that_was_started(abroad, tmp_pa
 
     job = work.submit(path=str(tmp_path / "pid"))
     assert isinstance(job.exception(S), JobTimeout)
-    assert job.reason.startswith("timed out after 1 s at line")
+    assert job.reason.startswith("timed out after 5 s at line")
     assert is_gone(pid_in(tmp_path / "pid"))
 
 

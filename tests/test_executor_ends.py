@@ -27,14 +27,21 @@ from rows import is_gone, pid_in, until
 
 S = 20.0
 TIMEOUT, GRACE = 0.3, 0.4
-BEGINS = 1.5  # for a body that has to have begun, whatever the machine has to do
-SLACK = 2.5  # two cores, shared: the promise is tested, not the machine
+LONG = 5.0  # for what has to be done before a time is over, on a machine with no time
+# Longer than anybody here waits: whoever is ended has ended by itself.
+AMPLE_GRACE = 60.0
 
 
 def took(job):
     """Seconds from the body's begin to the job's end."""
     info = job.info
     return info.finished_at - info.started_at
+
+
+def time_out(job):
+    """Let a timeout of a minute be over once the body has said something."""
+    until(lambda: job.info.log_end)
+    assert job.extend(TIMEOUT - 60)
 
 
 def failing_line(job):
@@ -44,7 +51,7 @@ def failing_line(job):
 
 # -- timeouts ----------------------------------------------------------------
 def test_a_sleeping_body_is_ended_at_its_timeout(chute):
-    @chute.job(timeout=TIMEOUT, grace=GRACE)
+    @chute.job(timeout=TIMEOUT, grace=AMPLE_GRACE)
     def sleep(self):
         time.sleep(60)
 
@@ -52,79 +59,87 @@ def test_a_sleeping_body_is_ended_at_its_timeout(chute):
     with pytest.raises(JobTimeout, match=r"timed out after 0.3 s at line \d+ of"):
         job.result(S)
     assert failing_line(job) == "time.sleep(60)"
-    assert TIMEOUT <= took(job) < TIMEOUT + GRACE + SLACK
+    assert took(job) >= TIMEOUT
 
 
 def test_an_async_body_runs_its_finally_blocks_at_a_timeout(chute):
-    @chute.job(timeout=BEGINS, grace=5)
+    @chute.job(timeout=60, grace=AMPLE_GRACE)
     async def wait(self):
         try:
+            print("begun")
             await asyncio.sleep(60)
         finally:
             self.cleaned = True
             print("cleaned up")
 
     job = wait.submit()
+    time_out(job)
     assert isinstance(job.exception(S), JobTimeout)
-    assert (job.state, job.logs()) == ({"cleaned": True}, "cleaned up\n")
-    assert took(job) < BEGINS + SLACK
+    assert (job.state, job.logs()) == ({"cleaned": True}, "begun\ncleaned up\n")
 
 
 def test_a_plain_body_runs_its_finally_blocks_at_a_timeout(chute):
-    @chute.job(timeout=BEGINS, grace=5)
+    @chute.job(timeout=60, grace=AMPLE_GRACE)
     def work(self):
         try:
+            print("begun")
             while True:
                 time.sleep(0.01)
         finally:
             print("cleaned up")
 
     job = work.submit()
+    time_out(job)
     assert isinstance(job.exception(S), JobTimeout)
-    assert job.logs() == "cleaned up\n"
-    assert took(job) < BEGINS + SLACK
+    assert job.logs() == "begun\ncleaned up\n"
 
 
 def test_a_body_that_swallows_everything_is_killed_after_its_grace(chute):
-    @chute.job(timeout=TIMEOUT, grace=GRACE)
+    @chute.job(timeout=60, grace=LONG)
     def swallow(self):
+        is_told = False
         while True:
             try:
-                time.sleep(0.05)
+                if not is_told:
+                    is_told = True
+                    print("begun")
+                time.sleep(60)
             except BaseException:
                 print("not me")
 
     job = swallow.submit()
+    time_out(job)
     assert isinstance(job.exception(S), JobTimeout)
-    assert TIMEOUT + GRACE <= took(job) < TIMEOUT + GRACE + SLACK
-    assert job.logs() == "not me\n"
+    assert took(job) >= TIMEOUT + LONG
+    assert job.logs() == "begun\nnot me\n"
 
 
 def test_a_c_call_that_never_lets_go_of_the_gil_is_killed_after_its_grace(chute):
-    @chute.job(timeout=TIMEOUT, grace=GRACE)
+    @chute.job(timeout=TIMEOUT, grace=LONG)
     def hold(self):
         sum(range(10**12))
 
     job = hold.submit()
     assert isinstance(job.exception(S), JobTimeout)
     assert failing_line(job) == "sum(range(10**12))"
-    assert took(job) < TIMEOUT + GRACE + SLACK
 
 
 def test_what_a_timed_out_body_started_is_ended_too(chute, tmp_path):
-    @chute.job(timeout=TIMEOUT, grace=GRACE)
+    @chute.job(timeout=60, grace=GRACE)
     def start(self, path: str):
         child = subprocess.Popen(["sleep", "60"], start_new_session=True)
         Path(path).write_text(str(child.pid))
+        print("begun")
         child.wait()
 
     job = start.submit(path=str(tmp_path / "pid"))
+    time_out(job)
     assert isinstance(job.exception(S), JobTimeout)
     assert is_gone(pid_in(tmp_path / "pid"))
 
 
 def test_a_timeout_is_tried_again_where_that_is_asked_for(chute):
-    @chute.job(timeout=0.2, grace=GRACE, retry=1, retry_delay=0, retry_on_timeout=True)
+    @chute.job(timeout=LONG, grace=GRACE, retry=1, retry_delay=0, retry_on_timeout=True)
     def slow_once(self):
         if self.attempt == 1:
             time.sleep(60)
@@ -146,10 +161,15 @@ def test_a_timeout_is_final_otherwise(chute):
 
 
 def test_a_deadline_ends_a_running_attempt_and_names_itself(chute):
-    @chute.job(deadline=1.5, grace=GRACE, retry=3, retry_on_timeout=True)
+    @chute.job
+    def quick(self):
+        return None
+
+    @chute.job(deadline=LONG, grace=GRACE, retry=3, retry_on_timeout=True)
     def slow(self):
         time.sleep(60)
 
+    quick.submit().result(S)  # its worker is there for the next, which has to begin
     job = slow.submit()
     assert isinstance(job.exception(S), JobTimeout)
     assert job.reason.startswith("deadline")
@@ -159,11 +179,11 @@ def test_a_deadline_ends_a_running_attempt_and_names_itself(chute):
 def test_an_extended_attempt_runs_past_its_first_timeout(chute, tmp_path):
     gate = tmp_path / "gate"
 
-    @chute.job(timeout=0.5, grace=GRACE)
+    @chute.job(timeout=LONG, grace=GRACE)
     def wait(self, path: str):
         print("begun")
         began = time.monotonic()
-        while time.monotonic() < began + 0.8 or not os.path.exists(path):
+        while time.monotonic() < began + LONG + 0.3 or not os.path.exists(path):
             time.sleep(0.01)
         return self.remaining
 
@@ -171,8 +191,8 @@ def test_an_extended_attempt_runs_past_its_first_timeout(chute, tmp_path):
     until(job.running)
     assert job.extend(30)
     gate.touch()
-    assert 25 < job.result(S) < 31
-    assert job.info.timeout_s == 30.5
+    assert 0 < job.result(S) < 30  # of the half minute and what has gone by
+    assert job.info.timeout_s == 30 + LONG
 
 
 def test_other_jobs_go_on_beside_one_that_was_extended(chute, tmp_path):
@@ -240,19 +260,17 @@ def test_a_job_that_finishes_while_it_is_cancelled_has_one_end(chute):
 
 
 def test_a_sleeping_body_hears_of_its_cancel_long_before_its_grace_is_over(chute):
-    @chute.job(grace=8)
+    @chute.job(grace=AMPLE_GRACE)
     def sleep(self):
         print("asleep")
-        time.sleep(60)
+        time.sleep(600)
 
     for _ in range(2):
         group = sleep.map([{}] * 4)
         for job in group:
             until(lambda job=job: job.info.log_end)
-        asked = time.time()
         group.cancel()
         assert group.wait(S)
-        assert max(job.info.finished_at for job in group) < asked + SLACK
 
 
 def test_a_waiting_retry_is_cancelled_at_once(chute):
@@ -267,14 +285,22 @@ def test_a_waiting_retry_is_cancelled_at_once(chute):
     assert isinstance(job.exception(S), JobCancelled)
 
 
-def test_cancelling_twice_and_after_the_end_is_harmless(chute):
-    @chute.job(grace=GRACE)
-    def sleep(self):
-        time.sleep(60)
+def test_cancelling_twice_and_after_the_end_is_harmless(chute, tmp_path):
+    gate = tmp_path / "gate"
 
-    job = sleep.submit()
-    until(job.running)
+    @chute.job(grace=AMPLE_GRACE)
+    def sleep(self, path: str):
+        try:
+            print("begun")
+            time.sleep(60)
+        finally:
+            while not os.path.exists(path):
+                time.sleep(0.01)
+
+    job = sleep.submit(path=str(gate))
+    until(lambda: job.info.log_end)
     assert (job.cancel(), job.cancel()) == (True, True)
+    gate.touch()
     assert isinstance(job.exception(S), JobCancelled)
     assert job.cancel() is False
 
@@ -282,8 +308,8 @@ def test_cancelling_twice_and_after_the_end_is_harmless(chute):
 def test_a_cancelled_job_keeps_its_state_and_partial_results(chute):
     @chute.job(grace=5)
     def work(self):
-        self.emit({"first": 1})
         self.epoch = 3
+        self.emit({"first": 1})
         time.sleep(60)
 
     job = work.submit()
@@ -351,14 +377,16 @@ def test_a_worker_killed_from_outside_is_told_so(chute, tmp_path):
 
 
 def test_a_timeout_names_the_line_at_which_an_async_body_waits(chute):
-    @chute.job(timeout=TIMEOUT, grace=5)
+    @chute.job(timeout=60, grace=AMPLE_GRACE)
     async def gathers(self):
         async def inner():
+            print("begun")
             await asyncio.sleep(60)
 
         await asyncio.gather(inner(), inner())
 
     job = gathers.submit()
+    time_out(job)
     with pytest.raises(JobTimeout, match=r"timed out after 0.3 s at line \d+ of"):
         job.result(S)
     assert failing_line(job) == "await asyncio.sleep(60)"

@@ -15,7 +15,7 @@ import pytest
 from chutes_nb.lanes import births
 from rows import is_gone, pid_in, until
 
-S = 20.0
+S = 60.0
 GRACE = 0.4
 
 

@@ -335,18 +335,22 @@ def test_a_retried_job_resumes_where_the_old_one_stood(chute):
 
 @pytest.mark.parametrize("hold", ["sleep", "busy"])
 def test_what_a_job_had_done_by_its_timeout_is_there_and_is_gone_on_from(chute, hold):
-    @chute.job(timeout=1.5, grace=0.2)
+    @chute.job(timeout=60, grace=20)
     def work(self, hold: str):
         begin = self.restore(0)
         for item in range(begin, 100):
             self.item = item
             self.emit(item)
             self.checkpoint(item + 1)
+            if item == 49 and begin == 0:
+                print("at 49")
             while item == 49 and begin == 0:
                 time.sleep(0.01 if hold == "sleep" else 0)
         return begin
 
     job = work.submit(hold=hold)
+    until(lambda: job.info.log_end)
+    assert job.extend(-59.9)
     with pytest.raises(JobTimeout):
         job.result(S)
     assert job.partial == list(range(50))

@@ -3,15 +3,32 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
+import textwrap
 import time
 from pathlib import Path
 
 import pytest
 
-from chutes_nb import JobFailed, runtime
+from chutes_nb import JobFailed, processes, runtime
 from rows import until
 
 S = 20.0
+# A kernel that dies behind the claim, before it sends the attempt.
+UNSENT = """
+    import sys, threading, time
+    from chutes_nb import Chute
+    chute = Chute(name="tests")
+
+    @chute.job(fresh=sys.argv[1] == "fresh")
+    def last(leaves: str):
+        if leaves == "thread":
+            threading.Thread(target=time.sleep, args=(600,)).start()
+
+    last.submit(leaves=sys.argv[1]).result()
+"""
 
 
 def telling(chute, **options):
@@ -105,6 +122,23 @@ def test_a_fresh_worker_ends_with_its_job_also_where_nobody_lives(own_chute, tmp
     until(job.done)
     until(lambda: not handle.is_alive())
     assert job.result_now() == handle.process.pid
+
+
+@pytest.mark.parametrize("last", ["fresh", "thread"])
+def test_a_worker_goes_behind_its_last_job_also_where_that_never_was_sent(
+    own_chute, last
+):
+    """It would wait for the next executor, and be given another job by it."""
+    killed = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(UNSENT), last],
+        env=os.environ | {"CHUTES_NB_FAILPOINTS": "claim.after_commit=@1"},
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL
+    store = runtime.store()
+    until(lambda: store.counts()["completed"] == 1)
+    (lease,) = store.reader.one("SELECT lease FROM workers")
+    until(lambda: not processes.is_held(Path(lease)))
 
 
 @pytest.mark.parametrize("is_fresh", [False, True])

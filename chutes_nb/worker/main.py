@@ -265,7 +265,7 @@ class Worker:
         self._settle_alone()
         failpoints.hit("alone.before_wait")
         self.line = None
-        if self._is_used_up:
+        if self._is_used_up or self._is_retired:
             self._wakes_host()
             return False
         end = time.monotonic() + ADOPTION_S
@@ -275,8 +275,7 @@ class Worker:
             if self._runs_undelivered():
                 if self.has_line:  # somebody has called meanwhile
                     return True
-                self._settle_alone()
-                continue
+                return self._bereft()  # it may have been the last that this one runs
             if self._wakes_host():
                 return False
         return False

@@ -296,7 +296,7 @@ def test_a_script_ends_by_itself_while_a_kernel_job_hangs(tmp_path):
 
 async def test_jupyter_culls_no_kernel_while_a_kernel_job_runs(tmp_path, monkeypatch):
     monkeypatch.setenv("CHUTES_NB_HOME", str(tmp_path / "home"))
-    idle_s = 2
+    idle_s = 6
     kernels = AsyncMappingKernelManager(
         cull_idle_timeout=idle_s, cull_interval=1, root_dir=str(tmp_path)
     )
@@ -308,7 +308,7 @@ async def test_jupyter_culls_no_kernel_while_a_kernel_job_runs(tmp_path, monkeyp
     say_often = "import chutes_nb.lanes.awake as it\nit.SAY_EACH_S = 0.2\n"
     cell = f"{say_often}{WAITS}job = work.submit(go={str(go)!r})"
     await client.execute_interactive(cell, timeout=60)
-    late = kernels.get_kernel(name).last_activity + timedelta(seconds=3 * idle_s)
+    late = kernels.get_kernel(name).last_activity + timedelta(seconds=1.5 * idle_s)
     client.stop_channels()
     end = time.monotonic() + 60
     while kernels.get_kernel(name).last_activity < late:
