@@ -209,7 +209,7 @@ class Round:
     def _send_task(self, handle: Handle, row: Row, definition: Row | None) -> None:
         failpoints.hit("claim.after_commit")
         handle.runs += 1
-        self.lane.give(handle, row)
+        self.lane.give(handle, row, self.now)
         messages = []
         if definition is not None:
             handle.known.add(definition["key"])

@@ -77,8 +77,14 @@ class Lane(Generic[H]):
         """Return how long earlier runs of the job took, where that is known."""
         return None
 
-    def give(self, handle: H, task: Row) -> None:
-        """Put an attempt into somebody's hands."""
+    def give(self, handle: H, task: Row, now: float | None = None) -> None:
+        """Put an attempt into somebody's hands.
+
+        Parameters
+        ----------
+        now : float, optional
+            By the clock that the row goes by: it may have been set since.
+        """
         handle.task = task
         handle.timeout_s = task["timeout_s"]
         given_at = handle.given_at = time.monotonic()
@@ -86,7 +92,7 @@ class Lane(Generic[H]):
         handle.capture_by(lambda: Capture(output, 0, self.usual_s(task), given_at))
         if task["deadline_at"] is not None:
             ending = Ending(State.TIMEOUT, "deadline", may_retry=False)
-            left = max(0.0, task["deadline_at"] - time.time())
+            left = max(0.0, task["deadline_at"] - (now or time.time()))
             handle.deadline_timer = self._stop_in(left, handle, ending)
 
     def begun(self, handle: H, gone_s: float = 0.0) -> None:
