@@ -59,6 +59,7 @@ def test_a_sleeping_body_is_ended_at_its_timeout(chute):
     with pytest.raises(JobTimeout, match=r"timed out after 0.3 s at line \d+ of"):
         job.result(S)
     assert failing_line(job) == "time.sleep(60)"
+    assert "chutes_nb/" not in job.error.traceback  # the user's own lines alone
     assert took(job) >= TIMEOUT
 
 

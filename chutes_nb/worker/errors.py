@@ -12,6 +12,7 @@ from ..views import safe_repr
 CONTEXT_LINES = 2
 MESSAGE_LIMIT = 10_000
 TRACE_LIMIT = 200_000
+HANDLER = "_on_term"  # of body.Stopper
 _OWN = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
 
 Sources = Mapping[str, tuple[int | None, str]]
@@ -85,10 +86,19 @@ def _format(error: BaseException, trace: Any) -> str:
 
 
 def _without_own_frames(trace: Any) -> Any:
-    """Leave out the worker's frames on top: the user's begin below them."""
+    """Leave out the worker's frames on top: the user's begin below them.
+
+    And that of the signal's handler, which raised where the user's code just was.
+    """
     while trace is not None and trace.tb_next is not None:
         file = trace.tb_frame.f_code.co_filename
         if not file.startswith((_OWN, "<frozen ")) and "asyncio" not in file:
             break
         trace = trace.tb_next
+    one = trace
+    while one is not None and one.tb_next is not None:
+        code = one.tb_next.tb_frame.f_code
+        if code.co_name == HANDLER and code.co_filename.startswith(_OWN):
+            one.tb_next = None
+        one = one.tb_next
     return trace
