@@ -12,7 +12,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from chutes_nb.panel.static import JOB_MIME
+from chutes_nb.panel.static import JOB_MIME, JOBS_MIME
 from chutes_nb.store import Store
 from living import end_host, kill_worker
 
@@ -129,6 +129,17 @@ def test_nbconvert_draws_static_cards_with_no_script(place):
     assert "2 completed" in page
     assert 'aria-label="Chutes jobs"' in page
     assert f'<script type="{WIDGET}">' not in page
+
+
+def test_a_panel_is_saved_with_the_ends_of_jobs_that_ran_below_it(place):
+    path = written(place, "work.map([1, 2])", "chute.panel()")
+    code, said = call("jupyter-execute", "--inplace", path)
+    assert code == 0, said
+    (panel,) = [one for one in outputs(path) if JOBS_MIME in one.get("data", {})]
+    counts = panel["data"][JOBS_MIME]["counts"]
+    assert (counts["completed"], counts["queued"] + counts["running"]) == (2, 0)
+    assert panel["data"]["text/html"].count('data-state="completed"') == 2
+    assert WIDGET not in panel["data"]
 
 
 def test_nbconvert_draws_the_fields_of_a_form_with_no_script(place):
