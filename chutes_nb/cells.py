@@ -63,9 +63,25 @@ def only_defines(tree: ast.Module) -> bool:
         return False
     if isinstance(body[-1], _FUNCTIONS):
         return True
-    return all(isinstance(one, _BESIDE) for one in body) and any(
-        isinstance(one, _FUNCTIONS) for one in body
+    functions = [one for one in body if isinstance(one, _FUNCTIONS)]
+    # A function that takes self has no use in a cell that is run, so a constant below
+    # it is one of its constants; below any other it may be what the cell is run for.
+    is_meant = any(_takes_self(one) or one.decorator_list for one in functions)
+    return bool(functions) and all(
+        isinstance(one, _BESIDE) or (is_meant and _is_constant(one)) for one in body
     )
+
+
+def _is_constant(node: ast.stmt) -> bool:
+    """Whether a statement gives a name a value that is written out."""
+    if not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
+        return False
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+    try:
+        ast.literal_eval(node.value)
+    except (ValueError, TypeError):  # TypeError: a dict with a list as its key
+        return False
+    return all(isinstance(one, ast.Name) for one in targets)
 
 
 def jobs_among(tree: ast.Module) -> list[str]:
