@@ -151,6 +151,19 @@ def test_nbconvert_draws_the_fields_of_a_form_with_no_script(place):
     assert f'<script type="{WIDGET}">' not in page
 
 
+def test_an_error_that_is_wanted_in_the_last_cell_does_not_keep_it_from_waiting(place):
+    made = notebook("job = work.submit(n=2)\njob", "1 / 0")
+    path = place / "notebook.ipynb"
+    nbformat.write(made, path)
+    code, said = call("jupyter-execute", "--inplace", "--allow-errors", path)
+    assert (code, cards(path)) == (0, ["completed"]), said
+    wanted = next(cell for cell in made.cells if cell.source == "1 / 0")
+    wanted.metadata["tags"] = ["raises-exception"]
+    nbformat.write(made, path)
+    code, said = call("jupyter-execute", "--inplace", path)
+    assert (code, cards(path)) == (0, ["completed"]), said
+
+
 def test_one_line_lets_it_end_without_its_jobs(place):
     line = "configure(headless_wait=False)"
     path = written(place, line, "job = work.submit(n=7)\njob", "1 + 1")
