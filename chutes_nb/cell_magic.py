@@ -290,7 +290,7 @@ def _refuse_for_own_options(
     space: dict[str, Any], names: list[str], given: argparse.Namespace
 ) -> None:
     told = [*_options(given), *(["chute"] if given.chute else [])]
-    if told and all(isinstance(space[name], JobFunction) for name in names):
+    if told and names and all(isinstance(space[name], JobFunction) for name in names):
         raise UsageError(
             f"{', '.join(names)}: @chute.job(...) stands over it already, so what the "
             f"magic says of its {', '.join(told)} is not heard; write it there"

@@ -14,6 +14,7 @@ from .errors import DefinitionError
 from .flow import read_early
 
 FIRST_LINE = 2  # of a cell's code: the line of the magic stands above it
+HOOK = "on_startup"  # the decorator of a function that is run before the jobs
 WRAPPER = "__chutes_cell__"  # while it is compiled: a job's name may be a variable's
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 DEFINITIONS = (*_FUNCTIONS, ast.ClassDef)
@@ -90,11 +91,21 @@ def jobs_among(tree: ast.Module) -> list[str]:
     Returns
     -------
     list of str
-        Those whose first parameter is ``self``; where none is, the last one.
+        Those whose first parameter is ``self``; where none is, the last one. Hooks of
+        a chute's startup take ``self`` too, and are none.
     """
     found = [one for one in tree.body if isinstance(one, _FUNCTIONS)]
+    found = [one for one in found if not _is_hook(one)]
     named = [one.name for one in found if _takes_self(one)]
     return list(dict.fromkeys(named)) or [one.name for one in found[-1:]]
+
+
+def _is_hook(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    above = [
+        one.func if isinstance(one, ast.Call) else one
+        for one in function.decorator_list
+    ]
+    return any(isinstance(one, ast.Attribute) and one.attr == HOOK for one in above)
 
 
 def _takes_self(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:

@@ -276,5 +276,12 @@ def test_functions_with_self_become_jobs_and_the_rest_stay_helpers():
     assert jobs_among(parse_cell(text, "cell")) == ["a", "b"]
 
 
+def test_a_startup_hook_in_a_cell_stays_a_hook():
+    hooks = "@c.on_startup()\ndef load(self): pass\n@c.on_startup\ndef more(self): pass"
+    assert jobs_among(parse_cell(f"{hooks}\ndef f(self): pass", "cell")) == ["f"]
+    assert jobs_among(parse_cell(f"def f(): pass\n{hooks}", "cell")) == ["f"]
+    assert jobs_among(parse_cell(hooks, "cell")) == []
+
+
 def test_the_last_function_becomes_a_job_where_none_has_self():
     assert jobs_among(parse_cell("def a(): pass\ndef b(x): pass", "cell")) == ["b"]

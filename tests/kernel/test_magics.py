@@ -165,6 +165,16 @@ def test_a_constant_below_a_job_belongs_to_it(notebook):
     assert notebook.value("f.submit(n=2).result(30), N") == (6, 3)
 
 
+def test_a_startup_hook_beside_a_job_is_run_before_it(notebook):
+    notebook.run("from chutes_nb import Chute\nchute = Chute(name='hooked')")
+    hook = "@chute.on_startup()\ndef load(self):\n    self.model = 5\n"
+    told = notebook.run(f"%%chute_job\n{hook}\ndef f(self):\n    return self.model")
+    assert told.startswith("job f()")
+    assert notebook.value("f.submit().result(30), callable(load)") == (5, True)
+    assert notebook.run(f"%%chute_job --timeout 3\n{hook}") == ""
+    assert notebook.value("type(load).__name__") == "function"
+
+
 def test_a_file_comes_to_a_cell_as_upload(notebook):
     (notebook.folder / "data file.txt").write_text("some text")
     notebook.run(
