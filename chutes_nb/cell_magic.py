@@ -46,6 +46,7 @@ from .options import parse
 from .showing import current_cell
 from .states import State
 
+_REST = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 UPLOAD = "upload"  # the variable through which a cell gets its file
 
 
@@ -69,6 +70,25 @@ def _variable(text: str) -> str:
     return text
 
 
+class _Once(argparse.Action):
+    """An option whose second value would put the first one out of sight."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        before = getattr(namespace, self.dest)
+        if before is not None:
+            raise UsageError(
+                f"{option_string} stands there twice, with {before} and {values}; a "
+                "cell takes one"
+            )
+        setattr(namespace, self.dest, values)
+
+
 @contextlib.contextmanager
 def _in_one_line() -> Iterator[None]:
     """Say what the line or the cell cannot be without the frames of who found it."""
@@ -84,14 +104,21 @@ def _parser() -> LineParser:
     add("name", nargs="?", help="name of the job")
     add("--timeout", help="limit of one attempt: 90, 45s, 90m, 2h")
     add("--retry", type=int, help="extra attempts after a failure")
-    add("--upload", metavar="FILE", help="a file for the job, there as `upload`")
-    add("--in", dest="inputs", type=_names, help="only these variables travel: a,b")
-    add("--out", dest="outputs", type=_names, default=[], help="bring back: x,y")
+    add(
+        "--upload",
+        metavar="FILE",
+        action=_Once,
+        help="a file for the job, there as `upload`",
+    )
+    names: dict[str, Any] = {"type": _names, "action": "extend"}
+    add("--in", dest="inputs", help="only these variables travel: a,b", **names)
+    add("--out", dest="outputs", default=[], help="bring back: x,y", **names)
     add(
         "-o",
         dest="variable",
         metavar="VAR",
         type=_variable,
+        action=_Once,
         help="variable that holds the Job",
     )
     add("--chute", help="variable or name of the chute")
@@ -263,7 +290,7 @@ def _refuse_for_own_options(
     space: dict[str, Any], names: list[str], given: argparse.Namespace
 ) -> None:
     told = [*_options(given), *(["chute"] if given.chute else [])]
-    if told and all(isinstance(space[name], JobFunction) for name in names):
+    if told and names and all(isinstance(space[name], JobFunction) for name in names):
         raise UsageError(
             f"{', '.join(names)}: @chute.job(...) stands over it already, so what the "
             f"magic says of its {', '.join(told)} is not heard; write it there"
@@ -276,7 +303,9 @@ def _said(variable: str, function: JobFunction) -> str:
     parameters = [one for name, one in signature.parameters.items() if name != "self"]
     signature = signature.replace(parameters=parameters)
     given = ", ".join(
-        f"{one.name}=..." for one in parameters if one.default is one.empty
+        f"{one.name}=..."
+        for one in parameters
+        if one.default is one.empty and one.kind not in _REST
     )
     options = function._options
     changed = [

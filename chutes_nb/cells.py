@@ -14,6 +14,7 @@ from .errors import DefinitionError
 from .flow import read_early
 
 FIRST_LINE = 2  # of a cell's code: the line of the magic stands above it
+HOOK = "on_startup"  # the decorator of a function that is run before the jobs
 WRAPPER = "__chutes_cell__"  # while it is compiled: a job's name may be a variable's
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 DEFINITIONS = (*_FUNCTIONS, ast.ClassDef)
@@ -63,9 +64,25 @@ def only_defines(tree: ast.Module) -> bool:
         return False
     if isinstance(body[-1], _FUNCTIONS):
         return True
-    return all(isinstance(one, _BESIDE) for one in body) and any(
-        isinstance(one, _FUNCTIONS) for one in body
+    functions = [one for one in body if isinstance(one, _FUNCTIONS)]
+    # A function that takes self has no use in a cell that is run, so a constant below
+    # it is one of its constants; below any other it may be what the cell is run for.
+    is_meant = any(_takes_self(one) or one.decorator_list for one in functions)
+    return bool(functions) and all(
+        isinstance(one, _BESIDE) or (is_meant and _is_constant(one)) for one in body
     )
+
+
+def _is_constant(node: ast.stmt) -> bool:
+    """Whether a statement gives a name a value that is written out."""
+    if not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
+        return False
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+    try:
+        ast.literal_eval(node.value)
+    except (ValueError, TypeError):  # TypeError: a dict with a list as its key
+        return False
+    return all(isinstance(one, ast.Name) for one in targets)
 
 
 def jobs_among(tree: ast.Module) -> list[str]:
@@ -74,11 +91,21 @@ def jobs_among(tree: ast.Module) -> list[str]:
     Returns
     -------
     list of str
-        Those whose first parameter is ``self``; where none is, the last one.
+        Those whose first parameter is ``self``; where none is, the last one. Hooks of
+        a chute's startup take ``self`` too, and are none.
     """
     found = [one for one in tree.body if isinstance(one, _FUNCTIONS)]
+    found = [one for one in found if not _is_hook(one)]
     named = [one.name for one in found if _takes_self(one)]
     return list(dict.fromkeys(named)) or [one.name for one in found[-1:]]
+
+
+def _is_hook(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    above = [
+        one.func if isinstance(one, ast.Call) else one
+        for one in function.decorator_list
+    ]
+    return any(isinstance(one, ast.Attribute) and one.attr == HOOK for one in above)
 
 
 def _takes_self(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from types import FunctionType
 from typing import Any, Self
 
@@ -19,6 +19,7 @@ from .job import CardActions, Job
 from .live_definer import LiveDefiner
 from .options import JobOptions
 from .panel import RunForm
+from .payloads import payload_of
 from .remarks import Remarks
 from .signatures import Signature, inspect_function
 from .sizes import approximate_size, shown_size
@@ -117,27 +118,10 @@ class JobFunction:
     def _payload(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if not args:
             return kwargs
-        if len(args) == 1 and not kwargs:
-            first = self._signature.parameters[:1]
-            if not (first and len(self._signature.parameters) > 1):
-                return args[0]
-            if isinstance(args[0], Mapping):
-                return args[0]
         names = [one.name for one in self._signature.parameters]
-        if len(args) > len(names):
-            plural = "" if len(names) == 1 else "s"
-            known = inspect.signature(self.function).parameters.values()
-            has_more = any(one.kind is one.VAR_POSITIONAL for one in known)
-            hint = "; its *args cannot be given to a job: take a list" * has_more
-            raise TypeError(
-                f"{self.name} takes {len(names)} argument{plural}, {len(args)} were "
-                f"given{hint}"
-            )
-        given = dict(zip(names, args, strict=False))
-        twice = given.keys() & kwargs.keys()
-        if twice:
-            raise TypeError(f"{self.name} was given {', '.join(twice)} twice")
-        return given | kwargs
+        known = inspect.signature(self.function).parameters.values()
+        has_more = any(one.kind is one.VAR_POSITIONAL for one in known)
+        return payload_of(self.name, names, args, kwargs, has_more=has_more)
 
     def _queue(
         self, payload: Any, *, key: str | None = None, reuse: bool | None = None

@@ -159,6 +159,15 @@ class StatusInfo(BaseModel):
             raise KeyError(name)
         return getattr(self, name)
 
+    # Who reads info["status"] asks the rest of a dict as well; a model's own answer
+    # to `"error" in info` is False whatever it holds.
+    def __contains__(self, name: object) -> bool:
+        return name in type(self).model_fields
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return a field as a dict would; ``default`` where there is none."""
+        return getattr(self, name) if name in self else default
+
     def __eq__(self, other: object) -> bool:
         if isinstance(other, str):
             return self.status.value == other

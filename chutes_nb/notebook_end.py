@@ -26,6 +26,8 @@ MOST_FILES = 200
 SUFFIX = ".ipynb"
 FAILED = (State.FAILED, State.TIMEOUT, State.INTERRUPTED)
 SKIPPED_TAG = "skip-execution"  # what nbclient calls it
+RAISING_TAG = "raises-exception"  # and this one: the cell's error is wanted
+ALLOWED = "allow-errors"  # how nbconvert's and nbclient's option ends
 INJECTED = "# Parameters"  # how a cell begins that papermill has put in
 
 
@@ -45,12 +47,13 @@ def after_cell(result: Any) -> None:
         return
     shell = showing.current_shell()
     ids = registry.own_jobs()
-    if ids and result.success and runtime.waits_headless() and may_be_last(shell):
+    goes_on = result.success or is_tolerated(result.error_in_exec, shell)
+    if ids and goes_on and runtime.waits_headless() and may_be_last(shell):
         store = runtime.store()
         own = [Job(one, store) for one in ids if _is_there(one)]
         for job in own:
             job.wait()
-        error = failure(own)
+        error = failure(own) if result.success else None
         if error is not None:
             result.error_in_exec = error
             shell.showtraceback((type(error), error, None))
@@ -89,17 +92,38 @@ def _is_there(job: str) -> bool:
         return False
 
 
+def is_tolerated(error: BaseException | None, shell: Any) -> bool:
+    """Whether a notebook goes on after a cell's error, so that it has an end as others.
+
+    A cell may be tagged so, and the run may be told so on its command line. An
+    interrupt is how a run ends a cell that takes too long: waiting would be more of it.
+    """
+    if error is None or isinstance(error, KeyboardInterrupt):
+        return False
+    words = [one.lower().replace("_", "-") for one in _parent_words()]
+    if any(ALLOWED in one and not one.endswith("=false") for one in words):
+        return True
+    run, path = _found(shell)
+    return path is not None and RAISING_TAG in _tags(_run_cells(path)[len(run) - 1])
+
+
 # -- which cell is the last ------------------------------------------------------
 def may_be_last(shell: Any) -> bool:
     """Whether the cell that has just run is the notebook's last, as far as is known."""
+    run, path = _found(shell)
+    return path is None or len(code_cells(path)) == len(run)
+
+
+def _found(shell: Any) -> tuple[list[str], Path | None]:
+    """Find the notebook by the cells of it that have run; gives both."""
     run = [one.strip() for one in shell.history_manager.input_hist_raw[1:]]
     run = [one for one in run if one]
     for path in candidates():
         cells = code_cells(path)
         for ran in (run, without_injected(run)):
             if ran and cells[: len(ran)] == ran:
-                return len(cells) == len(ran)
-    return True
+                return ran, path
+    return run, None
 
 
 def without_injected(run: list[str]) -> list[str]:
@@ -110,17 +134,24 @@ def without_injected(run: list[str]) -> list[str]:
 
 def code_cells(path: Path) -> list[str]:
     """Sources of the cells of a notebook's file that are run; none if it is none."""
+    return [_source(one) for one in _run_cells(path)]
+
+
+def _run_cells(path: Path) -> list[dict[str, Any]]:
     try:
         notebook = json.loads(path.read_text("utf-8"))
         cells = [one for one in notebook["cells"] if one["cell_type"] == "code"]
-        return [
-            source
-            for one in cells
-            if (source := "".join(one["source"]).strip())
-            and SKIPPED_TAG not in one["metadata"].get("tags", ())
-        ]
+        return [one for one in cells if _source(one) and SKIPPED_TAG not in _tags(one)]
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return []
+
+
+def _source(cell: dict[str, Any]) -> str:
+    return "".join(cell["source"]).strip()
+
+
+def _tags(cell: dict[str, Any]) -> list[str]:
+    return list(cell["metadata"].get("tags", ()))
 
 
 def candidates() -> Iterator[Path]:
@@ -139,3 +170,10 @@ def candidates() -> Iterator[Path]:
     here = Path.cwd()
     around = (found for mask in ("*", "*/*") for found in here.glob(mask + SUFFIX))
     yield from islice(around, MOST_FILES)
+
+
+def _parent_words() -> list[str]:
+    with contextlib.suppress(psutil.Error):
+        parent = psutil.Process().parent()
+        return [] if parent is None else parent.cmdline()
+    return []

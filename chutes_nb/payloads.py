@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,3 +54,48 @@ def _refs(said: Any, blobs: Path) -> FileRef | list[FileRef]:
 
 def _ref(said: dict[str, Any], blobs: Path) -> FileRef:
     return FileRef(**said, path=str(blob_path(blobs, said["sha256"])))
+
+
+def payload_of(
+    job: str,
+    names: Sequence[str],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    *,
+    has_more: bool = False,
+) -> Any:
+    """Make a payload of what ``submit`` of a job function was given.
+
+    Parameters
+    ----------
+    job : str
+        Name of the job.
+    names : sequence of str
+        Its parameters without ``self``.
+    args, kwargs
+        A single dict among ``args``, or the value of a single parameter, is the
+        payload itself.
+    has_more : bool
+        Whether the function has ``*args`` that a job cannot be given.
+
+    Raises
+    ------
+    TypeError
+        If there are more arguments than parameters, or one is given twice.
+    """
+    if not args:
+        return kwargs
+    is_whole = len(names) < 2 or isinstance(args[0], Mapping)
+    if len(args) == 1 and not kwargs and is_whole:
+        return args[0]
+    if len(args) > len(names):
+        plural = "" if len(names) == 1 else "s"
+        hint = "; its *args cannot be given to a job: take a list" * has_more
+        raise TypeError(
+            f"{job} takes {len(names)} argument{plural}, {len(args)} were given{hint}"
+        )
+    given = dict(zip(names, args, strict=False))
+    twice = given.keys() & kwargs.keys()
+    if twice:
+        raise TypeError(f"{job} was given {', '.join(twice)} twice")
+    return given | kwargs

@@ -254,7 +254,14 @@ def test_names_that_may_be_read_before_they_are_assigned(text, names):
         ("def f(self): pass", True),
         ("import os\nN = 3\nasync def f(): pass", True),
         ("def f(self): pass\nclass A: pass", True),
+        ("def f(self): return N\nN = 3\nM: list[int] = [-1, 2]", True),
+        ("@chute.job\ndef f(): return N\nN = 3", True),
+        ("def f(self): pass\nN = f()", False),
+        ("def f(self): pass\nN: int", False),
+        ("def f(self): pass\nN[0] = 3", False),
+        ("def f(self): pass\nN = {[]: 1}", False),
         ("def f(): pass\nf()", False),
+        ("def f(): pass\nN = 3", False),
         ("class A: pass", False),
         ("import os", False),
         ("", False),
@@ -267,6 +274,13 @@ def test_a_cell_defines_jobs_or_is_one(text, defines):
 def test_functions_with_self_become_jobs_and_the_rest_stay_helpers():
     text = "def a(self): pass\ndef helper(x): pass\nasync def b(self, x): pass"
     assert jobs_among(parse_cell(text, "cell")) == ["a", "b"]
+
+
+def test_a_startup_hook_in_a_cell_stays_a_hook():
+    hooks = "@c.on_startup()\ndef load(self): pass\n@c.on_startup\ndef more(self): pass"
+    assert jobs_among(parse_cell(f"{hooks}\ndef f(self): pass", "cell")) == ["f"]
+    assert jobs_among(parse_cell(f"def f(): pass\n{hooks}", "cell")) == ["f"]
+    assert jobs_among(parse_cell(hooks, "cell")) == []
 
 
 def test_the_last_function_becomes_a_job_where_none_has_self():

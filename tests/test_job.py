@@ -165,6 +165,15 @@ def test_an_error_is_read_as_a_record_and_as_a_text(chute):
         error["nothing"]
 
 
+def test_a_status_that_is_read_as_a_dict_knows_its_fields(done):
+    info = done.info
+    assert "status" in info
+    assert "error" in info
+    assert "nothing" not in info
+    assert (info.get("status"), info.get("nothing", 3)) == ("completed", 3)
+    assert info.get("nothing") is None
+
+
 def test_files_are_equal_where_their_contents_are(done):
     (file,) = done.files
     assert file == done.files[0]

@@ -10,6 +10,7 @@ from ..errors import JobNotFound
 from ..group import JobGroup, listed
 from ..job import Job
 from ..model import StatusInfo
+from ..payloads import payload_of
 from .files import OnProgress, RemoteUpload, opened, send
 from .flows import Ask, Flow, json_of
 from .intents import JobName, submit
@@ -258,24 +259,22 @@ class RemoteFunction(JobName):
         self._chute, self.name, self.schema = chute, name, schema
         self.scope = chute._scope
 
-    def submit(self, *payload: Any, **arguments: Any) -> RemoteJob:
+    def submit(self, *args: Any, **kwargs: Any) -> RemoteJob:
         """Queue a job; it is durable when this returns.
 
         Parameters
         ----------
-        *payload
-            One payload, as :meth:`RemoteChute.submit_job` takes it.
-        **arguments
-            The function's arguments instead.
+        *args, **kwargs
+            The function's arguments without ``self``; a single dict may also be a
+            payload as :meth:`RemoteChute.submit_job` takes it.
 
         Raises
         ------
         BindingError, ValidationFailed
             If they do not fit; nothing is queued then.
         """
-        if len(payload) > 1 or (payload and arguments):
-            raise TypeError(f"{self.name} takes one payload, or arguments by name")
-        given = payload[0] if payload else arguments
+        names = list(self.schema.get("properties", {}))
+        given = payload_of(self.name, names, args, kwargs)
         link = self._chute._link
         return RemoteJob(link, link.run(self._chute._submit(self.name, given)))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from ..showing import is_headless
+from .. import showing
 from ..store import Store, listing
 from .feeder import Feeder
 from .live import LiveWidget
@@ -56,10 +56,16 @@ class JobsPanel(LiveWidget):
             limit=min(int(message["limit"]), MOST_ROWS),
         )
 
+    def _ipython_display_(self) -> None:
+        """Show a list that the notebook's end brings up to date, with no front end."""
+        if not showing.is_headless():
+            raise NotImplementedError  # IPython goes on with the MIME bundle
+        showing.show(lambda: board_bundle(self._store))
+
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         made = super()._repr_mimebundle_(**kwargs)
         data, metadata = made if isinstance(made, tuple) else (made or {}, {})
-        if is_headless():  # a saved widget would be drawn instead of the list
+        if showing.is_headless():  # a saved widget would be drawn instead of the list
             data, metadata = {}, {}
         return dict(data) | board_bundle(self._store), metadata
 

@@ -138,7 +138,7 @@ class KnownUpload(Tus):
             raise Refusal(415, "UnsupportedMediaType", f"{OFFSET_STREAM} is wanted")
         offset, upload = self.number("Upload-Offset"), self._upload
         checksum = checksum_of(self.request.headers.get("Upload-Checksum"))
-        length = self.request.headers.get("Content-Length", "0")
+        length = self.request.headers.get("Content-Length", "")
         if length.isdigit() and offset + int(length) > upload.length:
             raise Refusal(
                 413,
@@ -146,6 +146,8 @@ class KnownUpload(Tus):
                 f"the piece passes byte {upload.length}, where the upload ends",
             )
         if upload.sha256 is not None:
+            if offset == upload.length and length == "0":
+                return  # who sends nothing more is told again that all is there
             text = f"upload {upload.uid} is finished"
             raise Refusal(409, "UploadConflict", text)
         self._writer = await self.desk.ask(
@@ -178,11 +180,13 @@ class KnownUpload(Tus):
     async def patch(self, uid: str) -> None:
         """Take a piece; answers where the next one begins."""
         await self._write()
-        if self._finished or self._writer is None:
-            return
-        offset = await self._let_go(is_whole=True)
         upload = self._upload
-        if offset == upload.length:
+        if self._finished or (self._writer is None and upload.sha256 is None):
+            return
+        offset = upload.length
+        if upload.sha256 is None:
+            offset = await self._let_go(is_whole=True)
+        if offset == upload.length and upload.sha256 is None:
             upload = await self.desk.ask(self._uploads.finish, upload)
         self.say_expiry(upload, await self.desk.ask(self._uploads.expires_at, upload))
         self.set_header("Upload-Offset", str(offset))

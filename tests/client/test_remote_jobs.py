@@ -48,6 +48,18 @@ def test_the_documents_three_calls_by_the_client(chute):
     assert status == "completed" == status.status == status["status"]
 
 
+def test_a_remote_function_takes_arguments_by_place_as_one_here_does(chute):
+    count = chute.function("count")
+    assert count.submit(2).result(30) == 2
+    assert count.submit(1, 0.01).inputs == {"n": 1, "pause": 0.01}
+    assert count.submit(1, pause=0.01).inputs == {"n": 1, "pause": 0.01}
+    assert count.submit({"n": 1}).inputs["n"] == 1
+    with pytest.raises(TypeError, match="count takes 2 arguments, 3 were given"):
+        count.submit(1, 2, 3)
+    with pytest.raises(TypeError, match="count was given n twice"):
+        count.submit(1, n=2)
+
+
 def test_a_remote_job_tells_all_that_a_local_one_does(chute):
     job = chute.function("process_data").submit(data={"input": "x"})
     assert job.result(60) == {"status": "completed", "result": "x"}

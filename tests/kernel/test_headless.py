@@ -12,7 +12,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from chutes_nb.panel.static import JOB_MIME
+from chutes_nb.panel.static import JOB_MIME, JOBS_MIME
 from chutes_nb.store import Store
 from living import end_host, kill_worker
 
@@ -141,6 +141,17 @@ def test_nbconvert_draws_static_cards_with_no_script(place):
     assert f'<script type="{WIDGET}">' not in page
 
 
+def test_a_panel_is_saved_with_the_ends_of_jobs_that_ran_below_it(place):
+    path = written(place, "work.map([1, 2])", "chute.panel()")
+    code, said = call("jupyter-execute", "--inplace", path)
+    assert code == 0, said
+    (panel,) = [one for one in outputs(path) if JOBS_MIME in one.get("data", {})]
+    counts = panel["data"][JOBS_MIME]["counts"]
+    assert (counts["completed"], counts["queued"] + counts["running"]) == (2, 0)
+    assert panel["data"]["text/html"].count('data-state="completed"') == 2
+    assert WIDGET not in panel["data"]
+
+
 def test_nbconvert_draws_the_fields_of_a_form_with_no_script(place):
     path = written(place, "work.form()")
     code, said = call("jupyter-nbconvert", "--execute", "--to", "html", path)
@@ -148,6 +159,19 @@ def test_nbconvert_draws_the_fields_of_a_form_with_no_script(place):
     page = path.with_suffix(".html").read_text()
     assert 'aria-label="Run work"' in page
     assert f'<script type="{WIDGET}">' not in page
+
+
+def test_an_error_that_is_wanted_in_the_last_cell_does_not_keep_it_from_waiting(place):
+    made = notebook("job = work.submit(n=2)\njob", "1 / 0")
+    path = place / "notebook.ipynb"
+    nbformat.write(made, path)
+    code, said = call("jupyter-execute", "--inplace", "--allow-errors", path)
+    assert (code, cards(path)) == (0, ["completed"]), said
+    wanted = next(cell for cell in made.cells if cell.source == "1 / 0")
+    wanted.metadata["tags"] = ["raises-exception"]
+    nbformat.write(made, path)
+    code, said = call("jupyter-execute", "--inplace", path)
+    assert (code, cards(path)) == (0, ["completed"]), said
 
 
 def test_one_line_lets_it_end_without_its_jobs(place):

@@ -35,6 +35,8 @@ def refusal(notebook: Kernel, cell: str) -> str:
         ("%%chute_job --upload nowhere.csv", "this path cannot be read"),
         ("%%chute_job --in nobody", "the notebook has no variable nobody"),
         ("%%chute_job --out nobody", "the cell never assigns nobody"),
+        ("%%chute_job --upload a.csv --upload b.csv", "a.csv and b.csv; a cell takes"),
+        ("%%chute_job -o a -o b", "-o stands there twice, with a and b"),
         ("%%chute_job -o 1x", "'1x' is no name of a variable"),
         ("%%chute_job -o class", "'class' is no name of a variable"),
         ("%%chute_job --in x,if", "'if' is no name of a variable"),
@@ -141,6 +143,36 @@ def test_in_restricts_what_travels(notebook):
     assert notebook.value("%chute_result") == 2
     told = refusal(notebook, "%%chute_job --in a\na + secret")
     assert "secret, which --in does not name" in told
+
+
+def test_names_of_in_and_out_that_are_given_again_add_up(notebook):
+    notebook.run("a = 1\nb = 2")
+    notebook.run(
+        "%%chute_job --in a --in b --out c --out d,e --wait\nc = a; d = b; e = 3"
+    )
+    assert notebook.value("(c, d, e)") == (1, 2, 3)
+    notebook.run("%%chute_job --out f --wait\nf = 4")  # the next cell begins anew
+    assert notebook.value("f") == 4
+
+
+def test_a_hint_how_to_submit_names_only_what_can_be_given(notebook):
+    told = notebook.run("%%chute_job\ndef f(self, a, *args, b=1, **more): return a")
+    assert "submit it: job = f.submit(a=...)\n" in told
+
+
+def test_a_constant_below_a_job_belongs_to_it(notebook):
+    notebook.run("%%chute_job\ndef f(self, n: int):\n    return n * N\n\nN = 3")
+    assert notebook.value("f.submit(n=2).result(30), N") == (6, 3)
+
+
+def test_a_startup_hook_beside_a_job_is_run_before_it(notebook):
+    notebook.run("from chutes_nb import Chute\nchute = Chute(name='hooked')")
+    hook = "@chute.on_startup()\ndef load(self):\n    self.model = 5\n"
+    told = notebook.run(f"%%chute_job\n{hook}\ndef f(self):\n    return self.model")
+    assert told.startswith("job f()")
+    assert notebook.value("f.submit().result(30), callable(load)") == (5, True)
+    assert notebook.run(f"%%chute_job --timeout 3\n{hook}") == ""
+    assert notebook.value("type(load).__name__") == "function"
 
 
 def test_a_file_comes_to_a_cell_as_upload(notebook):

@@ -114,6 +114,16 @@ def test_pieces_stand_one_behind_the_other(server):
     assert send(server, uid, 10, b"1").status_code == 413
 
 
+def test_nothing_sent_to_the_end_of_a_finished_upload_is_no_conflict(server):
+    uid = begin(server, 10)
+    assert send(server, uid, 0, b"1234567890").status_code == 204
+    answer = send(server, uid, 10, b"")
+    assert answer.status_code == 204, answer.text
+    assert answer.headers["Upload-Offset"] == "10"
+    assert send(server, uid, 3, b"").status_code == 409
+    assert offset(server, uid) == 10
+
+
 def test_a_half_file_cannot_be_submitted(server, ids):
     uid = begin(server, 10)
     answer = server.client.post("jobs/takes", json={"one": {"upload": uid}})
