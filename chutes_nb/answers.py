@@ -9,19 +9,13 @@ from typing import Any, NamedTuple
 
 from .errors import AttemptNotFound, MoveRefused
 from .files_in import clean_path
-from .states import ENDED, State
+from .states import ENDED, TOLD_BY, State
 from .store import Store, intake, jobs, listing, runs
 from .store.blobs import blob_path
 from .views import TABLE_MIME
 
 FOLLOW_S = 0.1
 FILE_FIELDS = ("n", "name", "size", "type", "sha256")
-ERRORS = {
-    State.FAILED: "JobFailed",
-    State.TIMEOUT: "JobTimeout",
-    State.CANCELLED: "JobCancelled",
-    State.INTERRUPTED: "JobInterrupted",
-}
 
 
 class Answer(NamedTuple):
@@ -164,7 +158,7 @@ def partials(store: Store, job: str) -> list[dict[str, Any]]:
 def _error(status: dict[str, Any]) -> dict[str, Any]:
     said = status["error"] or {}
     reason = status["reason"]
-    kind = ERRORS[State(status["status"])]
+    kind = TOLD_BY[State(status["status"])]
     return {
         "type": said.get("type") or kind,
         "message": said.get("message") or reason or "",

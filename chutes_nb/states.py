@@ -42,3 +42,10 @@ ALLOWED: dict[State, frozenset[State]] = {
     State.RETRYING: frozenset({State.RUNNING, State.CANCELLED, State.TIMEOUT}),
     **{state: frozenset() for state in ENDED},
 }
+# The exceptions that tell a bad end, by their names in ``errors``.
+TOLD_BY = {
+    State.FAILED: "JobFailed",
+    State.TIMEOUT: "JobTimeout",
+    State.CANCELLED: "JobCancelled",
+    State.INTERRUPTED: "JobInterrupted",
+}

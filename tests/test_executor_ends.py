@@ -60,6 +60,7 @@ def test_a_sleeping_body_is_ended_at_its_timeout(chute):
         job.result(S)
     assert failing_line(job) == "time.sleep(60)"
     assert "chutes_nb/" not in job.error.traceback  # the user's own lines alone
+    assert (job.error.type, job.error.message) == ("JobTimeout", job.reason)
     assert took(job) >= TIMEOUT
 
 

@@ -501,7 +501,7 @@ def test_a_body_in_python_is_stopped_between_two_steps(chute, begun, kind, monke
     job = body.submit()
     run_out(job, begun)
     assert isinstance(job.exception(S), JobTimeout)
-    assert (job.logs(), job.error.type) == ("cleaned up\n", "JobStopped")
+    assert (job.logs(), job.error.type) == ("cleaned up\n", "JobTimeout")
     assert "may still run" not in job.reason
 
 

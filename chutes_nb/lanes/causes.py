@@ -35,7 +35,7 @@ def cause_of_death(handle: Handle, code: int | None, sources: Sources) -> Ending
     place = where(text, sources)
     if is_time_up(text, task["id"], task["attempt"]):
         reason = f"timed out after {task['timeout_s']:g} s{place_in_words(place)}"
-        return Ending(State.TIMEOUT, reason, _as_error("Timeout", reason, place))
+        return Ending(State.TIMEOUT, reason, _as_error("JobTimeout", reason, place))
     asked = read_note(handle.folder, task["id"], task["attempt"])
     if asked is not None:  # by who died before it could settle it, or by the worker
         return placed(handle, asked, sources)
@@ -68,7 +68,7 @@ def placed(handle: Handle, ending: Ending, sources: Sources) -> Ending:
     if ending.state is not State.TIMEOUT or place is None:
         return ending
     reason = f"{ending.reason}{place_in_words(place)}"
-    return replace(ending, reason=reason, error=_as_error("Timeout", reason, place))
+    return replace(ending, reason=reason, error=_as_error("JobTimeout", reason, place))
 
 
 def announce(handle: Handle, ending: Ending) -> None:

@@ -183,7 +183,7 @@ class KernelLane(BerthLane[KernelBerth]):
                     break
         if ending.state is State.TIMEOUT and place is not None:
             ending = replace(ending, reason=f"{ending.reason}{place_in_words(place)}")
-            ending = replace(ending, error={"type": "Timeout", **place})
+            ending = replace(ending, error={"type": "JobTimeout", **place})
         if berth.outcome is not None:
             self._settles.ended(berth, ending, berth.outcome)
         else:

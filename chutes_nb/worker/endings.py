@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..policy import Ending
-from ..states import State
+from ..states import TOLD_BY, State
 from ..store.jobs import NewResult
 from .frames import Outcome
 from .trace import place_in_words
@@ -34,6 +34,8 @@ def ending_of(outcome: Outcome, asked: Ending | None) -> Ending:
         reason = found.reason
         if found.state is State.TIMEOUT and _is_only_in(outcome.error, found.error):
             reason = f"{reason}{place_in_words(outcome.error)}"
+        if error.get("type") in STOPS:  # ours, to end the body: it says no cause
+            error |= {"type": TOLD_BY[found.state], "message": reason}
         return Ending(found.state, reason, error, found.may_retry)
     error = outcome.error or {}
     said = " ".join(str(error.get("message")).split())  # one line, as reasons are
