@@ -106,6 +106,47 @@ def test_nobody_to_call_is_told_at_once(done):
         done.add_done_callback(None)
 
 
+def test_a_callback_may_submit_the_next_job_and_wait_for_it(hangs, chute, tmp_path):
+    got: list[object] = []
+    called = threading.Event()
+    double = chute.job(lambda x: 2 * x, name="double")
+
+    def follow(job: object) -> None:
+        got.extend((job == hangs, double.submit(x=4).result(S)))
+        called.set()
+
+    hangs.add_done_callback(follow)
+    hangs.cancel()
+    assert called.wait(S)
+    assert got == [True, 8]
+
+
+def test_a_callback_that_takes_long_or_exits_holds_no_job_up(hangs, chute):
+    gate, second = threading.Event(), threading.Event()
+
+    def leaves(job: object) -> None:
+        gate.wait(S)
+        raise SystemExit
+
+    hangs.add_done_callback(leaves)
+    hangs.add_done_callback(lambda job: second.set())
+    hangs.cancel()
+    assert hangs.wait(S)
+    assert chute.job(lambda: 5).submit().result(S) == 5
+    assert not second.is_set()
+    gate.set()
+    assert second.wait(S)
+    assert chute.job(lambda: 6).submit().result(S) == 6
+
+
+def test_a_callback_of_an_ended_job_is_called_at_once_and_may_fail(done, caplog):
+    seen: list[object] = []
+    done.add_done_callback(seen.append)
+    done.add_done_callback(lambda job: 1 / 0)
+    assert seen == [done]
+    assert "ZeroDivisionError" in caplog.text
+
+
 # -- being held --------------------------------------------------------------------
 def test_a_repr_names_the_job_once(chute, done):
     assert repr(done).startswith(f"<Job done {done.id[-6:]}: completed")
