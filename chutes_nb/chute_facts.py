@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 from types import FunctionType
-from typing import Any
+from typing import Any, TypeGuard
 
 from . import live
+from .captures import captures
 from .options import parse
+
+_FIXED = frozenset({str, bytes, int, float, bool, type(None)})
 
 
 class ChuteFacts:
@@ -65,3 +70,45 @@ class ChuteFacts:
         """Set a value; by a startup hook that runs in this kernel, for it alone."""
         place = self.started if live.starting.get() is self else self.values
         place[name] = value
+
+
+class Surroundings:
+    """What a job's row holds beside its function, at one moment.
+
+    The values are kept, and not their ids alone: the id of a value that is gone may
+    come to mean another.
+    """
+
+    def __init__(self, key: str, facts: ChuteFacts, retry_on: object) -> None:
+        self._key = key
+        self._place = _place()
+        self._values = dict(facts.values)
+        self._hooks = list(facts.hooks)
+        by_name = [one for one in (*self._hooks, retry_on) if _is_function(one)]
+        self._reached = [captures(one) for one in by_name]
+        # A value that can be changed in place has to be looked at anew each time, and
+        # a name that is missing may be defined by the next cell.
+        self._is_fixed = (
+            all(type(value) in _FIXED for value in self._values.values())
+            and all(one.is_stable and not one.missing for one in self._reached)
+            and (_is_function(retry_on) or isinstance(retry_on, type | tuple))
+        )
+
+    def still_hold(self, key: str, facts: ChuteFacts) -> bool:
+        """Tell whether the row for this function would come out the same again."""
+        return (
+            self._is_fixed
+            and (key, _place()) == (self._key, self._place)
+            and facts.hooks == self._hooks
+            and facts.values.keys() == self._values.keys()
+            and all(facts.values[name] is one for name, one in self._values.items())
+            and all(one.still_hold() for one in self._reached)
+        )
+
+
+def _place() -> tuple[str, tuple[str, ...]]:
+    return os.getcwd(), tuple(sys.path)
+
+
+def _is_function(thing: object) -> TypeGuard[FunctionType]:
+    return isinstance(thing, FunctionType)
