@@ -20,6 +20,7 @@ from chutes_nb import (
     JobTimeout,
     State,
     UnknownName,
+    errors,
     runtime,
 )
 from chutes_nb.answers import LogReader
@@ -157,6 +158,30 @@ def test_a_deleted_job_still_has_a_repr(chute):
     job.wait(S)
     chutes_nb.runtime.store().delete(job.id)
     assert repr(job) == f"<Job {job.id}: not in the store any more>"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        errors.JobNotReady("j1", "running"),
+        errors.ValidationFailed("x: no", [{"loc": ["x"], "msg": "no"}]),
+        errors.BindingError("no", [{"loc": []}]),
+        errors.MoveRefused("j1", to="queued", found="running"),
+        errors.KernelGone("j1", "has gone"),
+        errors.ServerUnreachable("nobody there"),
+        JobFailed("j1", "failed", "why", {"type": "E", "message": "m"}),
+        type("Own", (errors.TemporaryError,), {})("a", 3),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_an_error_can_be_copied_and_pickled(error):
+    again = [copy.copy(error), copy.deepcopy(error)]
+    if type(error).__name__ != "Own":  # pickle finds a class by its name
+        again.append(pickle.loads(pickle.dumps(error)))
+    for one in again:
+        assert type(one) is type(error)
+        assert (str(one), one.args) == (str(error), error.args)
+        assert vars(one) == vars(error)
 
 
 def test_a_job_can_be_pickled_and_copied(done):
