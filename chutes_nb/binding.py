@@ -107,7 +107,9 @@ class Binder:
         ]
         unknown = [name for name in payload if name not in self.names]
         if self.signature.takes_any_name:
-            unknown = [name for name in unknown if type(name) is not str]
+            unknown = [
+                name for name in unknown if type(name) is not str or name == "self"
+            ]
         parts = [f"the payload does not fit {self._call()}: as keyword arguments"]
         if unknown:
             shown = ", ".join(reprlib.repr(name) for name in unknown[:8])

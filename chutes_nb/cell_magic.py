@@ -225,7 +225,10 @@ class CellMagic:
         if given.variable:
             space[given.variable] = job
         if given.outputs:
-            job.add_done_callback(lambda done: self._has_ended(done, given.outputs))
+            # Not as a callback: those of the user come one by one, and may take long.
+            job.when_ended().add_done_callback(
+                lambda _: self._has_ended(job, given.outputs)
+            )
         display(job)
         if given.wait:
             job.result()

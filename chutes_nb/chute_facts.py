@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 from types import FunctionType
-from typing import Any
+from typing import Any, TypeGuard
 
 from . import live
-from .members import members_of
+from .captures import captures
+from .members import functions_in, members_of
 from .options import parse
+
+_FIXED = frozenset({str, bytes, int, float, bool, type(None)})
 
 
 class ChuteFacts:
@@ -57,6 +62,10 @@ class ChuteFacts:
         """What the chute's own class defines, where that is one of the user's."""
         return members_of(self.kind)
 
+    def all_values(self) -> dict[str, Any]:
+        """Return all that jobs read of the chute: what is set, else of its class."""
+        return self.members | self.values
+
     def add_hook(self, hook: FunctionType) -> None:
         """Take a startup hook; one that is defined again replaces what it was."""
         kept = [one for one in self.hooks if one.__qualname__ != hook.__qualname__]
@@ -87,3 +96,52 @@ class ChuteFacts:
         self.values[name] = value
         if name in self.members:
             object.__setattr__(chute, name, value)
+
+
+class Surroundings:
+    """What a job's row holds beside its function, at one moment.
+
+    The values are kept, and not their ids alone: the id of a value that is gone may
+    come to mean another.
+    """
+
+    def __init__(self, key: str, facts: ChuteFacts, retry_on: object) -> None:
+        self._key = key
+        self._place = _place()
+        self._values = facts.all_values()
+        self._hooks = list(facts.hooks)
+        by_name = [one for one in (*self._hooks, retry_on) if _is_function(one)]
+        for value in self._values.values():
+            by_name += functions_in(value)
+        self._reached = [captures(one) for one in by_name]
+        # A value that can be changed in place has to be looked at anew each time, and
+        # a name that is missing may be defined by the next cell.
+        self._is_fixed = (
+            all(map(_is_fixed, self._values.values()))
+            and all(one.is_stable and not one.missing for one in self._reached)
+            and (_is_function(retry_on) or isinstance(retry_on, type | tuple))
+        )
+
+    def still_hold(self, key: str, facts: ChuteFacts) -> bool:
+        """Tell whether the row for this function would come out the same again."""
+        values = facts.all_values()
+        return (
+            self._is_fixed
+            and (key, _place()) == (self._key, self._place)
+            and facts.hooks == self._hooks
+            and values.keys() == self._values.keys()
+            and all(values[name] is one for name, one in self._values.items())
+            and all(one.still_hold() for one in self._reached)
+        )
+
+
+def _is_fixed(value: object) -> bool:
+    return type(value) in _FIXED or any(functions_in(value))
+
+
+def _place() -> tuple[str, tuple[str, ...]]:
+    return os.getcwd(), tuple(sys.path)
+
+
+def _is_function(thing: object) -> TypeGuard[FunctionType]:
+    return isinstance(thing, FunctionType)

@@ -6,6 +6,20 @@ from __future__ import annotations
 class ChutesError(Exception):
     """The root of every error that chutes_nb raises of its own."""
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # Some are made of other things than their message, and Python would make
+        # them again of that: they could not come out of another process.
+        return _again, (type(self), self.args, vars(self))
+
+
+def _again(
+    kind: type[ChutesError], args: tuple[object, ...], facts: dict[str, object]
+) -> ChutesError:
+    """Give an error back as it was pickled or copied."""
+    error = kind.__new__(kind, *args)
+    vars(error).update(facts)
+    return error
+
 
 class DefinitionError(ChutesError, TypeError, ValueError):
     """A function, an option or a setting cannot be taken as it was given."""

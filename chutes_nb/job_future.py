@@ -7,10 +7,10 @@ from collections.abc import Callable, Coroutine, Generator, Iterator
 from concurrent.futures import Future
 from typing import Any, Generic, Literal, Self, TypeVar, overload
 
-from . import spans
+from . import calling_back, spans
 from .errors import JobEnded
 from .job_logs import Search, checked_attempt, checked_tail, holding, matching
-from .job_parts import AttemptInfo, callback
+from .job_parts import AttemptInfo
 from .model import ErrorInfo, Progress, StatusInfo
 from .spans import Span, waiting_s
 from .states import State
@@ -148,9 +148,13 @@ class JobFuture(ABC, Generic[E]):
         return end
 
     def add_done_callback(self, call: Callable[[Self], object]) -> None:
-        """Call ``call(job)`` once the job has ended, on another thread."""
-        called = callback(call)
-        self.when_ended().add_done_callback(lambda _: called(self))
+        """Call ``call(job)`` once the job has ended, on a thread for callbacks.
+
+        They are called one after the other; one that raises is logged. Where the job
+        has ended already, it is called here and now.
+        """
+        called = calling_back.checked(call)
+        calling_back.at_end(self.when_ended(), called, self)
 
     def __await__(self) -> Generator[Any, None, Any]:
         return self._awaited().__await__()

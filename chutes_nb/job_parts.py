@@ -1,15 +1,12 @@
-"""Parts of a job: its attempts, its live state, who is called at its end."""
+"""Parts of a job: its attempts and its live state."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from .model import ErrorInfo
 from .store import Store, runs
 from .worker.tellings import thaw_state
-
-T = TypeVar("T")
 
 
 class AttemptInfo:
@@ -42,17 +39,3 @@ def live_state(store: Store, job: str) -> dict[str, Any]:
                 continue  # it was replaced between the two looks
         return thaw_state(row["body"], exact)
     return {}
-
-
-def callback(call: Callable[[T], object]) -> Callable[[T], object]:
-    """Check what is to be called when a job ends: later nobody would hear of it.
-
-    Raises
-    ------
-    TypeError
-    """
-    if not callable(call):
-        raise TypeError(
-            f"add_done_callback({call!r}): a function is wanted that takes the job"
-        )
-    return call

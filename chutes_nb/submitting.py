@@ -17,7 +17,7 @@ from . import comparing, live, payloads, registry, reusing, runtime
 from .arguments import packed
 from .binding import bind
 from .captures import Capture, captures
-from .chute_facts import ChuteFacts
+from .chute_facts import ChuteFacts, Surroundings
 from .codec import Encoded, decode
 from .definition import Definition, define
 from .digests import input_digest
@@ -36,7 +36,6 @@ from .uploads.given import refuse_too_large
 from .views import preview
 
 SMALL_INPUT_BYTES = 4_000
-_FIXED = frozenset({str, bytes, int, float, bool, type(None)})
 
 
 class Definer:
@@ -53,7 +52,7 @@ class Definer:
         self.chute, self.function, self.name = chute, function, name
         self.signature, self.options = signature, options
         self.names = (chute.name, name, chute.values.get("username"))
-        self._made: tuple[tuple[Any, ...], jobs.NewDefinition] | None = None
+        self._made: tuple[Surroundings, jobs.NewDefinition] | None = None
 
     def define(self) -> Definition:
         """Return the function as it would travel now."""
@@ -80,19 +79,10 @@ class Definer:
         return row
 
     def _definition(self, found: Definition) -> jobs.NewDefinition:
-        values, members = self.chute.values, self.chute.members
-        surroundings = (
-            found.key,
-            os.getcwd(),
-            tuple(sys.path),
-            tuple(self.chute.hooks),
-            {name: id(value) for name, value in (members | values).items()},
-        )
-        # A value that can be changed in place has to be looked at anew each time.
-        given = (*members.values(), *values.values())
-        is_fixed = all(type(value) in _FIXED for value in given)
-        if is_fixed and self._made is not None and self._made[0] == surroundings:
+        if self._made is not None and self._made[0].still_hold(found.key, self.chute):
             return self._made[1]
+        # What it depends on is noted first: a change meanwhile is seen next time.
+        surroundings = Surroundings(found.key, self.chute, self.options.retry_on)
         row = self._row(found)
         self._made = (surroundings, row)
         return row
@@ -209,12 +199,20 @@ class Definer:
                 blobs=blobs,
             ).body
         except (TypeError, AttributeError) as error:
-            names = ", ".join(self.chute.values | members)
             raise DefinitionError(
-                f"what job {self.name} takes along of its chute (its attributes "
-                f"{names}, or retry_on) cannot travel: {error}; "
-                "set it in a @chute.on_startup() hook"
+                f"job {self.name} takes its chute along, whose {self._staying()} "
+                f"cannot travel: {error}; set it in a @chute.on_startup() hook"
             ) from error
+
+    def _staying(self) -> str:
+        """Name what of the chute cannot be pickled."""
+        blobs = runtime.store().blobs
+        for name, value in (self.chute.members | self.chute.values).items():
+            try:
+                pickled(value, blobs=blobs)
+            except (TypeError, AttributeError):
+                return f"attribute {name}, a {type(value).__name__},"
+        return "retry_on"
 
 
 def arguments_of(kind: str, body: bytes) -> Any:

@@ -366,3 +366,8 @@ def test_what_the_body_takes_one_by_one_still_comes_one_by_one():
 
     bound = bind(inspect_function(work), {"items": (n for n in ("1", 2))})
     assert [next(bound["items"]), next(bound["items"])] == [1, 2]
+
+
+def test_a_key_named_self_is_told_as_unknown():
+    with pytest.raises(BindingError, match="it has unknown key 'self'"):
+        bind(inspect_function(only_rest), {"self": 1})

@@ -322,6 +322,23 @@ def test_a_cancelled_job_keeps_its_state_and_partial_results(chute):
 
 
 # -- deaths ------------------------------------------------------------------
+def test_what_a_body_tells_just_before_it_ends_its_worker_is_kept(chute):
+    @chute.job
+    def work(self):
+        self.training_state = {"epoch": 0}
+        self.log(step=1, loss=0.5)
+        self.progress(1, 4)
+        self.emit("part")
+        self.training_state["epoch"] = 7
+        os._exit(1)
+
+    job = work.submit()
+    assert isinstance(job.exception(S), JobFailed)
+    assert job.state == {"training_state": {"epoch": 7}}
+    assert (job.partial, job.metrics) == (["part"], {"loss": [(1, 0.5)]})
+    assert job.progress.fraction == 0.25
+
+
 @pytest.mark.parametrize(
     ("act", "end", "words"),
     [

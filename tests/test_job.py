@@ -20,6 +20,7 @@ from chutes_nb import (
     JobTimeout,
     State,
     UnknownName,
+    errors,
     runtime,
 )
 from chutes_nb.answers import LogReader
@@ -106,6 +107,47 @@ def test_nobody_to_call_is_told_at_once(done):
         done.add_done_callback(None)
 
 
+def test_a_callback_may_submit_the_next_job_and_wait_for_it(hangs, chute, tmp_path):
+    got: list[object] = []
+    called = threading.Event()
+    double = chute.job(lambda x: 2 * x, name="double")
+
+    def follow(job: object) -> None:
+        got.extend((job == hangs, double.submit(x=4).result(S)))
+        called.set()
+
+    hangs.add_done_callback(follow)
+    hangs.cancel()
+    assert called.wait(S)
+    assert got == [True, 8]
+
+
+def test_a_callback_that_takes_long_or_exits_holds_no_job_up(hangs, chute):
+    gate, second = threading.Event(), threading.Event()
+
+    def leaves(job: object) -> None:
+        gate.wait(S)
+        raise SystemExit
+
+    hangs.add_done_callback(leaves)
+    hangs.add_done_callback(lambda job: second.set())
+    hangs.cancel()
+    assert hangs.wait(S)
+    assert chute.job(lambda: 5).submit().result(S) == 5
+    assert not second.is_set()
+    gate.set()
+    assert second.wait(S)
+    assert chute.job(lambda: 6).submit().result(S) == 6
+
+
+def test_a_callback_of_an_ended_job_is_called_at_once_and_may_fail(done, caplog):
+    seen: list[object] = []
+    done.add_done_callback(seen.append)
+    done.add_done_callback(lambda job: 1 / 0)
+    assert seen == [done]
+    assert "ZeroDivisionError" in caplog.text
+
+
 # -- being held --------------------------------------------------------------------
 def test_a_repr_names_the_job_once(chute, done):
     assert repr(done).startswith(f"<Job done {done.id[-6:]}: completed")
@@ -116,6 +158,30 @@ def test_a_deleted_job_still_has_a_repr(chute):
     job.wait(S)
     chutes_nb.runtime.store().delete(job.id)
     assert repr(job) == f"<Job {job.id}: not in the store any more>"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        errors.JobNotReady("j1", "running"),
+        errors.ValidationFailed("x: no", [{"loc": ["x"], "msg": "no"}]),
+        errors.BindingError("no", [{"loc": []}]),
+        errors.MoveRefused("j1", to="queued", found="running"),
+        errors.KernelGone("j1", "has gone"),
+        errors.ServerUnreachable("nobody there"),
+        JobFailed("j1", "failed", "why", {"type": "E", "message": "m"}),
+        type("Own", (errors.TemporaryError,), {})("a", 3),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_an_error_can_be_copied_and_pickled(error):
+    again = [copy.copy(error), copy.deepcopy(error)]
+    if type(error).__name__ != "Own":  # pickle finds a class by its name
+        again.append(pickle.loads(pickle.dumps(error)))
+    for one in again:
+        assert type(one) is type(error)
+        assert (str(one), one.args) == (str(error), error.args)
+        assert vars(one) == vars(error)
 
 
 def test_a_job_can_be_pickled_and_copied(done):

@@ -20,7 +20,7 @@ HEIGHT = {
     for height, room in enumerate(
         [
             "errors showing states sizes bytecode locality flow failpoints folding "
-            "wording typed_dicts members",
+            "wording typed_dicts members calling_back",
             "spans",
             "paths model policy loading options cells",
             "processes",

@@ -52,6 +52,31 @@ def test_packages_and_their_modules_are_read_afresh(folder, lone_chute):
         assert value.submit().result(60) == number
 
 
+def test_an_edited_module_beside_the_folder_is_read_afresh(
+    folder, lone_chute, monkeypatch
+):
+    beside = folder.parent / "src"
+    beside.mkdir()
+    monkeypatch.syspath_prepend(str(beside))
+    (beside / "takes_from_it.py").write_text("from edited_beside import VALUE\n")
+
+    @lone_chute.job
+    def value(self) -> list[int]:
+        import os
+
+        import edited_beside
+        import takes_from_it
+
+        return [edited_beside.VALUE, takes_from_it.VALUE, os.getpid()]
+
+    seen = []
+    for number in (1, 22, 22, 3):
+        (beside / "edited_beside.py").write_text(f"VALUE = {number}\n")
+        seen.append(value.submit().result(30))
+    assert [one[:2] for one in seen] == [[1, 1], [22, 22], [22, 22], [3, 3]]
+    assert len({one[2] for one in seen}) == 1, "another worker shows nothing"
+
+
 def test_a_module_that_comes_between_two_jobs_is_found(folder, lone_chute):
     @lone_chute.job
     def is_there(self) -> bool:

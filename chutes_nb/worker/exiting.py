@@ -19,13 +19,17 @@ from .frames import Task
 NAME = "exit"
 
 
-def install(folder: Path, task: Callable[[], Task | None]) -> None:
+def install(
+    folder: Path, task: Callable[[], Task | None], last_words: Callable[[], None]
+) -> None:
     """Have ``os._exit`` write its code into the worker's folder first.
 
     Parameters
     ----------
     task : callable
         Gives the attempt that runs now.
+    last_words : callable
+        Sends what that attempt has told and nobody has heard yet.
     """
     own, leave = os.getpid(), os._exit
 
@@ -33,6 +37,8 @@ def install(folder: Path, task: Callable[[], Task | None]) -> None:
     def _exit(status: int) -> None:
         # A child that the body forked has its parent's functions.
         if os.getpid() == own and (now := task()) is not None:
+            with contextlib.suppress(Exception):  # an exit is no place for another
+                last_words()
             with contextlib.suppress(OSError, TypeError):
                 _leave_code(folder, now, status & 0xFF)
         leave(status)

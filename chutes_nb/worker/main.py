@@ -77,7 +77,10 @@ class Worker:
         self.line: Line | None = line
         self.listener = listener
         listen(self.trace.fileno())
-        exiting.install(folder, lambda: self.pulse.task)  # before the guard looks
+        # Before the guard looks; the pulse comes later.
+        exiting.install(
+            folder, lambda: self.pulse.task, lambda: self.pulse.last_words()
+        )
         # The line is not among them: another one takes its place one day.
         fds = [fd for fd in open_fds() if fd != line.fileno()]
         lease = self.store.leases / f"{worker_id}.lease"

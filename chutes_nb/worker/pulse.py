@@ -42,6 +42,7 @@ STATE_SHARE = 20
 SLOW_LOOK_S = 0.05  # so long a look holds up the body: a hundredth of the time then
 SLOW_STATE_SHARE = 100
 IDLE_AFTER_S = 1.0
+LAST_WORDS_S = 1.0
 
 
 class Owner(Protocol):
@@ -131,6 +132,23 @@ class Pulse:
             self._told += [Telling("metric", one) for one in self._curves.finish()]
             outcome.told[:0] = self._take()
             self.task = self._attempt = None
+
+    def last_words(self) -> None:
+        """Send what is not sent yet: the body ends its worker, with no outcome.
+
+        The pulse's own thread, if it beats right now, is waited for a little only: what
+        it waits for may be what the body is about to end.
+        """
+        if not self._lock.acquire(timeout=LAST_WORDS_S):
+            return
+        try:
+            if self.task is not None:
+                self._told += [Telling("metric", one) for one in self._curves.finish()]
+                self._curves = Thinner()
+                self._state_due = 0.0
+                self._try(self._beat)
+        finally:
+            self._lock.release()
 
     def heard(self, job: str, attempt: int, batch: int) -> None:
         """Forget what the executor has written to the store."""
