@@ -36,7 +36,8 @@ HOT = frozenset(
         "submit.before_commit",
     ]
 )
-# Points at which an error is a thing that happens, and which.
+# Points, or steps, at which an error is a thing that happens, and which. One at
+# "commit.before_begin" could not come from anywhere: nothing is asked of SQLite there.
 FAILING = {
     "blob.": ("ENOSPC", "EIO"),
     "upload.before_chunk": ("ENOSPC", "EIO"),
@@ -278,7 +279,8 @@ class Storm:
     def _rule(self, name: str) -> str:
         share = 0.2 if name in HOT else 0.8
         action = self.dice.choices(("kill", "stop"), (6, 1))[0]
-        errors = [found for begin, found in FAILING.items() if name.startswith(begin)]
+        step = f"{name.partition('.')[0]}."
+        errors = [found for one, found in FAILING.items() if one in (name, step)]
         if errors and self.dice.random() < 0.3:
             action = self.dice.choice(errors[0])
         return f"{name}={share}:{action}"
