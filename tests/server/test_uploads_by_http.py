@@ -13,7 +13,7 @@ import pytest
 
 from chutes_nb import failpoints
 from chutes_nb.store.blobs import blob_path
-from chutes_nb.uploads import HALF_LIVES_S, UploadConflict, Uploads, files
+from chutes_nb.uploads import HALF_LIVES_S, Upload, UploadConflict, Uploads, files
 from serving import TOKEN
 
 TUS = {"Tus-Resumable": "1.0.0"}
@@ -159,13 +159,18 @@ def test_an_empty_file_is_whole_at_once(server, ids):
     assert answer.status_code == 202
 
 
+def come(uploads: Uploads) -> Upload:
+    """An upload of which all is there, and that nobody has finished."""
+    upload = uploads.create(5)
+    writer = uploads.writer(upload, 0)
+    writer.write(b"12345")
+    writer.close(is_whole=False)  # its client was cut off
+    return upload
+
+
 def test_an_upload_whose_end_nobody_told_is_finished_when_it_is_asked_for(tmp_path):
     uploads = Uploads(tmp_path / "uploads", tmp_path / "blobs")
-    made = [uploads.create(5) for _ in range(2)]
-    for upload in made:
-        writer = uploads.writer(upload, 0)
-        writer.write(b"12345")
-        writer.close(is_whole=False)  # its client was cut off, and finished nothing
+    made = [come(uploads) for _ in range(2)]
     sha256 = hashlib.sha256(b"12345").hexdigest()
     assert uploads.found(made[0].uid).sha256 == sha256
     assert uploads.finished(made[1].uid).sha256 == sha256
@@ -178,10 +183,7 @@ def test_an_upload_that_another_request_finishes_meanwhile_is_whole(
 ):
     """A client that was cut off behind its last byte asks while that is moved."""
     uploads, other = (Uploads(tmp_path / "up", tmp_path / "blobs") for _ in range(2))
-    upload = uploads.create(5)
-    writer = uploads.writer(upload, 0)
-    writer.write(b"12345")
-    writer.close(is_whole=False)
+    upload = come(uploads)
     place = uploads._part
 
     def finished_first(uid):
@@ -205,10 +207,7 @@ def test_a_piece_for_an_upload_that_was_finished_before_its_lock_is_refused(
     tmp_path, monkeypatch
 ):
     uploads, other = (Uploads(tmp_path / "up", tmp_path / "blobs") for _ in range(2))
-    upload = uploads.create(5)
-    writer = uploads.writer(upload, 0)
-    writer.write(b"12345")
-    writer.close(is_whole=False)
+    upload = come(uploads)
 
     def finished_first(*given):
         monkeypatch.undo()
@@ -225,10 +224,7 @@ def test_who_asks_while_an_upload_is_being_finished_hears_of_its_content(
     tmp_path, monkeypatch
 ):
     uploads, other = (Uploads(tmp_path / "up", tmp_path / "blobs") for _ in range(2))
-    upload = uploads.create(5)
-    writer = uploads.writer(upload, 0)
-    writer.write(b"12345")
-    writer.close(is_whole=False)
+    upload = come(uploads)
     inside, is_refused = threading.Event(), threading.Event()
     flock = fcntl.flock
 
