@@ -150,6 +150,7 @@ MUTANTS = [
             "lanes/handle.py",
             "        return is_held(self.lease)\n",
             '        if self.task is not None and "started_at" in self.task.keys():\n'
+            "            import time\n"
             '            if time.time() - self.task["started_at"] > 0.3:\n'
             "                return False\n"
             "        return is_held(self.lease)\n",
