@@ -47,6 +47,12 @@ def names_in(code: CodeType) -> Names:
     return Names(every, frozenset(stored), frozenset(only))
 
 
+@functools.lru_cache(maxsize=4096)
+def attributes_in(code: CodeType) -> frozenset[str]:
+    """Read the names that code may read as attributes, those inside it too."""
+    return frozenset(name for inner in _nested(code) for name in inner.co_names)
+
+
 _GIVEN = frozenset({"__name__", "__qualname__", "__module__", "__class__"})
 
 

@@ -18,10 +18,12 @@ from typing import Any, TypeVar
 
 from . import reusing
 from .buffers import FILE_BYTES, Hashes
-from .captures import Captures
+from .bytecode import attributes_in
+from .captures import Captures, captures
 from .codec import Encoded, decode, safe_repr
 from .errors import BindingError
 from .files_in import facts_of
+from .members import functions_in
 from .pickling import NO_LIMIT, Pickler, Sink
 from .signatures import Signature
 from .store.kernel import NOT_STORED
@@ -195,6 +197,31 @@ def fingerprint_of(mark: bytes, reached: Captures, marks: Marks) -> str:
     for name, kind, value_mark in marks:
         digest.update(f"{name}={kind}:{value_mark}".encode())
     return digest.hexdigest()[:32]
+
+
+def with_values(
+    fingerprint: str, function: FunctionType, values: Mapping[str, Any]
+) -> str:
+    """Add to a fingerprint what the function reads of its chute by name.
+
+    Parameters
+    ----------
+    values : mapping of str to object
+        What there is to be read: set on the chute, or defined by its class.
+    """
+    waiting = list(captures(function).functions)
+    said: dict[str, str] = {}
+    while waiting:
+        names = attributes_in(waiting.pop().__code__)
+        for name in sorted(names & values.keys() - said.keys()):
+            inner = [captures(one) for one in functions_in(values[name])]
+            waiting += [one for reached in inner for one in reached.functions]
+            parts = [fingerprint_of(b"", one, marked(one, Hashes())) for one in inner]
+            said[name] = str(parts) if inner else _mark("value", values[name], Hashes())
+    if not said:
+        return fingerprint
+    whole = repr((fingerprint, sorted(said.items()))).encode()
+    return hashlib.sha256(whole).hexdigest()[:32]
 
 
 def marked(

@@ -68,7 +68,8 @@ class LiveDefiner(Definer):
 
     def fingerprint(self) -> str:
         """Return what stays the same while code and captured values do."""
-        return fingerprint(self.function, self.name, self.signature)
+        found = fingerprint(self.function, self.name, self.signature)
+        return self.with_chute(found)
 
     def stored(self, arguments: dict[str, Any]) -> Encoded:
         """Encode arguments for their row, where they are small and can be."""

@@ -20,7 +20,7 @@ from .captures import Capture, captures
 from .chute_facts import ChuteFacts, Surroundings
 from .codec import Encoded, decode
 from .definition import Definition, define
-from .digests import input_digest
+from .digests import input_digest, with_values
 from .errors import DefinitionError, MoveRefused, UnknownName
 from .files_in import take_in
 from .loading import load_value
@@ -93,7 +93,11 @@ class Definer:
 
     def fingerprint(self) -> str:
         """Return what stays the same while code and captured values do."""
-        return self.define().fingerprint
+        return self.with_chute(self.define().fingerprint)
+
+    def with_chute(self, fingerprint: str) -> str:
+        """Add to a function's fingerprint what it reads of its chute."""
+        return with_values(fingerprint, self.function, self.chute.all_values())
 
     def as_now(self, job: jobs.NewJob) -> jobs.NewJob:
         """Return a job's row with the code and the options that there are now.
@@ -135,6 +139,8 @@ class Definer:
     def row(self, found: Definition, key: str, setup: bytes) -> jobs.NewDefinition:
         """Return a definition as the store takes it."""
         sources = {name: [cell, text] for name, (cell, text) in found.sources.items()}
+        mark = self.with_chute(found.fingerprint) if found.fingerprint else key
+        told = self.told_options() | {"fingerprint": mark}
         return jobs.NewDefinition(
             key=key,
             chute=self.chute.name,
@@ -145,12 +151,7 @@ class Definer:
             first_line=found.first_line,
             sources=json.dumps(sources),
             schema=json.dumps(found.schema),
-            options=json.dumps(
-                preview(
-                    self.told_options() | {"fingerprint": found.fingerprint or key}
-                ),
-                allow_nan=False,
-            ),
+            options=json.dumps(preview(told), allow_nan=False),
             python=sys.executable,
             created_at=time.time(),
         )

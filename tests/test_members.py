@@ -99,3 +99,20 @@ def test_a_method_that_is_changed_is_so_for_the_next_submit(mine):
         assert read.submit(n=1).result(S)[2] == 11
     finally:
         del Mine.plain
+
+
+@pytest.mark.parametrize("lane", ["process", "kernel"])
+def test_a_job_is_reused_while_what_it_reads_of_its_chute_stays(mine, lane):
+    @mine.job(reuse=True, executor=lane)
+    def read(self):
+        return self.doubled(2)  # which reads the threshold
+
+    first = read.submit()
+    assert first.result(S) == 11
+    mine.unread = 1
+    assert read.submit().id == first.id
+    mine.threshold = 8
+    second = read.submit()
+    assert (second.id != first.id, second.result(S)) == (True, 12)
+    mine.threshold = 7
+    assert read.submit().id == first.id
