@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dis
 import functools
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import CodeType
@@ -13,15 +14,25 @@ _LOAD_NAME = dis.opmap["LOAD_NAME"]
 _STORE_GLOBAL = dis.opmap["STORE_GLOBAL"]
 _STORE_NAME = dis.opmap["STORE_NAME"]
 _EXTENDED = dis.EXTENDED_ARG
+# What pandas reads of the caller's variables, and in which texts.
+_READERS = frozenset({"query", "eval"})
+_SAID = re.compile(r"@([^\W\d]\w*)")
 
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """Global names in a code object and all code inside it."""
+    """Global names in a code object and all code inside it.
+
+    Attributes
+    ----------
+    said : frozenset of str
+        Names in texts for ``DataFrame.query`` and ``eval``, such as ``"x > @limit"``.
+    """
 
     loaded: tuple[str, ...]
     stored: frozenset[str]
     in_class_body_only: frozenset[str]
+    said: frozenset[str]
 
 
 @functools.lru_cache(maxsize=4096)
@@ -30,8 +41,12 @@ def names_in(code: CodeType) -> Names:
     loaded: dict[str, None] = {}
     in_body: dict[str, None] = {}
     stored: set[str] = set()
+    said: set[str] = set()
     for inner in _nested(code):
         own: set[str] = set()
+        if not _READERS.isdisjoint(inner.co_names):
+            texts = [one for one in inner.co_consts if isinstance(one, str)]
+            said.update(_SAID.findall("\n".join(texts)))
         for op, name in _named_ops(inner):
             if op == _LOAD_GLOBAL:
                 loaded[name] = None
@@ -44,7 +59,7 @@ def names_in(code: CodeType) -> Names:
                 own.add(name)
     only = {name for name in in_body if name not in loaded}
     every = tuple(name for name in {**loaded, **in_body} if name not in _GIVEN)
-    return Names(every, frozenset(stored), frozenset(only))
+    return Names(every, frozenset(stored), frozenset(only), frozenset(said))
 
 
 @functools.lru_cache(maxsize=4096)

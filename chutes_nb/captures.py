@@ -185,6 +185,8 @@ class _Walk:
                     self.class_names[name] = space[name]
             elif not hasattr(builtins, name) and name not in OF_WORKERS:
                 self.missing[name] = None
+        for name in sorted(names.said & space.keys()):
+            self.visit_named(space, name)
         for name, cell in zip(
             function.__code__.co_freevars, function.__closure__ or (), strict=True
         ):
@@ -216,9 +218,13 @@ class _Walk:
         # The worker validates what came over HTTP, and has to resolve the names.
         for name in names_in_text(text):
             if name in space:
-                self.globals.append((space, name, space[name]))
-                self.class_names[name] = space[name]
-                self.visit(name, space[name])
+                self.visit_named(space, name)
+
+    def visit_named(self, space: dict[str, Any], name: str) -> None:
+        """Visit what only a text names: byte code does not, so it is given apart."""
+        self.globals.append((space, name, space[name]))
+        self.class_names[name] = space[name]
+        self.visit(name, space[name])
 
     def visit_annotation(self, annotation: Any) -> None:
         if isinstance(annotation, type):

@@ -257,6 +257,24 @@ def row_key(function):
     return function.definer.definition().key
 
 
+LIMIT = 6
+
+
+def test_variables_that_only_the_text_of_a_query_names_go_along(chute, monkeypatch):
+    table = pandas.DataFrame({"x": range(10)})
+
+    @chute.job(reuse=True)
+    def count(self):
+        return len(table.query("x > @LIMIT"))
+
+    assert "LIMIT" in [one.name for one in count.check().captured]
+    first = count.submit()
+    assert first.result(S) == 3
+    assert count.submit().id == first.id
+    monkeypatch.setitem(globals(), "LIMIT", 4)
+    assert count.submit().result(S) == 5
+
+
 # -- what is told -----------------------------------------------------------------
 def test_a_name_that_nothing_defines_is_told_at_the_submit(chute):
     @chute.job
