@@ -149,6 +149,27 @@ def has_fine_times(folder):
         return len({file_time(file.fileno()) for _ in range(5)}) == 5
 
 
+@pytest.mark.parametrize("executor", ["process", "kernel"])
+def test_a_bare_name_is_found_where_the_job_works(
+    chute, tmp_path, monkeypatch, executor
+):
+    """Not in its own folder, of which all is kept: it has gone to another."""
+    monkeypatch.chdir(tmp_path)  # where a kernel job is
+    (tmp_path / "old.csv").write_text("of others")
+    os.utime(tmp_path / "old.csv", (1, 1))
+
+    @chute.job(executor=executor)
+    def work(self, folder: str):
+        os.chdir(folder)
+        Path("report.csv").write_text("1,2")
+        return {"report_path": "report.csv", "source": "old.csv", "note": "no file"}
+
+    job = work.submit(folder=str(tmp_path))
+    assert job.result(S)["report_path"] == "report.csv"
+    (tmp_path / "report.csv").unlink()
+    assert [(one.name, one.read()) for one in job.files] == [("report.csv", b"1,2")]
+
+
 def test_a_file_that_was_only_read_is_not_kept_however_new_it_is(chute, tmp_path):
     if not has_fine_times(tmp_path):
         pytest.skip("this kernel has no multigrain timestamps")

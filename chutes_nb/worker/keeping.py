@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import io
 import os
 import sqlite3
@@ -11,7 +10,8 @@ import stat
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -23,13 +23,12 @@ from ..store.blobs import Blob, keep, keep_file, take_over
 from ..store.large import LARGE_BYTES
 from ..store.runs import IN_FILE, KeptFile, first_start
 from .frames import Telling
+from .named import texts_in
 
 LIMIT_VARIABLE = "CHUTES_NB_FILE_LIMIT"
 LIMIT_BYTES = 10 << 30
-LOOKED_AT = 10_000  # strings of a result that are asked whether they name a file
 MAX_FILES = 1_000
 TICKS_NS = 50_000_000
-_DEEPEST = 8
 # Files that are none: they have no size, and no end.
 _NO_FILES = ("/proc/", "/sys/", "/dev/")
 
@@ -279,13 +278,22 @@ class Keeper:
             for path, within in files_below(self._cwd):
                 if not within.startswith("tmp/"):
                     self._try(path, within.removeprefix("output/"), moves=moves)
-        for text in _texts(result):
-            self._try_named(text)
+        for text in texts_in(result):
+            if os.sep in text or self._is_elsewhere:
+                self._try_named(text)
         if self._left_out:
             self._note(
                 f"{self._left_out:,} files are not kept: a job keeps {MAX_FILES:,}"
             )
         return self._kept
+
+    @cached_property
+    def _is_elsewhere(self) -> bool:
+        """Whether a bare name means a file of another folder: in this all are kept."""
+        try:
+            return not os.path.samefile(os.curdir, self._cwd)
+        except OSError:  # the folder is gone
+            return False
 
     def _try_named(self, text: str) -> None:
         """Keep the file, or the tree, that a text of the result names."""
@@ -358,37 +366,3 @@ class Keeper:
 def _note(text: str) -> None:
     """Say in the job's own log what becomes of its files."""
     print(f"chutes_nb: {text}", file=sys.__stderr__, flush=True)
-
-
-def _texts(result: Any) -> Iterator[str]:
-    """Strings and paths in a result that could name a file."""
-    stack: list[tuple[Any, int]] = [(result, 0)]
-    looked = 0
-    while stack and looked < LOOKED_AT:
-        value, depth = stack.pop()
-        looked += 1
-        if isinstance(value, Path):
-            yield str(value)
-        elif isinstance(value, str):
-            if 0 < len(value) < 4096 and os.sep in value and "\0" not in value:
-                yield value
-        elif depth < _DEEPEST:
-            stack.extend((part, depth + 1) for part in reversed(_parts(value)))
-
-
-def _parts(value: Any) -> list[Any]:
-    """Give what a container, a record or a model holds."""
-    if value is None or isinstance(value, bool | int | float):
-        return []  # most results: what follows takes longer than many a body
-    if isinstance(value, Mapping):
-        return list(value.values())
-    if isinstance(value, list | tuple | set | frozenset):
-        return list(value)
-    if isinstance(value, type):
-        return []
-    if dataclasses.is_dataclass(value):
-        return [getattr(value, one.name, None) for one in dataclasses.fields(value)]
-    fields = getattr(type(value), "model_fields", None)  # of pydantic
-    if not isinstance(fields, Mapping):
-        return []
-    return [getattr(value, name, None) for name in fields]
