@@ -130,9 +130,17 @@ def bad_request(details: list[dict[str, Any]]) -> Refusal:
 
 
 def details_of(error: ValidationError) -> list[dict[str, Any]]:
-    """Say what pydantic found wrong, without what was given."""
+    """Say what pydantic found wrong, without what was given.
+
+    Its words for a body of another shape name a class of this package.
+    """
+    words = {"model_type": "Input should be a JSON object"}
     return [
-        {"loc": list(one["loc"]), "msg": one["msg"], "type": one["type"]}
+        {
+            "loc": list(one["loc"]),
+            "msg": words.get(one["type"], one["msg"]),
+            "type": one["type"],
+        }
         for one in error.errors(
             include_url=False, include_context=False, include_input=False
         )

@@ -298,6 +298,8 @@ def test_more_time_is_for_running_jobs_with_a_limit(server, ids):
     assert server.client.post(path, json={"seconds": 5}).json()["accepted"] is False
     for seconds in ("many", 1e300, -1e300, None):
         assert server.client.post(path, json={"seconds": seconds}).status_code == 400
+    error = server.client.post(path, json=[5]).json()["error"]
+    assert error["message"] == "the body: Input should be a JSON object"
     with store.writing() as tx:
         tx.run("UPDATE jobs SET timeout_s = 5 WHERE id = :id", {"id": ids["running"]})
     assert server.client.post(path, json={"seconds": 5}).json()["accepted"] is True
