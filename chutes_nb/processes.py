@@ -231,24 +231,23 @@ def started_by(worker_id: str, pid: int, *, is_certain: bool = True) -> list[int
     return [one for one in found if one != pid and not is_zombie(one)]
 
 
-def kill_all(find: Callable[[], list[int]]) -> int:
-    """Kill what is found, until nobody is; returns how many were killed.
+def kill_all(find: Callable[[], list[int]]) -> None:
+    """Kill what is found, until nobody is.
 
     A process may have forked between the look and the blow.
     """
-    killed = 0
     for _ in range(50):
         pids = find()
         if not pids:
-            return killed
-        killed += sum(tell(one, signal.SIGKILL) for one in pids)
+            return
+        for one in pids:
+            tell(one, signal.SIGKILL)
         time.sleep(0.002)
-    return killed
 
 
-def kill_marked(worker_id: str, spare: int = 0) -> int:
+def kill_marked(worker_id: str, spare: int = 0) -> None:
     """Kill all that carries a worker's mark, but for one process."""
-    return kill_all(lambda: started_by(worker_id, spare, is_certain=False))
+    kill_all(lambda: started_by(worker_id, spare, is_certain=False))
 
 
 def tell(pid: int, number: int) -> bool:
