@@ -179,17 +179,21 @@ def leave_a_daemon(self):
     return 1
 
 
+def daemon(self):
+    """A command whose words alone tell whose it is; other tests have sleepers too."""
+    sleep = [sys.executable, "-c", "import time; time.sleep(60)", str(self.output_dir)]
+    return ["setsid", "--fork", *sleep]
+
+
 @kind("completed", result=1)
 def leave_a_daemon_with_no_environment(self):
-    command = ["setsid", "--fork", "sleep", "60"]
-    subprocess.run(command, env={"PATH": os.environ["PATH"]}, check=True)
+    subprocess.run(daemon(self), env={"PATH": os.environ["PATH"]}, check=True)
     return 1
 
 
 @kind("timeout", "timed out", **LIMIT)
 def hang_with_a_daemon_with_no_environment(self):
-    command = ["setsid", "--fork", "sleep", "60"]
-    subprocess.run(command, env={"PATH": os.environ["PATH"]}, check=True)
+    subprocess.run(daemon(self), env={"PATH": os.environ["PATH"]}, check=True)
     time.sleep(60)
 
 

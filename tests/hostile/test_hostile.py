@@ -122,7 +122,7 @@ def strays(home: Path) -> list[int]:
             continue
         pid = int(entry.name)
         is_ours = b"CHUTES_NB_HOME=" + os.fsencode(home) in environ
-        is_daemon = command == b"sleep\x0060\0"
+        is_daemon = os.fsencode(home) in command
         if (is_ours or is_daemon) and pid not in known and not processes.is_zombie(pid):
             found.append(pid)
     return found
@@ -146,7 +146,7 @@ def test_a_hostile_body_has_its_right_end_and_harms_nobody(chute, unharmed, kind
 
     assert probe(chute) == unharmed
     assert runtime.executor().is_running
-    until(lambda: set(strays(runtime.store().home)) <= set(before), 5)
+    until(lambda: set(strays(runtime.store().home)) <= set(before), 30)
 
 
 def test_there_are_many_kinds():
