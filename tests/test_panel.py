@@ -208,11 +208,11 @@ def test_the_feeder_follows_a_job_to_its_end_and_lets_it_go(store: Store) -> Non
     for n in range(50):
         at = write(store, job, attempt, at, f"line {n}\n".encode())
     end(store, job, attempt, State.FAILED)
-    assert over.wait(10)
+    assert over.wait(60)
     assert page.text[1].splitlines() == [f"line {n}" for n in range(50)]
     threads = [t for t in threading.enumerate() if t.name == "chutes-cards"]
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
         assert not thread.is_alive()
 
 
