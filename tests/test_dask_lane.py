@@ -229,18 +229,18 @@ def test_jobs_beyond_the_slots_of_the_cluster_wait_and_can_be_cancelled(
 
 
 def test_an_attempt_is_given_more_time(abroad, tmp_path):
-    gate = tmp_path / "gate"
+    gate, begun = tmp_path / "gate", tmp_path / "begun"
 
-    @abroad.job(timeout=5, grace=0.2)
-    def work(self, gate: str):
-        print("begun")
+    @abroad.job(timeout=10, grace=0.2)
+    def work(self, gate: str, begun: str):
         began = time.monotonic()
-        while time.monotonic() < began + 5.5 or not os.path.exists(gate):
+        Path(begun).touch()
+        while time.monotonic() < began + 10.5 or not os.path.exists(gate):
             time.sleep(0.02)
         return True
 
-    job = work.submit(gate=str(gate))
-    until(lambda: job.info.log_end, S)
+    job = work.submit(gate=str(gate), begun=str(begun))
+    until(begun.exists)
     assert job.extend(60)
     gate.touch()
     assert job.result(S) is True
