@@ -160,6 +160,16 @@ def test_a_deleted_job_still_has_a_repr(chute):
     assert repr(job) == f"<Job {job.id}: not in the store any more>"
 
 
+@pytest.mark.parametrize("part", ["status", "files", "state", "metrics", "partial"])
+def test_a_deleted_job_is_not_taken_for_one_that_left_nothing(chute, part):
+    job = chute.job(lambda: 1).submit()
+    job.wait(S)
+    getattr(job, part)
+    chutes_nb.runtime.store().delete(job.id)
+    with pytest.raises(JobNotFound):
+        getattr(job, part)
+
+
 @pytest.mark.parametrize(
     "error",
     [
