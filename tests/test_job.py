@@ -205,6 +205,7 @@ def test_a_job_function_is_copied_as_a_function_is(chute):
         return 1
 
     assert copy.deepcopy({"work": work})["work"] is work
+    assert copy.copy(work) is work
 
 
 def test_a_job_can_wait_for_another_that_it_captured(chute, done):
