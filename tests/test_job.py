@@ -242,6 +242,25 @@ def test_an_error_is_read_as_a_record_and_as_a_text(chute):
         error["nothing"]
 
 
+def test_progress_and_attempts_are_read_by_name_as_a_status_is(chute):
+    @chute.job
+    def half(self):
+        self.progress(1, 2)
+        raise ValueError("no more")
+
+    job = half.submit()
+    job.wait(S)
+    assert (job.progress["done"], job.progress.total) == (1, 2)
+    (attempt,) = job.attempts
+    assert (attempt["number"], attempt["status"]) == (1, "failed")
+    assert attempt["error"]["type"] == attempt.error.type == "ValueError"
+    assert attempt == job.attempts[0]
+    assert repr(attempt) == str(attempt) == "<attempt 1, failed: ValueError: no more>"
+    for one in (job.progress, attempt):
+        with pytest.raises(KeyError):
+            one["nothing"]
+
+
 def test_a_status_that_is_read_as_a_dict_knows_its_fields(done):
     info = done.info
     assert "status" in info
