@@ -10,10 +10,11 @@ import contextlib
 import hashlib
 import pickle
 import re
+import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
 from itertools import islice
-from pathlib import PurePath
-from types import CodeType, FunctionType
+from pathlib import Path, PurePath
+from types import CodeType, FunctionType, ModuleType
 from typing import Any, TypeVar
 
 from . import reusing
@@ -23,6 +24,7 @@ from .captures import Captures, captures
 from .codec import Encoded, decode, safe_repr
 from .errors import BindingError
 from .files_in import facts_of
+from .locality import beside
 from .members import functions_in
 from .pickling import NO_LIMIT, Pickler, Sink
 from .signatures import Signature
@@ -222,6 +224,37 @@ def with_values(
         return fingerprint
     whole = repr((fingerprint, sorted(said.items()))).encode()
     return hashlib.sha256(whole).hexdigest()[:32]
+
+
+def with_sources(fingerprint: str, function: FunctionType) -> str:
+    """Add to a fingerprint the sources of the modules that travel by their names.
+
+    With all of the user's that they use in turn; installed ones are left out.
+    """
+    waiting = [_module_of(thing) for _, _, thing in captures(function).said]
+    said: dict[str, str] = {}
+    while waiting:
+        module = waiting.pop()
+        file = None if module is None else beside(module)
+        if module is None or file is None or module.__name__ in said:
+            continue
+        with contextlib.suppress(OSError):  # it was imported, and is gone
+            content = Path(file).read_bytes()
+            said[module.__name__] = hashlib.sha256(content).hexdigest()
+            waiting += map(_module_of, list(vars(module).values()))
+    if not said:
+        return fingerprint
+    whole = repr((fingerprint, sorted(said.items()))).encode()
+    return hashlib.sha256(whole).hexdigest()[:32]
+
+
+def _module_of(thing: object) -> ModuleType | None:
+    """Return a module, or the one that a function or class comes from."""
+    if isinstance(thing, ModuleType):
+        return thing
+    if not isinstance(thing, FunctionType | type):
+        return None
+    return sys.modules.get(thing.__module__ or "")
 
 
 def marked(

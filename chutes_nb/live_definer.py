@@ -69,7 +69,7 @@ class LiveDefiner(Definer):
     def fingerprint(self) -> str:
         """Return what stays the same while code and captured values do."""
         found = fingerprint(self.function, self.name, self.signature)
-        return self.with_chute(found)
+        return self.with_more(found)
 
     def stored(self, arguments: dict[str, Any]) -> Encoded:
         """Encode arguments for their row, where they are small and can be."""

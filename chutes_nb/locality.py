@@ -32,14 +32,31 @@ def is_local(module: ModuleType) -> bool:
         return False
 
 
+def beside(module: ModuleType) -> str | None:
+    """Tell where the source of a module is that is the user's and not local.
+
+    Such a module travels by its name: code of a folder on the import path, or of a
+    package that is installed to be edited.
+    """
+    file = getattr(module, "__file__", None)
+    name = getattr(module, "__name__", "")
+    if not isinstance(file, str) or not file.endswith(".py") or name == "__main__":
+        return None
+    if name.partition(".")[0] == _OWN or is_local(module):
+        return None
+    return None if _is_installed(os.path.abspath(file)) else file
+
+
 @functools.lru_cache(maxsize=4096)
 def _is_under(file: str, directory: str) -> bool:
     path = os.path.abspath(file)
-    if not path.startswith(os.path.join(directory, "")):
-        return False
+    return path.startswith(os.path.join(directory, "")) and not _is_installed(path)
+
+
+def _is_installed(path: str) -> bool:
     if any(part in _INSTALLED for part in path.split(os.sep)):
-        return False
-    return not path.startswith(_library())
+        return True
+    return path.startswith(_library())
 
 
 @functools.lru_cache(maxsize=1)

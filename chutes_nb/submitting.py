@@ -20,7 +20,7 @@ from .captures import Capture, captures
 from .chute_facts import ChuteFacts, Surroundings
 from .codec import Encoded, decode
 from .definition import Definition, define
-from .digests import input_digest, with_values
+from .digests import input_digest, with_sources, with_values
 from .errors import DefinitionError, MoveRefused, UnknownName
 from .files_in import take_in
 from .loading import load_value
@@ -93,11 +93,13 @@ class Definer:
 
     def fingerprint(self) -> str:
         """Return what stays the same while code and captured values do."""
-        return self.with_chute(self.define().fingerprint)
+        return self.with_more(self.define().fingerprint)
 
-    def with_chute(self, fingerprint: str) -> str:
-        """Add to a function's fingerprint what it reads of its chute."""
-        return with_values(fingerprint, self.function, self.chute.all_values())
+    def with_more(self, fingerprint: str) -> str:
+        """Add to a function's fingerprint what it reads of its chute, and elsewhere."""
+        values = self.chute.all_values()
+        fingerprint = with_values(fingerprint, self.function, values)
+        return with_sources(fingerprint, self.function)
 
     def as_now(self, job: jobs.NewJob) -> jobs.NewJob:
         """Return a job's row with the code and the options that there are now.
@@ -139,7 +141,7 @@ class Definer:
     def row(self, found: Definition, key: str, setup: bytes) -> jobs.NewDefinition:
         """Return a definition as the store takes it."""
         sources = {name: [cell, text] for name, (cell, text) in found.sources.items()}
-        mark = self.with_chute(found.fingerprint) if found.fingerprint else key
+        mark = self.with_more(found.fingerprint) if found.fingerprint else key
         told = self.told_options() | {"fingerprint": mark}
         return jobs.NewDefinition(
             key=key,

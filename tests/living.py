@@ -133,7 +133,7 @@ def no_worker_is_left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
     yield
     base = os.fsencode(tmp_path_factory.getbasetemp())
     with contextlib.suppress(AssertionError):  # one that is about to end is not left
-        until(lambda: not living_below(base), 10)
+        until(lambda: not living_below(base))
     left = living_below(base)
     said = [commands_of(pid) for pid in left]
     for pid in left:

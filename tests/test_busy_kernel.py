@@ -34,7 +34,7 @@ def test_a_job_that_tells_much_goes_on_while_its_kernel_does_nothing(
     until(lambda: job.status is State.RUNNING)
     executor.call(lambda: is_over.wait(S))
     try:
-        until(flag.exists, 20)
+        until(flag.exists)
     finally:
         is_over.set()
     assert job.result(S) == PARTS

@@ -90,7 +90,7 @@ def test_the_end_by_another_process_is_noticed(store):
     job = bring(store, State.RUNNING)
     future = store.feed.when_ended(job)
     elsewhere(store, job)
-    assert future.result(10) is None
+    assert future.result(60) is None
 
 
 def test_many_jobs_are_waited_for_by_one_thread(store):
@@ -101,7 +101,7 @@ def test_many_jobs_are_waited_for_by_one_thread(store):
         assert claim(store) == job
         finish(store, job, State.COMPLETED)
     for future in futures:
-        future.result(10)
+        future.result(60)
     assert len(followers) == 1
 
 
@@ -111,10 +111,10 @@ def test_the_end_of_one_job_is_not_the_end_of_another(store):
     done = store.feed.when_ended(first)
     claim(store)
     finish(store, first, State.COMPLETED)
-    done.result(10)
+    done.result(60)
     assert not waiting.done()
     store.request_cancel(second, by="me")
-    waiting.result(10)
+    waiting.result(60)
 
 
 def test_a_future_that_was_cancelled_harms_nobody(store):
@@ -122,14 +122,14 @@ def test_a_future_that_was_cancelled_harms_nobody(store):
     dropped, kept = store.feed.when_ended(job), store.feed.when_ended(job)
     dropped.cancel()
     finish(store, job, State.COMPLETED)
-    kept.result(10)
+    kept.result(60)
 
 
 def test_the_follower_ends_when_nobody_waits(store):
     job = bring(store, State.RUNNING)
     future = store.feed.when_ended(job)
     finish(store, job, State.COMPLETED)
-    future.result(10)
+    future.result(60)
     until(
         lambda: not [one for one in threading.enumerate() if one.name == "chutes-feed"]
     )

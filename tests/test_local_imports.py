@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from chutes_nb.errors import JobFailed
 from chutes_nb.worker.imports import LocalImports
 
 
@@ -125,6 +126,97 @@ def test_what_a_startup_hook_imported_stays(folder, lone_chute):
 
     assert is_one.submit().result(60) is True
     assert is_one.submit().result(60) is True
+
+
+def test_a_module_that_the_function_stands_on_is_read_afresh_once_edited(
+    folder, lone_chute, monkeypatch
+):
+    beside = folder.parent / "src"
+    package = beside / "edited_library"
+    package.mkdir(parents=True)
+    monkeypatch.syspath_prepend(str(beside))
+    (package / "__init__.py").write_text("from .inner import answer\n")
+    (package / "inner.py").write_text("def answer():\n    return 1\n")
+    edited_library = importlib.import_module("edited_library")
+    hooks = folder / "hooks"
+
+    @lone_chute.on_startup()
+    def load(chute):
+        with open(hooks, "a") as ledger:
+            ledger.write("x")
+        chute.kind = edited_library.answer
+
+    @lone_chute.job
+    def value(self) -> list[object]:
+        import os
+
+        from edited_library import inner
+
+        is_same = self.kind is inner.answer is edited_library.answer
+        return [edited_library.answer(), is_same, os.getpid()]
+
+    seen = []
+    for number in (1, 2, 2, 33):
+        (package / "inner.py").write_text(f"def answer():\n    return {number}\n")
+        seen.append(value.submit().result(60))
+    assert [one[:2] for one in seen] == [[n, True] for n in (1, 2, 2, 33)]
+    assert len({one[2] for one in seen}) == 1, "another worker shows nothing"
+    assert value.submit().result(60) == seen[-1]
+    assert len(hooks.read_text()) <= 4
+
+
+def test_a_job_is_not_reused_once_a_module_that_it_uses_was_edited(
+    folder, lone_chute, monkeypatch
+):
+    beside = folder.parent / "src"
+    beside.mkdir()
+    monkeypatch.syspath_prepend(str(beside))
+    (beside / "uses_edited_one.py").write_text("from edited_one import answer\n")
+    (beside / "edited_one.py").write_text("def answer():\n    return 1\n")
+    uses_edited_one = importlib.import_module("uses_edited_one")
+
+    @lone_chute.job(reuse=True)
+    def value(self) -> int:
+        return uses_edited_one.answer()
+
+    first = value.submit()
+    assert first.result(60) == 1
+    assert value.submit() == first
+    (beside / "edited_one.py").write_text("def answer():\n    return 22\n")
+    second = value.submit()
+    assert second != first
+    assert second.result(60) == 22
+    assert value.submit() == second
+
+
+def test_a_worker_that_cannot_load_edited_code_once_more_makes_room(
+    folder, lone_chute, monkeypatch
+):
+    beside = folder.parent / "src"
+    beside.mkdir()
+    monkeypatch.syspath_prepend(str(beside))
+    source = """
+import builtins
+
+assert not hasattr(builtins, "is_registered"), "registered already"
+builtins.is_registered = True
+
+def answer():
+    return {}
+"""
+    (beside / "loads_once.py").write_text(source.format(1))
+    loads_once = importlib.import_module("loads_once")
+    monkeypatch.delattr("builtins.is_registered")
+
+    @lone_chute.job
+    def value(self) -> int:
+        return loads_once.answer()
+
+    assert value.submit().result(60) == 1
+    (beside / "loads_once.py").write_text(source.format(22))
+    with pytest.raises(JobFailed, match="registered already"):
+        value.submit().result(60)
+    assert value.submit().result(60) == 22
 
 
 @pytest.mark.parametrize("module", ["wave", "numpy.linalg", "chutes_nb.policy"])

@@ -97,6 +97,10 @@ class Loaded:
         self.is_ready = True
         return self._function
 
+    def forget(self) -> None:
+        """Let go of all that was loaded: modules that it stands on were edited."""
+        self.is_ready, self._function, self.chute = False, None, None
+
     def let_go(self) -> None:
         """Let go of values that the run may have changed: the next has its own."""
         if self.setup.get("has_mutable"):
@@ -200,8 +204,7 @@ class Attempt:
         task, store = self.task, self.store
         if not self.loaded.is_ready:  # what loading prints belongs to this log too
             self.place.enter(task, "", [])
-            self.loaded.function(store)
-            self.guard.renew()
+            self._load()
         function = self.loaded.function(store)
         setup = self.loaded.setup
         self.place.enter(task, setup["folder"], setup["path"])
@@ -230,6 +233,17 @@ class Attempt:
         finally:
             self._clean_up()
             failpoints.hit("body.after")
+
+    def _load(self) -> None:
+        """Load the definition, the first time or since its modules were edited."""
+        try:
+            self.loaded.function(self.store)
+        except BaseException:
+            if self.loaded.runs:  # a module may be one that loads once a process
+                self._worn = "code that was edited could not be loaded once more"
+            raise
+        self.guard.renew()
+        self.place.imports.keep()
 
     def _arguments(self, function: Any, setup: dict[str, Any]) -> dict[str, Any]:
         task = self.task

@@ -166,6 +166,10 @@ class Worker:
         if self._unacked is not None:
             self._on_ack(self._unacked.job, self._unacked.attempt)
         self._is_used_up = task.is_fresh
+        if self.place.imports.forget_edited():
+            self._chutes.clear()
+            for loaded in self._definitions.values():
+                loaded.forget()
         attempt = Attempt(
             task,
             self._definitions[task.definition],

@@ -63,7 +63,7 @@ class Place:
         }
         self._put_streams()
         self.harm: str | None = None  # why no other attempt should run here
-        self._imports = LocalImports()
+        self.imports = LocalImports()
         self._next = deque(self._make() for _ in range(IN_TURN))
         self._use(self._next.popleft())
 
@@ -130,7 +130,7 @@ class Place:
         path : list of str
             ``sys.path`` of the kernel that defined the job.
         """
-        self._imports.forget()
+        self.imports.forget()
         output = task.output
         if output != self._output:
             fd = os.open(output, os.O_CREAT | os.O_APPEND | os.O_WRONLY, PRIVATE_FILE)
@@ -157,7 +157,7 @@ class Place:
         os.chdir(self._folders[0])
         if path:
             sys.path[:] = path
-        self._imports.begin(notebook_dir)
+        self.imports.begin(notebook_dir)
 
     def _restore_environ(self) -> None:
         if _raw_environ() == self._entered:

@@ -249,7 +249,7 @@ def test_another_process_ends_what_a_killed_one_has_left(tmp_path):
     assert script.stdout is not None
     ids = script.stdout.readline().split()
     script.kill()
-    script.wait(10)
+    script.wait(60)
     script.stdout.close()
     with living_in(home, workers=1):
         executor, store = runtime.executor(), runtime.store()

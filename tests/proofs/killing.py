@@ -135,9 +135,9 @@ def kernel_and_host(queued: int = QUEUED, most_s: float = MOST_S) -> Verdict:
         kernel.run("%load_ext chutes_nb")
         own = kernel.value("from chutes_nb import runtime\nruntime.executor().id")
         query = "SELECT DISTINCT executor FROM jobs WHERE finished_at IS NULL"
-        until(lambda: [row[0] for row in scene.store.reader.all(query)] == [own], 5)
+        until(lambda: [row[0] for row in scene.store.reader.all(query)] == [own], 30)
         ready = "sum(one.is_ready for one in runtime.executor().handles)"
-        until(lambda: kernel.value(ready) == RUNNING, 5)
+        until(lambda: kernel.value(ready) == RUNNING, 30)
         took = time.monotonic() - began
         counts = scene.counts()
         (scene.gates / "all").touch()

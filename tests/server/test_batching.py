@@ -23,7 +23,7 @@ async def test_what_comes_while_the_thread_is_busy_goes_in_one_turn(batches):
     gate, turns = threading.Event(), []
 
     def slow():
-        gate.wait(10)
+        gate.wait(60)
         return "slow"
 
     def quick(number):
@@ -58,7 +58,7 @@ async def test_an_error_goes_to_who_asked_for_it_alone(batches):
 
 async def test_who_goes_away_disturbs_nobody(batches):
     gate = threading.Event()
-    gone = asyncio.ensure_future(batches.ask(lambda: gate.wait(10)))
+    gone = asyncio.ensure_future(batches.ask(lambda: gate.wait(60)))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     other = asyncio.ensure_future(batches.ask(lambda: "there"))
@@ -73,7 +73,7 @@ async def test_a_question_behind_the_end_is_refused_and_hangs_nobody():
     batches.close()
     for _ in range(2):
         with pytest.raises(RuntimeError, match="shutdown"):
-            await asyncio.wait_for(batches.ask(lambda: 1), 10)
+            await asyncio.wait_for(batches.ask(lambda: 1), 60)
 
 
 def test_the_most_streams_are_set_by_a_whole_number(monkeypatch):

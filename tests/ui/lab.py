@@ -201,7 +201,7 @@ class Lab:
         self.end_kernels()
         self._process.terminate()
         try:
-            self._process.wait(15)
+            self._process.wait(60)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
