@@ -157,7 +157,7 @@ def take_in(
 
     Parameters
     ----------
-    value : path as str or Path, bytes, open binary file, UploadedFile, FileRef
+    value : path as str or Path, bytes, open file, UploadedFile, FileRef
         Or a list of these where the annotation is a list.
     annotation : a type, or an upload kind as ``upload_kind`` gives it
     blobs : Path
@@ -336,9 +336,18 @@ def refuse_special(path: Path) -> None:
         raise OSError(errno.EINVAL, "Not a regular file")
 
 
+def below_text(stream: Any) -> Any:
+    """Give the bytes below a file that is open as text; else the file itself."""
+    if hasattr(stream, "buffer") and isinstance(stream.read(0), str):
+        stream.seek(stream.tell())  # gives back what it has read ahead
+        return stream.buffer
+    return stream
+
+
 def _take_open(value: Any, blobs: Path, parameter: str) -> FileRef:
     name = getattr(value, "name", None)
     try:
+        value = below_text(value)
         is_binary = isinstance(value.read(0), bytes)
         if is_binary:
             stored = keep(value, blobs)

@@ -8,7 +8,7 @@ import math
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from . import (
     chaining,
@@ -45,6 +45,7 @@ ENDS: dict[State, type[JobEnded]] = {
     State.CANCELLED: JobCancelled,
     State.INTERRUPTED: JobInterrupted,
 }
+Found = TypeVar("Found")
 
 
 class Job(JobFuture[None]):
@@ -82,12 +83,12 @@ class Job(JobFuture[None]):
     @property
     def state(self) -> dict[str, Any]:
         """What the run set on ``self``, at most a moment old."""
-        return live_state(self._store, self.id)
+        return self._known(live_state(self._store, self.id))
 
     @property
     def metrics(self) -> dict[str, list[tuple[float | None, float]]]:
         """Metric curves: name to list of (step, value); NaN is what no number was."""
-        found = runs.metrics(self._store.reader, self.id)
+        found = self._known(runs.metrics(self._store.reader, self.id))
         return {
             name: [(step, math.nan if value is None else value) for step, value in one]
             for name, one in found.items()
@@ -96,10 +97,8 @@ class Job(JobFuture[None]):
     @property
     def partial(self) -> list[Any]:
         """What the run has emitted, in order."""
-        return [
-            decode(*one)
-            for one in runs.partials(self._store.reader, self.id, self._store.blobs)
-        ]
+        found = runs.partials(self._store.reader, self.id, self._store.blobs)
+        return [decode(*one) for one in self._known(found)]
 
     @property
     def files(self) -> JobFiles[JobFile]:
@@ -110,7 +109,7 @@ class Job(JobFuture[None]):
                 blob_path(self._store.blobs, row["sha256"]),
                 **{name: row[name] for name in names},
             )
-            for row in runs.files(self._store.reader, self.id)
+            for row in self._known(runs.files(self._store.reader, self.id))
         )
 
     @property
@@ -121,6 +120,12 @@ class Job(JobFuture[None]):
         job was not submitted by this kernel, or long ago.
         """
         return comparing.changed_since(self._definition)
+
+    def _known(self, found: Found) -> Found:
+        """Give what was found; nothing at all may mean that the job is gone."""
+        if not found:
+            jobs.get(self._store.reader, self.id)
+        return found
 
     def _detail(self) -> dict[str, Any]:
         return self._store.detail(self.id)

@@ -214,8 +214,12 @@ class JobFunction:
         takes_self = self._signature.takes_self
         return InlineJob, (self.function, takes_self, self.name, self._chute)
 
+    # Copied as functions are; a pickle has only what a job calls.
+    def __copy__(self) -> Self:
+        return self
+
     def __deepcopy__(self, memo: object) -> Self:
-        return self  # as copy.deepcopy treats functions
+        return self
 
     def __repr__(self) -> str:
         return f"<job {self.name} of chute {self._facts.name}>"

@@ -61,7 +61,7 @@ class JobFuture(ABC, Generic[E]):
     @property
     def attempts(self) -> list[AttemptInfo]:
         """Each attempt with its end."""
-        return [AttemptInfo(one) for one in self._detail()["attempts"]]
+        return [AttemptInfo(**one) for one in self._detail()["attempts"]]
 
     @property
     def error(self) -> ErrorInfo | None:

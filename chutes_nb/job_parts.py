@@ -4,26 +4,39 @@ from __future__ import annotations
 
 from typing import Any
 
-from .model import ErrorInfo
+from .model import ErrorInfo, Facts
 from .store import Store, runs
 from .worker.tellings import thaw_state
 
 
-class AttemptInfo:
-    """One attempt of a job: number, times (seconds since 1970), status, cause."""
+class AttemptInfo(Facts):
+    """One attempt of a job.
 
-    def __init__(self, facts: dict[str, Any]) -> None:
-        self.number: int = facts["number"]
-        self.started_at: float = facts["started_at"]
-        self.finished_at: float | None = facts["finished_at"]
-        self.status: str = facts["status"]
-        self.reason: str | None = facts["reason"]
-        error = facts["error"]
-        self.error: ErrorInfo | None = None if error is None else ErrorInfo(**error)
+    Attributes
+    ----------
+    number : int
+    started_at, finished_at : float or None
+        Seconds since 1970.
+    status : str
+    error : ErrorInfo or None
+        What it died of.
+    reason : str or None
+        Why it ended as it did, in one line.
+    """
+
+    number: int
+    started_at: float
+    finished_at: float | None
+    status: str
+    error: ErrorInfo | None
+    reason: str | None
 
     def __repr__(self) -> str:
         why = f": {self.reason}" if self.reason else ""
         return f"<attempt {self.number}, {self.status}{why}>"
+
+    def __str__(self) -> str:
+        return repr(self)
 
 
 def live_state(store: Store, job: str) -> dict[str, Any]:

@@ -10,7 +10,18 @@ from pydantic import BaseModel, ConfigDict
 from .states import State
 
 
-class Progress(BaseModel):
+class Facts(BaseModel):
+    """A frozen value; each field is an attribute, and is had by its name as well."""
+
+    model_config = ConfigDict(frozen=True)
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in type(self).model_fields:
+            raise KeyError(name)
+        return getattr(self, name)
+
+
+class Progress(Facts):
     """How far a job is.
 
     Attributes
@@ -27,8 +38,6 @@ class Progress(BaseModel):
     at : float or None
         When it was told, in seconds since 1970.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     done: float | None = None
     total: float | None = None
@@ -53,7 +62,7 @@ class Progress(BaseModel):
         return self.model_copy(update={"eta_s": max(left, 0.0), "at": now})
 
 
-class ErrorInfo(BaseModel):
+class ErrorInfo(Facts):
     """What a job died of, as text.
 
     Attributes
@@ -69,8 +78,6 @@ class ErrorInfo(BaseModel):
         The lines around the failing one, each with its number.
     """
 
-    model_config = ConfigDict(frozen=True)
-
     type: str
     message: str
     traceback: str = ""
@@ -79,11 +86,6 @@ class ErrorInfo(BaseModel):
     cell: int | None = None
     source: list[tuple[int, str]] = []
 
-    def __getitem__(self, name: str) -> Any:
-        if name not in type(self).model_fields:
-            raise KeyError(name)
-        return getattr(self, name)
-
     def __contains__(self, text: object) -> bool:
         return isinstance(text, str) and text in f"{self}\n{self.traceback}"
 
@@ -91,7 +93,7 @@ class ErrorInfo(BaseModel):
         return f"{self.type}: {self.message}".removesuffix(": ")
 
 
-class StatusInfo(BaseModel):
+class StatusInfo(Facts):
     """One job as it stands, as ``get_job_status`` and the HTTP API give it.
 
     Three readings of the state work: ``info == "completed"``, ``info.status``
@@ -116,8 +118,6 @@ class StatusInfo(BaseModel):
     rev : int
         The store's revision at which this row last changed.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     job_id: str
     name: str
@@ -153,11 +153,6 @@ class StatusInfo(BaseModel):
         if self.progress is None or self.status is not State.RUNNING:
             return self
         return self.model_copy(update={"progress": self.progress.as_of(now)})
-
-    def __getitem__(self, name: str) -> Any:
-        if name not in type(self).model_fields:
-            raise KeyError(name)
-        return getattr(self, name)
 
     # Who reads info["status"] asks the rest of a dict as well; a model's own answer
     # to `"error" in info` is False whatever it holds.

@@ -1,17 +1,17 @@
 """Lets ``from chutes.chute import Chute`` of a pasted cell mean this package.
 
-Only where the platform's own ``chutes`` is not installed: the finder stands last.
+Only where the platform's own ``chutes`` is not installed: the finder stands last. It is
+there in workers too, for what a body imports.
 """
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-
-from . import chute
 
 _NAMES = {"chutes": True, "chutes.chute": False}
 
@@ -37,7 +37,9 @@ class _Stand(MetaPathFinder, Loader):
         """Put the names into the module that a pasted cell asks for."""
         module.__doc__ = "Stands in for the platform's package (chutes_nb)."
         if module.__name__ == "chutes.chute":
-            module.__dict__["Chute"] = chute.Chute
+            # Found when it is asked for: a worker starts without all that it needs.
+            own = importlib.import_module(__name__.partition(".")[0])
+            module.__dict__["Chute"] = own.Chute
 
 
 _stand = _Stand()

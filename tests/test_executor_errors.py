@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 
@@ -158,6 +159,11 @@ def is_odd(error):
         (is_odd, ValueError("text"), 1),
         (Exception, PermanentError("stop"), 1),
         (ValueError, TemporaryError("again"), 2),
+        (ValueError, SystemExit(3), 2),
+        (ValueError, KeyboardInterrupt(), 1),
+        (ValueError, asyncio.CancelledError(), 1),
+        (Exception, KeyboardInterrupt(), 2),
+        ((), ValueError(3), 1),
     ],
     ids=lambda given: getattr(given, "__name__", repr(given)),  # the same each time
 )

@@ -403,6 +403,35 @@ def test_an_output_folder_is_passed_where_the_signature_asks_for_it(chute):
     assert [file.name for file in job.files] == ["a.txt"]
 
 
+@pytest.mark.parametrize("executor", ["process", "kernel"])
+def test_an_output_folder_that_was_given_is_the_one_that_is_passed(
+    chute, executor, tmp_path
+):
+    @chute.job(executor=executor)
+    def where(self, output_dir: Path):
+        return output_dir, output_dir == self.output_dir
+
+    assert where(output_dir=tmp_path) == (tmp_path, False)
+    assert where.submit(output_dir=tmp_path).result(S) == (tmp_path, False)
+    assert where.submit().result(S)[1]
+    assert where.submit(output_dir=None).result(S)[1]
+
+
+@pytest.mark.parametrize("executor", ["process", "kernel"])
+def test_no_attempt_has_the_folders_of_another(chute, executor):
+    @chute.job(retry=2, retry_delay=0, executor=executor)
+    def where(self):
+        own = [] if executor == "kernel" else [os.getcwd(), os.environ["TMPDIR"]]
+        self.emit([*own, str(self.output_dir)])
+        if self.attempt < 3:
+            raise ValueError("again")
+
+    job = where.submit()
+    job.result(S)
+    folders = [folder for one in job.partial for folder in one]
+    assert len(set(folders)) == len(folders) == (3 if executor == "kernel" else 9)
+
+
 def test_a_file_that_was_there_before_is_not_the_job_s(chute, tmp_path):
     old = tmp_path / "old.txt"
     old.write_text("old")

@@ -160,6 +160,16 @@ def test_a_deleted_job_still_has_a_repr(chute):
     assert repr(job) == f"<Job {job.id}: not in the store any more>"
 
 
+@pytest.mark.parametrize("part", ["status", "files", "state", "metrics", "partial"])
+def test_a_deleted_job_is_not_taken_for_one_that_left_nothing(chute, part):
+    job = chute.job(lambda: 1).submit()
+    job.wait(S)
+    getattr(job, part)
+    chutes_nb.runtime.store().delete(job.id)
+    with pytest.raises(JobNotFound):
+        getattr(job, part)
+
+
 @pytest.mark.parametrize(
     "error",
     [
@@ -195,6 +205,7 @@ def test_a_job_function_is_copied_as_a_function_is(chute):
         return 1
 
     assert copy.deepcopy({"work": work})["work"] is work
+    assert copy.copy(work) is work
 
 
 def test_a_job_can_wait_for_another_that_it_captured(chute, done):
@@ -229,6 +240,25 @@ def test_an_error_is_read_as_a_record_and_as_a_text(chute):
     assert "other" not in error
     with pytest.raises(KeyError):
         error["nothing"]
+
+
+def test_progress_and_attempts_are_read_by_name_as_a_status_is(chute):
+    @chute.job
+    def half(self):
+        self.progress(1, 2)
+        raise ValueError("no more")
+
+    job = half.submit()
+    job.wait(S)
+    assert (job.progress["done"], job.progress.total) == (1, 2)
+    (attempt,) = job.attempts
+    assert (attempt["number"], attempt["status"]) == (1, "failed")
+    assert attempt["error"]["type"] == attempt.error.type == "ValueError"
+    assert attempt == job.attempts[0]
+    assert repr(attempt) == str(attempt) == "<attempt 1, failed: ValueError: no more>"
+    for one in (job.progress, attempt):
+        with pytest.raises(KeyError):
+            one["nothing"]
 
 
 def test_a_status_that_is_read_as_a_dict_knows_its_fields(done):

@@ -20,7 +20,7 @@ HEIGHT = {
     for height, room in enumerate(
         [
             "errors showing states sizes bytecode locality flow failpoints folding "
-            "wording typed_dicts members calling_back",
+            "wording typed_dicts members calling_back platform_import",
             "spans",
             "paths model policy loading options cells",
             "processes",
@@ -48,7 +48,7 @@ HEIGHT = {
             "client",
             "job_function",
             "chute",
-            "platform_import host magic_lines",
+            "host magic_lines",
             "cell_magic",
             "magics cli",
             "extension",

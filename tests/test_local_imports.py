@@ -38,6 +38,23 @@ def test_a_warm_worker_reads_an_edited_module_afresh(folder, lone_chute):
     assert len({pid for _, pid in seen}) == 1, "another worker shows nothing"
 
 
+def test_a_body_imports_the_chute_by_the_name_of_the_platform(folder, lone_chute):
+    (folder / "of_the_platform.py").write_text(
+        "from chutes.chute import Chute\n"
+        "chute = Chute(username='me', name='beside')\n"
+        "def double(n):\n    return 2 * n\n"
+    )
+
+    @lone_chute.job
+    def works(self) -> list:
+        from chutes.chute import Chute
+        from of_the_platform import chute, double
+
+        return [isinstance(chute, Chute), Chute.__module__, double(2)]
+
+    assert works.submit().result(60) == [True, "chutes_nb.chute", 4]
+
+
 def test_packages_and_their_modules_are_read_afresh(folder, lone_chute):
     inner = folder / "edited_package" / "inner"
     inner.mkdir(parents=True)

@@ -326,6 +326,13 @@ def test_the_static_card_is_the_one_that_the_page_writes_too():
     assert drawn == (GOLDEN / "card.html").read_text("utf-8").strip()
 
 
+def test_the_log_of_a_static_card_is_found_as_that_of_a_live_one():
+    changes = json.loads((GOLDEN / "changes.json").read_text("utf-8"))
+    drawn = static_card(changes["jobs"][0] | {"name": 'a "b"'}, ["one line"])
+    assert 'role="log" aria-label="Log of a &quot;b&quot;" tabindex="0"' in drawn
+    assert "role=" not in static_card(changes["jobs"][0], []).partition(">")[2]
+
+
 def test_the_panel_answers_pages_and_tells_every_change(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

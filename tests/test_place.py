@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
-from chutes_nb.worker.place import Place
+from chutes_nb.worker.place import IN_TURN, Place
 
 
 @pytest.fixture
@@ -46,6 +47,26 @@ def test_a_file_older_than_the_place_is_seen(place, tmp_path):
     os.utime(old, (0, 0))
     old.rename(place.output_dir / "old")
     assert not place.is_clean()
+
+
+def test_attempts_in_a_row_have_folders_of_their_own(place):
+    seen = []
+    for _ in range(IN_TURN):
+        seen += [place.cwd, place.output_dir, place.tmp]
+        place.leave()
+    assert len(set(seen)) == len(seen)
+    assert all(folder.is_dir() for folder in seen)
+    assert place.is_clean()
+
+
+@pytest.mark.parametrize("harm", [shutil.rmtree, lambda folder: (folder / "x").touch()])
+def test_folders_that_another_attempt_has_changed_are_not_used(place, harm):
+    for folder in place.cwd.parent.iterdir():
+        if folder.is_dir() and folder != place.cwd:
+            harm(folder)
+    place.leave()
+    assert place.is_clean()
+    assert list(place.cwd.iterdir()) != []
 
 
 def test_a_long_way_to_temporary_files_is_made_short(tmp_path):

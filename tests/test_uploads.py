@@ -68,6 +68,19 @@ def test_every_way_to_give_a_file_reaches_every_way_to_take_it(
     assert found.name == ("dataset" if form in ("bytes", "memory") else "data.csv")
 
 
+def test_of_a_file_that_is_open_as_text_its_bytes_are_taken(blobs, tmp_path):
+    table = tmp_path / "table.csv"
+    table.write_bytes("name\r\nKöln\n".encode("latin-1"))
+    with table.open(encoding="latin-1") as opened_as_text:
+        ref = take_in(opened_as_text, bytes, blobs)
+        assert opened(opened_as_text, None)[0].size == 0
+        opened_as_text.seek(0)
+        assert opened_as_text.readline() == "name\n"
+        source, _ = opened(opened_as_text, None)
+    assert (ref.name, source.name, source.size) == ("table.csv", "table.csv", 5)
+    assert hand_out(ref, "bytes", tmp_path) == table.read_bytes()
+
+
 def test_the_same_content_is_stored_once(table, blobs):
     first = take_in(table, bytes, blobs)
     assert take_in(CONTENT, bytes, blobs).sha256 == first.sha256

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 import httpx
 
 from ..errors import ServerError, ServerUnreachable, ValidationFailed
-from ..files_in import clean_name, file_type, refuse_special
+from ..files_in import below_text, clean_name, file_type, refuse_special
 from .flows import Ask, Flow, Outcome, Pause
 from .link import Link
 from .refusals import error_of, is_gateway
@@ -89,11 +89,12 @@ def opened(
             refuse_special(path)
             closing = stream = path.open("rb")
             said = path.name
-        elif hasattr(value, "read") and isinstance(value.read(0), bytes):
-            stream = value
-            if not value.seekable():
-                closing = stream = _held(value)
+        elif hasattr(value, "read") and isinstance(
+            (stream := below_text(value)).read(0), bytes
+        ):
             said = str(getattr(value, "name", parameter))
+            if not stream.seekable():
+                closing = stream = _held(stream)
         else:
             raise _refused(parameter, 'takes a path, bytes, or a file opened by "rb"')
         start = stream.tell()

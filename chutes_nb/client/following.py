@@ -46,8 +46,8 @@ class Follower:
                     target=self._follow, args=(link,), name="chutes-remote", daemon=True
                 )
                 self._thread.start()
-                return future  # it begins by looking
-        self._look(link, job_id)
+        if self._look(link, job_id):  # the thread may be just about to tell it
+            _finish(future)
         return future
 
     def _follow(self, link: Link) -> None:
@@ -88,18 +88,24 @@ class Follower:
                 self._tell(move["job_id"])
         return int(found["rev"])
 
-    def _look(self, link: Link, job_id: str) -> None:
+    def _look(self, link: Link, job_id: str) -> bool:
+        """Ask whether a job has ended; who waits for it is told."""
         try:
             status = link.run(link.json("GET", f"jobs/{job_id}/status"))
+            has_ended = status["finished_at"] is not None
         except JobNotFound:
+            has_ended = True
+        if has_ended:
             self._tell(job_id)
-            return
-        if status["finished_at"] is not None:
-            self._tell(job_id)
+        return has_ended
 
     def _tell(self, job_id: str) -> None:
         with self._lock:
             futures = self._waiting.pop(job_id, [])
         for future in futures:
-            with contextlib.suppress(Exception):  # cancelled by who waited
-                future.set_result(None)
+            _finish(future)
+
+
+def _finish(future: Future[None]) -> None:
+    with contextlib.suppress(Exception):  # cancelled by who waited, or done already
+        future.set_result(None)

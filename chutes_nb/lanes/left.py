@@ -31,7 +31,7 @@ def left_files(folder: Path, blobs: Path, output: str) -> list[tuple[Any, ...]]:
     Parameters
     ----------
     folder : pathlib.Path
-        The worker's; it has one numbered folder, that of its last attempt.
+        The worker's; of its numbered folders only that of its last attempt has files.
     output : str
         The attempt's output, which tells what is not kept.
 

@@ -139,7 +139,7 @@ class Run:
         for name, kind in found.uploads.items():
             if name in arguments:
                 arguments[name] = hand_out(arguments[name], kind, self.corner.tmp)
-        if found.wants_output_dir:
+        if found.wants_output_dir and arguments.get("output_dir") is None:
             arguments["output_dir"] = self.corner.output_dir
         first, named = bound_arguments(function, arguments)
         if found.takes_self:

@@ -56,7 +56,7 @@ def static_card(status: dict[str, Any], tail: list[str]) -> str:
     """
     state = status["status"]
     name = f"Job {status['name']}"
-    parts = [_head(status), _why(status), _failing_lines(status), _log(tail)]
+    parts = [_head(status), _why(status), _failing_lines(status), _log(status, tail)]
     body = "".join(part for part in parts if part)
     return (
         f'<div role="region" aria-label="{escape(name)}" data-state="{escape(state)}" '
@@ -168,11 +168,15 @@ def _failing_lines(status: dict[str, Any]) -> str:
         if number == error["line"]:
             line = f'<span style="{MARK}">{line.rstrip()}</span>'
         lines.append(line)
-    return f'<pre style="{PRE}">{"".join(lines)}</pre>'
+    return f'<pre tabindex="0" style="{PRE}">{"".join(lines)}</pre>'
 
 
-def _log(tail: list[str]) -> str:
+def _log(status: dict[str, Any], tail: list[str]) -> str:
     if not tail:
         return ""
     text = "\n".join(plain(line) for line in tail[-TAIL_LINES:])
-    return f'<pre style="{PRE}">{escape(text)}</pre>'
+    # What scrolls must take the keyboard.
+    return (
+        f'<pre role="log" aria-label="{escape("Log of " + status["name"])}" '
+        f'tabindex="0" style="{PRE}">{escape(text)}</pre>'
+    )

@@ -213,7 +213,7 @@ class Attempt:
             if name in arguments:
                 place = (self.place.tmp, store.blobs)
                 arguments[name] = hand_out(arguments[name], kind, *place)
-        if setup["wants_output_dir"]:
+        if setup["wants_output_dir"] and arguments.get("output_dir") is None:
             arguments["output_dir"] = self.facts.output_dir
         self.context = RunContext(self.facts, self, self.loaded.chute)
         self.state = StateWatch(self.context, self._put_state)

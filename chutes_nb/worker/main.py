@@ -21,7 +21,7 @@ from os import _exit  # the real one, which leaves no code of a body's
 from pathlib import Path
 from typing import Any
 
-from .. import failpoints
+from .. import failpoints, platform_import
 from ..errors import ChutesError
 from ..paths import beside, let_go, private, private_dir
 from ..processes import WORKER_MARK, kill_all, started_by, tell
@@ -345,6 +345,7 @@ def main(arguments: list[str]) -> None:
     listener = _listen(Path(address))
     line = Line(socket.socket(fileno=connection))
     install()
+    platform_import.install()
     worker = Worker(Path(home), worker_id, Path(folder), line, listener)
     os.register_at_fork(after_in_child=worker.leave_child)
     os.register_at_fork(after_in_child=after_fork)

@@ -23,8 +23,11 @@ def may_retry(error: BaseException, retry_on: Any) -> bool:
     if isinstance(error, TemporaryError):
         return True
     if isinstance(retry_on, type | tuple):
-        # A body that ends its process (sys.exit) is tried again like a crash.
-        return isinstance(error, retry_on) or not isinstance(error, Exception)
+        # A body that ends its process (sys.exit) is tried again like a crash. Exception
+        # is what stands there where nobody has chosen, and means every failure.
+        return isinstance(error, (retry_on, SystemExit)) or (
+            issubclass(Exception, retry_on) and not isinstance(error, Exception)
+        )
     try:
         return bool(retry_on(error))
     except Exception as second:

@@ -6,6 +6,8 @@ import os
 import shutil
 import sys
 import tempfile
+from collections import deque
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +28,17 @@ NOTEBOOK_VARIABLE = "CHUTES_NOTEBOOK_DIR"
 # AF_UNIX paths end at 104 bytes, and multiprocessing puts 33 of them behind TMPDIR.
 MOST_TMPDIR = 70
 EMPTY_NS = 1_000_000_007  # a time that no file has by chance
+IN_TURN = 4  # folders
 _KIND = tuple(KIND.values())
+Folders = tuple[Path, Path, Path]  # the attempt's own, its output, its TMPDIR
 
 
 class Place:
     """The folder of one attempt after another, and the process's state around it.
 
-    A folder that an attempt left empty serves the next one: making and removing
-    three folders costs more than a short job.
+    A folder that an attempt left empty serves again: making and removing three folders
+    costs more than a short job. There are some in turn, so that the paths of an attempt
+    are not those of the one before it, which may be the same job's.
 
     Parameters
     ----------
@@ -59,26 +64,45 @@ class Place:
         self._put_streams()
         self.harm: str | None = None  # why no other attempt should run here
         self.imports = LocalImports()
-        self._make()
+        self._next = deque(self._make() for _ in range(IN_TURN))
+        self._use(self._next.popleft())
 
     @property
     def environ(self) -> dict[str, str]:
         """The environment as it is outside of any attempt."""
         return dict(self._environ)
 
-    def _make(self) -> None:
+    def _make(self) -> Folders:
         self._count += 1
-        self.cwd = private_dir(self._folder / str(self._count))
-        self.output_dir = private_dir(self.cwd / "output")
-        self.tmp = private_dir(self.cwd / "tmp")
-        self._folders = tuple(str(one) for one in (self.cwd, self.output_dir, self.tmp))
+        cwd = private_dir(self._folder / str(self._count))
+        made = cwd, private_dir(cwd / "output"), private_dir(cwd / "tmp")
+        _mark(made)
+        return made
+
+    def _use(self, folders: Folders) -> None:
+        self.cwd, self.output_dir, self.tmp = folders
+        self._folders = tuple(map(str, folders))
         fixed = {TOLD_VARIABLE: self.told, OUTPUT_VARIABLE: self._folders[1]}
         self._fixed = {
             os.fsencode(name): (os.fsencode(value), name, value)
             for name, value in fixed.items()
         }
         self._is_long = len(os.fsencode(self._folders[2])) > MOST_TMPDIR
-        self._mark()
+
+    def _turn(self) -> None:
+        """Go on to the next folders; these wait for their turn."""
+        self._next.append((self.cwd, self.output_dir, self.tmp))
+        self._use(self._next.popleft())
+        try:
+            is_as_made = os.stat(self._folders[0]).st_mtime_ns == EMPTY_NS
+        except FileNotFoundError:
+            is_as_made = False
+        if not is_as_made:  # a body has reached beyond its own
+            self._renew()
+
+    def _renew(self) -> None:
+        shutil.rmtree(self.cwd, ignore_errors=True)
+        self._use(self._make())
 
     def _tmpdir(self) -> str:
         """Path of the attempt's folder for temporary files, short where it can be."""
@@ -93,14 +117,6 @@ class Place:
             except (OSError, StoreUnsafe):
                 return self._folders[2]
         return short
-
-    def _mark(self) -> None:
-        """Date the empty folders, so that one look at each says whether they still are.
-
-        Whatever is put into a folder or taken out of it gives it the time of then.
-        """
-        for folder in self._folders:
-            os.utime(folder, ns=(EMPTY_NS, EMPTY_NS))
 
     def enter(self, task: Task, notebook_dir: str, path: list[str]) -> None:
         """Set the process up for an attempt.
@@ -156,7 +172,7 @@ class Place:
     def leave(self, *, is_clean: bool = False) -> int:
         """Leave the attempt's folder; returns how many bytes it wrote.
 
-        The folder is removed and made anew where something is left in it.
+        It is removed and another made where something is left in it.
 
         Parameters
         ----------
@@ -174,8 +190,8 @@ class Place:
         try:
             os.chdir(self._folder)
             if not (is_clean or self.is_clean()):
-                shutil.rmtree(self.cwd, ignore_errors=True)
-                self._make()
+                self._renew()
+            self._turn()
         except OSError as error:
             self.harm = f"the body removed or locked its worker's folder: {error}"
         return written
@@ -229,10 +245,19 @@ class Place:
                 return False
             if os.listdir(self.output_dir) or os.listdir(self.tmp):
                 return False
-            self._mark()
+            _mark(self._folders)
         except OSError:
             return False
         return True
+
+
+def _mark(folders: Iterable[str | Path]) -> None:
+    """Date empty folders, so that one look at each says whether they still are.
+
+    Whatever is put into a folder or taken out of it gives it the time of then.
+    """
+    for folder in folders:
+        os.utime(folder, ns=(EMPTY_NS, EMPTY_NS))
 
 
 def _is_usable(stream: Any) -> bool:

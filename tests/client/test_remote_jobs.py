@@ -320,6 +320,14 @@ def test_a_remote_job_is_awaited_and_called_back(chute):
     assert called.wait(60)
 
 
+def test_a_callback_of_a_remote_job_that_has_ended_is_called_at_once(chute):
+    job = chute.function("count").submit(n=1)
+    assert job.wait(60)
+    seen: list[object] = []
+    job.add_done_callback(seen.append)
+    assert seen == [job]
+
+
 async def awaited(group):
     return await group
 

@@ -39,7 +39,7 @@ export function bundleOf(job: StatusInfo, tail: string[]): { [mime: string]: unk
 
 export function staticCard(job: StatusInfo, tail: string[]): string {
   const name = escaped(`Job ${job.name}`);
-  const body = [head(job), why(job), failingLines(job), log(tail)].join("");
+  const body = [head(job), why(job), failingLines(job), log(job, tail)].join("");
   return (
     `<div role="region" aria-label="${name}" data-state="${escaped(job.status)}" ` +
     `data-job="${escaped(job.job_id)}" style="${CARD}">${body}</div>`
@@ -130,10 +130,15 @@ function failingLines(job: StatusInfo): string {
     if (number !== error.line) return `${line}\n`;
     return `<span style="${MARK}">${line.trimEnd()}</span>`;
   });
-  return `<pre style="${PRE}">${lines.join("")}</pre>`;
+  return `<pre tabindex="0" style="${PRE}">${lines.join("")}</pre>`;
 }
 
-function log(tail: string[]): string {
+function log(job: StatusInfo, tail: string[]): string {
   if (tail.length === 0) return "";
-  return `<pre style="${PRE}">${escaped(tail.map(plain).join("\n"))}</pre>`;
+  const text = escaped(tail.map(plain).join("\n"));
+  // What scrolls must take the keyboard.
+  return (
+    `<pre role="log" aria-label="${escaped(`Log of ${job.name}`)}" ` +
+    `tabindex="0" style="${PRE}">${text}</pre>`
+  );
 }
