@@ -12,6 +12,7 @@ from _thread import _count as count_threads  # counts those that no Thread objec
 from collections.abc import Callable
 from os import WNOHANG, _exit, getpid, waitpid
 from time import monotonic
+from types import FunctionType
 from typing import Any
 
 from .. import failpoints
@@ -31,6 +32,7 @@ from .errors import Sources, describe
 from .frames import Outcome, Task, Telling
 from .guard import Guard, seed
 from .keeping import Keeper, began_ns, kept_body, slimmed
+from .main_names import MainNames
 from .memory import shortage
 from .outcomes import may_retry
 from .payload import bound_payload
@@ -126,10 +128,15 @@ class Loaded:
         return self._chutes[key]
 
 
-def _run_hook(hook: Callable[..., Any], chute: ChuteProxy) -> None:
+def _run_hook(hook: FunctionType, chute: ChuteProxy) -> None:
     """Run a startup hook; it may take the chute, or mean it by its name."""
     takes_chute = bool(inspect.signature(hook).parameters)
-    Stopper().call(lambda: hook(chute) if takes_chute else hook())
+    names = MainNames()
+    names.enter(hook)
+    try:
+        Stopper().call(lambda: hook(chute) if takes_chute else hook())
+    finally:
+        names.leave()
 
 
 class Attempt:
@@ -152,6 +159,7 @@ class Attempt:
         self._pid = getpid()
         self._is_refused = False  # the payload does not fit: never tried again
         self._worn: str | None = None
+        self._names = MainNames()
         self.facts = RunFacts(
             task.job, task.attempt, task.max_attempts, place.output_dir, task.timeout_s
         )
@@ -222,6 +230,7 @@ class Attempt:
             first = [self.context, *first]
         enter(self.context)
         showing.begin()
+        self._names.enter(function)
         self.stopper.begin(self.facts)
         self.facts.began_at = time.monotonic()
         self._on_begin(self.facts)
@@ -268,6 +277,7 @@ class Attempt:
         try:
             wholly = self._is_due()
             self._worn = self.guard.mend(wholly=wholly) or self._worn
+            self._names.leave()
             if wholly:
                 seed()
         except Exception as error:  # what a body left there raises when it is touched

@@ -1,0 +1,61 @@
+"""The notebook's names in ``__main__`` while its code runs, as a kernel has them.
+
+``pickle``, ``multiprocessing`` and ``typing`` look there for what a cell defined.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import FunctionType
+from typing import Any
+
+MAIN = "__main__"
+_NAMES = sys.modules[MAIN].__dict__
+
+
+class MainNames:
+    """Puts a function's globals into ``__main__``, and takes them out again."""
+
+    def __init__(self) -> None:
+        self._before: dict[str, Any] | None = None
+
+    def enter(self, function: FunctionType) -> None:
+        """Show what the notebook's code behind a function has as its globals."""
+        self._before = dict(_NAMES)
+        _NAMES["__getattr__"] = _class_that_came
+        found = _globals_of_notebook(function)
+        # __spec__, __file__ and the like say how this process began.
+        _NAMES.update({n: v for n, v in found.items() if not n.startswith("__")})
+
+    def leave(self) -> None:
+        """Put back what there was, also where the code added names."""
+        if self._before is not None:
+            _NAMES.clear()
+            _NAMES.update(self._before)
+            self._before = None
+
+
+def _globals_of_notebook(function: Any) -> dict[str, Any]:
+    """Give the globals of a function, or of what a package's decorator wraps."""
+    while function is not None:
+        found: dict[str, Any] = getattr(function, "__globals__", {})
+        if found.get("__name__") == MAIN:
+            return found
+        function = getattr(function, "__wrapped__", None)
+    return {}
+
+
+def _class_that_came(name: str) -> type:
+    """Find a class of the notebook that came with a value, and no global names.
+
+    Notes
+    -----
+    cloudpickle knows every class that it made here, the newest last. An older one of
+    the same name is not found, as in a kernel in which the cell was run again.
+    """
+    cloudpickle = sys.modules.get("cloudpickle.cloudpickle")
+    came = getattr(cloudpickle, "_DYNAMIC_CLASS_TRACKER_BY_ID", {})
+    for kind in reversed(list(came.values())):
+        if kind.__module__ == MAIN and kind.__qualname__ == name:
+            return kind  # type: ignore[no-any-return]
+    raise AttributeError(f"module {MAIN!r} has no attribute {name!r}")

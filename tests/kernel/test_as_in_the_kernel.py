@@ -1,0 +1,90 @@
+"""What works in a cell works in a job of its notebook as well."""
+
+from __future__ import annotations
+
+import pytest
+
+from kernels import Kernel
+
+pytestmark = pytest.mark.kernel
+
+S = 60
+
+
+@pytest.fixture
+def notebook(kernel: Kernel) -> Kernel:
+    """A kernel with a chute and none of an earlier test's variables."""
+    kernel.run("%reset -f")
+    kernel.run("from chutes_nb import Chute\nchute = Chute(name='as-in-kernel')")
+    return kernel
+
+
+MODEL = """
+import multiprocessing, pickle
+class Model:
+    def __init__(self, weight):
+        self.weight = weight
+def square(number):
+    return number ** 2
+"""
+
+
+def test_a_job_can_pickle_what_a_cell_defined(notebook):
+    notebook.run(MODEL)
+    notebook.run(
+        "@chute.job\n"
+        "def train():\n"
+        "    with open('model.pkl', 'wb') as file:\n"
+        "        pickle.dump(Model(3), file)\n"
+        "    with open('model.pkl', 'rb') as file:\n"
+        "        return pickle.load(file).weight"
+    )
+    assert notebook.value(f"train.submit().result({S})") == 3
+
+
+def test_a_class_that_came_with_an_argument_alone_can_be_pickled(notebook):
+    notebook.run(MODEL)
+    notebook.run(
+        "@chute.job\ndef copied(model):\n    return pickle.loads(pickle.dumps(model))"
+    )
+    took = f"(lambda one: (one.weight, type(one) is Model))(job.result({S}))"
+    for weight in (3, 4):  # the second is of a class of the same name, defined anew
+        notebook.run(MODEL)
+        notebook.run(f"job = copied.submit(Model({weight}))")
+        assert notebook.value(took) == (weight, True)
+
+
+def test_a_pool_in_a_job_runs_functions_of_cells(notebook):
+    notebook.run(MODEL)
+    notebook.run(
+        "@chute.job\n"
+        "def squares():\n"
+        "    with multiprocessing.get_context('fork').Pool(2) as pool:\n"
+        "        return pool.map(square, range(4))"
+    )
+    assert notebook.value(f"squares.submit().result({S})") == [0, 1, 4, 9]
+
+
+def test_annotations_written_as_text_are_resolved_in_a_job(notebook):
+    notebook.run(
+        "import dataclasses, typing\n"
+        "@dataclasses.dataclass\n"
+        "class Node:\n"
+        "    next: 'Node | None' = None\n"
+        "@chute.job\n"
+        "def names():\n"
+        "    return str(typing.get_type_hints(Node)['next'])"
+    )
+    found = notebook.value(f"names.submit().result({S})")
+    assert found == "__main__.Node | None"
+
+
+def test_a_worker_keeps_no_names_of_the_code_that_it_ran(notebook):
+    notebook.run(MODEL)
+    notebook.run(
+        "@chute.job\ndef first():\n    import __main__\n    __main__.left = Model(1)\n"
+        "@chute.job\ndef second():\n    import __main__\n"
+        "    return [hasattr(__main__, name) for name in ('left', 'square')]"
+    )
+    notebook.run(f"first.submit().result({S})")
+    assert notebook.value(f"second.submit().result({S})") == [False, False]
