@@ -88,3 +88,53 @@ def test_a_worker_keeps_no_names_of_the_code_that_it_ran(notebook):
     )
     notebook.run(f"first.submit().result({S})")
     assert notebook.value(f"second.submit().result({S})") == [False, False]
+
+
+def test_a_job_has_the_environment_that_the_kernel_has_when_it_is_submitted(notebook):
+    notebook.run(
+        "import os\n"
+        "@chute.job\n"
+        "def variables():\n"
+        "    return [os.environ.get('FIRST_KEY'), os.environ.get('SECOND_KEY')]"
+    )
+    read = f"variables.submit().result({S})"
+    assert notebook.value(read) == [None, None]
+    notebook.run("os.environ['FIRST_KEY'] = 'größer'")
+    assert notebook.value(read) == ["größer", None]
+    notebook.run("%env SECOND_KEY=2")
+    notebook.run("del os.environ['FIRST_KEY']")
+    assert notebook.value(read) == [None, "2"]
+
+
+def test_a_restarted_kernel_takes_warm_workers_of_its_own_environment_alone(tmp_path):
+    define = (
+        "import os\n"
+        "from chutes_nb import Chute, configure\n"
+        "configure(max_workers=1)\n"
+        "chute = Chute(name='twice')\n"
+        "@chute.job\n"
+        "def seen():\n"
+        "    return os.getpid(), os.environ.get('FIRST_KEY')"
+    )
+    taken_over = (
+        "import time\n"
+        "from chutes_nb import runtime\n"
+        "while not any(one.is_ready for one in runtime.executor().handles):\n"
+        "    time.sleep(0.005)"
+    )
+    read = f"seen.submit().result({S})"
+    with Kernel(tmp_path) as kernel:
+        kernel.run(define)
+        first, _ = kernel.value(read)
+        kernel.restart()
+        kernel.run(define)
+        kernel.run(taken_over)
+        assert kernel.value(read) == (first, None)
+        kernel.run("os.environ['FIRST_KEY'] = 'one'")
+        second, key = kernel.value(read)
+        assert (second != first, key) == (True, "one")
+        kernel.restart()
+        kernel.run(define)
+        kernel.run(taken_over)
+        third, key = kernel.value(read)
+        assert (third != second, key) == (True, None)
