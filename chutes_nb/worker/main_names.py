@@ -9,6 +9,8 @@ import sys
 from types import FunctionType
 from typing import Any
 
+from .carried import CarriedFinder, classes_that_came
+
 MAIN = "__main__"
 _NAMES = sys.modules[MAIN].__dict__
 
@@ -18,6 +20,7 @@ class MainNames:
 
     def __init__(self) -> None:
         self._before: dict[str, Any] | None = None
+        self._finder = CarriedFinder()
 
     def enter(self, function: FunctionType) -> None:
         """Show what the notebook's code behind a function has as its globals."""
@@ -26,9 +29,11 @@ class MainNames:
         found = _globals_of_notebook(function)
         # __spec__, __file__ and the like say how this process began.
         _NAMES.update({n: v for n, v in found.items() if not n.startswith("__")})
+        self._finder.begin(found or function.__globals__)
 
     def leave(self) -> None:
         """Put back what there was, also where the code added names."""
+        self._finder.end()
         if self._before is not None:
             _NAMES.clear()
             _NAMES.update(self._before)
@@ -48,14 +53,10 @@ def _globals_of_notebook(function: Any) -> dict[str, Any]:
 def _class_that_came(name: str) -> type:
     """Find a class of the notebook that came with a value, and no global names.
 
-    Notes
-    -----
-    cloudpickle knows every class that it made here, the newest last. An older one of
-    the same name is not found, as in a kernel in which the cell was run again.
+    An older one of the same name is not found, as in a kernel in which the cell was
+    run again.
     """
-    cloudpickle = sys.modules.get("cloudpickle.cloudpickle")
-    came = getattr(cloudpickle, "_DYNAMIC_CLASS_TRACKER_BY_ID", {})
-    for kind in reversed(list(came.values())):
+    for kind in reversed(classes_that_came()):
         if kind.__module__ == MAIN and kind.__qualname__ == name:
-            return kind  # type: ignore[no-any-return]
+            return kind
     raise AttributeError(f"module {MAIN!r} has no attribute {name!r}")

@@ -138,3 +138,61 @@ def test_a_restarted_kernel_takes_warm_workers_of_its_own_environment_alone(tmp_
         kernel.run(taken_over)
         third, key = kernel.value(read)
         assert (third != second, key) == (True, None)
+
+
+def write_module(notebook: Kernel, weight: int, above: str = "") -> None:
+    (notebook.folder / "beside.py").write_text(
+        f"{above}import dataclasses, enum, pickle\n"
+        f"WEIGHT = {weight}\n"
+        "def weight():\n    return WEIGHT\n"
+        "class Model:\n"
+        "    def __init__(self):\n        self.weight = weight()\n"
+        "class Kind(enum.Enum):\n    A = 1\n"
+        "@dataclasses.dataclass\n"
+        "class Row:\n"
+        "    kind: Kind = Kind.A\n"
+        "    model: Model = dataclasses.field(default_factory=Model)\n"
+        "def copied(model):\n    return pickle.loads(pickle.dumps(model))\n"
+    )
+
+
+@pytest.fixture
+def beside(notebook: Kernel) -> Kernel:
+    """A notebook with a module beside it that it has imported."""
+    write_module(notebook, 3)
+    notebook.run("import pickle, sys\nsys.modules.pop('beside', None)\nimport beside")
+    notebook.run("from beside import Model, copied, weight")
+    return notebook
+
+
+@pytest.mark.parametrize("code", ["Model()", "beside.Model()"])
+def test_a_job_can_pickle_what_a_module_beside_the_notebook_defines(beside, code):
+    beside.run(
+        f"@chute.job\ndef train():\n    return pickle.loads(pickle.dumps({code}))"
+    )
+    beside.run("@chute.job\ndef by_it():\n    return copied(Model())")
+    beside.run("@chute.job\ndef given(model):\n    return copied(model)")
+    for job in ("train.submit()", "by_it.submit()", "given.submit(Model())"):
+        got = f"(lambda one: (one.weight, type(one) is Model))({job}.result({S}))"
+        assert beside.value(got) == (3, True)
+
+
+def test_a_module_whose_lines_have_moved_is_still_the_same(beside):
+    beside.run("from beside import Row, Kind")
+    beside.run(
+        "@chute.job\n"
+        "def kept():\n    row = copied(Row())\n"
+        "    return type(row) is Row, row.kind is Kind.A, row.model.weight"
+    )
+    write_module(beside, 3, above="# a word\n")
+    assert beside.value(f"kept.submit().result({S})") == (True, True, 3)
+
+
+def test_a_module_that_was_edited_is_still_what_the_disk_has(beside):
+    beside.run(
+        "@chute.job\n"
+        "def both():\n    import beside as now\n    return weight(), now.weight()"
+    )
+    assert beside.value(f"both.submit().result({S})") == (3, 3)
+    write_module(beside, 44)
+    assert beside.value(f"both.submit().result({S})") == (3, 44)
