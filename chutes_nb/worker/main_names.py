@@ -15,6 +15,15 @@ MAIN = "__main__"
 _NAMES = sys.modules[MAIN].__dict__
 
 
+_entered: list[object] = []  # whoever shows names there now
+
+
+def define(name: str, value: object) -> None:
+    """Show what a cell that runs as a job has just defined; not so in a kernel."""
+    if _entered:
+        _NAMES[name] = value
+
+
 class MainNames:
     """Puts a function's globals into ``__main__``, and takes them out again."""
 
@@ -25,6 +34,7 @@ class MainNames:
     def enter(self, function: FunctionType) -> None:
         """Show what the notebook's code behind a function has as its globals."""
         self._before = dict(_NAMES)
+        _entered[:] = [self]
         _NAMES["__getattr__"] = _class_that_came
         found = _globals_of_notebook(function)
         # __spec__, __file__ and the like say how this process began.
@@ -38,6 +48,7 @@ class MainNames:
             _NAMES.clear()
             _NAMES.update(self._before)
             self._before = None
+            _entered.clear()
 
 
 def _globals_of_notebook(function: Any) -> dict[str, Any]:

@@ -196,3 +196,22 @@ def test_a_module_that_was_edited_is_still_what_the_disk_has(beside):
     assert beside.value(f"both.submit().result({S})") == (3, 3)
     write_module(beside, 44)
     assert beside.value(f"both.submit().result({S})") == (3, 44)
+
+
+def test_a_cell_that_runs_as_a_job_can_pickle_what_it_defines(notebook):
+    notebook.run("%load_ext chutes_nb")
+    notebook.run(
+        "%%chute_job -o job\n"
+        "import multiprocessing, pickle\n"
+        "class Model:\n    weight = 3\n"
+        "def square(number):\n    return number ** 2\n"
+        "with multiprocessing.get_context('fork').Pool(1) as pool:\n"
+        "    squares = pool.map(square, range(3))\n"
+        "squares, pickle.loads(pickle.dumps(Model())).weight"
+    )
+    assert notebook.value(f"job.result({S})") == ([0, 1, 4], 3)
+    notebook.run(
+        "%%chute_job --executor kernel -o job\nclass Own:\n    pass\nOwn.__name__"
+    )
+    assert notebook.value(f"job.result({S})") == "Own"
+    assert notebook.value("'Own' in globals()") is False
