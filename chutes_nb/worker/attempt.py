@@ -25,14 +25,13 @@ from ..policy import Ending
 from ..states import State
 from ..store import Store
 from ..store.runs import SHOWN
-from . import returned, showing
+from . import main_names, returned, showing
 from .body import JobStopped, Stopper, TooSlow, at_most
 from .context import RunContext, RunFacts, enter
 from .errors import Sources, describe
 from .frames import Outcome, Task, Telling
 from .guard import Guard, seed
 from .keeping import Keeper, began_ns, kept_body, slimmed
-from .main_names import MainNames
 from .memory import shortage
 from .outcomes import may_retry
 from .payload import bound_payload
@@ -131,12 +130,11 @@ class Loaded:
 def _run_hook(hook: FunctionType, chute: ChuteProxy) -> None:
     """Run a startup hook; it may take the chute, or mean it by its name."""
     takes_chute = bool(inspect.signature(hook).parameters)
-    names = MainNames()
-    names.enter(hook)
+    main_names.enter(hook)
     try:
         Stopper().call(lambda: hook(chute) if takes_chute else hook())
     finally:
-        names.leave()
+        main_names.leave()
 
 
 class Attempt:
@@ -159,7 +157,6 @@ class Attempt:
         self._pid = getpid()
         self._is_refused = False  # the payload does not fit: never tried again
         self._worn: str | None = None
-        self._names = MainNames()
         self.facts = RunFacts(
             task.job, task.attempt, task.max_attempts, place.output_dir, task.timeout_s
         )
@@ -183,6 +180,7 @@ class Attempt:
             self._fail(outcome, error)
         finally:
             enter(None)
+            main_names.leave()
             self.loaded.let_go()
         if outcome.end != "ok":
             outcome.files = self._files_of_failed()
@@ -230,7 +228,7 @@ class Attempt:
             first = [self.context, *first]
         enter(self.context)
         showing.begin()
-        self._names.enter(function)
+        main_names.enter(function)
         self.stopper.begin(self.facts)
         self.facts.began_at = time.monotonic()
         self._on_begin(self.facts)
@@ -277,7 +275,6 @@ class Attempt:
         try:
             wholly = self._is_due()
             self._worn = self.guard.mend(wholly=wholly) or self._worn
-            self._names.leave()
             if wholly:
                 seed()
         except Exception as error:  # what a body left there raises when it is touched

@@ -13,42 +13,47 @@ from .carried import CarriedFinder, classes_that_came
 
 MAIN = "__main__"
 _NAMES = sys.modules[MAIN].__dict__
+_FINDER = CarriedFinder()
+# They say how this process began, or what a module is; no variable of a user's.
+_OF_MODULES = frozenset(
+    {"__builtins__", "__doc__", "__file__", "__loader__", "__name__", "__package__"}
+    | {"__path__", "__spec__"}
+)
+
+_before: dict[str, Any] = {}  # what was there; empty while no names are shown
 
 
-_entered: list[object] = []  # whoever shows names there now
+def enter(function: FunctionType) -> None:
+    """Show what the notebook's code behind a function has as its globals."""
+    _before.update(_NAMES)
+    found = _globals_of_notebook(function)
+    _NAMES.update(found)
+    for name in _OF_MODULES & found.keys():
+        _put_back(name)
+    _NAMES["__getattr__"] = _class_that_came
+    _FINDER.begin(found or function.__globals__)
+
+
+def leave() -> None:
+    """Put back what there was, also where the code added names."""
+    if _before:
+        _FINDER.end()
+        _NAMES.clear()
+        _NAMES.update(_before)
+        _before.clear()
 
 
 def define(name: str, value: object) -> None:
     """Show what a cell that runs as a job has just defined; not so in a kernel."""
-    if _entered:
+    if _before:
         _NAMES[name] = value
 
 
-class MainNames:
-    """Puts a function's globals into ``__main__``, and takes them out again."""
-
-    def __init__(self) -> None:
-        self._before: dict[str, Any] | None = None
-        self._finder = CarriedFinder()
-
-    def enter(self, function: FunctionType) -> None:
-        """Show what the notebook's code behind a function has as its globals."""
-        self._before = dict(_NAMES)
-        _entered[:] = [self]
-        _NAMES["__getattr__"] = _class_that_came
-        found = _globals_of_notebook(function)
-        # __spec__, __file__ and the like say how this process began.
-        _NAMES.update({n: v for n, v in found.items() if not n.startswith("__")})
-        self._finder.begin(found or function.__globals__)
-
-    def leave(self) -> None:
-        """Put back what there was, also where the code added names."""
-        self._finder.end()
-        if self._before is not None:
-            _NAMES.clear()
-            _NAMES.update(self._before)
-            self._before = None
-            _entered.clear()
+def _put_back(name: str) -> None:
+    if name in _before:
+        _NAMES[name] = _before[name]
+    else:
+        del _NAMES[name]
 
 
 def _globals_of_notebook(function: Any) -> dict[str, Any]:
