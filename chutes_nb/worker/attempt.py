@@ -28,7 +28,7 @@ from ..store.runs import SHOWN
 from . import main_names, returned, showing
 from .body import JobStopped, Stopper, TooSlow, at_most
 from .context import RunContext, RunFacts, enter
-from .errors import Sources, describe
+from .errors import Sources, describe, note_what_differs
 from .frames import Outcome, Task, Telling
 from .guard import Guard, seed
 from .keeping import Keeper, began_ns, kept_body, slimmed
@@ -309,6 +309,7 @@ class Attempt:
         outcome.end = "stopped" if self.stopper.has_stopped else "error"
         try:
             with at_most(SHOW_S):
+                note_what_differs(error, self.loaded.setup.get("folder", ""))
                 outcome.error = describe(error, self.loaded.sources)
                 outcome.may_retry = self._may_retry(error)
         except BaseException:  # an exception that raises wherever it is touched

@@ -215,3 +215,23 @@ def test_a_cell_that_runs_as_a_job_can_pickle_what_it_defines(notebook):
     )
     assert notebook.value(f"job.result({S})") == "Own"
     assert notebook.value("'Own' in globals()") is False
+
+
+def test_a_file_beside_the_notebook_and_a_class_that_did_not_come_are_explained(
+    notebook,
+):
+    notebook.run(MODEL)
+    notebook.run(
+        "with open('kept.pkl', 'wb') as file:\n    pickle.dump(Model(1), file)\n"
+        "@chute.job\n"
+        "def load(path):\n"
+        "    with open(path, 'rb') as file:\n        return pickle.load(file)"
+    )
+    error = f"load.submit({{}}).exception({S}).error['traceback'].splitlines()[-1]"
+    said = notebook.value(error.format("'kept.pkl'"))
+    here = str(notebook.folder / "kept.pkl")
+    assert said.startswith("kept.pkl is in the notebook's folder")
+    assert said.endswith(repr(here))
+    assert "name Model in it" in notebook.value(error.format(repr(here)))
+    said = notebook.value(error.format("'nowhere.pkl'"))
+    assert said.startswith("FileNotFoundError: ")
