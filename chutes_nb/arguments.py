@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -66,9 +67,11 @@ def _why_not(arguments: Mapping[str, Any], job: str) -> str:
 def _packed(arguments: Mapping[str, Any], job: str, blobs: Path) -> Encoded:
     is_small = approximate_size(arguments) < FILE_BYTES
     if is_small or is_plain(arguments):
-        encoded = encode(arguments)
-        if encoded.kind == "json" or len(encoded.body) <= ROW_BYTES:
-            return encoded
+        # What fails here may hold a chute or a job function; ``pickled`` knows these.
+        with contextlib.suppress(ResultNotStorable):
+            encoded = encode(arguments)
+            if encoded.kind == "json" or len(encoded.body) <= ROW_BYTES:
+                return encoded
     try:
         done = pickled(arguments, blobs=blobs, most_bytes=NO_LIMIT)
     except StoreError:

@@ -6,6 +6,7 @@ import difflib
 import functools
 import inspect
 import reprlib
+import typing
 from collections.abc import Mapping
 from typing import Any
 
@@ -166,5 +167,9 @@ def _shown(one: Parameter) -> str:
     elif isinstance(one.annotation, type):
         kind = f": {one.annotation.__name__}"
     else:
-        kind = f": {inspect.formatannotation(one.annotation)}"[:60]
+        wanted = one.annotation
+        if typing.get_origin(wanted) is typing.Annotated:  # a Field says too much
+            wanted = wanted.__origin__
+        text = inspect.formatannotation(wanted).replace("__main__.", "")
+        kind = f": {text.replace('typing.', '')}"[:60]
     return f"{one.name}{kind}{'' if one.is_required else ' = ...'}"

@@ -30,6 +30,8 @@ CaptureKind = Literal["function", "class", "module", "value", "job", "chute"]
 OF_WORKERS = frozenset({"display"})
 MOST_ITEMS = 256  # elements of a container that are looked at for functions
 CACHED = type(functools.lru_cache(maxsize=0)(id))
+# The code of all that singledispatch makes, of which its type says nothing.
+DISPATCHING = getattr(functools.singledispatch(id), "__code__")  # noqa: B009
 _ATOMS = (int, float, complex, str, bytes, bool, type(None), type(...))
 # Never changed in place, so that the identity tells whether they are as they were.
 _FIXED = (BuiltinFunctionType, PurePath, re.Pattern, logging.Logger)
@@ -171,6 +173,11 @@ class _Walk:
 
     def visit_function(self, function: FunctionType) -> None:
         self.seen.add(id(function))
+        if self.functions and function.__code__ is DISPATCHING:
+            self.is_stable = False  # more may be registered with it
+            for part in [*function.registry, *function.registry.values()]:  # type: ignore[attr-defined]
+                self.enter(part)
+            return
         self.functions.append(function)
         self.note_module(function.__module__)
         space = function.__globals__

@@ -234,8 +234,9 @@ def _function_code(tree: ast.Module, filename: str, flags: int) -> CodeType:
 
 
 def _renamed(code: CodeType, name: str) -> CodeType:
-    """Give code, and all code inside it, a name in place of the wrapper's."""
-    qualname = code.co_qualname.replace(WRAPPER, name)
+    """Give code a name in place of the wrapper's, and code inside it as in a cell."""
+    qualname = code.co_qualname.replace(f"{WRAPPER}.<locals>.", "")
+    qualname = qualname.replace(WRAPPER, name)
     said = {code.co_qualname: qualname}  # a class body has it as a constant
     constants = [
         _renamed(one, name) if isinstance(one, CodeType) else said.get(one, one)
@@ -264,6 +265,8 @@ def _wrapped(
     if outputs:
         end = [*_emitting(outputs, end)]
     is_async = _is_async(tree)
+    if "self" not in _stored(tree):
+        body = [shown for one in body for shown in _showing(one)]
     body = [*body, *end] or [ast.Pass()]
     function = _function([*given, *taken], body, is_async)
     if taken:
@@ -274,6 +277,18 @@ def _wrapped(
     made = ast.Module([function], [])
     # Copied positions are kept: only what was made here gets the magic's line.
     return ast.fix_missing_locations(made)
+
+
+def _stored(tree: ast.Module) -> set[str]:
+    every = (one for one in ast.walk(tree) if isinstance(one, ast.Name))
+    return {one.id for one in every if isinstance(one.ctx, ast.Store)}
+
+
+def _showing(node: ast.stmt) -> Iterable[ast.stmt]:
+    """Have what a cell defines found in ``__main__`` while it runs, by pickle say."""
+    yield node
+    if isinstance(node, DEFINITIONS):
+        yield _at_top(f"self._run_defined({node.name!r}, {node.name})")
 
 
 def _emitting(outputs: list[str], end: list[ast.stmt]) -> Iterable[ast.stmt]:

@@ -132,6 +132,8 @@ class Executor:
         resume_from : str, optional
             An ended job whose checkpoint the new ones find.
         """
+        if self.lane.has_unwanted():  # os.environ was changed
+            self.call(self.lane.let_unwanted_go)
         entry = Submit(definition, new, resume_from)
         self.put(entry)
         return entry.done
@@ -145,6 +147,8 @@ class Executor:
         self.max_workers = most
         with self.store.writing() as tx:
             fleet.set_max_workers(tx, self.id, most)
+        self.lane.keep_only(most)
+        self.call(self.lane.let_unwanted_go)
         self.look()
 
     def put(self, entry: Entry) -> None:

@@ -83,6 +83,15 @@ def cached_again(function: Any, parameters: Mapping[str, Any]) -> Any:
     return functools.lru_cache(**parameters)(function)
 
 
+def dispatched_again(registered: list[tuple[type, Any]]) -> Any:
+    """Make a ``functools.singledispatch`` of what was registered, object's first."""
+    (_, function), *others = registered
+    made = functools.singledispatch(function)
+    for kind, other in others:
+        made.register(kind, other)
+    return made
+
+
 def bound_arguments(
     function: FunctionType, bound: Mapping[str, Any]
 ) -> tuple[list[Any], dict[str, Any]]:

@@ -18,9 +18,9 @@ import cloudpickle
 
 from .arrays import reduced_array
 from .buffers import Aside, Hashes
-from .captures import CACHED, Captures, captures
+from .captures import CACHED, DISPATCHING, Captures, captures
 from .errors import CaptureTooLarge, DefinitionError, StoreError
-from .loading import BUFFERED, cached_again, current_chute
+from .loading import BUFFERED, cached_again, current_chute, dispatched_again
 from .locality import travels_by_reference
 from .members import functions_in
 from .sizes import approximate_size, shown_size
@@ -188,6 +188,12 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         if isinstance(thing, CACHED) and not travels_by_reference(thing):
             # By itself it would be looked up by name, in a notebook not there.
             return cached_again, (thing.__wrapped__, thing.cache_parameters())
+        if (
+            isinstance(thing, FunctionType)
+            and thing.__code__ is DISPATCHING  # it holds a cache of weak references
+            and not travels_by_reference(thing)
+        ):
+            return dispatched_again, (list(thing.registry.items()),)  # type: ignore[attr-defined]
         if (reduced := reduced_array(thing)) is not None:
             return reduced
         return super().reducer_override(thing)

@@ -169,7 +169,7 @@ class Round:
 
     def _can_go_on(self, handle: Handle) -> bool:
         return (
-            not handle.is_going
+            not (handle.is_going or handle.is_unwanted)
             and handle.transport is not None  # it may have died since it told its end
             and handle.stopping is None
             and handle.outcome is not None

@@ -362,6 +362,7 @@ class Settler:
 
     def let_spares_go(self, idle_s: float) -> None:
         """Retire workers that nobody has needed for a while, but for one."""
+        self.lane.let_unwanted_go()
         now = time.monotonic()
         idle = [handle for handle in self.lane.handles.values() if handle.is_idle]
         for handle in idle[1:]:

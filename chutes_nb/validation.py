@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import reprlib
 import warnings
 from collections.abc import Callable, Generator, Iterator, Mapping
 from functools import cached_property
@@ -15,6 +16,7 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema, to_jsonable_python
 
+from .codec import type_name
 from .errors import ValidationFailed
 from .signatures import Parameter, Signature
 from .typed_dicts import checkable
@@ -24,6 +26,9 @@ _LOOSE = ConfigDict(arbitrary_types_allowed=True)
 _PLAIN = frozenset({str, int, float, bool, bytes, dict, list, tuple, set, frozenset})
 _CONTAINERS = (dict, list, tuple, set, frozenset)
 _FILE = {"type": "string", "format": "binary"}
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = MOST_MET = 80
+_SHORT.maxother = MOST_MET + 1
 
 
 class Validator:
@@ -44,11 +49,13 @@ class Validator:
         """
         passed: dict[str, Any] = {}
         details: list[dict[str, object]] = []
+        lines: list[str] = []
         for name, value in values.items():
             parameter = self.by_name.get(name)
             if parameter is not None and self._wants_a_file(parameter, value):
                 said = "Input should be a file: a path, bytes or an open file"
                 details.append({"loc": [name], "msg": said, "type": "file"})
+                lines.append(f"{name}: {said}; got {value!r}")
                 continue
             if parameter is None or self.passes_as_it_is(parameter, value):
                 passed[name] = value
@@ -57,8 +64,9 @@ class Validator:
                 passed[name] = self._checked(parameter, value)
             except ValidationError as error:
                 details += _details(name, error)
+                lines += _lines(name, error)
         if details:
-            raise ValidationFailed(_message(self.signature.name, details), details)
+            raise ValidationFailed(_message(self.signature.name, lines), details)
         return passed | self.field_defaults(passed)
 
     def _checked(self, parameter: Parameter, value: Any) -> Any:
@@ -243,14 +251,37 @@ def _details(name: str, error: ValidationError) -> list[dict[str, object]]:
     ]
 
 
-def _message(name: str, details: list[dict[str, object]]) -> str:
-    lines = [f"{_path(one['loc'])}: {one['msg']}" for one in details[:10]]
-    if len(details) > 10:
-        lines.append(f"and {len(details) - 10} more")
-    return f"{name} cannot take these values:\n  " + "\n  ".join(lines)
+def _lines(name: str, error: ValidationError) -> list[str]:
+    """Say of each error where it is, what was wanted, and what was met.
+
+    ``details`` leave that out: who reads them, a form or a client, has the value.
+    """
+    # A model with hide_input_in_errors wants it shown nowhere; only the text tells.
+    shows = "input_value=" in str(error)
+    found = []
+    for one in error.errors(include_url=False, include_context=False):
+        line = f"{_path([name, *one['loc']])}: {one['msg']}"
+        if shows and one["type"] != "missing":  # there the input is what lacks it
+            line += f"; got {_met(one['input'])}"
+        found.append(line)
+    return found
 
 
-def _path(loc: Any) -> str:
+def _met(value: object) -> str:
+    """Show a value in a few words, whatever its size: a frame by its type alone."""
+    try:
+        text = _SHORT.repr(value)
+    except Exception:  # an integer that is too long for text
+        return type_name(value)
+    return type_name(value) if len(text) > MOST_MET or "\n" in text else text
+
+
+def _message(name: str, lines: list[str]) -> str:
+    more = [f"and {len(lines) - 10} more"] if len(lines) > 10 else []
+    return f"{name} cannot take these values:\n  " + "\n  ".join(lines[:10] + more)
+
+
+def _path(loc: list[int | str]) -> str:
     text = str(loc[0])
     for step in loc[1:]:
         text += f"[{step}]" if isinstance(step, int) else f".{step}"

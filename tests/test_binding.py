@@ -53,6 +53,10 @@ class Range(BaseModel):
         return self
 
 
+class Hidden(BaseModel, hide_input_in_errors=True):
+    password: int
+
+
 async def process_data(self, data: dict) -> dict: ...
 async def analyze_text(self, text: str, language: str = "en") -> dict: ...
 async def train_model(self, config: TrainingConfig) -> dict: ...
@@ -358,6 +362,38 @@ def test_items_that_are_gone_through_are_checked_at_the_submit_and_travel(wanted
     assert bind(signature, {"items": (n for n in (1, "2"))}) == {"items": [1, 2]}
     with pytest.raises(ValidationFailed, match=r"items\[1\]: Input should be"):
         bind(signature, {"items": [1, "x"]})
+
+
+def test_what_was_met_is_told_in_a_few_words():
+    def work(self, n: int, grid: numpy.ndarray, colour: Colour, hidden: Hidden): ...
+
+    wrong = {
+        "n": "x" * 1000,
+        "grid": [1, 2],
+        "colour": numpy.zeros((9, 9)),
+        "hidden": {"password": "secret"},
+    }
+    with pytest.raises(ValidationFailed) as caught:
+        bind(inspect_function(work), wrong)
+    *_, n, grid, colour, hidden = str(caught.value).splitlines()
+    assert n.endswith("xxx'")
+    assert len(n) < 200
+    assert grid == "  grid: Input should be an instance of ndarray; got [1, 2]"
+    assert colour == "  colour: Input should be 'red'; got numpy.ndarray"
+    assert "secret" not in hidden
+    assert all(set(one) == {"loc", "msg", "type"} for one in caught.value.details)
+
+
+def test_a_signature_is_told_as_its_author_wrote_it():
+    def work(self, n: Annotated[int, Field(ge=0)], to: Range | None = None): ...
+
+    Range.__module__ = "__main__"
+    try:
+        with pytest.raises(BindingError) as caught:
+            bind(inspect_function(work), {"m": 1, "to": None})
+    finally:
+        Range.__module__ = __name__
+    assert "work(n: int, to: Range | None = ...)" in str(caught.value)
 
 
 def test_what_the_body_takes_one_by_one_still_comes_one_by_one():

@@ -167,6 +167,24 @@ def test_an_argument_that_no_file_can_map_is_kept_beside_its_row(chute):
     assert job.retry().result(S) == 30_000
 
 
+def test_job_functions_can_be_given_to_a_job(chute):
+    @chute.job
+    def double(self, n):
+        self.doubled = n
+        return n * 2
+
+    @chute.job(reuse=True)
+    def apply(steps: list, n: int):
+        for step in steps:
+            n = step(n)
+        return n
+
+    job = apply.submit(steps=[double, double], n=3)
+    assert job.result(S) == 12
+    assert apply.submit(steps=[double, double], n=3) == job
+    assert job.retry().result(S) == 12
+
+
 @pytest.mark.filterwarnings("ignore::chutes_nb.CaptureWarning")
 def test_reuse_knows_the_same_array_again(chute):
     @chute.job(reuse=True)

@@ -18,10 +18,13 @@ class Run:
     """Stands for ``self``: keeps what a cell emits."""
 
     def __init__(self):
-        self.emitted = []
+        self.emitted, self.defined = [], {}
 
     def emit(self, partial):
         self.emitted.append(partial)
+
+    def _run_defined(self, name, value):
+        self.defined[name] = value
 
 
 def run(text, space=None, name="cell", **options):
@@ -125,13 +128,20 @@ def test_a_job_may_have_a_name_that_no_function_can_have(name):
     assert run("n += 1\nn", {"n": 1}, name)[0] == 2
 
 
+def test_a_cell_says_what_it_has_defined():
+    text = "class Box: pass\nif 1:\n    def f(): pass\nasync def g(): pass\nBox, g"
+    context = Run()
+    found = cell_function(parse_cell(text, "cell"), "cell", "cell", {})(context)
+    assert context.defined == {"Box": found[0], "g": found[1]}
+    assert run("self = 1\ndef f(): pass\nself")[0] == 1
+
+
 def test_code_says_the_name_of_the_job_that_it_is_in():
     text = "n += 1\nclass Box: pass\ndef f(): 1 / 0\nBox, f, f() if n > 1 else 0"
     *_, function = run(text, {"n": 0}, "train")
     (box, f, _), _, _ = run(text, {"n": 0}, "train")
     assert (function.__name__, function.__qualname__) == ("train", "train")
-    assert box.__qualname__ == "train.<locals>.train.<locals>.Box"
-    assert f.__qualname__ == "train.<locals>.train.<locals>.f"
+    assert (box.__qualname__, f.__qualname__) == ("Box", "f")  # as a cell names them
     with pytest.raises(ZeroDivisionError) as caught:
         cell_function(parse_cell(text, "cell"), "train", "cell", {"n": 1})(Run())
     frames = traceback.extract_tb(caught.value.__traceback__)

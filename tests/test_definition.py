@@ -267,6 +267,38 @@ def test_helpers_caches_closures_and_nested_classes_travel(tmp_path):
     assert said == str(832040 + 2 + 2)
 
 
+def test_functions_that_dispatch_on_a_type_travel(tmp_path):
+    said = in_two_processes(
+        tmp_path,
+        """
+        import functools
+        WORD = "some"
+        class Node:
+            @functools.singledispatchmethod
+            def add(self, thing):
+                return "thing"
+            @add.register
+            def _(self, number: int):
+                return "number"
+
+        @functools.singledispatch
+        def shown(thing):
+            return WORD
+        @shown.register
+        def _(many: list):
+            return [shown(one) for one in many]
+        @shown.register(Node)
+        def _(node):
+            return "node"
+
+        def job():
+            return shown([1, Node(), [2]]), Node().add(1), Node().add("x")
+        """,
+        "print(job())",
+    )
+    assert said == "(['some', 'node', ['some']], 'number', 'thing')"
+
+
 class Chute:
     __chutes_token__ = "chute"
 

@@ -102,6 +102,28 @@ def test_more_workers_come_when_they_are_allowed(lone_chute, gate):
     assert first.wait(S)
 
 
+def test_fewer_workers_run_jobs_once_fewer_are_allowed(own_chute, gate):
+    held = [hold(own_chute, gate) for _ in range(2)]
+    until(lambda: all(job.running() for job in held))
+    configure(max_workers=1)
+    group = pausing(own_chute).map(range(6))
+    gate.touch()
+    group.results(S)
+    assert most_at_once(group) == 1
+    until(lambda: len(runtime.executor().handles) == 1)
+
+
+def test_idle_workers_go_once_fewer_are_allowed(own_chute, gate):
+    held = [hold(own_chute, gate) for _ in range(2)]
+    until(lambda: all(job.running() for job in held))
+    gate.touch()
+    assert all(job.wait(S) for job in held)
+    configure(max_workers=1)
+    group = pausing(own_chute).map(range(6))
+    group.results(S)
+    assert most_at_once(group) == 1
+
+
 @pytest.mark.parametrize("workers", [0, -1, True])
 def test_a_number_of_workers_that_cannot_be_is_refused(workers):
     with pytest.raises(ValueError, match="at least 1"):

@@ -19,8 +19,8 @@ START = (
     "import sys; sys.path.append({parent!r}); "
     "from chutes_nb.worker.main import main; main(sys.argv[1:])"
 )
-# Secrets and settings of the kernel that no job needs.
-LEFT_OUT = ("JPY_", "JUPYTER_TOKEN", "JUPYTERHUB_API_TOKEN", "MPLBACKEND")
+# Secrets and settings of the kernel that no job needs; pytest's changes all the time.
+LEFT_OUT = ("JPY_", "JUPYTER_TOKEN", "JUPYTERHUB_API_TOKEN", "MPLBACKEND", "PYTEST_C")
 PAUSE_S, PAUSE_MAX_S = 0.5, 30.0
 
 
@@ -61,14 +61,24 @@ def environment(worker: str) -> dict[str, str]:
     return kept | {WORKER_MARK: worker, "MPLBACKEND": "agg"}
 
 
+def environment_of(pid: int) -> dict[str, str] | None:
+    """Return the environment that a process began with; None where nobody says."""
+    try:
+        raw = Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:  # it has just ended, or this is not Linux
+        return None
+    lines = [os.fsdecode(line).partition("=") for line in raw.split(b"\0") if line]
+    return {name: value for name, _, value in lines}
+
+
 def start_process(
-    worker: str, folder: Path, arguments: list[str], fds: tuple[int, ...]
+    environ: dict[str, str], folder: Path, arguments: list[str], fds: tuple[int, ...]
 ) -> subprocess.Popen[bytes]:
     """Start a worker in a session of its own, with the descriptors it is given."""
     with open(folder / "stderr", "ab", opener=private) as stderr:
         return subprocess.Popen(
             [sys.executable, "-c", START.format(parent=PACKAGE_PARENT), *arguments],
-            env=environment(worker),
+            env=environ,
             cwd=folder,
             pass_fds=fds,
             start_new_session=True,

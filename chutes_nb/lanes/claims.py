@@ -99,6 +99,8 @@ class Claims:
         """Add the workers that there is work and room for; they are to be started."""
         lane = self._lane
         room = self._max_workers - len(lane.handles)
+        if room < 0:  # some were taken over
+            lane.keep_only(self._max_workers)
         if room <= 0 or not lane.births.may_start():
             return []
         on_the_way = sum(

@@ -83,7 +83,16 @@ class Wire(asyncio.BufferedProtocol):
 
 
 class Handle(Holder):
-    """A worker: its process, its line, and the attempt it has."""
+    """A worker: its process, its line, and the attempt it has.
+
+    Attributes
+    ----------
+    environ : dict or None
+        What it began with; None where that cannot be known.
+    is_unwanted : bool
+        Runs no other job: its environment is not the kernel's any more, or there are
+        more workers than there may be. Any thread may say so.
+    """
 
     def __init__(self, worker: str, lease: Path, address: Path, folder: Path) -> None:
         super().__init__(worker, folder)
@@ -92,6 +101,8 @@ class Handle(Holder):
         self.transport: asyncio.WriteTransport | None = None
         self.is_dead = False
         self.known: set[str] = set()
+        self.environ: dict[str, str] | None = None
+        self.is_unwanted = False
 
     @property
     def is_idle(self) -> bool:
@@ -100,7 +111,7 @@ class Handle(Holder):
             return False
         if self.transport is None or self.transport.is_closing():
             return False
-        return super().is_idle
+        return super().is_idle and not self.is_unwanted
 
     def know(self, identity: Identity) -> None:
         """Take note of which process the worker is."""

@@ -32,7 +32,7 @@ from ..store.earlier import Earlier
 from ..store.ids import new_id
 from ..worker.frames import PROTOCOL, Busy, Outcome
 from ..worker.trace import WHERE_SIGNAL
-from .births import Births, start_process
+from .births import Births, environment, environment_of, start_process
 from .causes import announce, cause_of_death, pass_after_kill, placed
 from .handle import POLL_S, Handle, Wire, in_thread
 from .holder import task_output
@@ -71,6 +71,7 @@ class ProcessLane(Lane[Handle]):
         self.owed: set[str] = set()  # outputs that the log has not got all of
         self.births = Births()
         self.earlier = Earlier()
+        self._environ: dict[bytes, bytes] | None = None  # the kernel's, when last seen
 
     # -- birth -----------------------------------------------------------------
     def new_handle(self) -> Handle:
@@ -94,8 +95,9 @@ class ProcessLane(Lane[Handle]):
         try:
             lease = take_lease(handle.lease)
             keep_from_children(lease)
+            handle.environ = environment(handle.id)
             handle.process = start_process(
-                handle.id,
+                handle.environ,
                 handle.folder,
                 [*(str(place) for place in places), str(theirs.fileno()), str(lease)],
                 (theirs.fileno(), lease),
@@ -135,6 +137,9 @@ class ProcessLane(Lane[Handle]):
         if row["pid"] is not None:
             handle.know(Identity(*(row[name] for name in Identity._fields)))
         handle.process = _children.get(handle.id)
+        if handle.identity is not None:
+            handle.environ = environment_of(handle.identity.pid)
+        self._environ = None  # so that it is compared
         handle.runs = 1  # nobody knows how many it has had
         handle.task = task
         self.handles[handle.id] = handle
@@ -187,6 +192,7 @@ class ProcessLane(Lane[Handle]):
         handle.is_ready = True
         self.births.succeeded()
         self._settles.ready(handle, busy)
+        self.let_unwanted_go()
 
     def _on_outcome(self, handle: Handle, outcome: Outcome) -> None:
         if not self._is_current(handle, outcome.job, outcome.attempt):
@@ -327,6 +333,37 @@ class ProcessLane(Lane[Handle]):
             ending = cause_of_death(handle, code, self._settles.sources(handle))
             self._settles.ended(handle, ending, None)
         self._settles.gone(handle)
+
+    def has_unwanted(self) -> bool:
+        """Mark the workers that began with another environment than the kernel's now.
+
+        Any thread may ask, before it queues a job: from then on none of them gets one.
+        """
+        # Decoding all of it takes fifty times as long as comparing it.
+        raw: dict[bytes, bytes] = os.environ._data  # type: ignore[attr-defined]
+        if raw == self._environ:
+            return False
+        self._environ = dict(raw)
+        found = False
+        for handle in list(self.handles.values()):
+            if handle.environ not in (None, environment(handle.id)):
+                handle.is_unwanted = found = True
+        return found
+
+    def keep_only(self, most: int) -> None:
+        """Mark the workers that are too many, those with an attempt last."""
+        left = [one for one in list(self.handles.values()) if not one.is_going]
+        left = [one for one in left if not one.is_unwanted]
+        left.sort(key=lambda one: (one.task is None, not one.is_ready))
+        for handle in left[most:]:
+            handle.is_unwanted = True
+
+    def let_unwanted_go(self) -> None:
+        """Retire the marked workers that have nothing to do; the others go then."""
+        for handle in list(self.handles.values()):
+            is_free = handle.is_ready and handle.task is None and not handle.is_going
+            if handle.is_unwanted and is_free:
+                self.retire(handle)
 
     def retire(self, handle: Handle) -> None:
         """Let an idle worker go."""

@@ -12,6 +12,7 @@ from _thread import _count as count_threads  # counts those that no Thread objec
 from collections.abc import Callable
 from os import WNOHANG, _exit, getpid, waitpid
 from time import monotonic
+from types import FunctionType
 from typing import Any
 
 from .. import failpoints
@@ -24,10 +25,10 @@ from ..policy import Ending
 from ..states import State
 from ..store import Store
 from ..store.runs import SHOWN
-from . import returned, showing
+from . import main_names, returned, showing
 from .body import JobStopped, Stopper, TooSlow, at_most
 from .context import RunContext, RunFacts, enter
-from .errors import Sources, describe
+from .errors import Sources, describe, note_what_differs
 from .frames import Outcome, Task, Telling
 from .guard import Guard, seed
 from .keeping import Keeper, began_ns, kept_body, slimmed
@@ -126,10 +127,14 @@ class Loaded:
         return self._chutes[key]
 
 
-def _run_hook(hook: Callable[..., Any], chute: ChuteProxy) -> None:
+def _run_hook(hook: FunctionType, chute: ChuteProxy) -> None:
     """Run a startup hook; it may take the chute, or mean it by its name."""
     takes_chute = bool(inspect.signature(hook).parameters)
-    Stopper().call(lambda: hook(chute) if takes_chute else hook())
+    main_names.enter(hook)
+    try:
+        Stopper().call(lambda: hook(chute) if takes_chute else hook())
+    finally:
+        main_names.leave()
 
 
 class Attempt:
@@ -175,6 +180,7 @@ class Attempt:
             self._fail(outcome, error)
         finally:
             enter(None)
+            main_names.leave()
             self.loaded.let_go()
         if outcome.end != "ok":
             outcome.files = self._files_of_failed()
@@ -222,6 +228,7 @@ class Attempt:
             first = [self.context, *first]
         enter(self.context)
         showing.begin()
+        main_names.enter(function)
         self.stopper.begin(self.facts)
         self.facts.began_at = time.monotonic()
         self._on_begin(self.facts)
@@ -302,6 +309,7 @@ class Attempt:
         outcome.end = "stopped" if self.stopper.has_stopped else "error"
         try:
             with at_most(SHOW_S):
+                note_what_differs(error, self.loaded.setup.get("folder", ""))
                 outcome.error = describe(error, self.loaded.sources)
                 outcome.may_retry = self._may_retry(error)
         except BaseException:  # an exception that raises wherever it is touched

@@ -21,6 +21,7 @@ from typing import Any, Protocol, TypeVar, overload
 
 from ..codec import decode, encode
 from ..views.text import clean
+from . import main_names
 from .frames import Telling
 from .offspring import OffspringOutlet, Origin
 from .place import (
@@ -126,6 +127,10 @@ class RunContext:
     def cancelled(self) -> bool:
         """Whether the attempt was asked to stop."""
         return self._run_facts.is_cancelled
+
+    def _run_defined(self, name: str, value: object) -> None:
+        """Take note of a function or class of the cell that runs; see ``cells``."""
+        main_names.define(name, value)
 
     # -- verbs -------------------------------------------------------------------
     def progress(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import traceback
 from collections.abc import Mapping
 from typing import Any
@@ -13,6 +14,8 @@ CONTEXT_LINES = 2
 MESSAGE_LIMIT = 10_000
 TRACE_LIMIT = 200_000
 HANDLER = "_on_term"  # of body.Stopper
+# What pickle says of a class that a cell has defined and that did not come.
+_LACKING = re.compile(r"Can't get attribute '(\w+)' on <module '__main__'")
 _OWN = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
 
 Sources = Mapping[str, tuple[int | None, str]]
@@ -45,6 +48,32 @@ def describe(error: BaseException, sources: Sources) -> dict[str, Any]:
             place = located(sources, name, line)
             return found | place | {"function": frame.f_code.co_name}
     return found
+
+
+def note_what_differs(error: BaseException, folder: str) -> None:
+    """Note with an exception what would have gone well in a cell, and what to do.
+
+    Parameters
+    ----------
+    error : BaseException
+    folder : str
+        The notebook's; empty where this machine has none.
+    """
+    path = error.filename if type(error) is FileNotFoundError else None
+    if isinstance(path, str) and folder:
+        there = os.path.join(folder, path)
+        if there != path and os.path.exists(there):  # a whole path stays as it is
+            error.add_note(
+                f"{path} is in the notebook's folder, and a job works in one of its "
+                f"own; give it the whole path: {there!r}"
+            )
+    is_lookup = type(error) is AttributeError
+    lacking = _LACKING.match(message(error)) if is_lookup else None
+    if lacking is not None:
+        error.add_note(
+            f"a job has what its function names of the notebook: name {lacking[1]} in "
+            "it, and it goes along"
+        )
 
 
 def located(sources: Sources, file: str, line: int) -> dict[str, Any]:
