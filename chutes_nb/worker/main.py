@@ -28,11 +28,12 @@ from ..processes import WORKER_MARK, kill_all, started_by, tell
 from ..store import Store, fleet, jobs
 from ..waking import wake_host
 from . import exiting
-from .attempt import Attempt, ChuteProxy, Loaded
+from .attempt import Attempt
 from .body import Stopper
 from .context import RunFacts, after_fork
 from .frames import PROTOCOL, Line, Outcome, Task, task_of
 from .guard import Guard, listen, open_fds
+from .loaded import ChuteProxy, Loaded
 from .place import Place
 from .pulse import Pulse
 from .showing import install
