@@ -273,6 +273,15 @@ describe("the card of a job that ended", () => {
     expect(text("[aria-selected=true]")).toBe("Log");
   });
 
+  it("shows text that was returned as it is, and of other values their repr", () => {
+    const view = { "application/json": "one\n<b>", "text/plain": "'one\\n<b>'" };
+    show(sample("analyze_text"), { result: { type: "str", exact: true, view } });
+    expect(text(".chutes-result")).toBe("one\n<b>");
+    act(() => render(null, root));
+    show(sample("analyze_text"), { result: { type: "Words", exact: false, view } });
+    expect(text(".chutes-result .chutes-text")).toBe("'one\\n<b>'");
+  });
+
   it("shows a result first, and marks one that reports a failure", () => {
     show(sample("analyze_text"), {
       result: {
