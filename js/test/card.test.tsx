@@ -282,6 +282,13 @@ describe("the card of a job that ended", () => {
     expect(text(".chutes-result .chutes-text")).toBe("'one\\n<b>'");
   });
 
+  it("stays with the log where nothing was returned", () => {
+    const view = { "application/json": null, "text/plain": "None" };
+    show(sample("analyze_text"), { result: { type: "NoneType", exact: true, view } });
+    expect(tabs()).toContain("Result");
+    expect(text("[aria-selected=true]")).toBe("Log");
+  });
+
   it("shows a result first, and marks one that reports a failure", () => {
     show(sample("analyze_text"), {
       result: {
