@@ -11,7 +11,7 @@ import {
   rateText,
   waitText,
 } from "../core/words";
-import { CauseLine, ErrorView } from "./ErrorView";
+import { CauseLine, ErrorView, isTold } from "./ErrorView";
 import { type FileDoor, FilesPane } from "./FilesPane";
 import { Attempts } from "./History";
 import { type HeadProps, JobHead } from "./JobHead";
@@ -99,7 +99,7 @@ function tabsOf(
   const { metrics = {}, files = [], state = {}, attempts = [], result } = detail;
   const { error } = job;
   const tabs: Tab[] = [];
-  if (!isActive(job) && error) {
+  if (!isActive(job) && error && isTold(error)) {
     tabs.push({ name: "Error", content: () => <ErrorView error={error} /> });
   }
   if (result && job.status === "completed") {
