@@ -281,3 +281,13 @@ def test_a_row_leads_to_its_job_by_its_context_menu(shop: Lab, page: Page) -> No
     other = page.get_by_role("region", name="Job scores_rows")
     expect(other).to_be_visible(timeout=SOON)
     expect(card).to_be_hidden()
+
+
+@pytest.mark.parametrize("width", [250, 320, 420, 530, 620])
+def test_a_narrow_card_has_all_its_actions(shop: Lab, page: Page, width: int) -> None:
+    card = job_tab(shop, page, f"narrow-{width}", "breaks")
+    card.evaluate("(node, width) => { node.style.width = `${width}px` }", width)
+    card.get_by_role("button", name="Retry", exact=True).click(trial=True)
+    card.get_by_role("button", name=re.compile("^More for")).click(trial=True)
+    head = card.locator(".chutes-head")
+    assert head.evaluate("node => node.scrollWidth - node.clientWidth") == 0
