@@ -291,3 +291,23 @@ def test_a_narrow_card_has_all_its_actions(shop: Lab, page: Page, width: int) ->
     card.get_by_role("button", name=re.compile("^More for")).click(trial=True)
     head = card.locator(".chutes-head")
     assert head.evaluate("node => node.scrollWidth - node.clientWidth") == 0
+
+
+def test_the_menu_of_a_short_card_is_whole(shop: Lab, page: Page) -> None:
+    page.set_viewport_size({"width": 1300, "height": 420})
+    card = job_tab(shop, page, "menu", "breaks")
+    card.get_by_role("button", name=re.compile("^More for")).click()
+    menu = card.get_by_role("menu")
+    items = menu.get_by_role("menuitem")
+    expect(items.first).to_be_focused()
+    # Nothing that cuts it off, an output of a notebook say, is around it.
+    card.evaluate(
+        "node => { node.style.height = '60px'; node.style.overflow = 'clip' }"
+    )
+    box = menu.bounding_box()
+    assert box is not None
+    assert 0 <= box["y"] <= 420 - box["height"]
+    for item in items.all():
+        item.click(trial=True)
+    page.keyboard.press("Tab")
+    expect(menu).to_have_count(0)
