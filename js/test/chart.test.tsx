@@ -40,6 +40,11 @@ describe("chart numbers", () => {
     expect(scaleOf([])).toMatchObject({ low: 0, high: 1 });
   });
 
+  it("ends where numbers are too large to be told apart", () => {
+    const scale = { low: 1.7952e18, high: 1.7952e18 + 512, isLog: false };
+    expect(ticks(scale, 4)).toEqual([1.7952e18]);
+  });
+
   it("marks round values", () => {
     expect(ticks({ low: 0.03, high: 0.98, isLog: false }, 4)).toEqual([0.5]);
     expect(ticks({ low: 0, high: 100, isLog: false }, 5)).toEqual([
