@@ -85,6 +85,22 @@ describe("Chart", () => {
       svg()?.dispatchEvent(new KeyboardEvent("keydown", { key: name, bubbles: true }));
     });
 
+  it("has room for long values beside its axis", () => {
+    const dots = [0, 1, 2].map((i): [number, number] => [i, 1_000_000 + i * 0.001]);
+    act(() =>
+      render(
+        <Chart group={{ name: "near", series: [{ name: "near", dots }] }} />,
+        root,
+      ),
+    );
+    const marks = [...root.querySelectorAll("text[text-anchor=end]")];
+    expect(marks.map((mark) => mark.textContent)).toContain("1.000000001e6");
+    for (const mark of marks) {
+      const letters = mark.textContent?.length ?? 0;
+      expect(Number(mark.getAttribute("x"))).toBeGreaterThan(6 * letters);
+    }
+  });
+
   it("reads its values by the arrow keys", () => {
     expect(svg()?.getAttribute("aria-label")).toBe(
       "loss: loss 1 at step 3, val_loss 3 at step 3",
