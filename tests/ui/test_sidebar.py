@@ -142,6 +142,28 @@ def test_a_failure_is_told_with_a_way_to_the_job(
     expect(card).to_have_attribute("data-state", "failed", timeout=SOON)
 
 
+def test_a_name_goes_before_the_attempt_beside_it(
+    still: Lab, store: Store, page: Page
+) -> None:
+    now = time.time()
+    name = "attempts"
+    job = queue(store, name=name, submitted_at=now, priority=9, tags='["t1", "t2"]')
+    for attempt in (1, 2):
+        assert rows.claim(store, now=now) == job
+        if attempt == 1:
+            rows.finish(store, job, State.RETRYING)
+    row = sidebar(still, page, "name").get_by_role("row").filter(has_text=name)
+    expect(row.locator(".chutes-row-attempt")).to_contain_text("attempt 2")
+    lacks = """node => {
+      const range = document.createRange();
+      range.selectNodeContents(node);
+      const [text, box] = [range, node].map((one) => one.getBoundingClientRect());
+      return text.width - box.width;
+    }"""
+    assert row.locator(".chutes-row-name").evaluate(lacks) < 0.001
+    expect(row).to_have_attribute("title", re.compile(f"^{name} · "))
+
+
 def test_a_long_cause_hides_neither_the_wait_nor_itself(
     still: Lab, store: Store, page: Page
 ) -> None:
