@@ -319,6 +319,14 @@ def test_the_static_card_escapes_everything() -> None:
     assert set(seen) <= {"div", "b", "span", "code", "pre"}
 
 
+def test_the_static_card_says_a_cause_once() -> None:
+    reason = "the body ended its worker with exit code 3 and no result"
+    error = {"type": "WorkerLost", "message": reason, "traceback": ""}
+    changes = json.loads((GOLDEN / "changes.json").read_text("utf-8"))
+    job = next(one for one in changes["jobs"] if one["status"] == "failed")
+    assert static_card(job | {"error": error, "reason": reason}, []).count(reason) == 1
+
+
 def test_the_static_card_is_the_one_that_the_page_writes_too():
     changes = json.loads((GOLDEN / "changes.json").read_text("utf-8"))
     job = next(one for one in changes["jobs"] if one["name"] == "process_pipeline")

@@ -24,7 +24,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
+from chutes_nb.codec import encode
 from chutes_nb.views import TABLE_MIME, Pages, packed, preview, view
+from chutes_nb.worker.returned import shown
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -370,3 +372,18 @@ def test_a_file_that_has_no_pages_is_refused(tmp_path, body):
     (tmp_path / "pages").write_bytes(body)
     with pytest.raises((ValueError, TypeError, KeyError)):
         Pages(tmp_path / "pages")
+
+
+@pytest.mark.parametrize("rows", [1, 20, 2_000])
+def test_a_list_of_dicts_is_shown_as_a_table_however_short(rows, tmp_path):
+    value = [{"row": n, "success": n % 2 == 0} for n in range(rows)]
+    found = shown(value, encode(value), tmp_path)
+    assert found is not None
+    table = json.loads(found)[TABLE_MIME]
+    assert [column["name"] for column in table["columns"]] == ["row", "success"]
+    assert table["total_rows"] == rows
+
+
+def test_small_json_is_its_own_view(tmp_path):
+    for value in (None, 7, "x", [1, 2], {"n": 1}, []):
+        assert shown(value, encode(value), tmp_path) is None

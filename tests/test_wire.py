@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from chutes_nb.model import StatusInfo
+from chutes_nb.model import ErrorInfo, StatusInfo
 from chutes_nb.panel import one_line, static_card
+from chutes_nb.policy import Ending, Verdict
 from chutes_nb.states import ALLOWED, State
-from chutes_nb.store import Store
-from rows import queue
+from chutes_nb.store import Store, jobs
+from rows import NOW, WORKER, claim, queue
 
 GOLDEN: dict[str, Any] = json.loads(
     (Path(__file__).parent / "golden" / "changes.json").read_text("utf-8")
@@ -44,6 +45,20 @@ def test_the_store_writes_the_fields_of_the_golden_sample(store: Store) -> None:
     fields = set(StatusInfo.model_fields)
     assert set(JOBS[0]) == fields
     assert set(store.status(queue(store))) == fields
+
+
+def test_an_error_that_no_frame_told_of_has_every_field(store: Store) -> None:
+    error = {"type": "WorkerLost", "message": "killed by signal 9", "traceback": ""}
+    ending = Ending(State.INTERRUPTED, "killed by signal 9", error)
+    job = queue(store)
+    claim(store)
+    with store.writing() as tx:
+        jobs.finish(tx, job, 1, WORKER, ending, Verdict(ending.state), NOW + 1)
+    whole = ErrorInfo.model_validate(error).model_dump()
+    assert store.status(job)["error"] == whole
+    assert [one["error"] for one in store.detail(job)["attempts"]] == [whole]
+    changed = store.changes(since=0)["jobs"]
+    assert [one["error"] for one in changed] == [whole]
 
 
 @pytest.mark.parametrize("job", JOBS, ids=[job["job_id"] for job in JOBS])

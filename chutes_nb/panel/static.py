@@ -142,7 +142,8 @@ def _why(status: dict[str, Any]) -> str:
         cause, rest = escape(reason), "" if "line" in reason else where
     else:
         cause = f"<b>{escape(error['type'])}</b>: {escape(error['message'])}"
-        more = "" if error["type"] in reason else reason
+        is_repeated = error["type"] in reason or reason == error["message"]
+        more = "" if is_repeated else reason
         rest = " · ".join(part for part in (where, more) if part)
     soft = f'&ensp;<span style="{SOFT}">{escape(rest)}</span>' if rest else ""
     return f"<div {style}>{cause}{soft}</div>"

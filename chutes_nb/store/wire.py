@@ -79,6 +79,9 @@ SELECT count(*) + 1
    AND lane = :lane
    AND (priority > :priority OR (priority = :priority AND seq < :seq))
 """
+# An error as whoever died without a word leaves it lacks what only a frame tells.
+ERROR: dict[str, Any] = {"type": "", "message": "", "traceback": ""}
+ERROR |= {"function": None, "line": None, "cell": None, "source": []}
 TAIL_WINDOW_BYTES = 1 << 20  # as far back as a tail looks
 
 
@@ -86,7 +89,7 @@ def status_of(row: Row) -> dict[str, Any]:
     """StatusInfo of a row, as JSON."""
     found = dict(zip(FIELDS, row, strict=False))
     found["progress"] = _loaded(found["progress"])
-    found["error"] = _loaded(found["error"])
+    found["error"] = _error(found["error"])
     found["tags"] = [] if found["tags"] == "[]" else json.loads(found["tags"])
     found["cancel_requested"] = bool(found["cancel_requested"])
     found["reported_failure"] = bool(found["reported_failure"])
@@ -95,6 +98,11 @@ def status_of(row: Row) -> dict[str, Any]:
 
 def _loaded(text: str | None) -> Any:
     return None if text is None else json.loads(text)
+
+
+def _error(text: str | None) -> dict[str, Any] | None:
+    """Every field of ``model.ErrorInfo``: a page has no defaults for those it lacks."""
+    return None if text is None else ERROR | json.loads(text)
 
 
 def status(tx: Transaction, job: str) -> dict[str, Any]:
@@ -248,7 +256,7 @@ def _attempt(row: Row) -> dict[str, Any]:
         "started_at": row["started_at"],
         "finished_at": row["finished_at"],
         "status": row["state"] or "running",
-        "error": _loaded(row["error"]),
+        "error": _error(row["error"]),
         "reason": row["reason"],
     }
 

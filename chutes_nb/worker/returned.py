@@ -19,7 +19,9 @@ SHOW_S = 5.0  # for a repr; one that takes longer is not worth the wait
 
 def shown(value: Any, encoded: Encoded, blobs: Path) -> str | None:
     """Make the view of a result, as JSON; None where its own JSON says it all."""
-    if encoded.kind == "json" and len(encoded.body) <= SMALL_JSON_BYTES:
+    is_small = len(encoded.body) <= SMALL_JSON_BYTES
+    # A list of dicts is a table, however short.
+    if encoded.kind == "json" and is_small and not encoded.body.startswith(b"[{"):
         return None
     try:
         with at_most(SHOW_S):

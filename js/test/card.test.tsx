@@ -273,6 +273,37 @@ describe("the card of a job that ended", () => {
     expect(text("[aria-selected=true]")).toBe("Log");
   });
 
+  it("says once why a worker was lost, beside what the job wrote last", () => {
+    const reason = "the body ended its worker with exit code 3 and no result";
+    const place = { function: null, line: null, cell: null, source: [] };
+    const error = { type: "WorkerLost", message: reason, traceback: "", ...place };
+    const job = sample("process_pipeline", { error, reason });
+    const attempt = { number: 3, started_at: 1, finished_at: 2, status: job.status };
+    show(job, { attempts: [{ ...attempt, error, reason }] });
+    expect(text(".chutes-cause")).toBe(`WorkerLost: ${reason}`);
+    expect(tabs()).not.toContain("Error");
+    expect(text("[aria-selected=true]")).toBe("Log");
+    click("Attempts");
+    expect(text(".chutes-attempts")).toContain(`WorkerLost: ${reason}`);
+    expect(root.querySelector("details")).toBeNull();
+  });
+
+  it("shows text that was returned as it is, and of other values their repr", () => {
+    const view = { "application/json": "one\n<b>", "text/plain": "'one\\n<b>'" };
+    show(sample("analyze_text"), { result: { type: "str", exact: true, view } });
+    expect(text(".chutes-result")).toBe("one\n<b>");
+    act(() => render(null, root));
+    show(sample("analyze_text"), { result: { type: "Words", exact: false, view } });
+    expect(text(".chutes-result .chutes-text")).toBe("'one\\n<b>'");
+  });
+
+  it("stays with the log where nothing was returned", () => {
+    const view = { "application/json": null, "text/plain": "None" };
+    show(sample("analyze_text"), { result: { type: "NoneType", exact: true, view } });
+    expect(tabs()).toContain("Result");
+    expect(text("[aria-selected=true]")).toBe("Log");
+  });
+
   it("shows a result first, and marks one that reports a failure", () => {
     show(sample("analyze_text"), {
       result: {

@@ -40,6 +40,11 @@ describe("chart numbers", () => {
     expect(scaleOf([])).toMatchObject({ low: 0, high: 1 });
   });
 
+  it("ends where numbers are too large to be told apart", () => {
+    const scale = { low: 1.7952e18, high: 1.7952e18 + 512, isLog: false };
+    expect(ticks(scale, 4)).toEqual([1.7952e18]);
+  });
+
   it("marks round values", () => {
     expect(ticks({ low: 0.03, high: 0.98, isLog: false }, 4)).toEqual([0.5]);
     expect(ticks({ low: 0, high: 100, isLog: false }, 5)).toEqual([
@@ -79,6 +84,22 @@ describe("Chart", () => {
     act(() => {
       svg()?.dispatchEvent(new KeyboardEvent("keydown", { key: name, bubbles: true }));
     });
+
+  it("has room for long values beside its axis", () => {
+    const dots = [0, 1, 2].map((i): [number, number] => [i, 1_000_000 + i * 0.001]);
+    act(() =>
+      render(
+        <Chart group={{ name: "near", series: [{ name: "near", dots }] }} />,
+        root,
+      ),
+    );
+    const marks = [...root.querySelectorAll("text[text-anchor=end]")];
+    expect(marks.map((mark) => mark.textContent)).toContain("1.000000001e6");
+    for (const mark of marks) {
+      const letters = mark.textContent?.length ?? 0;
+      expect(Number(mark.getAttribute("x"))).toBeGreaterThan(6 * letters);
+    }
+  });
 
   it("reads its values by the arrow keys", () => {
     expect(svg()?.getAttribute("aria-label")).toBe(

@@ -7,6 +7,11 @@ import { CHANGES } from "./samples";
 type Said = Changes | Error;
 
 function feed(...answers: Said[]) {
+  return feedBeside(null, ...answers);
+}
+
+/** The same behind another that is told first. */
+function feedBeside(stumbling: (() => void) | null, ...answers: Said[]) {
   const asked: string[] = [];
   const http = {
     get: async <T>(path: string) => {
@@ -20,6 +25,7 @@ function feed(...answers: Said[]) {
   const links: string[] = [];
   const taken: number[] = [];
   const made = new ChangeFeed(http);
+  if (stumbling) made.subscribe(stumbling);
   const stop = made.subscribe(
     (changes) => taken.push(changes.rev),
     (link) => links.push(link),
@@ -77,6 +83,20 @@ describe("ChangeFeed", () => {
     await vi.advanceTimersByTimeAsync(200);
     expect(asked[2]).toBe("changes?since=3&wait=25");
     expect(taken).toEqual([4]);
+  });
+
+  it("goes on where one that is told stumbles, and tells the rest", async () => {
+    const reported = vi.fn();
+    vi.stubGlobal("reportError", reported);
+    const fault = new Error("of one card");
+    const stumble = () => {
+      throw fault;
+    };
+    const { taken } = feedBeside(stumble, nothing(7), news(9), news(10));
+    await vi.advanceTimersByTimeAsync(200);
+    expect(taken).toEqual([9, 10]);
+    expect(reported.mock.calls).toEqual([[fault], [fault]]);
+    vi.unstubAllGlobals();
   });
 
   it("asks nothing once nobody listens", async () => {

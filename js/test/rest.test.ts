@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { Message } from "../src/core/transport";
+import type { Link, Message } from "../src/core/transport";
 import type { Changes, LogBatch, StatusInfo } from "../src/core/types";
-import { NotFound } from "../src/lab/http";
+import { NoAnswer, NotFound } from "../src/lab/http";
 import { RestTransport } from "../src/lab/rest";
 import { batch, detailOf, sample } from "./samples";
 
@@ -12,11 +12,16 @@ class OneJob {
   status: StatusInfo = JOB;
   logs: { [attempt: number]: { text: string; end: boolean } } = {};
   posted: [string, object][] = [];
+  /** Logs wait for this, as those of a busy server do. */
+  answers: Promise<void> = Promise.resolve();
+  isGone = false;
   asked: string[] = [];
   tell: (changes: Changes, now: number) => void = () => {};
 
   get = async <T>(path: string): Promise<{ value: T; now: number }> => {
     this.asked.push(path);
+    if (path.includes("/logs?")) await this.answers;
+    if (this.isGone) throw new NoAnswer();
     if (!path.startsWith(`jobs/${JOB.job_id}`)) throw new NotFound("no such job");
     const [, query] = path.split("/logs?");
     const value = query === undefined ? detailOf(this.status) : this.piece(query);
@@ -40,8 +45,13 @@ class OneJob {
   };
   blob = async () => new Blob([]);
   url = (path: string) => `/chutes/${path}`;
-  subscribe = (take: (changes: Changes, now: number) => void) => {
+  link: (link: Link) => void = () => {};
+  subscribe = (
+    take: (changes: Changes, now: number) => void,
+    onLink: (link: Link) => void = () => {},
+  ) => {
     this.tell = take;
+    this.link = onLink;
     return () => {};
   };
   move(over: Partial<StatusInfo>): void {
@@ -98,6 +108,48 @@ describe("RestTransport", () => {
     server.logs[1] = { text: "first\nlast\n", end: true };
     await vi.advanceTimersByTimeAsync(2_000);
     expect([text(1), text(2)]).toEqual(["first\nlast\n", "second\n"]);
+  });
+
+  it("reads a log once at a time, whatever is told meanwhile", async () => {
+    const { server, transport, text } = following();
+    server.logs[1] = { text: "one\n", end: false };
+    transport.begin(await transport.find(JOB.job_id));
+    await vi.advanceTimersByTimeAsync(100);
+    server.asked.length = 0;
+    let answer = () => {};
+    server.answers = new Promise((resolve) => {
+      answer = resolve;
+    });
+    for (let i = 0; i < 20; i++) {
+      server.move({ stage: `stage ${i}` });
+      await vi.advanceTimersByTimeAsync(300);
+    }
+    const logs = () => server.asked.filter((path) => path.includes("/logs"));
+    expect(logs()).toHaveLength(1);
+    server.logs[1] = { text: "one\ntwo\n", end: false };
+    answer();
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect(text(1)).toBe("one\ntwo\n");
+    server.asked.length = 0;
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(logs().length).toBeLessThanOrEqual(120);
+  });
+
+  it("lets a server that is gone rest, and goes on where it is back", async () => {
+    const { server, transport, text } = following();
+    server.logs[1] = { text: "one\n", end: false };
+    transport.begin(await transport.find(JOB.job_id));
+    await vi.advanceTimersByTimeAsync(100);
+    server.isGone = true;
+    await vi.advanceTimersByTimeAsync(1_000);
+    server.asked.length = 0;
+    await vi.advanceTimersByTimeAsync(20_000);
+    expect(server.asked.length).toBeLessThanOrEqual(10);
+    server.isGone = false;
+    server.logs[1] = { text: "one\ntwo\n", end: false };
+    server.link("open");
+    await vi.advanceTimersByTimeAsync(300);
+    expect(text(1)).toBe("one\ntwo\n");
   });
 
   it("leaps over what is too much, and tells how much that was", async () => {

@@ -281,3 +281,33 @@ def test_a_row_leads_to_its_job_by_its_context_menu(shop: Lab, page: Page) -> No
     other = page.get_by_role("region", name="Job scores_rows")
     expect(other).to_be_visible(timeout=SOON)
     expect(card).to_be_hidden()
+
+
+@pytest.mark.parametrize("width", [250, 320, 420, 530, 620])
+def test_a_narrow_card_has_all_its_actions(shop: Lab, page: Page, width: int) -> None:
+    card = job_tab(shop, page, f"narrow-{width}", "breaks")
+    card.evaluate("(node, width) => { node.style.width = `${width}px` }", width)
+    card.get_by_role("button", name="Retry", exact=True).click(trial=True)
+    card.get_by_role("button", name=re.compile("^More for")).click(trial=True)
+    head = card.locator(".chutes-head")
+    assert head.evaluate("node => node.scrollWidth - node.clientWidth") == 0
+
+
+def test_the_menu_of_a_short_card_is_whole(shop: Lab, page: Page) -> None:
+    page.set_viewport_size({"width": 1300, "height": 420})
+    card = job_tab(shop, page, "menu", "breaks")
+    card.get_by_role("button", name=re.compile("^More for")).click()
+    menu = card.get_by_role("menu")
+    items = menu.get_by_role("menuitem")
+    expect(items.first).to_be_focused()
+    # Nothing that cuts it off, an output of a notebook say, is around it.
+    card.evaluate(
+        "node => { node.style.height = '60px'; node.style.overflow = 'clip' }"
+    )
+    box = menu.bounding_box()
+    assert box is not None
+    assert 0 <= box["y"] <= 420 - box["height"]
+    for item in items.all():
+        item.click(trial=True)
+    page.keyboard.press("Tab")
+    expect(menu).to_have_count(0)

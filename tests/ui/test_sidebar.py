@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 
@@ -9,11 +10,12 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 import rows
+from chutes_nb.policy import Ending, Verdict
 from chutes_nb.states import State
 from chutes_nb.store import Store, jobs
 
 from .lab import Lab
-from .places import SOON, serious_findings, sidebar
+from .places import SOON, job_tab, serious_findings, sidebar
 
 pytestmark = pytest.mark.ui
 
@@ -138,3 +140,47 @@ def test_a_failure_is_told_with_a_way_to_the_job(
     toast.get_by_role("button", name="Open").click()
     card = page.get_by_role("region", name="Job fails_<b>now</b>")
     expect(card).to_have_attribute("data-state", "failed", timeout=SOON)
+
+
+def test_a_name_goes_before_the_attempt_beside_it(
+    still: Lab, store: Store, page: Page
+) -> None:
+    now = time.time()
+    name = "attempts"
+    job = queue(store, name=name, submitted_at=now, priority=9, tags='["t1", "t2"]')
+    for attempt in (1, 2):
+        assert rows.claim(store, now=now) == job
+        if attempt == 1:
+            rows.finish(store, job, State.RETRYING)
+    row = sidebar(still, page, "name").get_by_role("row").filter(has_text=name)
+    expect(row.locator(".chutes-row-attempt")).to_contain_text("attempt 2")
+    lacks = """node => {
+      const range = document.createRange();
+      range.selectNodeContents(node);
+      const [text, box] = [range, node].map((one) => one.getBoundingClientRect());
+      return text.width - box.width;
+    }"""
+    assert row.locator(".chutes-row-name").evaluate(lacks) < 0.001
+    expect(row).to_have_attribute("title", re.compile(f"^{name} · "))
+
+
+def test_a_long_cause_hides_neither_the_wait_nor_itself(
+    still: Lab, store: Store, page: Page
+) -> None:
+    now = time.time()
+    job = queue(store, name="fetch_prices", submitted_at=now - 20, priority=9)
+    assert rows.claim(store, now=now - 10) == job
+    message = "no answer from " + "x" * 300
+    error = {"type": "ConnectionError", "message": message}
+    ending = Ending(State.FAILED, f"ConnectionError: {message}", error)
+    verdict = Verdict(State.RETRYING, now + 3_000)
+    with store.writing() as tx:
+        jobs.finish(tx, job, 1, rows.WORKER, ending, verdict, now)
+    card = job_tab(still, page, "cause", "fetch_prices")
+    wait = card.locator(".chutes-how")
+    expect(wait).to_have_text(re.compile("^again in .* · attempt 2 of 3$"))
+    assert wait.evaluate("node => node.scrollWidth - node.clientWidth") == 0
+    card.get_by_role("tab", name="Attempts").click()
+    panel = card.get_by_role("tabpanel", name="Attempts")
+    expect(panel.locator(".chutes-moves")).to_contain_text(message)
+    assert panel.evaluate("node => node.scrollWidth - node.clientWidth") == 0

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from .conftest import running
 from .lab import Lab
@@ -105,3 +105,20 @@ def test_form_and_card_have_no_serious_finding(themed: Lab, page: Page) -> None:
     page.keyboard.press("Escape")
     card.get_by_role("button", name="Cancel").click()
     assert serious_findings(page) == []
+
+
+def test_forced_colours_leave_what_is_chosen_in_sight(
+    themed: Lab, chromium: Browser
+) -> None:
+    context = chromium.new_context(forced_colors="active")
+    page = context.new_page()
+    card = job_tab(themed, page, "forced", "trains")
+    border = "node => getComputedStyle(node).borderBottomWidth"
+    tabs = {
+        tab.inner_text(): tab.evaluate(border) for tab in card.get_by_role("tab").all()
+    }
+    assert {name for name, width in tabs.items() if width != "0px"} == {"Result"}
+    fill = "node => getComputedStyle(node).backgroundColor"
+    pressed = card.get_by_role("button", name="Table", exact=True).evaluate(fill)
+    assert pressed != card.get_by_role("button", name="JSON", exact=True).evaluate(fill)
+    context.close()

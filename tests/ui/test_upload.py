@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -110,6 +111,18 @@ def test_a_file_that_is_dropped_on_the_field_is_taken(lab: Lab, page: Page) -> N
     expect(form).to_contain_text("uploaded", timeout=SOON)
     run(form)
     assert "dropped.csv" in result_text(cell)
+
+
+def test_a_file_with_a_long_name_is_taken_back(lab: Lab, page: Page) -> None:
+    lab.open(page, "long.ipynb", [CELL])
+    form = form_of(lab.run(page, 0), "digest")
+    file = {"name": "long-" * 40 + ".csv", "mimeType": "text/csv", "buffer": b"a,b"}
+    form.get_by_label("file").set_input_files(file)
+    expect(form).to_contain_text("uploaded")
+    drop = form.locator(".chutes-drop").first
+    assert drop.evaluate("node => node.scrollWidth - node.clientWidth") == 0
+    form.get_by_role("button", name=re.compile("^Remove long-")).click()
+    expect(form.locator(".chutes-upload")).to_have_count(0)
 
 
 def test_where_no_server_answers_15_mb_go_to_the_kernel(

@@ -99,11 +99,13 @@ export function ticks(scale: Scale, wanted: number): number[] {
   const raw = (high - low) / wanted;
   const power = 10 ** Math.floor(Math.log10(raw));
   const step = [1, 2, 5, 10].map((n) => n * power).find((n) => n >= raw) ?? raw;
-  const found: number[] = [];
-  for (let n = Math.ceil(low / step); n * step <= high + step * 1e-9; n++) {
-    found.push(Number((n * step).toPrecision(12)));
+  const found = new Set<number>();
+  const first = Math.ceil(low / step);
+  // Counted from the first: beyond 2 ** 53 a number plus one is itself.
+  for (let i = 0; i <= 2 * wanted && (first + i) * step <= high + step * 1e-9; i++) {
+    found.add(Number(((first + i) * step).toPrecision(12)));
   }
-  return found;
+  return [...found];
 }
 
 function logTicks(low: number, high: number, wanted: number): number[] {

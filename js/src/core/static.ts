@@ -4,7 +4,7 @@
  */
 import { plain } from "./ansi";
 import { isActive, JOB_MIME, type State, type StatusInfo } from "./types";
-import { duration } from "./words";
+import { duration, repeats } from "./words";
 
 // Middle tones, readable on white and on black: a saved page may be either.
 const TONES: { [state in State]: string } = {
@@ -104,7 +104,7 @@ function why(job: StatusInfo): string {
     rest = reason.includes("line") ? "" : place;
   } else {
     cause = `<b>${escaped(error.type)}</b>: ${escaped(error.message)}`;
-    const more = reason.includes(error.type) ? "" : reason;
+    const more = repeats(job) ? "" : reason;
     rest = [place, more].filter(Boolean).join(" · ");
   }
   const soft = rest ? `&ensp;<span style="${SOFT}">${escaped(rest)}</span>` : "";

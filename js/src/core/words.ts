@@ -159,6 +159,11 @@ export function endText(job: StatusInfo): string {
   return job.status;
 }
 
+/** Whether a reason only says the error again, which adds nothing. */
+export function repeats({ reason, error }: StatusInfo): boolean {
+  return !reason || !error || reason.includes(error.type) || reason === error.message;
+}
+
 /** `in clean_data, line 14 of cell [7]`. */
 export function whereText(job: StatusInfo): string {
   const error = job.error;

@@ -82,11 +82,22 @@ export class ChangeFeed {
     const isOther = this.#since !== null && value.rev < this.#since;
     this.#since = value.rev;
     if (!isFirst && !isOther && (value.jobs.length || value.moves.length)) {
-      for (const take of [...this.#takers]) take(value, now);
+      this.#tell(value, now);
     }
     this.#setLink("open");
     if (value.more) return 0;
     return hidden ? HIDDEN_INTERVAL_MS : PAUSE_MS;
+  }
+
+  /** One that stumbles over what it is told neither keeps it from the rest nor ends the poll. */
+  #tell(changes: Changes, now: number): void {
+    for (const take of [...this.#takers]) {
+      try {
+        take(changes, now);
+      } catch (error) {
+        reportError(error);
+      }
+    }
   }
 
   #setLink(link: Link): void {

@@ -29,6 +29,8 @@ const LOG_MS = { moving: 50, resting: 500 };
 const LOG_BYTES = 1 << 20;
 /** A detail is asked for again at most this often. */
 const DETAIL_MS = 250;
+/** While nothing answers; the feed tells at once when there is an answer again. */
+const LOST_MS = 2_000;
 /** A job's place in the queue moves with other jobs; it is looked at this often. */
 const QUEUE_MS = 1_000;
 /** Rows of a table that come at once. */
@@ -56,6 +58,9 @@ class Followed {
   detailAt = 0;
   detailTimer: ReturnType<typeof setTimeout> | null = null;
   logTimer: ReturnType<typeof setTimeout> | null = null;
+  /** A request for its log is under way, and one more is wanted behind it. */
+  isReading = false;
+  wantsMore = false;
 
   see(status: StatusInfo): void {
     this.isActive = isActive(status);
@@ -200,7 +205,7 @@ export class RestTransport implements Transport {
       if (this.#followed.get(jobId) === one) this.#tell(jobId, one, answer);
     } catch (error) {
       // A job that was deleted stays as it was seen last.
-      if (!(error instanceof NotFound)) this.#detailSoon(jobId);
+      if (!(error instanceof NotFound)) this.#detailSoon(jobId, LOST_MS);
     }
   }
 
@@ -221,6 +226,11 @@ export class RestTransport implements Transport {
 
   #logSoon(jobId: string, one: Followed, wait_ms: number): void {
     if (one.isOver || this.#followed.get(jobId) !== one) return;
+    if (one.isReading) {
+      // Its answer goes on from here: a second reader would never end again.
+      one.wantsMore ||= wait_ms === 0;
+      return;
+    }
     if (one.logTimer !== null) {
       if (wait_ms > 0) return;
       clearTimeout(one.logTimer);
@@ -229,25 +239,32 @@ export class RestTransport implements Transport {
   }
 
   async #log(jobId: string, one: Followed): Promise<void> {
+    one.logTimer = null;
+    one.isReading = true;
+    one.wantsMore = false;
+    const wait_ms = await this.#read(jobId, one);
+    one.isReading = false;
+    if (one.isOver) this.#detailSoon(jobId);
+    else if (one.wantsMore) this.#logSoon(jobId, one, 0);
+    else if (wait_ms !== null) this.#logSoon(jobId, one, wait_ms);
+  }
+
+  /** Reads one piece; how long to wait for the next, null where there is no log. */
+  async #read(jobId: string, one: Followed): Promise<number | null> {
     const { attempt, offset, start } = one;
     try {
       const { value: piece } = await this.#piece(jobId, attempt, start);
-      if (this.#followed.get(jobId) !== one || one.attempt !== attempt) return;
+      if (this.#followed.get(jobId) !== one) return null;
       // Asked for again from another place in the meantime: that answer counts.
-      if (one.offset !== offset) return this.#logAgain(jobId, one, 0);
+      if (one.attempt !== attempt || one.offset !== offset) return 0;
       if (offset !== null) piece.skipped += start - offset;
       this.#took(jobId, one, piece);
+      return one.pause_ms;
     } catch (error) {
-      if (error instanceof NotFound) return;
+      if (error instanceof NotFound) return null;
       one.pause_ms = LOG_MS.resting;
+      return LOST_MS;
     }
-    this.#logAgain(jobId, one, one.pause_ms);
-  }
-
-  #logAgain(jobId: string, one: Followed, wait_ms: number): void {
-    one.logTimer = null;
-    if (one.isOver) this.#detailSoon(jobId);
-    else this.#logSoon(jobId, one, wait_ms);
   }
 
   #took(jobId: string, one: Followed, piece: LogBatch): void {

@@ -14,7 +14,9 @@ import { number } from "../core/words";
 
 const WIDTH = 380;
 const HEIGHT = 168;
+/** Room for the values beside the axis: at least, and for each of their letters. */
 const LEFT = 46;
+const LETTER = 6.2;
 const RIGHT = 10;
 const TOP = 8;
 const BOTTOM = 20;
@@ -80,7 +82,10 @@ interface PictureProps {
 }
 
 function Picture({ name, series, all, across, up, step, onStep }: PictureProps) {
-  const x = (at: number) => LEFT + (placeOn(across, at) ?? 0) * (WIDTH - LEFT - RIGHT);
+  const marks = ticks(up, 4);
+  const longest = Math.max(0, ...marks.map((value) => axisText(value).length));
+  const left = Math.max(LEFT, 8 + LETTER * longest);
+  const x = (at: number) => left + (placeOn(across, at) ?? 0) * (WIDTH - left - RIGHT);
   const y = (value: number) => {
     const place = placeOn(up, value);
     return place === null ? null : TOP + (1 - place) * (HEIGHT - TOP - BOTTOM);
@@ -92,7 +97,7 @@ function Picture({ name, series, all, across, up, step, onStep }: PictureProps) 
     const place = ((event.clientX - rect.left) / (rect.width || 1)) * WIDTH;
     const at =
       across.low +
-      ((place - LEFT) / (WIDTH - LEFT - RIGHT)) * (across.high - across.low);
+      ((place - left) / (WIDTH - left - RIGHT)) * (across.high - across.low);
     const dot = nearest(
       steps.map((one): [number, number] => [one, 0]),
       at,
@@ -120,7 +125,7 @@ function Picture({ name, series, all, across, up, step, onStep }: PictureProps) 
       onKeyDown={onKeyDown}
       onBlur={() => onStep(null)}
     >
-      <Axes across={across} up={up} x={x} y={y} />
+      <Axes across={across} marks={marks} left={left} x={x} y={y} />
       {series.map((one) => (
         <polyline
           key={one.name}
@@ -157,23 +162,27 @@ function Picture({ name, series, all, across, up, step, onStep }: PictureProps) 
 
 function Axes({
   across,
-  up,
+  marks,
+  left,
   x,
   y,
 }: {
   across: Scale;
-  up: Scale;
+  /** Values that have a line across. */
+  marks: readonly number[];
+  /** Where the curves begin. */
+  left: number;
   x: (step: number) => number;
   y: (value: number) => number | null;
 }) {
   return (
     <g>
-      {ticks(up, 4).map((value) => {
+      {marks.map((value) => {
         const at = round(y(value) ?? 0);
         return (
           <g key={value}>
-            <line class="chutes-axis" x1={LEFT} x2={WIDTH - RIGHT} y1={at} y2={at} />
-            <text x={LEFT - 6} y={at + 3.5} text-anchor="end">
+            <line class="chutes-axis" x1={left} x2={WIDTH - RIGHT} y1={at} y2={at} />
+            <text x={left - 6} y={at + 3.5} text-anchor="end">
               {axisText(value)}
             </text>
           </g>
@@ -256,7 +265,7 @@ function axisText(value: number): string {
   if (magnitude >= 1e6 || (magnitude > 0 && magnitude < 1e-3)) {
     return value.toExponential().replace("e+", "e");
   }
-  if (magnitude >= 10_000) return `${value / 1000}k`;
+  if (magnitude >= 10_000) return `${Number((value / 1000).toPrecision(9))}k`;
   return String(Number(value.toPrecision(6)));
 }
 

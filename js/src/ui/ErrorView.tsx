@@ -1,6 +1,6 @@
 /** Why a job ended badly: the cause, then the line, then the trace. */
 import type { ErrorInfo, StatusInfo } from "../core/types";
-import { endText, whereText } from "../core/words";
+import { endText, repeats, whereText } from "../core/words";
 import { Fold } from "./parts";
 
 /** One line: what happened, where, and what else is known. */
@@ -20,8 +20,7 @@ export function CauseLine({ job }: { job: StatusInfo }) {
     );
   }
   const said = `${error.type}: ${error.message}`;
-  // A reason that only repeats the error adds nothing.
-  const more = job.reason?.includes(error.type) ? "" : job.reason;
+  const more = repeats(job) ? "" : job.reason;
   return (
     <p class="chutes-cause" title={said}>
       <b>{error.type}</b>
@@ -33,6 +32,11 @@ export function CauseLine({ job }: { job: StatusInfo }) {
 
 function firstLine(text: string): string {
   return text.split("\n", 1)[0] ?? "";
+}
+
+/** Whether there is more to show of an error than its line; a lost worker left no trace. */
+export function isTold({ message, source, traceback }: ErrorInfo): boolean {
+  return message.includes("\n") || source.length > 0 || traceback !== "";
 }
 
 export function ErrorView({ error }: { error: ErrorInfo }) {

@@ -1,7 +1,7 @@
 /** What happened when: the attempts with their own tracebacks, and every move. */
-import type { Attempt, Detail, Stage } from "../core/types";
+import type { Attempt, Detail, ErrorInfo, Stage } from "../core/types";
 import { clock, duration } from "../core/words";
-import { ErrorView } from "./ErrorView";
+import { ErrorView, isTold } from "./ErrorView";
 import { Fold, StateChip } from "./parts";
 
 export function Attempts({
@@ -32,11 +32,7 @@ export function Attempts({
                 show its log
               </button>
             )}
-            {attempt.error ? (
-              <Fold label={`${attempt.error.type}: ${attempt.error.message}`}>
-                <ErrorView error={attempt.error} />
-              </Fold>
-            ) : null}
+            {attempt.error ? <AttemptError error={attempt.error} /> : null}
           </li>
         ))}
       </ol>
@@ -51,6 +47,16 @@ export function Attempts({
         ))}
       </ol>
     </div>
+  );
+}
+
+function AttemptError({ error }: { error: ErrorInfo }) {
+  const said = `${error.type}: ${error.message}`;
+  if (!isTold(error)) return <div class="chutes-soft">{said}</div>;
+  return (
+    <Fold label={said}>
+      <ErrorView error={error} />
+    </Fold>
   );
 }
 

@@ -11,7 +11,7 @@ import {
   rateText,
   waitText,
 } from "../core/words";
-import { CauseLine, ErrorView } from "./ErrorView";
+import { CauseLine, ErrorView, isTold } from "./ErrorView";
 import { type FileDoor, FilesPane } from "./FilesPane";
 import { Attempts } from "./History";
 import { type HeadProps, JobHead } from "./JobHead";
@@ -71,7 +71,7 @@ export function JobCard(props: CardProps) {
       <TightTimeout {...props} />
       <Tabs
         tabs={tabs}
-        open={chosen ?? firstTab(tabs, job)}
+        open={chosen ?? firstTab(tabs, props)}
         onOpen={choose}
         label={`Parts of ${job.name}`}
       />
@@ -83,10 +83,12 @@ export function JobCard(props: CardProps) {
 }
 
 /** Until the user chooses: the log while it runs, then how it came out. */
-function firstTab(tabs: Tab[], job: StatusInfo): string {
+function firstTab(tabs: Tab[], { job, detail }: CardProps): string {
   const names = tabs.map((tab) => tab.name);
   if (job.status === "cancelled") return "Log"; // where it was stopped is not an error
-  return ["Error", "Result"].find((name) => names.includes(name)) ?? "Log";
+  // None says less than what the job wrote, which may just be being read.
+  const returned = detail.result?.type === "NoneType" ? [] : ["Result"];
+  return ["Error", ...returned].find((name) => names.includes(name)) ?? "Log";
 }
 
 function tabsOf(
@@ -97,7 +99,7 @@ function tabsOf(
   const { metrics = {}, files = [], state = {}, attempts = [], result } = detail;
   const { error } = job;
   const tabs: Tab[] = [];
-  if (!isActive(job) && error) {
+  if (!isActive(job) && error && isTold(error)) {
     tabs.push({ name: "Error", content: () => <ErrorView error={error} /> });
   }
   if (result && job.status === "completed") {

@@ -6,17 +6,38 @@ export interface MenuItem {
   run: () => void;
 }
 
+/** Below its button, or above where the page ends before it does. */
+function place(menu: HTMLElement, button: DOMRect): void {
+  const { width, height } = menu.getBoundingClientRect();
+  const below = button.bottom + 2;
+  const isBelow = below + height <= window.innerHeight;
+  menu.style.top = `${isBelow ? below : Math.max(0, button.top - 2 - height)}px`;
+  menu.style.left = `${Math.max(0, button.right - width)}px`;
+}
+
 export function Menu({ items, label }: { items: MenuItem[]; label: string }) {
   const [open, setOpen] = useState(false);
   const root = useRef<HTMLDivElement>(null);
+  const list = useRef<HTMLDivElement>(null);
   useEffect(() => {
-    if (!open) return;
-    root.current?.querySelector<HTMLElement>("[role=menuitem]")?.focus();
+    const [button, menu] = [root.current?.querySelector("button"), list.current];
+    if (!open || !button || !menu) return;
+    // Above the page: a short card and its output would cut it off.
+    menu.showPopover?.();
+    const stay = () => place(menu, button.getBoundingClientRect());
+    stay();
+    menu.querySelector<HTMLElement>("[role=menuitem]")?.focus();
     const outside = (event: Event) => {
       if (!root.current?.contains(event.target as Node)) setOpen(false);
     };
     document.addEventListener("pointerdown", outside);
-    return () => document.removeEventListener("pointerdown", outside);
+    document.addEventListener("scroll", stay, true);
+    window.addEventListener("resize", stay);
+    return () => {
+      document.removeEventListener("pointerdown", outside);
+      document.removeEventListener("scroll", stay, true);
+      window.removeEventListener("resize", stay);
+    };
   }, [open]);
   const close = () => {
     setOpen(false);
@@ -28,6 +49,10 @@ export function Menu({ items, label }: { items: MenuItem[]; label: string }) {
       ...(root.current?.querySelectorAll<HTMLElement>("[role=menuitem]") ?? []),
     ];
     const at = all.indexOf(document.activeElement as HTMLElement);
+    if (event.key === "Tab") {
+      setOpen(false);
+      return;
+    }
     if (event.key === "Escape") close();
     else if (event.key === "ArrowDown") all[(at + 1) % all.length]?.focus();
     else if (event.key === "ArrowUp") all[(at - 1 + all.length) % all.length]?.focus();
@@ -49,7 +74,7 @@ export function Menu({ items, label }: { items: MenuItem[]; label: string }) {
         ⋯
       </button>
       {open ? (
-        <div role="menu" aria-label={label}>
+        <div role="menu" aria-label={label} popover="manual" ref={list}>
           {items.map((item) => (
             <button
               key={item.label}

@@ -22,13 +22,22 @@ export function ResultPane({
   return (
     <div class="chutes-result">
       <BundleView
-        bundle={result.view}
+        bundle={readable(result)}
         empty={`A value of type ${result.type}; job.result() gives it.`}
         note={note}
         moreRows={moreRows}
       />
     </div>
   );
+}
+
+/** Words are read as they are, and of what JSON has only words for, the repr says more. */
+function readable({ type, view }: Result): MimeBundle {
+  const { "application/json": json, ...rest } = view;
+  if (typeof json !== "string") return view;
+  return type === "str"
+    ? { ...rest, "text/plain": json }
+    : { "text/plain": json, ...rest };
 }
 
 export function BundleView({

@@ -103,7 +103,9 @@ function FileLine({ upload, onRemove }: { upload: Upload; onRemove: () => void }
       title={upload.sha256 ? `SHA-256 ${upload.sha256}` : undefined}
     >
       <div class="chutes-upload-line">
-        <span class="chutes-upload-name">{file.name}</span>
+        <span class="chutes-upload-name" title={file.name}>
+          {file.name}
+        </span>
         <span class="chutes-soft chutes-num">{size(upload.size)}</span>
         <span class="chutes-grow" />
         <span class="chutes-upload-state chutes-soft chutes-num">
