@@ -105,7 +105,7 @@ class Surroundings:
     come to mean another.
     """
 
-    def __init__(self, key: str, facts: ChuteFacts, retry_on: object) -> None:
+    def __init__(self, key: object, facts: ChuteFacts, retry_on: object) -> None:
         self._key = key
         self._place = _place()
         self._values = facts.all_values()
@@ -122,7 +122,7 @@ class Surroundings:
             and (_is_function(retry_on) or isinstance(retry_on, type | tuple))
         )
 
-    def still_hold(self, key: str, facts: ChuteFacts) -> bool:
+    def still_hold(self, key: object, facts: ChuteFacts) -> bool:
         """Tell whether the row for this function would come out the same again."""
         values = facts.all_values()
         return (

@@ -18,6 +18,7 @@ from .buffers import Hashes
 from .captures import Capture, Captures, captures
 from .digests import Marks, fingerprint_of, marked
 from .files_in import UploadKind
+from .log_settings import loggers_of
 from .pickling import dump
 from .signatures import Signature, inspect_function
 
@@ -58,6 +59,8 @@ class Definition:
         Name, kind and mark of all it reaches; see ``marked``.
     modules : tuple of str
         Local modules, which travel by value.
+    loggers : tuple of str
+        Names of the loggers that it uses.
     has_mutable : bool
         Whether a value that travels can change in place.
     takes_self, is_async, wants_output_dir : bool
@@ -78,6 +81,7 @@ class Definition:
     missing: tuple[str, ...]
     marks: Marks
     modules: tuple[str, ...]
+    loggers: tuple[str, ...]
     has_mutable: bool
     takes_self: bool
     is_async: bool
@@ -206,6 +210,10 @@ def _described(
         missing=tuple(reached.missing),
         marks=(),
         modules=tuple(module.__name__ for module in reached.modules),
+        loggers=loggers_of(
+            (thing for _, _, thing in reached.said),
+            (one.__code__ for one in reached.functions),
+        ),
         has_mutable=reached.has_mutable,
         takes_self=signature.takes_self,
         is_async=signature.is_async,

@@ -13,7 +13,7 @@ from hashlib import sha256
 from types import FunctionType
 from typing import Any
 
-from . import comparing, live, payloads, registry, reusing, runtime
+from . import comparing, live, log_settings, payloads, registry, reusing, runtime
 from .arguments import packed
 from .binding import bind
 from .captures import Capture, captures
@@ -79,10 +79,11 @@ class Definer:
         return row
 
     def _definition(self, found: Definition) -> jobs.NewDefinition:
-        if self._made is not None and self._made[0].still_hold(found.key, self.chute):
+        mark = found.key, log_settings.told(found.loggers)
+        if self._made is not None and self._made[0].still_hold(mark, self.chute):
             return self._made[1]
         # What it depends on is noted first: a change meanwhile is seen next time.
-        surroundings = Surroundings(found.key, self.chute, self.options.retry_on)
+        surroundings = Surroundings(mark, self.chute, self.options.retry_on)
         row = self._row(found)
         self._made = (surroundings, row)
         return row
@@ -194,6 +195,7 @@ class Definer:
                     "path": [os.path.abspath(one) for one in sys.path],
                     "folder": os.getcwd(),
                     "uploads": dict(found.upload_parameters),
+                    "logging": log_settings.told(found.loggers),
                     "signature": self._signature(),
                     "takes_self": found.takes_self,
                     "wants_output_dir": found.wants_output_dir,

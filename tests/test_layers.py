@@ -20,7 +20,7 @@ HEIGHT = {
     for height, room in enumerate(
         [
             "errors showing states sizes bytecode locality flow failpoints folding "
-            "wording typed_dicts members calling_back platform_import",
+            "wording typed_dicts members calling_back platform_import log_settings",
             "spans",
             "paths model policy loading options cells",
             "processes",

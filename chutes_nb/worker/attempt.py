@@ -17,6 +17,7 @@ from ..codec import decode, encode
 from ..errors import BindingError, ValidationFailed
 from ..files_in import hand_out
 from ..loading import bound_arguments, load_value
+from ..log_settings import LogSettings
 from ..payloads import PAYLOAD
 from ..policy import Ending
 from ..states import State
@@ -67,6 +68,7 @@ class Attempt:
         self.keeper = Keeper(store.blobs, place, since_ns)
         self.context: RunContext | None = None
         self.state: StateWatch | None = None
+        self._logging = LogSettings()
 
     def run(self) -> Outcome:
         """Set the place up, call the body, and put its end into an outcome."""
@@ -84,6 +86,7 @@ class Attempt:
         finally:
             enter(None)
             main_names.leave()
+            self._logging.leave()
             self.loaded.let_go()
         if outcome.end != "ok":
             outcome.files = self._files_of_failed()
@@ -132,6 +135,7 @@ class Attempt:
         enter(self.context)
         showing.begin()
         main_names.enter(function)
+        self._logging.enter(setup.get("logging", ()))  # not of an earlier version
         self.stopper.begin(self.facts)
         self.facts.began_at = time.monotonic()
         self._on_begin(self.facts)
