@@ -9,7 +9,7 @@ import tempfile
 from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import StoreUnsafe
 from ..paths import PRIVATE_FILE, private_dir
@@ -30,7 +30,17 @@ MOST_TMPDIR = 70
 EMPTY_NS = 1_000_000_007  # a time that no file has by chance
 IN_TURN = 4  # folders
 _KIND = tuple(KIND.values())
-Folders = tuple[Path, Path, Path]  # the attempt's own, its output, its TMPDIR
+
+
+class Folders(NamedTuple):
+    """An attempt's own, its output and its TMPDIR; with what is asked of them often."""
+
+    cwd: Path
+    output: Path
+    tmp: Path
+    names: tuple[str, ...]
+    fixed: dict[bytes, tuple[bytes, str, str]]  # variables, as bytes and as text
+    is_long: bool
 
 
 class Place:
@@ -76,25 +86,25 @@ class Place:
         self._count += 1
         cwd = private_dir(self._folder / str(self._count))
         made = cwd, private_dir(cwd / "output"), private_dir(cwd / "tmp")
-        _mark(made)
-        return made
+        names = tuple(map(str, made))
+        _mark(names)
+        variables = {TOLD_VARIABLE: self.told, OUTPUT_VARIABLE: names[1]}
+        fixed = {
+            os.fsencode(name): (os.fsencode(value), name, value)
+            for name, value in variables.items()
+        }
+        return Folders(*made, names, fixed, len(os.fsencode(names[2])) > MOST_TMPDIR)
 
     def _use(self, folders: Folders) -> None:
-        self.cwd, self.output_dir, self.tmp = folders
-        self._folders = tuple(map(str, folders))
-        fixed = {TOLD_VARIABLE: self.told, OUTPUT_VARIABLE: self._folders[1]}
-        self._fixed = {
-            os.fsencode(name): (os.fsencode(value), name, value)
-            for name, value in fixed.items()
-        }
-        self._is_long = len(os.fsencode(self._folders[2])) > MOST_TMPDIR
+        self._now = folders
+        self.cwd, self.output_dir, self.tmp = folders[:3]
 
     def _turn(self) -> None:
         """Go on to the next folders; these wait for their turn."""
-        self._next.append((self.cwd, self.output_dir, self.tmp))
+        self._next.append(self._now)
         self._use(self._next.popleft())
         try:
-            is_as_made = os.stat(self._folders[0]).st_mtime_ns == EMPTY_NS
+            is_as_made = os.stat(self._now.names[0]).st_mtime_ns == EMPTY_NS
         except FileNotFoundError:
             is_as_made = False
         if not is_as_made:  # a body has reached beyond its own
@@ -106,8 +116,8 @@ class Place:
 
     def _tmpdir(self) -> str:
         """Path of the attempt's folder for temporary files, short where it can be."""
-        if self._link is None or not self._is_long:
-            return self._folders[2]
+        if self._link is None or not self._now.is_long:
+            return self._now.names[2]
         short = str(self._link / self.cwd.name / self.tmp.name)
         if not os.path.isdir(short):  # not made yet, or cleaned away
             try:
@@ -115,7 +125,7 @@ class Place:
                 self._link.unlink(missing_ok=True)
                 self._link.symlink_to(self._folder)
             except (OSError, StoreUnsafe):
-                return self._folders[2]
+                return self._now.names[2]
         return short
 
     def enter(self, task: Task, notebook_dir: str, path: list[str]) -> None:
@@ -149,12 +159,12 @@ class Place:
         _set(NOTEBOOK_VARIABLE, notebook_dir)
         _set("TMPDIR", self._tmpdir())
         raw = _raw_environ()
-        for key, (wanted, name, value) in self._fixed.items():
+        for key, (wanted, name, value) in self._now.fixed.items():
             if raw.get(key) != wanted:
                 os.environ[name] = value
         self._entered = dict(raw)
         tempfile.tempdir = None
-        os.chdir(self._folders[0])
+        os.chdir(self._now.names[0])
         if path:
             sys.path[:] = path
         self.imports.begin(notebook_dir)
@@ -238,20 +248,20 @@ class Place:
     def is_clean(self) -> bool:
         """Whether the attempt's folder is as it was made."""
         try:
-            if all(os.stat(one).st_mtime_ns == EMPTY_NS for one in self._folders):
+            if all(os.stat(one).st_mtime_ns == EMPTY_NS for one in self._now.names):
                 return True
             names = set(os.listdir(self.cwd))
             if names != {"output", "tmp"}:
                 return False
             if os.listdir(self.output_dir) or os.listdir(self.tmp):
                 return False
-            _mark(self._folders)
+            _mark(self._now.names)
         except OSError:
             return False
         return True
 
 
-def _mark(folders: Iterable[str | Path]) -> None:
+def _mark(folders: Iterable[str]) -> None:
     """Date empty folders, so that one look at each says whether they still are.
 
     Whatever is put into a folder or taken out of it gives it the time of then.
