@@ -143,9 +143,12 @@ class JobEnded(ChutesError):
         error: dict[str, object] | None = None,
     ) -> None:
         self.job_id, self.state, self.reason, self.error = job_id, state, reason, error
-        text = f"job {job_id} {_ENDING.get(state, state)}"
-        if reason:
-            text += f": {reason}"
+        ending = _ENDING.get(state, state)
+        if reason and reason.startswith(ending.removeprefix("was ")):
+            # Not "was cancelled: cancelled by the user".
+            text = f"job {job_id} {'was ' * ending.startswith('was ')}{reason}"
+        else:
+            text = f"job {job_id} {ending}{f': {reason}' if reason else ''}"
         if error and error.get("traceback"):
             text += f"\n\n{error['traceback']}"
         super().__init__(text)

@@ -15,6 +15,7 @@ import pytest
 import chutes_nb
 from chutes_nb import (
     AttemptNotFound,
+    JobCancelled,
     JobFailed,
     JobNotFound,
     JobTimeout,
@@ -586,3 +587,22 @@ def test_a_file_that_a_job_left_is_given_to_the_next(chute, done):
         return file.name, file.read()
 
     assert read.submit(file=done.files[0]).result(S) == ("book.ipynb", b"{}")
+
+
+@pytest.mark.parametrize(
+    ("kind", "state", "reason", "said"),
+    [
+        (JobTimeout, "timeout", "timed out after 5 s", "job 1 timed out after 5 s"),
+        (
+            JobTimeout,
+            "timeout",
+            "deadline: it came",
+            "job 1 timed out: deadline: it came",
+        ),
+        (JobCancelled, "cancelled", "cancelled by me", "job 1 was cancelled by me"),
+        (JobFailed, "failed", "ValueError: no", "job 1 failed: ValueError: no"),
+        (JobFailed, "failed", None, "job 1 failed"),
+    ],
+)
+def test_how_a_job_ended_is_said_once(kind, state, reason, said):
+    assert str(kind("1", state, reason)) == said
