@@ -41,14 +41,25 @@ class Follower:
         future: Future[None] = Future()
         with self._lock:
             self._waiting.setdefault(job_id, []).append(future)
-            if self._thread is None:
+        try:
+            if self._look(link, job_id):  # the thread may be just about to tell it
+                _finish(future)
+        finally:
+            self._begin(link)
+        return future
+
+    def _begin(self, link: Link) -> None:
+        """Start the thread where somebody waits; it begins by looking.
+
+        Only then: a chute may be closed as soon as its job has ended, and a connection
+        that is being opened meanwhile would be left open.
+        """
+        with self._lock:
+            if self._waiting and self._thread is None:
                 self._thread = threading.Thread(
                     target=self._follow, args=(link,), name="chutes-remote", daemon=True
                 )
                 self._thread.start()
-        if self._look(link, job_id):  # the thread may be just about to tell it
-            _finish(future)
-        return future
 
     def _follow(self, link: Link) -> None:
         rev: int | None = None

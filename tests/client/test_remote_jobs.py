@@ -32,6 +32,7 @@ from chutes_nb import (
     UnknownName,
     ValidationFailed,
 )
+from chutes_nb.client.following import follower
 
 pytestmark = pytest.mark.kernel
 
@@ -326,6 +327,7 @@ def test_a_callback_of_a_remote_job_that_has_ended_is_called_at_once(chute):
     seen: list[object] = []
     job.add_done_callback(seen.append)
     assert seen == [job]
+    assert follower(chute._link)._thread is None, "there was nobody to follow"
 
 
 async def awaited(group):
