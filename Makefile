@@ -103,8 +103,11 @@ chromium:
 
 # --- what a person types ---
 
-# Three at a time: most of them wait for a page, a process or a limit.
-test: lint panel-test
+# First what is installed and built, for the most part from afar, beside the quick looks.
+# Then three at a time: most of them wait for a page, a process or a limit.
+test:
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target \
+	  lint panel-test .venv/.linked chromium
 	@$(MAKE) --no-print-directory --jobs=3 --keep-going \
 	  browser-tests whole-tests part-tests notebooks
 
