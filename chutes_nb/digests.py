@@ -220,10 +220,7 @@ def with_values(
             waiting += [one for reached in inner for one in reached.functions]
             parts = [fingerprint_of(b"", one, marked(one, Hashes())) for one in inner]
             said[name] = str(parts) if inner else _mark("value", values[name], Hashes())
-    if not said:
-        return fingerprint
-    whole = repr((fingerprint, sorted(said.items()))).encode()
-    return hashlib.sha256(whole).hexdigest()[:32]
+    return _joined(fingerprint, said)
 
 
 def with_sources(fingerprint: str, function: FunctionType) -> str:
@@ -242,6 +239,11 @@ def with_sources(fingerprint: str, function: FunctionType) -> str:
             content = Path(file).read_bytes()
             said[module.__name__] = hashlib.sha256(content).hexdigest()
             waiting += map(_module_of, list(vars(module).values()))
+    return _joined(fingerprint, said)
+
+
+def _joined(fingerprint: str, said: Mapping[str, str]) -> str:
+    """Hash a fingerprint with more; where there is no more, it stays."""
     if not said:
         return fingerprint
     whole = repr((fingerprint, sorted(said.items()))).encode()

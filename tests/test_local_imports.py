@@ -21,6 +21,15 @@ def folder(tmp_path, monkeypatch):
     return place
 
 
+@pytest.fixture
+def beside(folder, monkeypatch):
+    """A folder beside the notebook's, on its import path too."""
+    place = folder.parent / "src"
+    place.mkdir()
+    monkeypatch.syspath_prepend(str(place))
+    return place
+
+
 def test_a_warm_worker_reads_an_edited_module_afresh(folder, lone_chute):
     @lone_chute.job
     def value(self) -> int:
@@ -70,12 +79,7 @@ def test_packages_and_their_modules_are_read_afresh(folder, lone_chute):
         assert value.submit().result(60) == number
 
 
-def test_an_edited_module_beside_the_folder_is_read_afresh(
-    folder, lone_chute, monkeypatch
-):
-    beside = folder.parent / "src"
-    beside.mkdir()
-    monkeypatch.syspath_prepend(str(beside))
+def test_an_edited_module_beside_the_folder_is_read_afresh(beside, lone_chute):
     (beside / "takes_from_it.py").write_text("from edited_beside import VALUE\n")
 
     @lone_chute.job
@@ -129,12 +133,10 @@ def test_what_a_startup_hook_imported_stays(folder, lone_chute):
 
 
 def test_a_module_that_the_function_stands_on_is_read_afresh_once_edited(
-    folder, lone_chute, monkeypatch
+    folder, beside, lone_chute
 ):
-    beside = folder.parent / "src"
     package = beside / "edited_library"
-    package.mkdir(parents=True)
-    monkeypatch.syspath_prepend(str(beside))
+    package.mkdir()
     (package / "__init__.py").write_text("from .inner import answer\n")
     (package / "inner.py").write_text("def answer():\n    return 1\n")
     edited_library = importlib.import_module("edited_library")
@@ -165,12 +167,7 @@ def test_a_module_that_the_function_stands_on_is_read_afresh_once_edited(
     assert len(hooks.read_text()) <= 4
 
 
-def test_a_job_is_not_reused_once_a_module_that_it_uses_was_edited(
-    folder, lone_chute, monkeypatch
-):
-    beside = folder.parent / "src"
-    beside.mkdir()
-    monkeypatch.syspath_prepend(str(beside))
+def test_a_job_is_not_reused_once_a_module_that_it_uses_was_edited(beside, lone_chute):
     (beside / "uses_edited_one.py").write_text("from edited_one import answer\n")
     (beside / "edited_one.py").write_text("def answer():\n    return 1\n")
     uses_edited_one = importlib.import_module("uses_edited_one")
@@ -190,11 +187,8 @@ def test_a_job_is_not_reused_once_a_module_that_it_uses_was_edited(
 
 
 def test_a_worker_that_cannot_load_edited_code_once_more_makes_room(
-    folder, lone_chute, monkeypatch
+    beside, lone_chute, monkeypatch
 ):
-    beside = folder.parent / "src"
-    beside.mkdir()
-    monkeypatch.syspath_prepend(str(beside))
     source = """
 import builtins
 
