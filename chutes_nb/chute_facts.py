@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from itertools import chain
 from types import FunctionType
 from typing import Any, TypeGuard
 
@@ -66,6 +67,11 @@ class ChuteFacts:
         """Return all that jobs read of the chute: what is set, else of its class."""
         return self.members | self.values
 
+    def functions(self) -> list[FunctionType]:
+        """Return the hooks, and the functions that values hold or the class has."""
+        held = map(functions_in, self.all_values().values())
+        return [*self.hooks, *chain.from_iterable(held)]
+
     def add_hook(self, hook: FunctionType) -> None:
         """Take a startup hook; one that is defined again replaces what it was."""
         kept = [one for one in self.hooks if one.__qualname__ != hook.__qualname__]
@@ -110,9 +116,7 @@ class Surroundings:
         self._place = _place()
         self._values = facts.all_values()
         self._hooks = list(facts.hooks)
-        by_name = [one for one in (*self._hooks, retry_on) if _is_function(one)]
-        for value in self._values.values():
-            by_name += functions_in(value)
+        by_name = [one for one in (*facts.functions(), retry_on) if _is_function(one)]
         self._reached = [captures(one) for one in by_name]
         # A value that can be changed in place has to be looked at anew each time, and
         # a name that is missing may be defined by the next cell.

@@ -19,7 +19,7 @@ from .binding import bind
 from .captures import Capture, captures
 from .chute_facts import ChuteFacts, Surroundings
 from .codec import Encoded, decode
-from .definition import Definition, define
+from .definition import Definition, define, sources_of
 from .digests import input_digest, with_sources, with_values
 from .errors import DefinitionError, MoveRefused, UnknownName
 from .files_in import take_in
@@ -141,7 +141,10 @@ class Definer:
 
     def row(self, found: Definition, key: str, setup: bytes) -> jobs.NewDefinition:
         """Return a definition as the store takes it."""
-        sources = {name: [cell, text] for name, (cell, text) in found.sources.items()}
+        texts = dict(found.sources)
+        for one in self.chute.functions():  # tracebacks show their lines too
+            texts |= sources_of(captures(one))
+        sources = {name: [cell, text] for name, (cell, text) in texts.items()}
         mark = self.with_more(found.fingerprint) if found.fingerprint else key
         told = self.told_options() | {"fingerprint": mark}
         return jobs.NewDefinition(

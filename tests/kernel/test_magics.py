@@ -165,6 +165,16 @@ def test_a_constant_below_a_job_belongs_to_it(notebook):
     assert notebook.value("f.submit(n=2).result(30), N") == (6, 3)
 
 
+def test_a_startup_hook_that_fails_names_its_own_line(notebook):
+    notebook.run("from chutes_nb import Chute\nfailing = Chute(name='failing')")
+    notebook.run("@failing.on_startup()\ndef load(chute):\n    chute.model = 1 / 0")
+    notebook.run("@failing.job\ndef f(self):\n    return self.model\njob = f.submit()")
+    assert notebook.value("job.wait(30)") is True
+    told = notebook.value("(job.error.line, job.error.function, job.error.traceback)")
+    assert told[:2] == (3, "load")
+    assert "chute.model = 1 / 0" in told[2]
+
+
 def test_a_startup_hook_beside_a_job_is_run_before_it(notebook):
     notebook.run("from chutes_nb import Chute\nchute = Chute(name='hooked')")
     hook = "@chute.on_startup()\ndef load(self):\n    self.model = 5\n"
