@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 
 import anyio
 import anyio.abc
@@ -68,13 +69,11 @@ class Executor:
         self.kind = kind
         self.max_workers = max_workers
         self._inbox = Inbox()
-        self._is_kicked = self._is_waiting = self._is_over = False
-        self._is_leaving = False
+        self._is_kicked = self._is_waiting = self._is_over = self._is_leaving = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._started: Future[None] = Future()
         self._thread: threading.Thread | None = None
-        self._lease = -1
-        self._lease_path = store.leases / f"{self.id}.executor"
+        self._lease, self._lease_path = -1, store.leases / f"{self.id}.executor"
         self._timer: asyncio.TimerHandle | None = None
         self._scope: anyio.CancelScope | None = None
         self._is_registered = False
@@ -166,7 +165,10 @@ class Executor:
         self._is_kicked = True
         assert self._loop is not None  # set before the thread counts as running
         if threading.current_thread() is self._thread:
-            self._loop.call_soon(self._commit_all)
+            commit: Callable[[], object] = self._commit_all
+            if self.lane.backlog:  # ends that are told within another turn come along
+                commit = partial(self._loop.call_soon, commit)
+            self._loop.call_soon(commit)
             return
         with contextlib.suppress(RuntimeError):  # it has just closed; see _run
             self._loop.call_soon_threadsafe(self._commit_all)
@@ -375,8 +377,7 @@ class Executor:
             return
         if self._timer is not None:
             self._timer.cancel()
-        left = max(0.0, at - time.time())
-        self._timer = self._put_later(left, Kick(clock=True))
+        self._timer = self._put_later(max(0.0, at - time.time()), Kick(clock=True))
 
     # -- for doctors and tests -------------------------------------------------
     def call(self, ask: Callable[[], object]) -> Future[object]:
