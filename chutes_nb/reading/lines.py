@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from .patterns import late
+
 # Nobody's progress is longer; a gigabyte without a newline costs no memory.
 LINE_LIMIT_BYTES = 4096
 _DIGITS_ALIKE = bytes.maketrans(b"0123456789", b"1111111111")
-_ESCAPES = re.compile(
+_ESCAPES = late(
     r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[@-Z\\-_]|\x08"
 )
-_UP = re.compile(r"\x1b\[(\d{0,4})A", re.ASCII)
+_UP = late(r"\x1b\[(\d{0,4})A", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
+from .patterns import late
 from .words import CORE, METRICS, NEVER, QUALIFIERS
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
@@ -16,30 +17,30 @@ _NAME = r"[A-Za-z_][\w@]*+(?:['’]s\ [A-Za-z][\w@]*+|[-/.][A-Za-z][\w@]*+)*+"
 _ENDS = r"(?!\.?[\w/:]|[,\-]\d)"
 # How PyTorch and NumPy write a number of their own.
 _BOX = r"(?:(?:torch\.)?tensor|(?:np|numpy)\.u?(?:float|int)\w*)\("
-_PAIR = re.compile(
+_PAIR = late(
     rf"(?<![\w./@-])[\"']?(?P<name>(?:{QUALIFIERS}\.?[ ])*{_NAME})[\"']?"
     rf"\s*[:=]\s*(?:[\"']|{_BOX})?(?P<value>{_NUMBER}){_ENDS}",
     re.ASCII | re.IGNORECASE,
 )
 # "train loss 2.4" (nanoGPT, fairseq): only the surest names, only with a point.
-_BARE = re.compile(
+_BARE = late(
     rf"(?<![\w./@-])(?P<name>(?:{QUALIFIERS}\.?[ ])*"
     rf"(?:loss|accuracy|acc(?:@\d)?|ppl|perplexity|lr|inertia))"
     rf"\s+(?P<value>[-+]?\d+\.\d*(?:[eE][-+]?\d+)?){_ENDS}",
     re.ASCII | re.IGNORECASE,
 )
-_EPOCH = re.compile(
+_EPOCH = late(
     r"(?<![\w.-])[\"']?epoch[\"']?[\s:=#\[('\"]{1,5}"
     r"(\d+(?:\.\d+)?)(?:\s*(?:/|of)\s*(\d+))?(?![\w.]*%)",
     re.ASCII | re.IGNORECASE,
 )
-_STEP = re.compile(
+_STEP = late(
     r"(?<![\w.-])[\"']?(?:global[_ ]?step|step|iter(?:ation)?|itr|episode|round"
     r"|generation)[\"']?[\s:=#\[(]{1,4}(\d+)(?:\s*(?:/|of)\s*(\d+))?(?![\w.%])",
     re.ASCII | re.IGNORECASE,
 )
-_LEADING = re.compile(r"(?:\[(\d+)\](?=\s|$)|(\d+):(?=\t))", re.ASCII)
-_PARTS = re.compile(r"[^a-z0-9@]+")
+_LEADING = late(r"(?:\[(\d+)\](?=\s|$)|(\d+):(?=\t))", re.ASCII)
+_PARTS = late(r"[^a-z0-9@]+")
 
 
 class Marks(NamedTuple):
@@ -128,8 +129,9 @@ class Spots(NamedTuple):
 def spots_of(line: str) -> Spots:
     """Look where a line has marks and metrics; it is without colours and prefix."""
     epoch = _EPOCH.search(line)
-    step = _STEP.search(line) or _LEADING.match(line)
-    has_leading = step is not None and step.re is _LEADING
+    step = _STEP.search(line)
+    has_leading = step is None
+    step = step or _LEADING.match(line)
     return Spots(
         _span(epoch, 1),
         _span(epoch, 2),

@@ -5,58 +5,57 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from .patterns import late
 from .words import DONE, LOG_PREFIX, RATIOS, SECTIONS, UNITS, VERBS
 
 _N = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?"
-_RATIO = re.compile(
+_RATIO = late(
     rf"(?<![\w./:,+$~-])(?P<i>{_N})(?P<by>\s?/\s?|\s(?:out\s)?of\s{{1,4}})(?P<n>{_N})"
     r"(?![\w/%]|[.,:-]\w)",
     re.ASCII,
 )
-_PERCENT = re.compile(r"(?<![\w./:,+$~-])(\d{1,3}(?:\.\d+)?)\s?%(?![\w%])", re.ASCII)
-_TQDM = re.compile(
+_PERCENT = late(r"(?<![\w./:,+$~-])(\d{1,3}(?:\.\d+)?)\s?%(?![\w%])", re.ASCII)
+_TQDM = late(
     r"^(?P<desc>.*?)[:\s]*\b(?P<percent>\d{1,3})%\|[^|]*\|\s*"
     r"(?P<i>\d+(?:\.\d+)?)(?P<is>[kMGTP]?)/(?P<n>\d+(?:\.\d+)?)(?P<ns>[kMGTP]?)\s*"
     r"(?P<unit>[A-Za-z]*)\s*\[\s*[\d:]+<",
     re.ASCII,
 )
-_TQDM_RATE = re.compile(r"[\d.?]+[kMG]?([A-Za-z]+)/s\b|\bs/([A-Za-z]+)", re.ASCII)
-_TQDM_OPEN = re.compile(
+_TQDM_RATE = late(r"[\d.?]+[kMG]?([A-Za-z]+)/s\b|\bs/([A-Za-z]+)", re.ASCII)
+_TQDM_OPEN = late(
     r"^(?:(?P<desc>.+?):\s+)?(?P<i>\d+(?:\.\d+)?)(?P<is>[kMGTP]?)(?P<unit>[A-Za-z]+)"
     r"\s\[\d+:\d\d(?::\d\d)?,\s",
     re.ASCII,
 )
-_GLYPHS = re.compile(
+_GLYPHS = late(
     r"[█▉▊▋▌▍▎▏▓▒░━╸╺■□◼◻⬛⬜]{4,}"
     r"|(?<!\w)[\[|] ?(?=.{5})[#=*█>]+[>#\d]?[ .\-_]*[\]|]"
     r"|\[[>.\-_ ]{5,}\]"
 )
 _SCALES = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15}
-_FFMPEG = re.compile(r"\btime=(\d+):(\d\d):(\d\d(?:\.\d+)?)", re.ASCII)
-DURATION = re.compile(r"^\s*Duration:\s(\d+):(\d\d):(\d\d(?:\.\d+)?),", re.ASCII)
+_FFMPEG = late(r"\btime=(\d+):(\d\d):(\d\d(?:\.\d+)?)", re.ASCII)
+DURATION = late(r"^\s*Duration:\s(\d+):(\d\d):(\d\d(?:\.\d+)?),", re.ASCII)
 
 _I = re.IGNORECASE
-_UNIT_BEFORE = re.compile(rf"(?:^|[^\w])({UNITS})[\s:=#\[(]{{0,4}}$", _I)
-_PROGRESS_BEFORE = re.compile(r"\bprogress\b\W{0,4}(?:at\s)?$", _I)
-_VERB_BEFORE = re.compile(
-    rf"(?:^|[^\w])(?:{VERBS})\b\W{{0,4}}(?:\w+\W{{1,3}}){{0,3}}$", _I
-)
-_VERB_CLOSE = re.compile(
+_UNIT_BEFORE = late(rf"(?:^|[^\w])({UNITS})[\s:=#\[(]{{0,4}}$", _I)
+_PROGRESS_BEFORE = late(r"\bprogress\b\W{0,4}(?:at\s)?$", _I)
+_VERB_BEFORE = late(rf"(?:^|[^\w])(?:{VERBS})\b\W{{0,4}}(?:\w+\W{{1,3}}){{0,3}}$", _I)
+_VERB_CLOSE = late(
     rf"(?:^|[^\w])(?:{VERBS})\b(?:[\s:.=…(\[-]{{1,5}}|\s\w+[\s:.=…(\[-]{{1,5}})$", _I
 )
-_VERB_COLON = re.compile(rf"(?:^|[^\w])(?:{VERBS})\b.{{0,80}}(?::|\.\.\.|…)\s*$", _I)
-_UNIT_AFTER = re.compile(rf"^\s*({UNITS})\b(?!\s*(?:/|per))", _I)
-_WORK_AFTER = re.compile(rf"^\s*(?:\w+\s){{0,2}}{DONE}\b", _I)
-_DONE_AFTER = re.compile(rf"^\s*(?:is\s)?{DONE}\b", _I)
-_CALM_AFTER = re.compile(r"^\s*(?:$|[\[\](),;:|.…•-]|eta\b|at\b)", _I)
-_PREPOSITION = re.compile(
+_VERB_COLON = late(rf"(?:^|[^\w])(?:{VERBS})\b.{{0,80}}(?::|\.\.\.|…)\s*$", _I)
+_UNIT_AFTER = late(rf"^\s*({UNITS})\b(?!\s*(?:/|per))", _I)
+_WORK_AFTER = late(rf"^\s*(?:\w+\s){{0,2}}{DONE}\b", _I)
+_DONE_AFTER = late(rf"^\s*(?:is\s)?{DONE}\b", _I)
+_CALM_AFTER = late(r"^\s*(?:$|[\[\](),;:|.…•-]|eta\b|at\b)", _I)
+_PREPOSITION = late(
     r"\b(?:with|at|on|in|to|from|using|by|for|as|than|under|over|via|per)\b", _I
 )
 VULGAR = {("1", "2"), ("1", "3"), ("2", "3"), ("1", "4"), ("3", "4")}
-_CLAUSE = re.compile(r"[,;|\t\])]|(?<!\.)\. (?=[A-Z])| - ")
-_DIGITS = re.compile(r"[\d.,]+", re.ASCII)
-_SAYS_VALUES = re.compile(r"\w\s*[:=]\s*[-+]?\d*\.?\d", re.ASCII)
-_LAST_NUMBER = re.compile(r"\s*\(?(?:(?<![\w/])\d+\s?/\s?)?[\d.]+%?$", re.ASCII)
+_CLAUSE = late(r"[,;|\t\])]|(?<!\.)\. (?=[A-Z])| - ")
+_DIGITS = late(r"[\d.,]+", re.ASCII)
+_SAYS_VALUES = late(r"\w\s*[:=]\s*[-+]?\d*\.?\d", re.ASCII)
+_LAST_NUMBER = late(r"\s*\(?(?:(?<![\w/])\d+\s?/\s?)?[\d.]+%?$", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from .patterns import late
+
 
 def alternatives(words: str) -> str:
     """Join a blank-separated list into a regular expression's alternatives."""
@@ -53,7 +55,7 @@ VERBS = (
 )
 
 # "3/10 correct" is a ratio, "attempt 2/3" a try, "rank 0/8" a place: not progress.
-RATIOS = re.compile(
+RATIOS = late(
     r"(?i)(?<![a-z])(?:"
     + alternatives(
         "pass(?:ed|ing) fail\\w* correct\\w* incorrect wrong accura\\w+ acc scor\\w+"
@@ -77,7 +79,7 @@ DONE = (
 
 # A log line's own front: time, level, logger ("INFO:root:", "t - app - INFO - ").
 _LEVEL = r"[\[(<]?\b(?:DEBUG|INFO|WARN(?:ING)?|ERROR|CRITICAL)\b[\])>]?"
-LOG_PREFIX = re.compile(
+LOG_PREFIX = late(
     r"\s*(?:[\[(]?(?:\d{4}-\d\d-\d\d[T ]?)?(?:\d\d:\d\d(?::\d\d)?[\d.,+Z-]*)?[\])]?"
     r"(?<=[\d\])Z])[\s:|-]+)?"
     rf"(?:(?:[\w.]+\s*[-:|]\s*)?{_LEVEL}(?::[\w.]+:|[\s:|-]+\[[\w.]+\])?[\s:|-]*)?",
