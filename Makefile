@@ -21,6 +21,9 @@ SHELL := /bin/bash
 .PHONY: test demo lab lint build bench bench-panel load screenshots chaos proofs clean \
 	chromium pytest browser-tests whole-tests part-tests notebooks panel-test
 
+# As on a user's machine: without kept bytecode each worker compiles the whole package.
+unexport PYTHONDONTWRITEBYTECODE
+
 PYTHON ?= python3.11
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
