@@ -13,6 +13,7 @@ from typing import Any
 from .errors import BindingError, ValidationFailed
 from .signatures import OUTPUT_DIR, Parameter, Signature
 from .validation import Validator
+from .wording import kind_of
 
 
 class Binder:
@@ -82,7 +83,7 @@ class Binder:
         parameter = self._open_parameter()
         if parameter is None:
             raise BindingError(
-                f"{self.signature.name} was given a {type(payload).__name__}, which "
+                f"{self.signature.name} was given {kind_of(payload)}, which "
                 "fits only a function with one open parameter, "
                 f"{self._count_of_open()}; give its arguments by name: {self._call()}"
             )

@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 import cloudpickle
 
 from .errors import ResultNotStorable
+from .wording import with_article
 
 Kind = Literal["json", "pickle"]
 
@@ -173,10 +174,10 @@ class _Walk:
 def _why_not(value: object, error: Exception) -> str:
     path, part, cause = _culprit(value, error)
     where = f"its part {path} ({type_name(part)})" if path else "it"
-    kind = type(part).__name__
+    instead = INSTEAD.get(type(part).__name__, INSTEAD_OF_OTHERS)
     return (
-        f"the value is a {type_name(value)}, and {where} can be neither written as "
-        f"JSON nor pickled: {_said(cause)}; {INSTEAD.get(kind, INSTEAD_OF_OTHERS)}. "
+        f"the value is {with_article(type_name(value))}, and {where} can be neither "
+        f"written as JSON nor pickled: {_said(cause)}; {instead}. "
         f"It was {safe_repr(value)}"
     )
 

@@ -24,6 +24,7 @@ from .loading import BUFFERED, cached_again, current_chute, dispatched_again
 from .locality import travels_by_reference
 from .members import functions_in
 from .sizes import approximate_size, shown_size
+from .wording import kind_of
 
 WARN_BYTES = 1_000_000
 MOST_BYTES = 64_000_000
@@ -143,7 +144,7 @@ def pickled(
         return _with_modules(value, modules, blobs, most_bytes)
     except _Full:
         raise CaptureTooLarge(
-            f"a {type(value).__name__} of more than {shown_size(most_bytes)} cannot "
+            f"{kind_of(value)} of more than {shown_size(most_bytes)} cannot "
             "travel to a job; give its path, or pass it as an array or a frame"
         ) from None
 
@@ -324,7 +325,7 @@ def _unpicklable(function: str, named: Mapping[str, Any], error: Exception) -> s
             continue
         except Exception as cause:
             return (
-                f"job {function} uses {name}, a {type(value).__name__}, which cannot "
+                f"job {function} uses {name}, {kind_of(value)}, which cannot "
                 f"travel to a worker ({_said(cause)}); make it inside the job, or in "
                 'a @chute.on_startup() hook, or use executor="kernel"'
             )

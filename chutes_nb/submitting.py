@@ -34,6 +34,7 @@ from .store.ids import new_id
 from .uploads import UPLOADS, set_limit
 from .uploads.given import refuse_too_large
 from .views import preview
+from .wording import kind_of
 
 SMALL_INPUT_BYTES = 4_000
 
@@ -219,7 +220,7 @@ class Definer:
             try:
                 pickled(value, blobs=blobs)
             except (TypeError, AttributeError):
-                return f"attribute {name}, a {type(value).__name__},"
+                return f"attribute {name}, {kind_of(value)},"
         return "retry_on"
 
 

@@ -26,6 +26,16 @@ def duration(seconds: float) -> str:
     return f"{minutes // 1440} d {minutes % 1440 // 60} h"
 
 
+def with_article(name: str) -> str:
+    """Put an article before a name: ``a dict``, ``an int``."""
+    return f"{'an' if name[:1] in 'aeiouAEIO' else 'a'} {name}"
+
+
+def kind_of(value: object) -> str:
+    """Name the type of a value, with its article."""
+    return with_article(type(value).__name__)
+
+
 def plain(line: str) -> str:
     """Line without escape sequences and control characters."""
     return CONTROLS.sub("", ESCAPES.sub("", line))

@@ -120,7 +120,8 @@ def test_a_payload_reaches_its_parameters(function, payload, wanted):
     [
         (two, {"a": 1}, "it lacks b"),
         (two, {"x": 1}, "2 are open here: a, b"),
-        (two, 5, "fits only a function with one open parameter"),
+        (two, 5, "given an int, which fits only a function with one open parameter"),
+        (two, "5", "given a str, which"),
         (nothing, {"x": 1}, "unknown key 'x'"),
         (process_data, {"data": {}, "other": 1}, "unknown key 'other'"),
         (analyze_text, {"txt": "hi"}, "did you mean 'text'.*as a whole.*valid string"),

@@ -11,6 +11,7 @@ from urllib.parse import quote
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from ..errors import MoveRefused, ValidationFailed
+from ..wording import kind_of
 from .files import OnProgress, RemoteUpload, is_content, opened, send
 from .flows import Ask, Flow, answered, json_of
 from .link import Link
@@ -42,7 +43,7 @@ def body_of(value: Any) -> bytes:
 def _uploaded(value: Any) -> Any:
     if isinstance(value, RemoteUpload):
         return {"upload": value.uid}
-    raise TypeError(f"it has a {type(value).__name__}")
+    raise TypeError(f"it has {kind_of(value)}")
 
 
 def named() -> dict[str, str]:

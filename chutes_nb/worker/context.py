@@ -21,6 +21,7 @@ from typing import Any, Protocol, TypeVar, overload
 
 from ..codec import decode, encode
 from ..views.text import clean
+from ..wording import kind_of
 from . import main_names
 from .frames import Telling
 from .offspring import OffspringOutlet, Origin
@@ -306,7 +307,7 @@ def _number(name: str, value: Any, verb: str = "log") -> float:
         return float(value)
     except (TypeError, ValueError, OverflowError) as error:
         raise TypeError(
-            f"{verb}() takes numbers; {name} is a {type(value).__name__}: {error}"
+            f"{verb}() takes numbers; {name} is {kind_of(value)}: {error}"
         ) from error
 
 
