@@ -162,7 +162,8 @@ MUTANTS = [
         struck("later", seconds=1.0, spares=True),
         (
             "executor.py",
-            "        self._timer = self._put_later(left, Kick(clock=True))\n",
+            "        self._timer = self._put_later("
+            "max(0.0, at - time.time()), Kick(clock=True))\n",
             "",
         ),
     ),
