@@ -96,3 +96,8 @@ def test_no_text_makes_it_raise(text):
 @pytest.mark.parametrize("climb", ["\x1b[9999A", "\x1b[99B"])
 def test_a_climb_beyond_all_rows_is_bounded(climb):
     assert len(fold(f"a\n{climb}b\n").splitlines()) <= 101
+
+
+def test_a_line_of_many_steps_is_put_together_once():
+    # Begun anew at each step, all that was there was copied: for minutes, of this.
+    assert fold("ab\x1b[K" * 400_000) == "ab" * 400_000
