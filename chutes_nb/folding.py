@@ -9,7 +9,7 @@ _STEPS = re.compile(
     r"[\r\n]|\x1b\[\d{0,4}(?:;\d{0,4})*[A-HJKSTfsu]|\x1b\[\?[\d;]{1,8}[hl]"
 )
 _REDRAWS = re.compile(r"\r|\x1b\[[\d;?]*[A-HJKSTfsuhl]")
-_CLIMBS = re.compile(r"\x1b\[(\d{0,4})A", re.ASCII)
+_CLIMBS = re.compile(r"\x1b\[(\d{0,4})(?:;\d{0,4})*A", re.ASCII)
 _CUT = re.compile(r"\x1b(?:\[[\d;?]{0,12})?$")
 _COLOURS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 MOST_ROWS = 100  # nobody draws higher bars
@@ -99,11 +99,11 @@ class Screen:
             self._move(1)
             self._is_at_start = True
         elif step[-1] in "AF":
-            climb = min(int(step[2:-1] or 1), MOST_ROWS)
+            climb = _rows_of(step)
             self._depth = max(self._depth, climb)
             self._at = max(self._at - climb, 0)
         elif step[-1] in "BE":
-            self._move(min(int(step[2:-1] or 1), MOST_ROWS))
+            self._move(_rows_of(step))
         elif step[-1] == "K" and (self._is_at_start or step[2:-1] == "2"):
             self._rows[self._at] = []
         elif step[-1] == "G" and step[2:-1] in ("", "1"):
@@ -118,3 +118,8 @@ class Screen:
         done, self._rows = self._rows[:count], self._rows[count:]
         self._at = max(self._at - count, 0)
         return ["".join(pieces) for pieces in done]
+
+
+def _rows_of(step: str) -> int:
+    """How many rows a step goes; a second number (of the key Shift-Up) says nothing."""
+    return min(int(step[2:-1].partition(";")[0] or 1), MOST_ROWS)
