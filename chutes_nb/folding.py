@@ -9,7 +9,7 @@ _STEPS = re.compile(
     r"[\r\n]|\x1b\[\d{0,4}(?:;\d{0,4})*[A-HJKSTfsu]|\x1b\[\?[\d;]{1,8}[hl]"
 )
 _REDRAWS = re.compile(r"\r|\x1b\[[\d;?]*[A-HJKSTfsuhl]")
-_CLIMBS = re.compile(r"\x1b\[(\d{0,4})A", re.ASCII)
+_CLIMBS = re.compile(r"\x1b\[(\d{0,4})(?:;\d{0,4})*A", re.ASCII)
 _CUT = re.compile(r"\x1b(?:\[[\d;?]{0,12})?$")
 _COLOURS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 MOST_ROWS = 100  # nobody draws higher bars
@@ -50,7 +50,7 @@ class Screen:
 
     def __init__(self, depth: int = 0) -> None:
         self._depth = depth
-        self._rows = [""]
+        self._rows: list[list[str]] = [[]]  # pieces: joined once, however many
         self._at = 0
         self._is_at_start = True
         self._cut = ""
@@ -66,8 +66,8 @@ class Screen:
             self._write(first)
             if not lines:
                 return []
-            done = [self._rows[0], *lines[:-1]]
-            self._rows, self._is_at_start = [lines[-1]], not lines[-1]
+            done = ["".join(self._rows[0]), *lines[:-1]]
+            self._rows, self._is_at_start = [[lines[-1]]], not lines[-1]
             return done
         done = []
         last = 0
@@ -87,8 +87,9 @@ class Screen:
     def _write(self, piece: str) -> None:
         if not piece:
             return
-        row = "" if self._is_at_start else self._rows[self._at]
-        self._rows[self._at] = row + piece
+        if self._is_at_start:
+            self._rows[self._at] = []
+        self._rows[self._at].append(piece)
         self._is_at_start = False
 
     def _step(self, step: str) -> None:
@@ -98,22 +99,27 @@ class Screen:
             self._move(1)
             self._is_at_start = True
         elif step[-1] in "AF":
-            climb = min(int(step[2:-1] or 1), MOST_ROWS)
+            climb = _rows_of(step)
             self._depth = max(self._depth, climb)
             self._at = max(self._at - climb, 0)
         elif step[-1] in "BE":
-            self._move(min(int(step[2:-1] or 1), MOST_ROWS))
+            self._move(_rows_of(step))
         elif step[-1] == "K" and (self._is_at_start or step[2:-1] == "2"):
-            self._rows[self._at] = ""
+            self._rows[self._at] = []
         elif step[-1] == "G" and step[2:-1] in ("", "1"):
             self._is_at_start = True
 
     def _move(self, rows: int) -> None:
         self._at += rows
         while self._at >= len(self._rows):
-            self._rows.append("")
+            self._rows.append([])
 
     def _settled(self, count: int) -> list[str]:
         done, self._rows = self._rows[:count], self._rows[count:]
         self._at = max(self._at - count, 0)
-        return done
+        return ["".join(pieces) for pieces in done]
+
+
+def _rows_of(step: str) -> int:
+    """How many rows a step goes; a second number (of the key Shift-Up) says nothing."""
+    return min(int(step[2:-1].partition(";")[0] or 1), MOST_ROWS)

@@ -9,6 +9,7 @@ import logging
 import math
 import os
 import signal
+import sqlite3
 import sys
 import threading
 import time
@@ -29,6 +30,7 @@ log = logging.getLogger(__name__)
 LOOK_S = 0.05
 IDLE_S = 60.0
 RETIRE_S = 5.0
+AGAIN_S = 1.0
 
 
 class Host:
@@ -54,9 +56,16 @@ class Host:
         busy_at = time.monotonic()
         try:
             while not self._told_to_end.wait(LOOK_S) and self._executor.is_running:
-                if self._has_successor():
-                    return
-                if self._has_work():
+                try:
+                    if self._has_successor():
+                        return
+                    has_work = self._has_work()
+                except (ChutesError, sqlite3.Error) as error:
+                    # Who waits in the queue has nobody else, and the store is mended.
+                    log.warning("will look again what is left to do: %s", error)
+                    has_work = True
+                    self._told_to_end.wait(AGAIN_S)
+                if has_work:
                     busy_at = time.monotonic()
                 elif time.monotonic() - busy_at > self._idle_s:
                     self._retire_workers()

@@ -98,7 +98,7 @@ class Heir:
                 )
                 failpoints.hit("adopt.before_commit")
             failpoints.hit("adopt.after_commit")
-            with contextlib.suppress(FileNotFoundError):
+            with contextlib.suppress(OSError):  # nobody else looks at these workers
                 Path(row["lease"]).unlink()
             self._bring_logs_in()  # before a worker that is no more is cleaned away
             for worker in workers:

@@ -444,6 +444,18 @@ def test_a_worker_killed_while_nobody_lived_is_settled_as_interrupted(own_chute,
     assert isinstance(job.exception(S), JobInterrupted)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the file is one of Linux")
+def test_a_lease_that_cannot_be_removed_keeps_no_job_from_its_end(own_chute, gate):
+    job, pid = begun(own_chute, gate)
+    runtime.stop()
+    os.kill(pid, signal.SIGKILL)
+    with runtime.store().writing() as tx:  # it can be opened and locked, not removed
+        tx.run("UPDATE executors SET lease = '/proc/self/comm' WHERE ended_at IS NULL")
+    runtime.executor()
+    with pytest.raises(JobInterrupted):
+        job.result(timeout=S)
+
+
 def test_a_worker_killed_while_nobody_lived_is_tried_again(own_chute, gate):
     job, pid = begun(own_chute, gate, retry=1, retry_delay=0)
     runtime.stop()

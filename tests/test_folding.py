@@ -96,3 +96,18 @@ def test_no_text_makes_it_raise(text):
 @pytest.mark.parametrize("climb", ["\x1b[9999A", "\x1b[99B"])
 def test_a_climb_beyond_all_rows_is_bounded(climb):
     assert len(fold(f"a\n{climb}b\n").splitlines()) <= 101
+
+
+@pytest.mark.parametrize("step", ["A", "B", "E", "F", "G", "H", "J", "K"])
+@pytest.mark.parametrize("numbers", [";", "1;2", ";2", "0;0"])
+def test_steps_of_two_numbers_are_no_error(step, numbers):
+    assert "b" in fold(f"a\n\x1b[{numbers}{step}b\r\n")
+
+
+def test_the_key_shift_up_is_a_climb():
+    assert fold("a\nb\x1b[1;2A\rc\n") == fold("a\nb\x1b[A\rc\n") == "c\nb"
+
+
+def test_a_line_of_many_steps_is_put_together_once():
+    # Begun anew at each step, all that was there was copied: for minutes, of this.
+    assert fold("ab\x1b[K" * 400_000) == "ab" * 400_000

@@ -16,6 +16,7 @@ from chutes_nb.sizes import read_size
 from chutes_nb.states import ENDED, State
 from chutes_nb.store import Store, jobs, logs, runs
 from chutes_nb.store.blobs import blob_path, keep
+from chutes_nb.store.large import LARGE_BYTES
 from rows import DEFINITION, NOW, bring, claim, finish, queue
 
 YEAR_S = 365 * 86400.0
@@ -123,6 +124,21 @@ def test_folders_of_workers_that_are_gone_are_removed(store):
     assert store.prune().files == 1
     assert alive.exists()
     assert not gone.exists()
+
+
+def test_a_checkpoint_that_was_cut_off_is_removed_beside_the_one_that_counts(store):
+    job = queue(store)
+    body = b"x" * (LARGE_BYTES + 1)
+    store.save_checkpoint(job, 1, 1.0, "pickle", body)
+    folder = store.home / "kept" / job
+    cut, young = folder / "new-checkpoint.cut", folder / "new-checkpoint.young"
+    for path in (cut, young):
+        path.write_bytes(body[:1000])
+    os.utime(cut, (time.time() - YEAR_S,) * 2)
+    assert store.prune().files == 1
+    assert not cut.exists()
+    assert young.exists()
+    assert store.load_checkpoint(job) == ("pickle", body)
 
 
 def test_what_was_let_go_is_not_in_the_journal_and_does_not_come_back(store):

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chutes_nb.reading import Metric, Pace, ProgressRead, Reader, Reading
+from chutes_nb.reading.progress import _ratios, find
 
 
 def read(*pieces: str | bytes) -> Reading:
@@ -457,6 +458,44 @@ def test_where_the_output_is_cut_makes_no_difference(pieces, sizes):
     reader.finish(), other.finish()
     probe = b"\nProcessed 7/9 items\n\r 33%|###   | 3/9 [00:01<00:01, 9it/s]\n"
     assert reader.feed(probe) == other.feed(probe)
+
+
+ENDLESS = ["9" * 15, "9" * 19, "9" * 99, "9" * 400, "9" + ",999" * 150, "9" * 3000]
+COUNTED = [
+    *("step {0}: loss=0.5", "epoch {0}/{0}", "epoch 1, step {0}/2: loss=0.5", "{0}%"),
+    *("Processed {0}/{0} items", "[{0}] loss=0.5", "{0}:\tloss=0.5", "1/{0}"),
+    *("x:  5%|#    | {0}P/{0}P [00:01<00:20, 9it/s]", "x: {0}Pit [00:01, 9it/s]"),
+    *("frame=1 time={0}:00:00.0 bitrate=1", "  Duration: {0}:00:00.0, start"),
+]
+
+
+@pytest.mark.parametrize("number", ENDLESS, ids=lambda number: str(len(number)))
+def test_numbers_of_any_length_leave_what_a_store_can_take(number):
+    reader = Reader()
+    for line in [*COUNTED, *COUNTED]:
+        reading = reader.feed(line.format(number).encode() + b"\n")
+        for one in reading.metrics:
+            step = one.step or 0
+            assert isinstance(step, float) or abs(step) < 1 << 63
+            assert math.isfinite(step)
+        told = reading.progress or ProgressRead()
+        counts = (told.done, told.total, told.fraction)
+        assert all(math.isfinite(one) for one in counts if one is not None)
+    assert reader.feed(b"step 3: loss=0.5\n").metrics == [Metric("loss", 3, 0.5)]
+
+
+@pytest.mark.parametrize("unit", ["1/2 ", "1 of ", "epoch 1/2 ", "train 1/1 val "])
+def test_of_a_table_only_the_first_ratios_are_judged(unit):
+    # Judged one by one, with all of the line before each, this took half a minute.
+    line = unit * (4_000 // len(unit))
+    assert len(_ratios(line, True, is_bar=False)) < 10
+    assert find(line) == find(line[:1_000])
+
+
+def test_a_name_has_only_so_many_words_before_it():
+    # Each of a line of nothing else was tried from each: half a second for 700.
+    found = read("step 1 " + "train " * 20 + "loss: 0.5\n").metrics
+    assert found == [Metric("train " * 8 + "loss", 1, 0.5)]
 
 
 @settings(max_examples=200, deadline=None)

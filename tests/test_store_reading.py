@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ from hypothesis import strategies as st
 
 from chutes_nb.errors import JobNotFound
 from chutes_nb.states import ENDED, State
-from chutes_nb.store import Store, jobs, listing, runs
+from chutes_nb.store import Store, abroad, jobs, kernel, listing, runs
+from chutes_nb.store.transaction import placed
 from rows import (
     DEFINITION,
     EXECUTOR,
@@ -79,6 +81,22 @@ def test_a_page_looks_only_at_jobs_of_its_name_or_state(store, asked, index):
     plan = store.reader.all("EXPLAIN QUERY PLAN " + listing.page(wanted), params)
     looks = [row["detail"] for row in plan if "SEARCH jobs " in row["detail"]]
     assert [look.endswith(index) for look in looks] == [True]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [jobs.CLAIM, jobs.READY, kernel.CLAIM, abroad.CLAIM],
+    ids=["worker", "ready", "kernel", "abroad"],
+)
+def test_kin_that_hold_a_job_back_are_looked_for_among_the_running(store, statement):
+    # Each job that waits looks for its kin: of 4,000 of one name, one claim took 9 s.
+    params = defaultdict(int)
+    plan = store.reader.connection.execute(
+        "EXPLAIN QUERY PLAN " + placed(statement)[0],
+        placed(statement)[1](params),
+    )
+    looks = [row["detail"] for row in plan if " kin " in row["detail"]]
+    assert looks == ["SEARCH kin USING INDEX jobs_state (state=?)"]
 
 
 def test_a_page_of_several_states_looks_only_at_jobs_of_those(store):

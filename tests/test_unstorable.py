@@ -9,6 +9,7 @@ import pytest
 
 from chutes_nb import runtime
 from chutes_nb.errors import ChutesError, JobFailed
+from rows import until
 
 S = 60
 
@@ -77,6 +78,43 @@ def test_what_is_odd_and_can_be_put_into_words_is_kept(chute, body):
     assert job.result(S) == 1
     assert not job.metrics or len(next(iter(job.metrics.values()))) == 1
     assert all(one.name.encode() for one in job.files)
+
+
+@pytest.mark.parametrize("number", ["9" * 20, "9" * 400], ids=["20", "400"])
+def test_a_number_without_end_in_the_output_ends_nobody(own_chute, number):
+    @own_chute.job(timeout=S)
+    def tell(self, number: str):
+        print(f"step {number}: loss=0.5\nepoch {number}/{number}\nloss=0.25")
+        return 1
+
+    executor = runtime.executor()
+    job = tell.submit(number=number)
+    assert job.result(S) == 1
+    assert executor.is_running
+    assert [value for _, value in job.metrics["loss"]][-1:] == [0.25]
+
+
+def test_counts_whose_rate_is_infinite_are_told_without_it(own_chute):
+    @own_chute.job(timeout=S)
+    def tell(self, gate: str):
+        import os
+        import time
+
+        self.progress(-1e308)
+        self.emit("before")
+        while not os.path.exists(gate):
+            time.sleep(0.01)
+        self.progress(1e308)
+        self.emit("after")
+        return 1
+
+    gate = runtime.store().home / "gate"
+    job = tell.submit(gate=str(gate))
+    until(lambda: job.progress is not None and job.progress.done == -1e308)
+    gate.touch()
+    assert job.result(S) == 1
+    assert job.partial == ["before", "after"]
+    assert (job.progress.done, job.progress.rate) == (1e308, None)
 
 
 @pytest.mark.parametrize("step", ["first", object(), 10**400], ids=["text", "", "int"])

@@ -52,7 +52,7 @@ class Pause(NamedTuple):
     seconds: float
 
 
-Outcome = httpx.Response | httpx.TransportError | None
+Outcome = httpx.Response | httpx.RequestError | None
 Flow = Generator[Ask | Pause, Outcome, T]
 
 
@@ -82,7 +82,7 @@ def answered(ask: Ask, patience_s: float) -> Flow[httpx.Response]:
 
 
 def _unreachable(
-    ask: Ask, outcome: httpx.Response | httpx.TransportError, is_unheard: bool
+    ask: Ask, outcome: httpx.Response | httpx.RequestError, is_unheard: bool
 ) -> ServerUnreachable:
     if isinstance(outcome, httpx.Response):
         where, why = outcome.request.url, f"a gateway answers {outcome.status_code}"

@@ -79,7 +79,7 @@ class Link:
                     continue
                 try:
                     outcome = self._client.request(**_request(step))
-                except httpx.TransportError as error:
+                except httpx.RequestError as error:
                     outcome = error
         except StopIteration as end:
             value: T = end.value
@@ -106,7 +106,7 @@ class Link:
                         continue
                     try:
                         outcome = await client.request(**_request(step))
-                    except httpx.TransportError as error:
+                    except httpx.RequestError as error:
                         outcome = error
             except StopIteration as end:
                 value: T = end.value

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
+import logging
+import sqlite3
 import threading
 import weakref
 from typing import ClassVar, Protocol
 
 from ..errors import JobNotFound, StoreError
 from ..store import Store
+
+log = logging.getLogger(__name__)
 
 # A server drops kernel messages beyond 1,000 a second without a word, and the eye
 # sees nothing faster than this.
@@ -83,12 +88,16 @@ class Feeder:
                     with self._lock:
                         self._streams.remove(stream)
             self._closed.wait(TICK_S)
-            seen = self._store.wait(seen, LOOK_INTERVAL_S)
+            with contextlib.suppress(StoreError, sqlite3.Error):
+                seen = self._store.wait(seen, LOOK_INTERVAL_S)
 
     def _tick(self, stream: Ticking) -> bool:
         try:
             return stream.tick()
         except JobNotFound:
             return False
-        except StoreError:
-            return True  # locked or full for a while: the next tick looks again
+        except (StoreError, sqlite3.Error):
+            return True  # locked or damaged for a while: the next tick looks again
+        except Exception:  # of one card, which must not freeze the others
+            log.exception("a card cannot be followed any more")
+            return False

@@ -13,18 +13,20 @@ from .words import CORE, METRICS, NEVER, QUALIFIERS
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 # Possessive: what follows a name is no part of one, so nothing is given back.
 _NAME = r"[A-Za-z_][\w@]*+(?:['’]s\ [A-Za-z][\w@]*+|[-/.][A-Za-z][\w@]*+)*+"
+# At most so many: of a line of nothing else each would be tried from each.
+_QUALIFIED = rf"(?:{QUALIFIERS}\.?[ ]){{0,8}}"
 # No versions (1.2.3), ratios (3/4), times (12:30), sizes (14kB), dates (2024-05).
 _ENDS = r"(?!\.?[\w/:]|[,\-]\d)"
 # How PyTorch and NumPy write a number of their own.
 _BOX = r"(?:(?:torch\.)?tensor|(?:np|numpy)\.u?(?:float|int)\w*)\("
 _PAIR = late(
-    rf"(?<![\w./@-])[\"']?(?P<name>(?:{QUALIFIERS}\.?[ ])*{_NAME})[\"']?"
+    rf"(?<![\w./@-])[\"']?(?P<name>{_QUALIFIED}{_NAME})[\"']?"
     rf"\s*[:=]\s*(?:[\"']|{_BOX})?(?P<value>{_NUMBER}){_ENDS}",
     re.ASCII | re.IGNORECASE,
 )
 # "train loss 2.4" (nanoGPT, fairseq): only the surest names, only with a point.
 _BARE = late(
-    rf"(?<![\w./@-])(?P<name>(?:{QUALIFIERS}\.?[ ])*"
+    rf"(?<![\w./@-])(?P<name>{_QUALIFIED}"
     rf"(?:loss|accuracy|acc(?:@\d)?|ppl|perplexity|lr|inertia))"
     rf"\s+(?P<value>[-+]?\d+\.\d*(?:[eE][-+]?\d+)?){_ENDS}",
     re.ASCII | re.IGNORECASE,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import islice
 
 from .patterns import late
 from .words import DONE, LOG_PREFIX, RATIOS, SECTIONS, UNITS, VERBS
@@ -55,6 +56,12 @@ VULGAR = {("1", "2"), ("1", "3"), ("2", "3"), ("1", "4"), ("3", "4")}
 _CLAUSE = late(r"[,;|\t\])]|(?<!\.)\. (?=[A-Z])| - ")
 _DIGITS = late(r"[\d.,]+", re.ASCII)
 _SAYS_VALUES = late(r"\w\s*[:=]\s*[-+]?\d*\.?\d", re.ASCII)
+# A line with more ratios is a table, and each costs a look at the words around it.
+MOST_RATIOS = 8
+MOST_COUNTED = 1e99  # "1,000,000,...", of however many groups, may be no float
+# Words that say what a ratio counts stand close to it; the patterns that look for them
+# try each place of the text before it.
+NEAR_CHARACTERS = 160
 _LAST_NUMBER = late(r"\s*\(?(?:(?<![\w/])\d+\s?/\s?)?[\d.]+%?$", re.ASCII)
 
 
@@ -162,9 +169,9 @@ def _section_in(text: str, strict: bool) -> Found | None:
 
 def _ratios(line: str, strict: bool, *, is_bar: bool) -> list[Found]:
     founds = []
-    for match in _RATIO.finditer(line):
+    for match in islice(_RATIO.finditer(line), MOST_RATIOS):
         done, total = _number(match["i"]), _number(match["n"])
-        if strict and not 0 < total >= done:
+        if (strict and not 0 < total >= done) or total > MOST_COUNTED:
             continue
         found = _judge_ratio(line, match, done, total, is_bar)
         if found is not None:
@@ -176,8 +183,9 @@ def _judge_ratio(
     line: str, match: re.Match[str], done: float, total: float, is_bar: bool
 ) -> Found | None:
     head, tail = line[: match.start()], line[match.end() :]
-    near_head, near_tail = _CLAUSE.split(head)[-1], _near(tail)
-    before, after = _UNIT_BEFORE.search(head), _UNIT_AFTER.match(tail)
+    close = head[-NEAR_CHARACTERS:]
+    near_head, near_tail = _CLAUSE.split(close)[-1], _near(tail)
+    before, after = _UNIT_BEFORE.search(close), _UNIT_AFTER.match(tail)
     near = near_head[-40:], near_tail[:24]
     if not (is_bar or before) and (RATIOS.search(near[0]) or RATIOS.search(near[1])):
         return None
@@ -186,7 +194,7 @@ def _judge_ratio(
         bool(
             before
             or after
-            or _PROGRESS_BEFORE.search(head)
+            or _PROGRESS_BEFORE.search(close)
             or _is_work(near_head, match)
             or (_WORK_AFTER.match(tail) and not is_dated)
             or _agrees(head, tail, done, total)

@@ -20,6 +20,9 @@ SHAPES_A_FEED = 100
 SHAPES_KEPT = 4_096
 # A read of this size was likely cut by its buffer, not by the job.
 CUT_READ_BYTES = 4_096
+# A number of so many digits counts nothing, and no float can go on reckoning with it.
+ENDLESS = b"1" * 100
+LARGEST_WHOLE = 1 << 53  # behind it not every whole number is a float, nor fits a row
 NOWHERE = Spots()
 
 
@@ -173,6 +176,8 @@ class Reader:
 
 def _kind(shape: bytes) -> Kind | None:
     """Tell what lines of this shape could hold; None for nothing."""
+    if ENDLESS in shape:
+        return None
     if b"1" not in shape:
         is_special = b"best iteration is" in shape
         return Kind(0, NOWHERE, False, True, True) if is_special else None
@@ -252,4 +257,5 @@ class _Steps:
 
 
 def _whole(number: float) -> float | int:
-    return int(number) if float(number).is_integer() else number
+    is_whole = abs(number) < LARGEST_WHOLE and float(number).is_integer()
+    return int(number) if is_whole else float(number)

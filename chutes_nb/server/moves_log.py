@@ -11,6 +11,7 @@ import fcntl
 import json
 import logging
 import os
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -64,7 +65,7 @@ class MovesLog:
             try:
                 with self._opened() as fd:
                     self._follow(fd)
-            except (ChutesError, OSError) as error:
+            except (ChutesError, sqlite3.Error, OSError) as error:
                 log.warning("chutes_nb: %s cannot be written: %s", self._path, error)
                 self._closed.wait(PAUSE_S)
 
@@ -89,6 +90,7 @@ class MovesLog:
         # A file that was begun anew goes on where the one before it ended.
         since = self._since if last is None else last
         since = store.rev() if since is None else min(since, store.rev())
+        self._since = since  # from here on nothing is left out, whatever fails
         while not self._closed.is_set() and self._is_in_place(fd):
             newest = store.wait(since, LOOK_S)
             while since < newest and not self._closed.is_set():

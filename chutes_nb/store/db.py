@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +23,7 @@ from . import room, schema
 from .faults import decoded, explain, is_busy, too_new
 from .gate import GATE_TIMEOUT_S, Gate
 from .journal import Journal, packed
-from .seat import BEGIN_TIMEOUT_MS, BUSY_TIMEOUT_MS, Seat
+from .seat import BEGIN_TIMEOUT_MS, BUSY_TIMEOUT_MS, Seat, Seats
 from .transaction import Params, Row, Transaction
 
 __all__ = ["Database", "Params", "Row", "Transaction"]
@@ -85,10 +84,8 @@ class Database:
         self._page_bytes = page_bytes
         self._migrations = migrations
         self._synchronous = synchronous
-        self._local = threading.local()
         self._pid = os.getpid()
-        self._seats: list[Seat] = []
-        self._lock = threading.Lock()
+        self._seats = Seats()
         self._inode = 0
         self._name = str(path)
 
@@ -114,15 +111,14 @@ class Database:
                 "this process was forked from one that has the store open; a "
                 "connection may not cross a fork: use subprocess or spawn"
             )
-        seat: Seat | None = getattr(self._local, "seat", None)
+        seat = self._seats.own or self._seats.freed()
         if seat is not None and seat.inode == self._inode:
             return seat
         if seat is not None:
             return self._changed_seat(seat)
-        seat = self._local.seat = self._new_seat()
-        with self._lock:
-            self._seats.append(seat)
-            self._inode = seat.inode
+        seat = self._new_seat()
+        self._seats.add(seat)
+        self._inode = seat.inode
         return seat
 
     def _changed_seat(self, old: Seat) -> Seat:
@@ -136,11 +132,8 @@ class Database:
             seat = self._new_connection(old.gate)
         except sqlite3.DatabaseError as error:
             raise self._explain(error) from error
-        self._local.seat = seat
-        with self._lock:
-            self._seats.remove(old)
-            self._seats.append(seat)
-            self._inode = seat.inode
+        self._seats.change(seat)
+        self._inode = seat.inode
         old.connection.close()
         return seat
 
@@ -388,12 +381,13 @@ class Database:
     def _version(self) -> int:
         return int(self._connect().connection.execute(VERSION).fetchone()[0])
 
+    def leave_thread(self) -> None:
+        """Close the connection of this thread; raises StoreBusy."""
+        if self.is_ours:
+            self._seats.leave()
+
     def close(self) -> None:
         """Close every connection, each under the gate."""
-        if os.getpid() != self._pid:
-            return
-        with self._lock:
-            seats, self._seats = self._seats, []
-        self._local = threading.local()
-        for seat in seats:
-            seat.close()
+        if self.is_ours:
+            seats, self._seats = self._seats, Seats()
+            seats.close()

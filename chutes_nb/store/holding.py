@@ -11,11 +11,13 @@ EXISTS (SELECT 1 FROM pauses WHERE pauses.chute = jobs.chute AND is_paused)
 """
 # A job whose kin are running up to its limit, or whose tokens others hold, has to
 # wait; both are counted over the whole machine. So has one whose chute is paused.
+# The plus keeps SQLite from looking for running kin among all jobs of their name, which
+# it would do for each job that waits.
 MAY_START = f"""
 NOT {IS_PAUSED} AND
 (concurrency IS NULL
  OR concurrency > (SELECT count(*) FROM jobs AS kin
-                    WHERE kin.state = 'running' AND kin.name = jobs.name
+                    WHERE kin.state = 'running' AND +kin.name = jobs.name
                       AND kin.chute = jobs.chute))
 AND (resources IS NULL
      OR NOT EXISTS (

@@ -11,6 +11,7 @@ import contextlib
 import os
 import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from .. import failpoints
@@ -20,6 +21,7 @@ from .db import Database, Transaction
 from .ids import new_id
 
 LARGE_BYTES = 1_000_000
+UNFINISHED_S = 3600.0  # nobody writes to a file for so long without a byte
 
 KNOWN = """
 SELECT id FROM jobs
@@ -98,12 +100,22 @@ class Large:
             shutil.rmtree(self._folder / job, ignore_errors=True)
 
     def orphans(self, tx: Transaction) -> list[Path]:
-        """Folders of jobs that are not in the store."""
+        """Folders of jobs that are not in the store, and files that were cut off.
+
+        Whoever is killed while it writes a checkpoint leaves one that no row names.
+        """
         with contextlib.suppress(OSError):
             places = list(self._folder.iterdir())
             known = {row[0] for row in tx.each(KNOWN)}
-            return [place for place in places if place.name not in known]
+            gone = [place for place in places if place.name not in known]
+            return gone + list(self._cut_off(time.time() - UNFINISHED_S))
         return []
+
+    def _cut_off(self, before: float) -> Iterator[Path]:
+        for path in self._folder.glob("*/new-*"):
+            with contextlib.suppress(OSError):  # it has just become whole
+                if path.lstat().st_mtime < before:
+                    yield path
 
     def weight(self, job: str) -> int:
         """Bytes of a job's files."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -142,9 +143,17 @@ def note(
         Since when the attempt is silent for longer than is usual for it, in seconds
         since 1970; the next output or progress clears it.
     """
-    told = None if progress is None else json.dumps(progress)
+    told = None if progress is None else json.dumps(_finite(progress))
     place = {"job": job, "attempt": attempt, "rev": tx.rev, "quiet_since": quiet_since}
     tx.run(NOTE, place | {"progress": told, "stage": stage, "log_end": log_end})
+
+
+def _finite(progress: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what no JSON can say: huge counts have an infinite rate."""
+    return {
+        name: None if isinstance(value, float) and not isfinite(value) else value
+        for name, value in progress.items()
+    }
 
 
 def take_told(tx: Transaction, job: str, attempt: int, seq: int) -> bool:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
+import threading
+from collections import deque
 
 from .gate import Gate
 
@@ -10,6 +13,7 @@ from .gate import Gate
 BUSY_TIMEOUT_MS = 10_000
 # For writers. SQLite's waiting cannot be interrupted, so we wait round it.
 BEGIN_TIMEOUT_MS = 50
+SPARE = 4  # seats kept for threads to come
 
 
 class Seat:
@@ -51,3 +55,107 @@ class Seat:
         finally:
             self.gate.leave()
             self.gate.close()
+
+
+class _Sitting:
+    """Goes with its thread, and frees the seat that this one had."""
+
+    __slots__ = ("_free", "seat")
+
+    def __init__(self, seat: Seat, free: deque[Seat]) -> None:
+        self.seat: Seat | None = seat
+        self._free = free
+
+    def __del__(self) -> None:
+        if self.seat is not None:
+            self._free.append(self.seat)  # takes no lock, wherever this comes
+
+
+class Seats:
+    """One seat for each thread; those of threads that have ended serve others.
+
+    A process may start a thread for each job that it waits for or shows. Left open,
+    each would keep three descriptors until there are none.
+    """
+
+    def __init__(self) -> None:
+        self._here = threading.local()
+        self._all: list[Seat] = []
+        self._free: deque[Seat] = deque()
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    @property
+    def own(self) -> Seat | None:
+        """Seat of this thread, None where it has none."""
+        return getattr(self._here, "seat", None)
+
+    def freed(self) -> Seat | None:
+        """Give this thread a seat that another one has left, if there is any."""
+        with contextlib.suppress(IndexError):
+            seat = self._free.pop()
+            self._sit(seat)
+            self._close_spare()
+            return seat
+        return None
+
+    def add(self, seat: Seat) -> None:
+        """Take a new seat as that of this thread."""
+        with self._lock:
+            self._all.append(seat)
+        self._sit(seat)
+
+    def change(self, seat: Seat) -> None:
+        """Take a new seat as that of this thread, in the place of the one it has."""
+        old = self._stand_up()
+        with self._lock:
+            if old is not None:
+                self._all.remove(old)
+            self._all.append(seat)
+        self._sit(seat)
+
+    def leave(self) -> None:
+        """Close the seat of this thread.
+
+        Raises
+        ------
+        StoreBusy
+            If the gate stays taken; nothing is closed then.
+        """
+        seat = self.own
+        if seat is not None:
+            seat.close()
+            self._stand_up()
+            with self._lock:
+                self._all.remove(seat)
+
+    def close(self) -> None:
+        """Close all; raises StoreBusy."""
+        with self._lock:
+            seats, self._all = self._all, []
+        for seat in seats:
+            seat.close()
+
+    def _sit(self, seat: Seat) -> None:
+        self._here.sitting = _Sitting(seat, self._free)
+        self._here.seat = seat
+
+    def _stand_up(self) -> Seat | None:
+        seat, self._here.seat = self.own, None
+        sitting = getattr(self._here, "sitting", None)
+        if sitting is not None:
+            sitting.seat = None
+        return seat
+
+    def _close_spare(self) -> None:
+        """Close what many threads at once have left, as long as the gate is free."""
+        while len(self._free) > SPARE:
+            seat = self._free.popleft()
+            if not seat.gate.try_enter():
+                self._free.append(seat)
+                return
+            with self._lock:
+                self._all.remove(seat)
+            seat.close()

@@ -11,7 +11,6 @@ import contextlib
 import hashlib
 import json
 import os
-import re
 import shutil
 import time
 from dataclasses import asdict, dataclass, replace
@@ -64,8 +63,6 @@ LIMIT_FILE = "limit"
 MOST_DIGESTS = 64  # uploads whose digest goes on from piece to piece
 SPARE_BYTES = 64 << 20  # what an upload leaves free on the disk
 FINISH_S = 20.0  # how long one waits for who is finishing an upload; see found
-
-_UID = re.compile(r"[0-9a-z]{16}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +197,7 @@ class Uploads:
 
     def _read(self, uid: str) -> Upload:
         try:
-            if not _UID.fullmatch(uid):
+            if not files.UID.fullmatch(uid):
                 raise FileNotFoundError(uid)
             return Upload(**json.loads(self._about(uid).read_bytes()))
         except (FileNotFoundError, ValueError, TypeError) as error:
@@ -353,14 +350,8 @@ class Uploads:
     def sweep(self, now: float) -> int:
         """Forget uploads that nobody goes on with; returns how many."""
         gone = 0
-        for about in self._folder.glob("*.json"):
-            uid, part = about.stem, self._part(about.stem)
-            try:
-                is_half = part.exists()
-                last = max(one.stat().st_mtime for one in (about, part) if one.exists())
-            except (FileNotFoundError, ValueError):  # another server was faster
-                continue
-            if now - last > (HALF_LIVES_S if is_half else WHOLE_LIVES_S):
+        for uid, is_whole, last in files.known(self._folder):
+            if now - last > (WHOLE_LIVES_S if is_whole else HALF_LIVES_S):
                 self._remove(uid)
                 gone += 1
         return gone
@@ -377,7 +368,7 @@ class Uploads:
         return sum(1 for _ in self._folder.glob("*.part"))
 
     def _remove(self, uid: str) -> None:
-        for path in (self._about(uid), self._part(uid), self._unsure(uid)):
+        for path in files.of_upload(self._folder, uid):
             path.unlink(missing_ok=True)
 
     def _is_moved(self, upload: Upload) -> bool:

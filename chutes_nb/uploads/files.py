@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from ..paths import PRIVATE_FILE
 from .faults import UploadBusy
 
 LOOK_S = 0.01
+UID = re.compile(r"[0-9a-z]{16}")
+KINDS = (".json", ".part", ".unsure", ".new")
 
 
 def lock(fd: int, uid: str, patience_s: float = 0.0) -> None:
@@ -40,3 +44,26 @@ def write_private(path: Path, text: str) -> None:
         file.flush()
         os.fsync(fd)
     os.replace(aside, path)
+
+
+def of_upload(folder: Path, uid: str) -> list[Path]:
+    """Every file that an upload may have."""
+    return [folder / f"{uid}{kind}" for kind in KINDS]
+
+
+def known(folder: Path) -> Iterator[tuple[str, bool, float]]:
+    """Give each upload of a folder, whether it is whole, and when it last changed.
+
+    Whoever is killed while an upload is begun or removed may leave a part that nothing
+    speaks of; it is one as well.
+    """
+    for uid in {path.stem for path in folder.iterdir()}:
+        if not UID.fullmatch(uid):
+            continue
+        try:
+            there = [one for one in of_upload(folder, uid) if one.exists()]
+            last = max(one.stat().st_mtime for one in there)
+        except (FileNotFoundError, ValueError):  # another server was faster
+            continue
+        found = {one.suffix for one in there}
+        yield uid, ".json" in found and ".part" not in found, last

@@ -270,3 +270,27 @@ def test_halves_are_forgotten_after_a_day(tmp_path):
     assert uploads.sweep(now + HALF_LIVES_S - 60) == 0
     assert uploads.sweep(now + HALF_LIVES_S + 60) == 1
     assert uploads.count() == 0
+
+
+@pytest.mark.parametrize("kind", [".part", ".unsure", ".new"])
+def test_what_a_killed_server_has_left_of_an_upload_is_forgotten_too(tmp_path, kind):
+    uploads = Uploads(tmp_path / "uploads", tmp_path / "blobs")
+    half = uploads.create(10)
+    uploads.delete(half.uid)
+    left = tmp_path / "uploads" / f"{half.uid}{kind}"
+    left.touch()
+    now = left.stat().st_mtime
+    assert uploads.sweep(now + HALF_LIVES_S - 60) == 0
+    assert uploads.sweep(now + HALF_LIVES_S + 60) == 1
+    assert not left.exists()
+
+
+def test_a_whole_upload_stays_for_long_whatever_was_left_beside_it(tmp_path):
+    uploads = Uploads(tmp_path / "uploads", tmp_path / "blobs")
+    whole = uploads.create(0)
+    (tmp_path / "uploads" / f"{whole.uid}.unsure").touch()
+    (tmp_path / "uploads" / "limit").write_text("100")
+    assert uploads.sweep(whole.created_at + 2 * HALF_LIVES_S) == 0
+    assert uploads.finished(whole.uid).sha256 == whole.sha256
+    assert uploads.sweep(whole.created_at + 40 * HALF_LIVES_S) == 1
+    assert uploads.limit == 100
