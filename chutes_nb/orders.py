@@ -285,7 +285,8 @@ def _reuse_key(
     """
     row = order.definition
     if order.reuse_key is not None:
-        return reusing.by_key(row["chute"], row["name"], order.reuse_key)
+        names = (told.get("username"), row["chute"], row["name"])
+        return reusing.by_key(*names, order.reuse_key)
     if not reusing.is_wanted(order.reuse, bool(told.get("reuse"))):
         return None
     digest = reusing.digest_of(arguments, files)

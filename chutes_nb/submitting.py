@@ -262,7 +262,8 @@ def new_job(
     now = time.time()
     reuse_key = None
     if key is not None:
-        reuse_key = reusing.by_key(definer.chute.name, definer.name, key)
+        chute, name, username = definer.names
+        reuse_key = reusing.by_key(username, chute, name, key)
     elif reusing.is_wanted(reuse, options.reuse):
         digest = input_digest(definer.signature, arguments, encoded, definer.stored)
         reuse_key = reusing.by_input(definer.fingerprint(), digest)

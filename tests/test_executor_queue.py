@@ -259,6 +259,22 @@ async def test_a_key_gives_back_the_job_of_that_key(chute):
     assert await get_job(first) == 1
 
 
+async def test_chutes_of_one_name_keep_their_keys_and_jobs_apart(own_chute):
+    def whose(self) -> str:
+        return self.username
+
+    mine = Chute(username="ann", name="shared")
+    other = Chute(username="bob", name="shared")
+    jobs = {}
+    for chute in (mine, other):
+        chute.job(whose)
+        jobs[chute] = await chute.submit_job("whose", key="today")
+        assert await chute.get_job_results(jobs[chute], wait=True) == chute.username
+    for chute in (mine, other):
+        assert [job.id for job in chute.jobs()] == [jobs[chute]]
+        assert await chute.submit_job("whose", key="today") == jobs[chute]
+
+
 # -- definitions -------------------------------------------------------------
 def test_a_job_defined_again_while_it_waits_keeps_its_old_code(lone_chute, gate):
     holding = hold(lone_chute, gate)
