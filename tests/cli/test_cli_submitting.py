@@ -171,6 +171,20 @@ def test_a_file_reaches_its_parameter(home, tmp_path):
     assert json.loads(said.out) == ["one", "two", "one", "two"]
 
 
+def has(text: bytes | None = None) -> bool:
+    return text is not None
+
+
+def test_null_is_no_file_where_none_has_to_be_given(home):
+    define(has, upload=True)
+    job = called("submit", "has", '{"text": null}').lines[0]
+    assert called("status", job, "--json").json["name"] == "has"
+    define(lines_of, upload=True)
+    said = called("submit", "lines_of", '{"text": null}')
+    assert said.code == 2
+    assert "Input should be a file" in said.err
+
+
 def test_a_file_that_is_not_there_is_refused(home):
     define(lines_of, upload=True)
     said = called("submit", "lines_of", "--file", "text=/nowhere/a.txt")
