@@ -143,6 +143,20 @@ def test_a_payload_that_does_not_fit_is_refused_and_leaves_no_job(
     assert called("ls", "--json").json["jobs"] == []
 
 
+def release(self, version: str | None = None, days: int = 1) -> str:
+    return f"{version} in {days}"
+
+
+@pytest.mark.parametrize("version", ["3", "1.10", "true", "03", '"3"', "null"])
+def test_what_looks_like_a_number_is_a_text_where_one_is_wanted(home, version):
+    define(release)
+    job = called("submit", "release", "-p", f"version={version}", "-p", "days=2")
+    (line,) = job.lines
+    kept = Store.open().detail(line)["inputs"]
+    wanted = {'"3"': "3", "null": None}.get(version, version)
+    assert kept == {"version": wanted, "days": 2}
+
+
 def test_an_unknown_name_is_not_found(home):
     said = called("submit", "nothing", "{}")
     assert said.code == 3
