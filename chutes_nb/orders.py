@@ -75,7 +75,7 @@ def definition_named(store: Store, name: str, scope: str | None) -> Row:
     """
     rows = intake.newest_definitions(store.reader, name)
     if scope is not None:
-        rows = [row for row in rows if intake.answers_to(row, scope)]
+        rows = intake.answering(rows, scope)
     if not rows:
         where = "" if scope is None else f" in chute {scope!r}"
         raise UnknownName(
