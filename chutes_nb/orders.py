@@ -184,6 +184,8 @@ def queue_again(
         changed = None
         if newest is not None:
             changed = _by_options(json.loads(newest["options"]), now)
+            reuse_key = jobs.get(tx, job)["reuse_key"]
+            changed |= {"reuse_key": reusing.whatever_the_code(reuse_key)}
             changed |= {"definition": newest["key"]}
         queued = intake.queue_again(tx, job, store.leases, now, resume, key, changed)
     store.feed.nudge()

@@ -356,9 +356,9 @@ def resubmit(store: Store, job_id: str, code: str, resume: bool) -> str:
         submitted_at=now,
         deadline_at=None if span is None else now + span,
         retry_of=job_id,
-        reuse_key=None,
     )
     if code == "current":
+        new = replace(new, reuse_key=reusing.whatever_the_code(old.reuse_key))
         function = registry.current_function(*intake.names_of(store.reader, job_id))
         if function is None:
             raise UnknownName(

@@ -251,6 +251,37 @@ def test_a_job_that_ended_badly_is_not_reused(chute):
     assert fail.submit() != first
 
 
+async def test_a_badly_ended_job_that_was_made_again_is_reused_as_that(
+    own_chute, tmp_path
+):
+    @own_chute.job(reuse=True)
+    def needs(self, folder: str):
+        return Path(folder, "there").read_text()
+
+    first = needs.submit(str(tmp_path))
+    keyed = await own_chute.submit_job("needs", str(tmp_path), key="today")
+    assert first.exception(S)
+    assert get_job(keyed).exception(S)
+    (tmp_path / "there").touch()
+    again, keyed = first.retry(), get_job(keyed).retry()
+    assert needs.submit(str(tmp_path)) == again
+    assert await own_chute.submit_job("needs", "other", key="today") == keyed.id
+    newest = again.retry()
+    assert newest.result(S) == ""
+    assert needs.submit(str(tmp_path)) == newest
+
+    @own_chute.job(reuse=True)
+    def needs(self, folder: str):
+        return "edited"
+
+    keyed.wait(S)
+    edited = newest.retry("current")
+    assert edited.result(S) == "edited"
+    assert needs.submit(str(tmp_path)) != newest
+    keyed = keyed.retry("current")
+    assert await own_chute.submit_job("needs", "any", key="today") == keyed.id
+
+
 async def test_a_key_gives_back_the_job_of_that_key(chute):
     pausing(chute)
     first = await chute.submit_job("pause", {"n": 1}, key="today")

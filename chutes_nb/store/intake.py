@@ -270,8 +270,7 @@ def queue_again(
     old = jobs.NewJob(**{name: row[name] for name in names})
     span = None if old.deadline_at is None else old.deadline_at - old.submitted_at
     facts = {"deadline_at": None if span is None else now + span} | dict(changed or {})
-    facts |= {"retry_of": job_id, "reuse_key": None}
-    new = replace(old, id=new_id(), submitted_at=now, **facts)
+    new = replace(old, id=new_id(), submitted_at=now, retry_of=job_id, **facts)
     definition = tx.one(jobs.GET_DEFINITION, {"key": new.definition})
     assert definition is not None  # held by a foreign key
     digest = f"{job_id} again, resume {resume}, definition {new.definition}"
