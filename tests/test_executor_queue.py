@@ -152,6 +152,24 @@ def test_a_limit_counts_runs_that_began_before_it_was_set_and_ends_with_them(
     assert group.results(timeout=S) == [0, 1, 2]
 
 
+def test_concurrency_is_counted_for_each_of_two_chutes_of_one_name(own_chute, gate):
+    def waits(self) -> str:
+        while self.username == "ann" and not gate.exists():
+            time.sleep(0.01)
+        return self.username
+
+    one, other = (
+        Chute(username=name, name="shared").job(concurrency=1)(waits)
+        for name in ("ann", "bob")
+    )
+    held, waiting = one.submit(), one.submit()
+    until(held.running)
+    assert other.submit().result(S) == "bob"
+    assert waiting.status == "queued"
+    gate.touch()
+    assert waiting.result(S) == "ann"
+
+
 def test_concurrency_of_one_job_does_not_hold_up_another(chute, gate):
     held = hold(chute, gate, concurrency=1, name="held")
     until(held.running)
