@@ -204,7 +204,7 @@ def _changes(error: ValidationError) -> list[tuple[list[Any], Any]]:
         if all(found):  # this reading has nothing else against it
             return [change for changes in found for change in changes]
     # It will be refused: what is said of it is then said of what is really wrong.
-    return [change for inner in _nearest(error.context) for change in _changes(inner)]
+    return [change for inner in _meant(error) for change in _changes(inner)]
 
 
 def _wanted_types(error: ValidationError) -> Iterator[str]:
@@ -251,7 +251,11 @@ def _faults(error: ValidationError) -> Iterator[dict[str, Any]]:
     kind, value = str(error.validator), error.validator_value
     loc = list(error.absolute_path)
     if kind in ("anyOf", "oneOf") and error.context:
-        for inner in _nearest(error.context):
+        wrong = _wrong_tag(error)
+        if wrong is not None:
+            yield _fault(loc, *wrong)
+            return
+        for inner in _meant(error):
             yield from _faults(inner)
     elif kind == "type":
         wanted = value if isinstance(value, str) else value[0]
@@ -315,6 +319,42 @@ def _wrong_type(loc: list[Any], error: ValidationError, wanted: str) -> dict[str
         title = error.schema.get("title", "the model")
         return _fault(loc, f"{said} or instance of {title}", "model_type")
     return _fault(loc, said, f"{name}_type")
+
+
+def _wrong_tag(error: ValidationError) -> tuple[str, str] | None:
+    """Say what is wrong with the tag of an object that may be one of several."""
+    said = error.schema.get("discriminator")
+    if said is None or not isinstance(error.instance, dict):
+        return None
+    name, known = said["propertyName"], said.get("mapping", {})
+    if name not in error.instance:
+        text = f"Unable to extract tag using discriminator '{name}'"
+        return text, "union_tag_not_found"
+    tag = str(error.instance[name])
+    if tag in known:
+        return None
+    tags = ", ".join(f"'{one}'" for one in known)
+    return (
+        f"Input tag '{tag[:80]}' found using '{name}' does not match any of the "
+        f"expected tags: {tags}",
+        "union_tag_invalid",
+    )
+
+
+def _meant(error: ValidationError) -> list[ValidationError]:
+    """Give the errors of the reading that a tag names, or that came furthest."""
+    context = error.context or []
+    said = error.schema.get("discriminator", {})
+    if said and isinstance(error.instance, dict):
+        tag = str(error.instance.get(said["propertyName"]))
+        named = said.get("mapping", {}).get(tag)
+        readings = [one.get("$ref") for one in error.validator_value]
+        found = [
+            one for one in context if readings[one.relative_schema_path[0]] == named
+        ]
+        if found:
+            return found
+    return _nearest(context)
 
 
 def _branches(context: Iterable[ValidationError]) -> list[list[ValidationError]]:

@@ -83,8 +83,7 @@ class Chute:
             label(argument, value)
         values = {"username": username, "name": name, "image": image}
         own = object.__setattr__
-        place = (executor, address, type(self))
-        own(self, "_facts", ChuteFacts(name, values, *place))
+        own(self, "_facts", ChuteFacts(name, values, executor, address, type(self)))
         own(self, "_functions", {})
         notebook_end.watch()
         registry.remember_chute(self)
@@ -328,11 +327,10 @@ class Chute:
         limit: int | None = 100,
     ) -> JobGroup:
         """List jobs of this chute, newest first; see :func:`chutes_nb.jobs`."""
-        return list_jobs(status, name, tag, limit, chute=self.name)
+        return list_jobs(status, name, tag, limit, self.name, self.username)
 
     def __repr__(self) -> str:
-        jobs = ", ".join(self._functions) or "no jobs yet"
-        return f"<chute {self.name}: {jobs}>"
+        return f"<chute {self.name}: {', '.join(self._functions) or 'no jobs yet'}>"
 
 
 def _pass_over(platform: Mapping[str, Any]) -> None:
@@ -379,10 +377,11 @@ def list_jobs(
     tag: str | None = None,
     limit: int | None = 100,
     chute: str | None = None,
+    username: str | None = None,
 ) -> JobGroup:
     """List jobs of the store, newest first; all of them where ``limit`` is None.
 
-    Of several states each will do.
+    Of several states each will do; ``username`` is that of the chute.
 
     Raises
     ------
@@ -391,7 +390,8 @@ def list_jobs(
     """
     wanted, most = listed(status, name, tag, limit)
     store = runtime.store()
-    rows, _ = store.jobs(limit=-1 if most is None else most, chute=chute, **wanted)
+    wanted |= {"chute": chute, "username": username}
+    rows, _ = store.jobs(limit=-1 if most is None else most, **wanted)
     return JobGroup([Job(row["job_id"], store) for row in rows])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator
@@ -10,6 +11,7 @@ from concurrent.futures import Future, wait
 from typing import Any, overload
 
 from . import runtime, showing
+from .errors import JobNotFound
 from .group_table import as_html, as_text
 from .job import Job
 from .model import Progress
@@ -200,7 +202,7 @@ class JobGroup:
             )
         if not return_exceptions:
             return self._results_now()
-        return [job.exception() or job.result_now() for job in self._jobs]
+        return [_result_or_why(job) for job in self._jobs]
 
     def _open(self) -> int:
         return sum(not State(one["status"]).is_ended for one in self._statuses())
@@ -245,7 +247,11 @@ class JobGroup:
     # -- what one can do ---------------------------------------------------------
     def cancel(self) -> int:
         """Cancel all that have not ended; says how many that were."""
-        return sum(job.cancel() for job in self._jobs)
+        asked = 0
+        for job in self._jobs:
+            with contextlib.suppress(JobNotFound):  # it had ended, and was deleted
+                asked += job.cancel()
+        return asked
 
     def resubmit_failed(self, code: str = "same", resume: bool = True) -> JobGroup:
         """Make a new job of each that ended without a result; see :meth:`Job.retry`.
@@ -287,6 +293,13 @@ class JobGroup:
         output = showing.show(self._bundle)
         if not showing.is_headless():
             showing.follow(output, self.done)
+
+
+def _result_or_why(job: Job) -> Any:
+    try:
+        return job.exception() or job.result_now()
+    except JobNotFound as error:  # it was deleted
+        return error
 
 
 def _have_ended(jobs: list[Job], end: float | None) -> bool:

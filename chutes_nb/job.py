@@ -262,19 +262,25 @@ class Job(JobFuture[None]):
     # -- as a value --------------------------------------------------------------
     def _ipython_display_(self) -> None:
         """Show a card without a widget where no front end would draw one."""
-        if not showing.is_headless():
+        if self._is_gone or not showing.is_headless():
             raise NotImplementedError  # IPython goes on with the MIME bundle
         showing.show(lambda: static_bundle(self._store, self.id))
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Any:
+        if self._is_gone:  # what raises here is a traceback under the cell
+            return {"text/plain": repr(self)}
         return card_bundle(self._store, self.id, CardActions())
 
     def __repr__(self) -> str:
-        if jobs.state(self._store.reader, self.id) is None:
+        if self._is_gone:
             return f"<Job {self.id}: not in the store any more>"
         names = comparing.changed_since(self._definition, LOOKED_AT_BYTES)
         said = f"; changed since the submit: {', '.join(names)}" if names else ""
         return f"<{one_line(self._store.status(self.id))}{said}>"
+
+    @property
+    def _is_gone(self) -> bool:
+        return jobs.state(self._store.reader, self.id) is None
 
     @property
     def _definition(self) -> str:

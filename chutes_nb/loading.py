@@ -9,7 +9,7 @@ import linecache
 import mmap
 import pickle
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import FunctionType
 from typing import Any, BinaryIO
@@ -107,6 +107,13 @@ def bound_arguments(
     names = [name for name in function.__code__.co_varnames[:count] if name in bound]
     rest = {name: value for name, value in bound.items() if name not in names}
     return [bound[name] for name in names], rest
+
+
+def as_annotated(function: Callable[..., Any], output_dir: Path) -> Path | str:
+    """Give the folder as ``output_dir`` takes it: as text where it is a ``str``."""
+    annotations = getattr(function, "__annotations__", {})
+    is_text = annotations.get("output_dir") in (str, "str")
+    return str(output_dir) if is_text else output_dir
 
 
 def show_sources(sources: Mapping[str, tuple[int | None, str]]) -> None:

@@ -18,6 +18,7 @@ from .job import Job
 from .magic_lines import LineParser
 from .panel.board import JobsPanel
 from .runtime import store
+from .store import Store, jobs
 
 LINE_MAGICS = ("status", "logs", "result", "cancel", "retry")
 MOST_COMPLETIONS = 50
@@ -84,7 +85,7 @@ def named_job(hint: str | None) -> Job:
     ----------
     hint : str or None
         An id, its beginning or its ending. None is the last job that this kernel
-        submitted, else the newest in the store.
+        submitted and that is still there, else the newest in the store.
 
     Raises
     ------
@@ -95,15 +96,18 @@ def named_job(hint: str | None) -> Job:
     try:
         if hint is not None:
             return Job(place.find(hint))
-        last = registry.last_job()
-        if last is not None:
-            return Job(place.find(last))
     except JobNotFound as error:
         raise UsageError(str(error)) from error
-    newest = place.newest()
+    newest = _own_newest(place) or place.newest()
     if newest is None:
         raise UsageError("there is no job yet; %%chute_job on top of a cell makes one")
     return Job(newest)
+
+
+def _own_newest(place: Store) -> str | None:
+    """Return the last job of this kernel that nobody has deleted."""
+    own = (registry.last_job(), *reversed(registry.own_jobs()))
+    return next((one for one in own if one and jobs.state(place.reader, one)), None)
 
 
 def complete_ids(_shell: object, event: Any) -> list[str]:

@@ -6,6 +6,7 @@ import ast
 import asyncio
 import contextlib
 import difflib
+import keyword
 import os
 import sys
 import tempfile
@@ -77,7 +78,7 @@ def with_parameters(notebook: NotebookNode, parameters: Mapping[str, Any]) -> No
             "let it read them from a file, and give it none"
         )
     for name in parameters:
-        if not name.isidentifier():
+        if not name.isidentifier() or keyword.iskeyword(name):
             raise DefinitionError(f"parameter {name!r} is no name of a variable")
     lines = [f"{name} = {value!r}" for name, value in parameters.items()]
     cell = nbformat.v4.new_code_cell("\n".join(["# Parameters", *lines]))

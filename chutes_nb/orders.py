@@ -75,7 +75,7 @@ def definition_named(store: Store, name: str, scope: str | None) -> Row:
     """
     rows = intake.newest_definitions(store.reader, name)
     if scope is not None:
-        rows = [row for row in rows if intake.answers_to(row, scope)]
+        rows = intake.answering(rows, scope)
     if not rows:
         where = "" if scope is None else f" in chute {scope!r}"
         raise UnknownName(
@@ -120,7 +120,12 @@ def take_in(store: Store, uploads: Callable[[], Uploads], order: Order) -> Queue
     schema, told = json.loads(row["schema"]), json.loads(row["options"])
     names = dict.fromkeys(given) if isinstance(order.payload, dict) else {}
     payload = order.payload | names if names else order.payload
-    arguments = bind(schema, payload)
+    known = schema.get("properties", {})
+    arguments = {
+        name: value
+        for name, value in bind(schema, payload).items()
+        if name in given or not _is_no_file(known.get(name, {}), value)
+    }
     files = _files(schema, told, arguments, given, uploads)
     rest = {name: value for name, value in arguments.items() if name not in files}
     checked = check(_without(schema, files), rest)
@@ -179,6 +184,8 @@ def queue_again(
         changed = None
         if newest is not None:
             changed = _by_options(json.loads(newest["options"]), now)
+            reuse_key = jobs.get(tx, job)["reuse_key"]
+            changed |= {"reuse_key": reusing.whatever_the_code(reuse_key)}
             changed |= {"definition": newest["key"]}
         queued = intake.queue_again(tx, job, store.leases, now, resume, key, changed)
     store.feed.nudge()
@@ -199,21 +206,28 @@ def _files(
     for name, value in arguments.items():
         said = schema.get("properties", {}).get(name, {})
         is_many = said.get("type") == "array"
-        one = said.get("items", {}) if is_many else said
-        if not told.get("upload") or one.get("format") != "binary":
+        if not told.get("upload") or not _is_file(said):
             if name in given:
                 raise _refused(name, "Input should be a value, not a file", "no_file")
             continue
         files = [{k: file[k] for k in FILE_FIELDS} for file in given.get(name, ())]
         if name not in given:
-            if value is None and "default" in said:
-                continue
             values = value if isinstance(value, list) else [value]
             files = [_uploaded(name, inner, uploads) for inner in values]
         if not is_many and len(files) != 1:
             raise _refused(name, f"Input should be one file, not {len(files)}", "file")
         found[name] = files if is_many else files[0]
     return found
+
+
+def _is_file(said: dict[str, Any]) -> bool:
+    one: dict[str, Any] = said.get("items", {}) if "items" in said else said
+    return one.get("format") == "binary"
+
+
+def _is_no_file(said: dict[str, Any], value: Any) -> bool:
+    """Whether no file is given where None is what stands for none."""
+    return value is None and _is_file(said) and said.get("default", "") is None
 
 
 def _uploaded(name: str, value: Any, uploads: Callable[[], Uploads]) -> dict[str, Any]:
@@ -285,7 +299,8 @@ def _reuse_key(
     """
     row = order.definition
     if order.reuse_key is not None:
-        return reusing.by_key(row["chute"], row["name"], order.reuse_key)
+        names = (told.get("username"), row["chute"], row["name"])
+        return reusing.by_key(*names, order.reuse_key)
     if not reusing.is_wanted(order.reuse, bool(told.get("reuse"))):
         return None
     digest = reusing.digest_of(arguments, files)

@@ -9,10 +9,16 @@ from typing import Any
 from .errors import DefinitionError
 
 MOST_KEY_CHARACTERS = 1000
+NAMED = "key:"
 
 
-def by_key(chute: str, name: str, key: object) -> str:
+def by_key(username: str | None, chute: str, name: str, key: object) -> str:
     """Name a job by what its user calls it; the same in a notebook and by HTTP.
+
+    Parameters
+    ----------
+    username : str or None
+        Of the chute: two users' chutes may have one name, and other jobs.
 
     Raises
     ------
@@ -23,7 +29,12 @@ def by_key(chute: str, name: str, key: object) -> str:
         raise DefinitionError(
             f"key={key!r:.80} must be a text of 1 to {MOST_KEY_CHARACTERS} characters"
         )
-    return f"key:{chute}/{name}/{key}"
+    return f"{NAMED}{username}/{chute}/{name}/{key}"
+
+
+def whatever_the_code(reuse_key: str | None) -> str | None:
+    """Give a name that is its user's; one by code and input does not outlive those."""
+    return reuse_key if reuse_key and reuse_key.startswith(NAMED) else None
 
 
 def by_input(code: str, digest: str) -> str:

@@ -266,7 +266,8 @@ def new_job(
     now = time.time()
     reuse_key = None
     if key is not None:
-        reuse_key = reusing.by_key(definer.chute.name, definer.name, key)
+        chute, name, username = definer.names
+        reuse_key = reusing.by_key(username, chute, name, key)
     elif reusing.is_wanted(reuse, options.reuse):
         digest = input_digest(definer.signature, arguments, encoded, definer.stored)
         reuse_key = reusing.by_input(definer.fingerprint(), digest)
@@ -359,9 +360,9 @@ def resubmit(store: Store, job_id: str, code: str, resume: bool) -> str:
         submitted_at=now,
         deadline_at=None if span is None else now + span,
         retry_of=job_id,
-        reuse_key=None,
     )
     if code == "current":
+        new = replace(new, reuse_key=reusing.whatever_the_code(old.reuse_key))
         function = registry.current_function(*intake.names_of(store.reader, job_id))
         if function is None:
             raise UnknownName(

@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 import uuid
 from datetime import date, datetime, time, timedelta
+from typing import Annotated, Literal
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from chutes_nb.checking import bind, check
 from chutes_nb.errors import ValidationFailed
@@ -28,6 +29,20 @@ class Named(BaseModel):
 @dataclasses.dataclass
 class Point:
     x: int
+
+
+class Cat(BaseModel):
+    kind: Literal["cat"]
+    lives: int = 9
+
+
+class Dog(BaseModel):
+    kind: Literal["dog", "wolf"]
+    is_good: bool = True
+
+
+def keeps(pet: Annotated[Cat | Dog, Field(discriminator="kind")]) -> None:
+    """Take one of several models, as its tag says."""
 
 
 def takes(
@@ -92,6 +107,25 @@ def test_what_pydantic_refuses_is_refused_in_its_words(arguments):
     said = said_by_pydantic(arguments)
     with pytest.raises(ValidationFailed) as caught:
         check(VALIDATOR.schema(), arguments)
+    assert caught.value.details == said
+
+
+@pytest.mark.parametrize(
+    "pet",
+    [{"kind": "wolf", "is_good": "zzz"}, {"kind": "cow"}, {"kind": 5}, {"lives": 1}],
+    ids=str,
+)
+def test_what_is_wrong_is_said_of_the_model_that_the_tag_names(pet):
+    validator = Validator(inspect_function(keeps, upload=False))
+    with pytest.raises(ValidationFailed) as caught:
+        check(validator.schema(), {"pet": pet})
+    with pytest.raises(ValidationFailed) as known:
+        validator.validated({"pet": pet})
+    # A form has fields for parameters and their parts, and none for the tag.
+    said = [
+        one | {"loc": [step for step in one["loc"] if step != pet.get("kind")]}
+        for one in known.value.details
+    ]
     assert caught.value.details == said
 
 

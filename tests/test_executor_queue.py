@@ -152,6 +152,24 @@ def test_a_limit_counts_runs_that_began_before_it_was_set_and_ends_with_them(
     assert group.results(timeout=S) == [0, 1, 2]
 
 
+def test_concurrency_is_counted_for_each_of_two_chutes_of_one_name(own_chute, gate):
+    def waits(self) -> str:
+        while self.username == "ann" and not gate.exists():
+            time.sleep(0.01)
+        return self.username
+
+    one, other = (
+        Chute(username=name, name="shared").job(concurrency=1)(waits)
+        for name in ("ann", "bob")
+    )
+    held, waiting = one.submit(), one.submit()
+    until(held.running)
+    assert other.submit().result(S) == "bob"
+    assert waiting.status == "queued"
+    gate.touch()
+    assert waiting.result(S) == "ann"
+
+
 def test_concurrency_of_one_job_does_not_hold_up_another(chute, gate):
     held = hold(chute, gate, concurrency=1, name="held")
     until(held.running)
@@ -251,12 +269,59 @@ def test_a_job_that_ended_badly_is_not_reused(chute):
     assert fail.submit() != first
 
 
+async def test_a_badly_ended_job_that_was_made_again_is_reused_as_that(
+    own_chute, tmp_path
+):
+    @own_chute.job(reuse=True)
+    def needs(self, folder: str):
+        return Path(folder, "there").read_text()
+
+    first = needs.submit(str(tmp_path))
+    keyed = await own_chute.submit_job("needs", str(tmp_path), key="today")
+    assert first.exception(S)
+    assert get_job(keyed).exception(S)
+    (tmp_path / "there").touch()
+    again, keyed = first.retry(), get_job(keyed).retry()
+    assert needs.submit(str(tmp_path)) == again
+    assert await own_chute.submit_job("needs", "other", key="today") == keyed.id
+    newest = again.retry()
+    assert newest.result(S) == ""
+    assert needs.submit(str(tmp_path)) == newest
+
+    @own_chute.job(reuse=True)
+    def needs(self, folder: str):
+        return "edited"
+
+    keyed.wait(S)
+    edited = newest.retry("current")
+    assert edited.result(S) == "edited"
+    assert needs.submit(str(tmp_path)) != newest
+    keyed = keyed.retry("current")
+    assert await own_chute.submit_job("needs", "any", key="today") == keyed.id
+
+
 async def test_a_key_gives_back_the_job_of_that_key(chute):
     pausing(chute)
     first = await chute.submit_job("pause", {"n": 1}, key="today")
     assert await chute.submit_job("pause", {"n": 2}, key="today") == first
     assert await chute.submit_job("pause", {"n": 2}, key="tomorrow") != first
     assert await get_job(first) == 1
+
+
+async def test_chutes_of_one_name_keep_their_keys_and_jobs_apart(own_chute):
+    def whose(self) -> str:
+        return self.username
+
+    mine = Chute(username="ann", name="shared")
+    other = Chute(username="bob", name="shared")
+    jobs = {}
+    for chute in (mine, other):
+        chute.job(whose)
+        jobs[chute] = await chute.submit_job("whose", key="today")
+        assert await chute.get_job_results(jobs[chute], wait=True) == chute.username
+    for chute in (mine, other):
+        assert [job.id for job in chute.jobs()] == [jobs[chute]]
+        assert await chute.submit_job("whose", key="today") == jobs[chute]
 
 
 # -- definitions -------------------------------------------------------------

@@ -11,6 +11,7 @@ from chutes_nb import (
     JobCancelled,
     JobFailed,
     JobGroup,
+    JobNotFound,
     ValidationFailed,
     runtime,
 )
@@ -127,6 +128,22 @@ def test_a_wait_that_runs_out_says_how_many_are_left(lone_chute, gate):
     assert group.cancel() == 2
     with pytest.raises(JobCancelled):
         group.results(S)
+
+
+def test_a_group_goes_on_without_a_job_that_was_deleted(lone_chute, gate):
+    @lone_chute.job
+    def waits(self, n: int) -> int:
+        while n and not gate.exists():
+            pass
+        return n
+
+    group = waits.map([0, 1])
+    group[0].result(S)
+    runtime.store().delete(group[0].id)
+    assert group.cancel() == 1
+    gone, cancelled = group.results(S, return_exceptions=True)
+    assert isinstance(gone, JobNotFound)
+    assert isinstance(cancelled, JobCancelled)
 
 
 def test_a_group_shows_its_sum_and_each_job(picky):

@@ -33,6 +33,18 @@ def test_the_output_folder_is_passed_where_the_signature_asks_for_it(
     assert job.files["report.txt"].read() == b"inner"
 
 
+@pytest.mark.parametrize("executor", ["process", "kernel"])
+def test_the_output_folder_is_a_text_where_one_is_asked_for(chute, executor):
+    @chute.job(executor=executor)
+    def save(self, output_dir: str):
+        Path(output_dir + "/saved.txt").write_text("saved")
+        return output_dir == str(self.output_dir)
+
+    job = save.submit()
+    assert job.result(S) is True
+    assert job.files["saved.txt"].read() == b"saved"
+
+
 def test_the_startup_hooks_run_once_where_something_of_theirs_is_read(own_chute):
     ran = []
 

@@ -154,11 +154,12 @@ def test_a_repr_names_the_job_once(chute, done):
     assert repr(done).startswith(f"<Job done {done.id[-6:]}: completed")
 
 
-def test_a_deleted_job_still_has_a_repr(chute):
+def test_a_deleted_job_is_still_shown_as_what_it_was(chute):
     job = chute.job(lambda: 1).submit()
     job.wait(S)
     chutes_nb.runtime.store().delete(job.id)
     assert repr(job) == f"<Job {job.id}: not in the store any more>"
+    assert job._repr_mimebundle_() == {"text/plain": repr(job)}
 
 
 @pytest.mark.parametrize("part", ["status", "files", "state", "metrics", "partial"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated
 
 import typer
@@ -65,7 +66,7 @@ def submit(
     chute, _, last = name.rpartition("/")
     definition = orders.definition_named(store, last, chute or None)
     given = None if payload is None else json_of(payload)
-    named = parameters(params)
+    named = parameters(params, json.loads(definition["schema"]))
     if named:
         if given is not None and not isinstance(given, dict):
             raise typer.BadParameter("-p goes with a JSON object, or with none")

@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+from ..checking import check
+from ..errors import ValidationFailed
 from ..files_in import FileRef, take_in
 from ..store import Store
 
@@ -50,8 +52,15 @@ def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
-def parameters(pairs: list[str] | None) -> dict[str, Any]:
+def parameters(
+    pairs: list[str] | None, schema: dict[str, Any] | None = None
+) -> dict[str, Any]:
     """Read parameters: ``epochs=3`` is a number, ``mode=fast`` a text.
+
+    Parameters
+    ----------
+    schema : dict, optional
+        Of the job that is given them: ``version=3`` is a text where it wants one.
 
     Raises
     ------
@@ -64,7 +73,20 @@ def parameters(pairs: list[str] | None) -> dict[str, Any]:
             found[name] = json.loads(value, parse_constant=_no_constant)
         except ValueError:
             found[name] = value
+        if schema and not _fits(schema, name, found[name]):
+            # What fits neither way is refused as what it was read as.
+            found[name] = value if _fits(schema, name, value) else found[name]
     return found
+
+
+def _fits(schema: dict[str, Any], name: str, value: Any) -> bool:
+    known = schema.get("properties", {})
+    one = schema | {"required": [], "properties": {name: known.get(name, {})}}
+    try:
+        check(one, {name: value})
+    except ValidationFailed:
+        return False
+    return True
 
 
 def files_for(store: Store, pairs: list[str] | None) -> dict[str, list[dict[str, Any]]]:

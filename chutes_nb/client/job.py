@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from typing import Any
 
-from ..errors import JobEnded
+from ..errors import JobEnded, JobNotFound
 from ..job import Job
 from ..job_files import JobFiles
 from ..job_future import JobFuture
@@ -223,9 +223,15 @@ class RemoteJob(JobFuture[End]):
 
     # -- as a value --------------------------------------------------------------
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Any:
-        status = self._status()
-        tail = str(self.logs(tail=TAIL_LINES)).splitlines()
+        try:
+            status = self._status()
+            tail = str(self.logs(tail=TAIL_LINES)).splitlines()
+        except JobNotFound:  # what raises here is a traceback under the cell
+            return {"text/plain": repr(self)}
         return {"text/html": static_card(status, tail), "text/plain": one_line(status)}
 
     def __repr__(self) -> str:
-        return f"<Remote{one_line(self._status())}>"
+        try:
+            return f"<Remote{one_line(self._status())}>"
+        except JobNotFound:
+            return f"<RemoteJob {self.id}: not in the store any more>"

@@ -22,7 +22,7 @@ from ..codec import decode, encode
 from ..errors import BindingError, ChutesError, ResultNotStorable, ValidationFailed
 from ..files_in import hand_out
 from ..live import Live, LiveChute
-from ..loading import bound_arguments, load_value
+from ..loading import as_annotated, bound_arguments, load_value
 from ..paths import private_dir
 from ..startup import start_here
 from ..store import Store
@@ -140,7 +140,7 @@ class Run:
             if name in arguments:
                 arguments[name] = hand_out(arguments[name], kind, self.corner.tmp)
         if found.wants_output_dir and arguments.get("output_dir") is None:
-            arguments["output_dir"] = self.corner.output_dir
+            arguments["output_dir"] = as_annotated(function, self.corner.output_dir)
         first, named = bound_arguments(function, arguments)
         if found.takes_self:
             first = [self.context, *first]

@@ -9,6 +9,11 @@ from .journal import PAUSE
 IS_PAUSED = """
 EXISTS (SELECT 1 FROM pauses WHERE pauses.chute = jobs.chute AND is_paused)
 """
+# A chute is known by its username and its name; the former is its definitions' affair.
+USERNAME = (
+    "(SELECT json_extract(options, '$.username') FROM definitions"
+    " WHERE key = {}.definition)"
+)
 # A job whose kin are running up to its limit, or whose tokens others hold, has to
 # wait; both are counted over the whole machine. So has one whose chute is paused.
 # The plus keeps SQLite from looking for running kin among all jobs of their name, which
@@ -18,7 +23,9 @@ NOT {IS_PAUSED} AND
 (concurrency IS NULL
  OR concurrency > (SELECT count(*) FROM jobs AS kin
                     WHERE kin.state = 'running' AND +kin.name = jobs.name
-                      AND kin.chute = jobs.chute))
+                      AND kin.chute = jobs.chute
+                      AND (kin.definition = jobs.definition
+                           OR {USERNAME.format("kin")} IS {USERNAME.format("jobs")})))
 AND (resources IS NULL
      OR NOT EXISTS (
        SELECT 1

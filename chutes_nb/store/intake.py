@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -270,8 +270,7 @@ def queue_again(
     old = jobs.NewJob(**{name: row[name] for name in names})
     span = None if old.deadline_at is None else old.deadline_at - old.submitted_at
     facts = {"deadline_at": None if span is None else now + span} | dict(changed or {})
-    facts |= {"retry_of": job_id, "reuse_key": None}
-    new = replace(old, id=new_id(), submitted_at=now, **facts)
+    new = replace(old, id=new_id(), submitted_at=now, retry_of=job_id, **facts)
     definition = tx.one(jobs.GET_DEFINITION, {"key": new.definition})
     assert definition is not None  # held by a foreign key
     digest = f"{job_id} again, resume {resume}, definition {new.definition}"
@@ -288,8 +287,21 @@ def say_why(tx: Transaction, job: str, reason: str) -> None:
 
 def answers_to(row: Row, scope: str) -> bool:
     """Whether a definition's chute is meant by ``USERNAME-CHUTE`` or its name."""
-    full = f"{row['username']}-{row['chute']}"
-    return scope.casefold() in (row["chute"].casefold(), full.casefold())
+    return scope.casefold() in (one.casefold() for one in _names(row))
+
+
+def answering(rows: Iterable[Row], scope: str) -> list[Row]:
+    """Give the definitions of the chute that is meant.
+
+    Capitals make no difference, as in the name of a host, unless two chutes differ
+    in nothing else.
+    """
+    found = [row for row in rows if answers_to(row, scope)]
+    return [row for row in found if scope in _names(row)] or found
+
+
+def _names(row: Row) -> tuple[str, str]:
+    return row["chute"], f"{row['username']}-{row['chute']}"
 
 
 def filters_of(tx: Transaction, scope: str) -> dict[str, str]:
@@ -299,9 +311,8 @@ def filters_of(tx: Transaction, scope: str) -> dict[str, str]:
     ------
     JobNotFound
     """
-    for row in all_newest(tx):
-        if answers_to(row, scope):
-            found = {"chute": row["chute"], "username": row["username"]}
-            is_plain = scope.casefold() == row["chute"].casefold()
-            return {"chute": row["chute"]} if is_plain else found
+    for row in answering(all_newest(tx), scope):
+        found = {"chute": row["chute"], "username": row["username"]}
+        is_plain = scope.casefold() == row["chute"].casefold()
+        return {"chute": row["chute"]} if is_plain else found
     raise JobNotFound(f"no chute answers to {scope!r}")

@@ -166,9 +166,9 @@ def add(tx: Transaction, job: NewJob) -> str:
     """Queue a job, or find the one that it may be instead; returns the id.
 
     A job with a ``reuse_key`` is not queued where one with the same key waits,
-    runs or has completed.
+    runs or has completed, unless it is one that is made again.
     """
-    if job.reuse_key is not None:
+    if job.reuse_key is not None and job.retry_of is None:
         row = tx.one(REUSABLE, {"reuse_key": job.reuse_key})
         if row is not None:
             return str(row[0])

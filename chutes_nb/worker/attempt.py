@@ -16,7 +16,7 @@ from .. import failpoints
 from ..codec import decode, encode
 from ..errors import BindingError, ValidationFailed
 from ..files_in import hand_out
-from ..loading import bound_arguments, load_value
+from ..loading import as_annotated, bound_arguments, load_value
 from ..log_settings import LogSettings
 from ..payloads import PAYLOAD
 from ..policy import Ending
@@ -126,7 +126,7 @@ class Attempt:
                 place = (self.place.tmp, store.blobs)
                 arguments[name] = hand_out(arguments[name], kind, *place)
         if setup["wants_output_dir"] and arguments.get("output_dir") is None:
-            arguments["output_dir"] = self.facts.output_dir
+            arguments["output_dir"] = as_annotated(function, self.facts.output_dir)
         self.context = RunContext(self.facts, self, self.loaded.chute)
         self.state = StateWatch(self.context, self._put_state)
         first, named = bound_arguments(function, arguments)

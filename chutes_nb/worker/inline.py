@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ..loading import as_annotated
 from ..signatures import OUTPUT_DIR
 from .context import RunContext, RunFacts, current
 from .frames import Telling
@@ -71,7 +72,8 @@ def call_inline(
     if OUTPUT_DIR in signature.parameters and OUTPUT_DIR not in kwargs:
         with contextlib.suppress(TypeError):  # the call itself says it better
             if OUTPUT_DIR not in signature.bind_partial(*first, **kwargs).arguments:
-                kwargs = {**kwargs, OUTPUT_DIR: context.output_dir}
+                place = as_annotated(function, context.output_dir)
+                kwargs = {**kwargs, OUTPUT_DIR: place}
     return function(*first, **kwargs)
 
 

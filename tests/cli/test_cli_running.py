@@ -224,8 +224,9 @@ def test_parameters_are_for_python_alone():
     made.metadata["kernelspec"] = {"language": "R"}
     with pytest.raises(DefinitionError, match="in R"):
         with_parameters(made, {"x": 2})
-    with pytest.raises(DefinitionError, match="no name"):
-        with_parameters(nbformat.v4.new_notebook(), {"a b": 2})
+    for name in ("a b", "class"):
+        with pytest.raises(DefinitionError, match="no name"):
+            with_parameters(nbformat.v4.new_notebook(), {name: 2})
 
 
 def kernels_of(home: Path) -> list[int]:

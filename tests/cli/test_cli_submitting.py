@@ -143,6 +143,20 @@ def test_a_payload_that_does_not_fit_is_refused_and_leaves_no_job(
     assert called("ls", "--json").json["jobs"] == []
 
 
+def release(self, version: str | None = None, days: int = 1) -> str:
+    return f"{version} in {days}"
+
+
+@pytest.mark.parametrize("version", ["3", "1.10", "true", "03", '"3"', "null"])
+def test_what_looks_like_a_number_is_a_text_where_one_is_wanted(home, version):
+    define(release)
+    job = called("submit", "release", "-p", f"version={version}", "-p", "days=2")
+    (line,) = job.lines
+    kept = Store.open().detail(line)["inputs"]
+    wanted = {'"3"': "3", "null": None}.get(version, version)
+    assert kept == {"version": wanted, "days": 2}
+
+
 def test_an_unknown_name_is_not_found(home):
     said = called("submit", "nothing", "{}")
     assert said.code == 3
@@ -169,6 +183,20 @@ def test_a_file_reaches_its_parameter(home, tmp_path):
     )
     assert said.code == 0, said.err
     assert json.loads(said.out) == ["one", "two", "one", "two"]
+
+
+def has(text: bytes | None = None) -> bool:
+    return text is not None
+
+
+def test_null_is_no_file_where_none_has_to_be_given(home):
+    define(has, upload=True)
+    job = called("submit", "has", '{"text": null}').lines[0]
+    assert called("status", job, "--json").json["name"] == "has"
+    define(lines_of, upload=True)
+    said = called("submit", "lines_of", '{"text": null}')
+    assert said.code == 2
+    assert "Input should be a file" in said.err
 
 
 def test_a_file_that_is_not_there_is_refused(home):

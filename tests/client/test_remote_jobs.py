@@ -442,4 +442,7 @@ def test_a_remote_job_is_shown_without_a_kernel_there(chute):
     assert "line 0" in bundle["text/html"]
     assert bundle["text/plain"].startswith("Job count")
     assert repr(job).startswith("<RemoteJob count")
+    job.delete()
+    assert repr(job) == f"<RemoteJob {job.id}: not in the store any more>"
+    assert job._repr_mimebundle_() == {"text/plain": repr(job)}
     assert "my-chute" in repr(chute)

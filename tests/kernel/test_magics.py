@@ -460,6 +460,14 @@ def test_a_restarted_kernel_finds_the_newest_job(tmp_path):
         assert kernel.run("%chute_logs") == "printed before\n"
 
 
+def test_a_magic_passes_over_jobs_that_were_deleted(notebook):
+    notebook.run("%%chute_job --wait -o kept\n'kept'")
+    notebook.run("%%chute_job --wait -o deleted\n'deleted'")
+    notebook.run("import chutes_nb; chutes_nb.runtime.store().delete(deleted.id)")
+    assert notebook.value("%chute_result") == "kept"
+    assert "not in the store" in notebook.show("deleted").result
+
+
 def test_unloading_takes_the_magics_away(tmp_path):
     with Kernel(tmp_path) as kernel:
         kernel.run("%load_ext chutes_nb")

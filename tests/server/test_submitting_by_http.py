@@ -152,6 +152,20 @@ def test_chutes_of_one_name_are_told_apart_by_their_usernames(server, ids):
     assert server.json(f"jobs/{again.json()['job_id']}")["source"] == "of ann\n"
 
 
+def test_chutes_that_differ_in_capitals_alone_are_told_apart(server, ids):
+    options = json.dumps(OPTIONS | {"username": "eve"})
+    for chute in ("Case", "case"):
+        told = {"chute": chute, "name": "cased", "options": options}
+        with server.store().writing() as tx:
+            jobs.add_definition(tx, replace(WORK, key=f"of-{chute}", **told))
+    for scope, chute in (("eve-Case", "Case"), ("case", "case"), ("eve-case", "case")):
+        job = post(server, f"{scope}/jobs/cased", json={"count": 1}).json()["job_id"]
+        assert server.json(f"jobs/{job}/status")["chute"] == chute
+        assert server.json(f"{scope}/jobs")["jobs"][0]["job_id"] == job
+    said = post(server, "EVE-CASE/jobs/cased", 409, json={"count": 1}).json()
+    assert "eve-Case/jobs/cased by HTTP" in said["error"]["message"]
+
+
 def test_the_same_request_is_queued_once(server, ids):
     key = {"Idempotency-Key": "k1"}
     first = post(server, json={"count": 1}, headers=key).json()
