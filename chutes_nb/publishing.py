@@ -1,12 +1,15 @@
-"""Tells the store of the jobs that a notebook defines, so that others can submit them.
+"""Tells the store of the jobs that are defined here, so that others can submit them.
 
 A definition is written with the first job of it anyway. A client that knows the
-name alone needs it before, so it is written after the cell that made it.
+name alone needs it before, so it is written after the cell that made it, or in a
+script as soon as it is made.
 """
 
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
+import os
 import sys
 import time
 import warnings
@@ -15,27 +18,50 @@ from dataclasses import replace
 from typing import Any
 
 from . import runtime
+from .captures import captures
+from .processes import WORKER_MARK
 from .store import intake
 from .submitting import Definer
 
 MOST_FOLLOWED = 16  # functions that are looked at after each cell
 MOST_BYTES = 1_000_000  # what a function may hold to be written again by itself
+QUIET_BYTES = 100_000  # far from what a submit has to warn of
 
 # Functions by their names, each with the key under which the store has it.
 _followed: OrderedDict[tuple[str, str, str | None], tuple[Definer, str]] = OrderedDict()
 
 
 def announce(definer: Definer) -> None:
-    """Write a definition once the cell that runs now is over; only in IPython."""
+    """Write a definition once the cell that runs now is over; without one, now."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
     if shell is None:
+        _announce_now(definer)
         return
     _followed[definer.names] = definer, ""
     _followed.move_to_end(definer.names)
     with contextlib.suppress(ValueError):
         shell.events.unregister("post_run_cell", publish_changed)
     shell.events.register("post_run_cell", publish_changed)
+
+
+def _announce_now(definer: Definer) -> None:
+    """Write what a script defines, where it is whole and its submit says nothing of it.
+
+    Else it is written by the first submit: a function may use what comes below it, and
+    whoever carries much is told so then. So is what only this kernel or a cluster runs.
+    """
+    is_child = WORKER_MARK in os.environ or multiprocessing.parent_process() is not None
+    if is_child or type(definer) is not Definer:
+        return
+    with contextlib.suppress(Exception):  # a submit raises it
+        is_whole = not captures(definer.function).missing
+        if not is_whole or _held_bytes(definer) > QUIET_BYTES:
+            return
+        definition, store = definer.definition(), runtime.store()
+        if store.gate().try_enter():  # nobody waits for a writer while a module loads
+            with store.writing(entered=True) as tx:
+                intake.publish(tx, definition)
 
 
 def publish_changed(_result: Any = None) -> None:
