@@ -27,6 +27,8 @@ const TIGHT = 0.8;
 const MEAN_LETTER_EM = 0.48;
 
 export interface CardProps extends HeadProps {
+  /** The card, for whoever keeps its focus. */
+  root?: { current: HTMLElement | null };
   door: FileDoor;
   /** The output of an attempt. */
   log: (attempt: number) => LogBuffer;
@@ -53,6 +55,7 @@ export function JobCard(props: CardProps) {
   });
   return (
     <section
+      ref={props.root}
       class="chutes"
       aria-label={`Job ${job.name}`}
       data-state={job.status}

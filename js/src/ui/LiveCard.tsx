@@ -3,6 +3,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import type { JobSource } from "../core/source";
 import type { CommandArgs, CommandName } from "../core/transport";
 import { isActive, type StatusInfo } from "../core/types";
+import { menuButton, useKeptFocus } from "./focus";
 import { JobCard } from "./JobCard";
 import type { MenuItem } from "./Menu";
 import { useClock, useSource } from "./parts";
@@ -31,6 +32,8 @@ export function LiveCard({
   more?: (job: StatusInfo) => MenuItem[];
 }) {
   useSource(source);
+  const root = useRef<HTMLElement>(null);
+  useKeptFocus(root, menuButton);
   const [wanted, show] = useState(jobId);
   const [pending, setPending] = useState<CommandName | null>(null);
   const [failure, setFailure] = useState<string | null>(null);
@@ -79,6 +82,7 @@ export function LiveCard({
   return (
     <JobCard
       key={shown}
+      root={root}
       job={job}
       detail={source.detail(shown)}
       door={{

@@ -145,6 +145,7 @@ function useSight(log: LogBuffer) {
     sticks.current = true;
     if (box.current) {
       box.current.scrollTop = box.current.scrollHeight;
+      box.current.focus({ preventScroll: true }); // the button goes
       look(box.current);
     }
     setSeen(log.first + log.length);
