@@ -46,7 +46,7 @@ function press(name: string) {
 }
 function key(name: string) {
   const event = new KeyboardEvent("keydown", { key: name, bubbles: true });
-  act(() => document.activeElement?.dispatchEvent(event));
+  act(() => void document.activeElement?.dispatchEvent(event));
 }
 const focused = () => document.activeElement?.textContent;
 
