@@ -28,6 +28,11 @@ def duration(seconds: float) -> str:
     return f"{minutes // 1440} d {minutes % 1440 // 60} h"
 
 
+def span(seconds: float) -> str:
+    """Say a span that somebody chose: ``10 min``, not ``10 min 00 s``."""
+    return re.sub(r" (00 s|00 min|0 h)$", "", duration(seconds))
+
+
 def plain(line: str) -> str:
     """Line without escape sequences and control characters."""
     return CONTROLS.sub("", ESCAPES.sub("", line))

@@ -47,6 +47,16 @@ describe("words", () => {
   });
 
   it.each([
+    [600, "about 10 min left"],
+    [7_200, "about 2 h left"],
+    [80, "about 1 min 20 s left"],
+  ])("guesses %d seconds without a false zero", (eta_s, text) => {
+    const told = progress({ eta_s, at: 1_000 });
+    const job = { ...sample("train_model"), progress: told };
+    expect(leftText(job, 1_000)).toBe(text);
+  });
+
+  it.each([
     [1, "next in line"],
     [2, "2nd in line"],
     [3, "3rd in line"],

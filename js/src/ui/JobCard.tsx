@@ -9,6 +9,7 @@ import {
   leftText,
   progressText,
   rateText,
+  span,
   waitText,
 } from "../core/words";
 import { CauseLine, ErrorView, isTold } from "./ErrorView";
@@ -229,9 +230,9 @@ function TightTimeout({ job, now, commands, onCommand, detail }: CardProps) {
   if (left > timeout_s * (1 - TIGHT) || left < 0 || job.cancel_requested) return null;
   return (
     <p class="chutes-notice chutes-num">
-      {duration(left)} to its timeout of {duration(timeout_s)}{" "}
+      {duration(left)} to its timeout of {span(timeout_s)}{" "}
       <button type="button" onClick={() => onCommand("extend", { seconds: timeout_s })}>
-        Give it {duration(timeout_s)} more
+        Give it {span(timeout_s)} more
       </button>
     </p>
   );

@@ -4,7 +4,7 @@ import { curlOf } from "../core/curl";
 import { fits } from "../core/selection";
 import type { CommandArgs, CommandName } from "../core/transport";
 import { type Detail, isActive, type StatusInfo } from "../core/types";
-import { attemptText, duration, elapsed, quietText } from "../core/words";
+import { attemptText, duration, elapsed, quietText, span } from "../core/words";
 import { menuButton, useKeptFocus } from "./focus";
 import { Menu, type MenuItem } from "./Menu";
 import { StateChip } from "./parts";
@@ -220,7 +220,7 @@ function menuItems(props: HeadProps, ask: (name: Asked) => void): MenuItem[] {
   if (fits("extend", job) && job.timeout_s && commands.includes("extend")) {
     const seconds = job.timeout_s;
     items.push({
-      label: `Give it ${duration(seconds)} more`,
+      label: `Give it ${span(seconds)} more`,
       run: () => onCommand("extend", { seconds }),
     });
   }
