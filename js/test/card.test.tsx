@@ -112,9 +112,28 @@ describe("the card of a running job", () => {
     };
     show(lately(sample("train_model")), { metrics });
     expect(root.querySelector(".chutes-side svg")?.getAttribute("aria-label")).toBe(
-      "Loss: 1 at step 2",
+      "Loss: 1 at step 2, no number since step 3",
     );
     expect(tabs()).toContain("Metrics");
+  });
+
+  it("says of a loss that has become NaN, and of what never was a number", () => {
+    const metrics: Detail["metrics"] = {
+      Loss: [
+        [1, 2],
+        [2, null],
+      ],
+      gap: [
+        [1, null],
+        [2, null],
+      ],
+    };
+    show(lately(sample("train_model")), { metrics });
+    expect(root.querySelectorAll(".chutes-side svg")).toHaveLength(1);
+    expect(text(".chutes-side .chutes-lost")).toBe("no number since step 2");
+    click("Metrics");
+    expect(text(".chutes-legend")).toContain("no number since step 2");
+    expect(text(".chutes-charts > .chutes-lost")).toMatch(/infinite: gap$/);
   });
 
   it("shows lines in their order, and never as markup", async () => {

@@ -60,6 +60,11 @@ export function amount(count: number, thing: string): string {
   return `${number(count)} ${thing}${count === 1 ? "" : "s"}`;
 }
 
+/** What a curve does not show: it ends where its numbers do. */
+export function lostText(step: number): string {
+  return `no number since step ${number(step)}`;
+}
+
 /** `3rd in line`. */
 export function place(position: number): string {
   if (position <= 1) return "next in line";
