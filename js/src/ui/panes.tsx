@@ -58,9 +58,7 @@ export function MetricsPane({ metrics }: { metrics: Metrics }) {
   return (
     <div class="chutes-charts">
       {empty.length ? (
-        <p class="chutes-lost">
-          Never a number, but NaN or infinite: {empty.join(", ")}
-        </p>
+        <p class="chutes-lost">Only NaN or infinite: {empty.join(", ")}</p>
       ) : null}
       {grouped(metrics).map((group) => (
         <Chart key={group.name} group={group} />
