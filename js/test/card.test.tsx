@@ -2,7 +2,7 @@ import { render } from "preact";
 import { act } from "preact/test-utils";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { JobSource } from "../src/core/source";
-import type { CommandName } from "../src/core/transport";
+import { type CommandName, Gone } from "../src/core/transport";
 import type { Detail, StatusInfo } from "../src/core/types";
 import { LiveCard } from "../src/ui/LiveCard";
 import { batch, detailOf, HandTransport, sample } from "./samples";
@@ -193,6 +193,16 @@ describe("what can be done", () => {
     await settled();
     expect(transport.commands).toEqual([[job.job_id, "delete", undefined]]);
     expect(text(".chutes-notice")).toContain("Deleted from the store");
+    expect(button("Retry")).toBeUndefined();
+  });
+
+  it("offers nothing for a job that was deleted from another place", async () => {
+    show(sample("process_pipeline"));
+    transport.answer = () => Promise.reject(new Gone("no job has this id"));
+    click("Retry");
+    await settled();
+    expect(text(".chutes-notice")).toContain("Deleted from the store");
+    expect(root.querySelector("[role=alert]")).toBeNull();
     expect(button("Retry")).toBeUndefined();
   });
 

@@ -1,7 +1,7 @@
 /** A card that follows a source: the one place where values and time come together. */
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { JobSource } from "../core/source";
-import type { CommandArgs, CommandName } from "../core/transport";
+import { type CommandArgs, type CommandName, Gone } from "../core/transport";
 import { isActive, type StatusInfo } from "../core/types";
 import { menuButton, useKeptFocus } from "./focus";
 import { JobCard } from "./JobCard";
@@ -74,7 +74,9 @@ export function LiveCard({
         open(answer);
       }
     } catch (error) {
-      setFailure(error instanceof Error ? error.message : String(error));
+      // Deleted from another place: what cannot be done is not offered again.
+      if (error instanceof Gone) setDeleted(shown);
+      else setFailure(error instanceof Error ? error.message : String(error));
     } finally {
       setPending(null);
     }
