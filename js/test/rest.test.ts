@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Gone, type Link, type Message } from "../src/core/transport";
 import type { Changes, LogBatch, StatusInfo } from "../src/core/types";
 import { NoAnswer, NotFound } from "../src/lab/http";
-import { RestTransport } from "../src/lab/rest";
+import { commanded, RestTransport } from "../src/lab/rest";
 import { batch, detailOf, sample } from "./samples";
 
 const JOB = sample("train_model", { attempt: 1, log_end: 0 });
@@ -199,6 +199,17 @@ describe("RestTransport", () => {
     const asked = server.asked.length;
     await vi.advanceTimersByTimeAsync(60_000);
     expect(server.asked.length).toBe(asked);
+  });
+
+  it("says where a job was cancelled", async () => {
+    const { server, transport } = following();
+    await transport.command(JOB.job_id, "cancel");
+    await commanded(server, JOB.job_id, "cancel", {}, "list");
+    const path = `jobs/${JOB.job_id}/cancel`;
+    expect(server.posted.map(([one]) => one)).toEqual([
+      `${path}?by=card`,
+      `${path}?by=list`,
+    ]);
   });
 
   it("tells a job that was deleted elsewhere from what a job has not", async () => {

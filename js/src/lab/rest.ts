@@ -327,6 +327,7 @@ export async function commanded(
   jobId: string,
   name: CommandName,
   args: CommandArgs = {},
+  by: "card" | "list" = "card",
 ): Promise<Json> {
   const path = pathOf(jobId);
   if (name === "delete") {
@@ -334,7 +335,7 @@ export async function commanded(
     return true;
   }
   if (name !== "retry" && name !== "retry_current") {
-    await http.post(`${path}/${name}`, args);
+    await http.post(`${path}/${name}${name === "cancel" ? `?by=${by}` : ""}`, args);
     return true;
   }
   const code = name === "retry" ? "same" : "current";
