@@ -53,6 +53,7 @@ def test_a_long_name_or_message_stays_in_its_card(failed: dict[str, Any]) -> Non
 def test_a_state_and_its_dot_stay_on_one_line_in_a_list(failed: dict[str, Any]) -> None:
     drawn = static_list([failed], {"failed": 1})
     assert re.search(r'<td style="[^"]*white-space:nowrap"><span [^>]*>● failed', drawn)
+    assert f'<code style="white-space:nowrap">{failed["job_id"][-6:]}<' in drawn
 
 
 def test_a_chosen_span_has_no_false_zero() -> None:

@@ -98,7 +98,8 @@ def static_list(found: list[dict[str, Any]], counts: dict[str, int]) -> str:
         f"<td {cell}>{_state(one)}</td>"
         f"<td {name}><b>{escape(one['name'])}</b></td>"
         f"<td {cell}>{escape(' · '.join(_facts(one)))}</td>"
-        f"<td {cell}><code>{escape(one['job_id'][-6:])}</code></td></tr>"
+        f'<td {cell}><code style="white-space:nowrap">'
+        f"{escape(one['job_id'][-6:])}</code></td></tr>"
         for one in found
     ]
     body = "".join(rows) or f"<tr><td {cell}>No jobs yet.</td></tr>"
