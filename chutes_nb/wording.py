@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 
 # Colours, cursor moves and titles that a terminal would have swallowed.
-ESCAPES = re.compile(r"\x1b(?:\[[0-9;:?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)")
+ESCAPES = re.compile(
+    r"\x1b(?:\[[0-9;:?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[()*+][0-9A-Za-z]|.)"
+)
 CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
@@ -34,6 +36,11 @@ def with_article(name: str) -> str:
 def kind_of(value: object) -> str:
     """Name the type of a value, with its article."""
     return with_article(type(value).__name__)
+
+
+def span(seconds: float) -> str:
+    """Say a span that somebody chose: ``10 min``, not ``10 min 00 s``."""
+    return re.sub(r" (00 s|00 min|0 h)$", "", duration(seconds))
 
 
 def plain(line: str) -> str:

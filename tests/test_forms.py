@@ -107,7 +107,7 @@ def test_a_form_makes_its_job_known_to_servers():
 
 def test_the_picture_names_each_field_with_its_kind_and_default():
     text = static_form(train.form().form)
-    assert "timeout 1 h 00 min · 2 retries" in text
+    assert "timeout 1 h · 2 retries" in text
     for said in ("config", "Config", "since", "date", "kind", "where nothing is said"):
         assert said in text
 

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from ..sizes import shown_size
 from ..states import ENDED
-from ..wording import duration
+from ..wording import duration, span
 from .printing import (
     TONES,
     cause,
@@ -98,7 +98,7 @@ def _named_facts(status: dict[str, Any]) -> dict[str, Text | str]:
         "queue": f"number {place}" if place else "",
         "waits": cause(status) if waits else "",
         "next try": when(status["next_attempt_at"]),
-        "timeout": "" if limit is None else duration(limit),
+        "timeout": "" if limit is None else span(limit),
         "submitted": when(status["submitted_at"]),
         "notebook": where,
         "tags": foreign(", ".join(status["tags"])),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from html import escape
 from typing import Any
@@ -25,7 +26,10 @@ TONES = {
     "interrupted": "#b7791f",
 }
 LINE = "1px solid rgba(128,128,128,.35)"
-CARD = f"border:{LINE};border-radius:6px;max-width:1000px;color:inherit"
+CARD = (
+    f"border:{LINE};border-radius:6px;max-width:1000px;color:inherit;"
+    "overflow-wrap:anywhere"
+)
 BOARD = f"{CARD};box-sizing:border-box"
 ROW = "padding:7px 12px;font:13px/1.5 system-ui,sans-serif"
 SOFT = "opacity:.72;font-size:12px"
@@ -37,6 +41,15 @@ MARK = (
     "background:rgba(217,72,59,.16);box-shadow:inset 2px 0 #d9483b;display:block;"
     "margin:0 -12px;padding:0 12px"
 )
+
+
+# Markdown's HTML ends at a blank line: what comes after it would be read as Markdown.
+BLANK = re.compile(r"\n(?=[^\S\n]*\n)")
+
+
+def unbroken(drawn: str) -> str:
+    """HTML that shows the same and has no blank line in it."""
+    return BLANK.sub("&#10;", drawn)
 
 
 def static_card(status: dict[str, Any], tail: list[str]) -> str:
@@ -58,7 +71,7 @@ def static_card(status: dict[str, Any], tail: list[str]) -> str:
     name = f"Job {status['name']}"
     parts = [_head(status), _why(status), _failing_lines(status), _log(status, tail)]
     body = "".join(part for part in parts if part)
-    return (
+    return unbroken(
         f'<div role="region" aria-label="{escape(name)}" data-state="{escape(state)}" '
         f'data-job="{escape(status["job_id"])}" style="{CARD}">{body}</div>'
     )
@@ -76,19 +89,25 @@ def static_list(found: list[dict[str, Any]], counts: dict[str, int]) -> str:
     """
     said = [f"{number:,} {state}" for state, number in counts.items() if number]
     said.append(f"as of {time.strftime('%Y-%m-%d %H:%M:%S')}")
-    cell = f'style="padding:3px 14px 3px 0;border-top:{LINE};text-align:left"'
+    # nbconvert has stripes, margins and places of its own for what is in a table.
+    look = f"padding:3px 14px 3px 0;border:0;border-top:{LINE};text-align:left"
+    cell = f'style="{look};vertical-align:top;white-space:nowrap"'
+    name = f'style="{look};vertical-align:top;white-space:normal"'
     rows = [
-        f'<tr data-state="{escape(one["status"])}"><td {cell}>{_state(one)}</td>'
-        f"<td {cell}><b>{escape(one['name'])}</b></td>"
+        f'<tr data-state="{escape(one["status"])}" style="background:none">'
+        f"<td {cell}>{_state(one)}</td>"
+        f"<td {name}><b>{escape(one['name'])}</b></td>"
         f"<td {cell}>{escape(' · '.join(_facts(one)))}</td>"
-        f"<td {cell}><code>{escape(one['job_id'][-6:])}</code></td></tr>"
+        f'<td {cell}><code style="white-space:nowrap">'
+        f"{escape(one['job_id'][-6:])}</code></td></tr>"
         for one in found
     ]
     body = "".join(rows) or f"<tr><td {cell}>No jobs yet.</td></tr>"
-    return (
+    return unbroken(
         f'<div role="region" aria-label="Chutes jobs" style="{BOARD};{ROW}">'
         f'<div style="{SOFT}">{escape(" · ".join(said))}</div>'
-        f'<table style="border-collapse:collapse;font:inherit">{body}</table></div>'
+        f'<table style="border-collapse:collapse;font:inherit;margin:4px 0 0">'
+        f"{body}</table></div>"
     )
 
 
@@ -135,7 +154,7 @@ def _why(status: dict[str, Any]) -> str:
     error, reason = status["error"], status["reason"] or ""
     if status["status"] not in ENDED or not (error or reason):
         return ""
-    style = f'style="{ROW};border-top:{LINE}"'
+    style = f'style="{ROW};border-top:{LINE};white-space:pre-wrap"'
     where = _where(status) if error else ""
     # Whoever was stopped raised something too; why it was stopped is the cause.
     if not error or (reason and status["status"] != "failed"):

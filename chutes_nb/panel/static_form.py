@@ -6,7 +6,7 @@ import json
 from html import escape
 from typing import Any
 
-from ..wording import duration
+from ..wording import span
 from .static import CARD, LINE, ROW, SOFT
 
 FORM_MIME = "application/vnd.chutes.form+json"
@@ -80,9 +80,9 @@ def one_line(document: dict[str, Any]) -> str:
 
 
 def facts_of(document: dict[str, Any]) -> list[str]:
-    """Say on what terms the job runs: ``timeout 1 h 00 min``, ``2 retries``."""
+    """Say on what terms the job runs: ``timeout 1 h``, ``2 retries``."""
     timeout_s, retry = document.get("timeout_s"), document.get("retry") or 0
-    facts = [f"timeout {duration(timeout_s)}"] if timeout_s else []
+    facts = [f"timeout {span(timeout_s)}"] if timeout_s else []
     if retry:
         facts.append(f"{retry} {'retry' if retry == 1 else 'retries'}")
     return facts

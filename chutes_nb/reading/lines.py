@@ -11,7 +11,8 @@ from .patterns import late
 LINE_LIMIT_BYTES = 4096
 _DIGITS_ALIKE = bytes.maketrans(b"0123456789", b"1111111111")
 _ESCAPES = late(
-    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[@-Z\\-_]|\x08"
+    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[@-Z\\-_]|"
+    r"\x1b[()*+][0-9A-Za-z]|\x08"
 )
 _UP = late(r"\x1b\[(\d{0,4})A", re.ASCII)
 

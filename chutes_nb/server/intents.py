@@ -12,7 +12,11 @@ from . import shapes
 from .base import ChutesHandler
 from .submit import idempotency_key
 
-BY = "an HTTP request"
+BY = {
+    None: "an HTTP request",
+    "card": "the user, on its card",
+    "list": "the user, in the list of jobs",
+}
 SMALL_BODY_BYTES = 64 << 10
 
 
@@ -32,11 +36,12 @@ class Cancel(Wish):
 
     async def post(self, job: str, scope: str | None = None) -> None:
         """Cancel a waiting job; ask for a running one to be."""
-        self.intent(job, await self.of_job(scope, job, _cancel))
+        by = BY[self.query(shapes.CancelQuery).by]
+        self.intent(job, await self.of_job(scope, job, _cancel, by))
 
 
-def _cancel(store: Store, job: str) -> tuple[bool, str]:
-    accepted = store.request_cancel(job, by=BY)
+def _cancel(store: Store, job: str, by: str) -> tuple[bool, str]:
+    accepted = store.request_cancel(job, by=by)
     return accepted, store.status(job)["status"]
 
 

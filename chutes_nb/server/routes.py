@@ -234,7 +234,14 @@ ROUTES = [
     Route(
         "jobs/{job}/cancel",
         Cancel,
-        {"post": Operation("Cancel a job", ASKED, errors=(404, 413))},
+        {
+            "post": Operation(
+                "Cancel a job",
+                ASKED,
+                query=shapes.CancelQuery,
+                errors=(400, 404, 413),
+            )
+        },
     ),
     Route(
         "jobs/{job}/retry",

@@ -98,6 +98,12 @@ class SubmitQuery(BaseModel):
     key: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
 
 
+class CancelQuery(BaseModel):
+    """On which page of ours somebody asked for the end of a job, if on any."""
+
+    by: Literal["card", "list"] | None = None
+
+
 class Extension(BaseModel):
     """More time for a running attempt; less where it is below 0."""
 

@@ -2,7 +2,7 @@ import { render } from "preact";
 import { act } from "preact/test-utils";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { JobSource } from "../src/core/source";
-import type { CommandName } from "../src/core/transport";
+import { type CommandName, Gone } from "../src/core/transport";
 import type { Detail, StatusInfo } from "../src/core/types";
 import { LiveCard } from "../src/ui/LiveCard";
 import { batch, detailOf, HandTransport, sample } from "./samples";
@@ -112,9 +112,28 @@ describe("the card of a running job", () => {
     };
     show(lately(sample("train_model")), { metrics });
     expect(root.querySelector(".chutes-side svg")?.getAttribute("aria-label")).toBe(
-      "Loss: 1 at step 2",
+      "Loss: 1 at step 2, no number since step 3",
     );
     expect(tabs()).toContain("Metrics");
+  });
+
+  it("says of a loss that has become NaN, and of what never was a number", () => {
+    const metrics: Detail["metrics"] = {
+      Loss: [
+        [1, 2],
+        [2, null],
+      ],
+      gap: [
+        [1, null],
+        [2, null],
+      ],
+    };
+    show(lately(sample("train_model")), { metrics });
+    expect(root.querySelectorAll(".chutes-side svg")).toHaveLength(1);
+    expect(text(".chutes-side .chutes-lost")).toBe("no number since step 2");
+    click("Metrics");
+    expect(text(".chutes-legend")).toContain("no number since step 2");
+    expect(text(".chutes-charts > .chutes-lost")).toMatch(/infinite: gap$/);
   });
 
   it("shows lines in their order, and never as markup", async () => {
@@ -174,6 +193,16 @@ describe("what can be done", () => {
     await settled();
     expect(transport.commands).toEqual([[job.job_id, "delete", undefined]]);
     expect(text(".chutes-notice")).toContain("Deleted from the store");
+    expect(button("Retry")).toBeUndefined();
+  });
+
+  it("offers nothing for a job that was deleted from another place", async () => {
+    show(sample("process_pipeline"));
+    transport.answer = () => Promise.reject(new Gone("no job has this id"));
+    click("Retry");
+    await settled();
+    expect(text(".chutes-notice")).toContain("Deleted from the store");
+    expect(root.querySelector("[role=alert]")).toBeNull();
     expect(button("Retry")).toBeUndefined();
   });
 

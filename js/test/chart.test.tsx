@@ -1,8 +1,8 @@
 import { render } from "preact";
 import { act } from "preact/test-utils";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { grouped, placeOn, scaleOf, ticks } from "../src/core/chart";
-import type { Metrics } from "../src/core/types";
+import { grouped, lostAt, placeOn, scaleOf, ticks } from "../src/core/chart";
+import type { Metrics, Point } from "../src/core/types";
 import { Chart } from "../src/ui/Chart";
 
 const METRICS: Metrics = {
@@ -19,7 +19,11 @@ const METRICS: Metrics = {
   lr: [[null, 0.1]],
 };
 const one = (values: number[]) => [
-  { name: "a", dots: values.map((value, i): [number, number] => [i, value]) },
+  {
+    name: "a",
+    dots: values.map((value, i): [number, number] => [i, value]),
+    lostAt: null,
+  },
 ];
 
 describe("chart numbers", () => {
@@ -33,6 +37,20 @@ describe("chart numbers", () => {
       [1, 5],
       [3, 3],
     ]);
+  });
+
+  it("tells since when a curve has no number, and not of a gap in it", () => {
+    expect(lostAt(METRICS.val_loss ?? [])).toBeNull();
+    const blown: Point[] = [
+      [1, 4],
+      [2, null],
+      [3, 1],
+      [4, null],
+      [null, null],
+    ];
+    expect(lostAt(blown)).toBe(4);
+    expect(lostAt([[null, null]])).toBe(1);
+    expect(lostAt([])).toBeNull();
   });
 
   it("has room for a curve that never moves, and for none at all", () => {
@@ -89,7 +107,9 @@ describe("Chart", () => {
     const dots = [0, 1, 2].map((i): [number, number] => [i, 1_000_000 + i * 0.001]);
     act(() =>
       render(
-        <Chart group={{ name: "near", series: [{ name: "near", dots }] }} />,
+        <Chart
+          group={{ name: "near", series: [{ name: "near", dots, lostAt: null }] }}
+        />,
         root,
       ),
     );

@@ -14,10 +14,14 @@ function feed(...answers: Said[]) {
 function feedBeside(stumbling: (() => void) | null, ...answers: Said[]) {
   const asked: string[] = [];
   const http = {
-    get: async <T>(path: string) => {
+    get: async <T>(path: string, signal?: AbortSignal) => {
       asked.push(path);
       const said = answers.shift();
-      if (said === undefined) return new Promise<never>(() => {});
+      if (said === undefined) {
+        return new Promise<never>((_, reject) => {
+          signal?.addEventListener("abort", () => reject(new Error("aborted")));
+        });
+      }
       if (said instanceof Error) throw said;
       return { value: said as T, now: 1 };
     },
@@ -68,6 +72,18 @@ describe("ChangeFeed", () => {
     expect(links).toEqual(["opening", "open", "lost"]);
     await vi.advanceTimersByTimeAsync(1_000);
     expect(links.at(-1)).toBe("open");
+  });
+
+  it("says so too where the line stays open and nothing comes", async () => {
+    const { asked, links } = feed(nothing(7));
+    await vi.advanceTimersByTimeAsync(30_000);
+    expect(links.at(-1)).toBe("open");
+    await vi.advanceTimersByTimeAsync(20_000);
+    expect(links.at(-1)).toBe("lost");
+    expect(asked.slice(1, 3)).toEqual([
+      "changes?since=7&wait=25",
+      "changes?since=7&wait=0",
+    ]);
   });
 
   it("asks a server without our routes now and then only", async () => {

@@ -237,6 +237,16 @@ describe("the run form", () => {
     expect(field("depth").getAttribute("aria-invalid")).toBe("true");
   });
 
+  it("says with a broken JSON what else is missing, and sends nothing", async () => {
+    const properties = { extra: { type: "object" }, epochs: { type: "integer" } };
+    show({ schema: { properties, required: ["extra", "epochs"] }, upload: null });
+    type("extra", "{broken");
+    await run();
+    expect(faultAt("extra")).toMatch(/^this is not JSON: [^;]*$/);
+    expect(faultAt("epochs")).toBe("a value is needed");
+    expect(door.payloads).toEqual([]);
+  });
+
   it("says what went wrong where it is no field's fault", async () => {
     door.answer = () => Promise.reject(new Error("the store is locked"));
     show();

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { Link, Message } from "../src/core/transport";
+import { Gone, type Link, type Message } from "../src/core/transport";
 import type { Changes, LogBatch, StatusInfo } from "../src/core/types";
 import { NoAnswer, NotFound } from "../src/lab/http";
-import { RestTransport } from "../src/lab/rest";
+import { commanded, RestTransport } from "../src/lab/rest";
 import { batch, detailOf, sample } from "./samples";
 
 const JOB = sample("train_model", { attempt: 1, log_end: 0 });
@@ -40,7 +40,7 @@ class OneJob {
     const end = log.end && offset + text.length === log.text.length;
     return batch(text, { attempt, offset, end });
   }
-  delete = async () => {
+  delete = async (): Promise<never> => {
     throw new Error("not asked for");
   };
   blob = async () => new Blob([]);
@@ -199,5 +199,26 @@ describe("RestTransport", () => {
     const asked = server.asked.length;
     await vi.advanceTimersByTimeAsync(60_000);
     expect(server.asked.length).toBe(asked);
+  });
+
+  it("says where a job was cancelled", async () => {
+    const { server, transport } = following();
+    await transport.command(JOB.job_id, "cancel");
+    await commanded(server, JOB.job_id, "cancel", {}, "list");
+    const path = `jobs/${JOB.job_id}/cancel`;
+    expect(server.posted.map(([one]) => one)).toEqual([
+      `${path}?by=card`,
+      `${path}?by=list`,
+    ]);
+  });
+
+  it("tells a job that was deleted elsewhere from what a job has not", async () => {
+    const { server, transport } = following();
+    server.delete = async () => {
+      throw new NotFound("no such thing");
+    };
+    const known = transport.command(JOB.job_id, "delete");
+    await expect(known).rejects.not.toBeInstanceOf(Gone);
+    await expect(transport.command("other", "delete")).rejects.toBeInstanceOf(Gone);
   });
 });

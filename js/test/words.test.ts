@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { parse, plain } from "../src/core/ansi";
+import { PLAIN, parse, plain } from "../src/core/ansi";
+import { painted } from "../src/core/colours";
 import {
   duration,
   leftText,
@@ -43,6 +44,16 @@ describe("words", () => {
     [-3, false, "0 s"],
   ])("says %d seconds", (seconds, fine, text) => {
     expect(duration(seconds, fine)).toBe(text);
+  });
+
+  it.each([
+    [600, "about 10 min left"],
+    [7_200, "about 2 h left"],
+    [80, "about 1 min 20 s left"],
+  ])("guesses %d seconds without a false zero", (eta_s, text) => {
+    const told = progress({ eta_s, at: 1_000 });
+    const job = { ...sample("train_model"), progress: told };
+    expect(leftText(job, 1_000)).toBe(text);
   });
 
   it.each([
@@ -101,12 +112,43 @@ describe("terminal colours", () => {
 
   it("of 256 and of all are known", () => {
     const color = (line: string) => parse(line).segments[0]?.style.color;
-    expect(color("\x1b[38;5;196mx")).toBe("rgb(255 0 0)");
-    expect(color("\x1b[38;2;1;2;300mx")).toBe("rgb(1 2 255)");
-    expect(color("\x1b[48;5;1;32mx")).toContain("green");
+    expect(color("\x1b[38;5;196mx")).toEqual([255, 0, 0]);
+    expect(color("\x1b[38;2;1;2;300mx")).toEqual([1, 2, 255]);
+    expect(color("\x1b[38:2::1:2:3mx")).toEqual([1, 2, 3]);
+    expect(color("\x1b[38:5:196mx")).toEqual([255, 0, 0]);
+    expect(color("\x1b[48;5;1;32mx")).toBe(2);
+  });
+
+  it("of both layers, inverse and struck through are drawn", () => {
+    const paint = (line: string) => painted(parse(line).segments[0]?.style ?? PLAIN);
+    expect(paint("\x1b[31mx")).toEqual({ color: "var(--chutes-ansi-red)" });
+    expect(paint("\x1b[7mx")).toEqual({
+      color: "var(--chutes-bg)",
+      background: "var(--chutes-text)",
+    });
+    expect(paint("\x1b[7;91mx").background).toBe("var(--chutes-ansi-red)");
+    expect(paint("\x1b[7m\x1b[27mx")).toEqual({});
+    expect(paint("\x1b[48;2;255;200;0;38;2;1;1;1mx")).toEqual({
+      color: "rgb(1 1 1)",
+      background: "rgb(255 200 0)",
+    });
+    expect(parse("\x1b[9;4mx").end).toMatchObject({ strike: true, underline: true });
+    expect(parse("\x1b[4:3mx").end).toMatchObject({ underline: true, italic: false });
+    expect(parse("\x1b[4:3m\x1b[4:0mx").end.underline).toBe(false);
+  });
+
+  it("can be read on every ground", () => {
+    const on = (codes: string) =>
+      painted(parse(`\x1b[${codes}mx`).segments[0]?.style ?? PLAIN).color;
+    expect(on("41")).toBe("rgb(255 255 255)");
+    expect(on("43")).toBe("rgb(0 0 0)");
+    expect(on("33;43")).toBe("rgb(0 0 0)");
+    expect(on("97;41")).toBe("rgb(255 255 255)");
+    expect(on("38;2;255;255;255")).toContain("oklch(from rgb(255 255 255) clamp(");
   });
 
   it("leave no control character behind", () => {
-    expect(plain("\x1b]0;title\x07a\x1b[2Kb\x00c\x1b(0")).toBe("abc(0");
+    expect(plain("\x1b]0;title\x07a\x1b[2Kb\x00c\x1b(0")).toBe("abc");
+    expect(plain("\x1b[1mx\x1b(B\x1b[m (B")).toBe("x (B");
   });
 });

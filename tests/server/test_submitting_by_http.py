@@ -184,6 +184,18 @@ def test_a_key_lives_as_long_as_its_job(server, ids):
     assert post(server, json={"count": 2}, headers=key).json()["job_id"] != job
 
 
+@pytest.mark.parametrize(
+    ("query", "by"),
+    [("", "an HTTP request"), ("?by=card", "the user, on its card")],
+)
+def test_a_cancelled_job_says_where_it_was_cancelled(server, ids, query, by):
+    job = post(server, json={"count": 1}).json()["job_id"]
+    server.client.post(f"jobs/{job}/cancel{query}")
+    found = server.client.get(f"jobs/{job}/status").json()
+    assert found["reason"] == f"cancelled by {by}"
+    assert server.client.post(f"jobs/{job}/cancel?by=me").status_code == 400
+
+
 def test_files_come_in_a_form(server, ids):
     files = [
         ("one", ("../../é\u202etxt.csv", b"a,b\n" * 100_000, "text/csv")),

@@ -291,7 +291,7 @@ tight.submit()"""
     expect(card.get_by_role("button", name="Give it")).to_have_count(0)
     job = card.get_attribute("data-job") or ""
     has_run_for(lab, job, 500)
-    card.get_by_role("button", name="Give it 10 min 00 s more").click(timeout=SOON)
+    card.get_by_role("button", name="Give it 10 min more").click(timeout=SOON)
     expect(card.get_by_role("button", name="Give it")).to_have_count(0, timeout=SOON)
     assert lab.get(f"/chutes/jobs/{job}/status")["timeout_s"] == 1200
     go.touch()

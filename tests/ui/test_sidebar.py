@@ -164,6 +164,21 @@ def test_a_name_goes_before_the_attempt_beside_it(
     expect(row).to_have_attribute("title", re.compile(f"^{name} · "))
 
 
+def test_a_name_is_whole_where_its_tags_do_not_fit(
+    still: Lab, store: Store, page: Page
+) -> None:
+    tags = '["t1", "a tag of several words", "another of them"]'
+    queue(store, name="tagged", submitted_at=time.time(), tags=tags)
+    row = sidebar(still, page, "tags").get_by_role("row").filter(has_text="tagged")
+    name = row.locator(".chutes-row-name")
+    assert name.evaluate("node => node.scrollWidth - node.clientWidth") == 0
+    tops = "nodes => nodes.map((node) => node.getBoundingClientRect().top)"
+    first, *_, last = row.locator(".chutes-tag").evaluate_all(tops)
+    below = name.evaluate("node => node.getBoundingClientRect().bottom")
+    assert first < below <= last  # beside the name; out of its way and out of sight
+    expect(row).to_have_attribute("title", re.compile("another of them"))
+
+
 def test_a_long_cause_hides_neither_the_wait_nor_itself(
     still: Lab, store: Store, page: Page
 ) -> None:

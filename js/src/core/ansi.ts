@@ -1,11 +1,15 @@
 /** Terminal colours as data: a line with escape sequences becomes styled segments. */
+import type { Colour } from "./colours";
 
 export interface Style {
-  readonly color: string | null;
+  readonly color: Colour | null;
+  readonly ground: Colour | null;
   readonly bold: boolean;
   readonly dim: boolean;
   readonly italic: boolean;
   readonly underline: boolean;
+  readonly strike: boolean;
+  readonly inverse: boolean;
 }
 
 export interface Segment {
@@ -15,17 +19,20 @@ export interface Segment {
 
 export const PLAIN: Style = {
   color: null,
+  ground: null,
   bold: false,
   dim: false,
   italic: false,
   underline: false,
+  strike: false,
+  inverse: false,
 };
 
-const NAMES = ["black", "red", "green", "yellow", "blue", "magenta", "cyan", "white"];
-// CSI with its final byte, OSC up to BEL or ST, and two-character escapes.
+// CSI with its final byte, OSC up to BEL or ST, the choice of a character set, which
+// "tput sgr0" writes too, and two-character escapes.
 const ESCAPE =
   // biome-ignore lint/suspicious/noControlCharactersInRegex: escapes are control characters
-  /\x1b(?:\[([0-9;:?]*)[ -/]*([@-~])|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_=>78])/g;
+  /\x1b(?:\[([0-9;:?]*)[ -/]*([@-~])|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[()*+][0-9A-Za-z]|[@-Z\\^_=>78])/g;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: this is what it removes
 const CONTROL = /[\x00-\x08\x0b-\x1f\x7f]/g;
 
@@ -62,55 +69,75 @@ export function plain(line: string): string {
 }
 
 function restyled(before: Style, params: string): Style {
-  const codes = params.split(/[;:]/).map((code) => Number(code || 0));
   let style: Style = before;
+  // "4:3" is one code with its kind; "4;3" are two.
+  const codes = params.split(";");
   for (let i = 0; i < codes.length; i++) {
-    const code = codes[i] as number;
+    const [code = 0, ...kind] = numbers((codes[i] as string).split(":"));
     if (code === 38 || code === 48) {
-      const [color, used] = extended(codes.slice(i + 1));
-      if (code === 38) style = { ...style, color };
-      i += used;
-    } else style = { ...style, ...simple(code) };
+      const rest = kind.length ? colonForm(kind) : numbers(codes.slice(i + 1));
+      const [colour, used] = extended(rest);
+      style = { ...style, [code === 38 ? "color" : "ground"]: colour };
+      if (!kind.length) i += used;
+    } else if (code === 4) style = { ...style, underline: kind[0] !== 0 };
+    else style = { ...style, ...simple(code) };
   }
   return style;
 }
 
+function numbers(codes: readonly string[]): number[] {
+  return codes.map((code) => Number(code || 0));
+}
+
+/** `2::R:G:B` names a colour space before the colour, `2:R:G:B` does not. */
+function colonForm(kind: readonly number[]): readonly number[] {
+  return kind[0] === 2 && kind.length > 4 ? [2, ...kind.slice(2)] : kind;
+}
+
+const SIMPLE: { [code: number]: Partial<Style> } = {
+  0: PLAIN,
+  1: { bold: true },
+  2: { dim: true },
+  3: { italic: true },
+  7: { inverse: true },
+  9: { strike: true },
+  21: { underline: true },
+  22: { bold: false, dim: false },
+  23: { italic: false },
+  24: { underline: false },
+  27: { inverse: false },
+  29: { strike: false },
+  39: { color: null },
+  49: { ground: null },
+};
+
 function simple(code: number): Partial<Style> {
-  if (code === 0) return PLAIN;
-  if (code === 1) return { bold: true };
-  if (code === 2) return { dim: true };
-  if (code === 3) return { italic: true };
-  if (code === 4) return { underline: true };
-  if (code === 22) return { bold: false, dim: false };
-  if (code === 23) return { italic: false };
-  if (code === 24) return { underline: false };
-  if (code === 39) return { color: null };
-  if (code >= 30 && code <= 37) return { color: named(code - 30) };
-  if (code >= 90 && code <= 97) return { color: named(code - 90) };
-  return {};
+  const [tens, units] = [Math.floor(code / 10), code % 10];
+  if (units < 8) {
+    if (tens === 3) return { color: units };
+    if (tens === 4) return { ground: units };
+    if (tens === 9) return { color: 8 + units };
+    if (tens === 10) return { ground: 8 + units };
+  }
+  return SIMPLE[code] ?? {};
 }
 
 /** `5;N` of the 256 colours or `2;R;G;B`, and how many codes that took. */
-function extended(codes: number[]): [color: string | null, used: number] {
+function extended(codes: readonly number[]): [colour: Colour | null, used: number] {
   if (codes[0] === 2) {
     const [r = 0, g = 0, b = 0] = codes.slice(1, 4);
-    return [`rgb(${byte(r)} ${byte(g)} ${byte(b)})`, 4];
+    return [[byte(r), byte(g), byte(b)], 4];
   }
   if (codes[0] !== 5) return [null, 1];
-  const n = codes[1] ?? 0;
-  if (n < 16) return [named(n % 8), 2];
+  const n = byte(codes[1] ?? 0);
+  if (n < 16) return [n, 2];
   if (n >= 232) {
     const grey = 8 + (n - 232) * 10;
-    return [`rgb(${grey} ${grey} ${grey})`, 2];
+    return [[grey, grey, grey], 2];
   }
   const cube = (step: number) => (step % 6 === 0 ? 0 : 55 + (step % 6) * 40);
   const k = n - 16;
-  return [`rgb(${cube(Math.floor(k / 36))} ${cube(Math.floor(k / 6))} ${cube(k)})`, 2];
-}
-
-/** Named colours are themed: the style sheet says what "red" is on this page. */
-function named(n: number): string {
-  return `var(--chutes-ansi-${NAMES[n]})`;
+  return [[cube(Math.floor(k / 36)), cube(Math.floor(k / 6)), cube(k)], 2];
 }
 
 function byte(n: number): number {

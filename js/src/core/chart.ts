@@ -6,6 +6,8 @@ export type Dot = [step: number, value: number];
 export interface Series {
   name: string;
   dots: Dot[];
+  /** The step since which there is no number to draw; null: there is one. */
+  lostAt: number | null;
 }
 
 export interface Group {
@@ -34,6 +36,14 @@ export function dots(points: readonly Point[]): Dot[] {
   return found;
 }
 
+/** The step since which every value is NaN or infinite, to the newest; null: none is. */
+export function lostAt(points: readonly Point[]): number | null {
+  let at = points.length;
+  while (at > 0 && points[at - 1]?.[1] === null) at--;
+  const first = points[at];
+  return first ? (first[0] ?? at + 1) : null;
+}
+
 /** `loss` and `val_loss` in one picture, since they are looked at together. */
 export function grouped(metrics: Metrics): Group[] {
   const groups = new Map<string, Group>();
@@ -43,7 +53,7 @@ export function grouped(metrics: Metrics): Group[] {
     const base = name.replace(PART, "") || name;
     const key = base.toLowerCase();
     const known = groups.get(key);
-    const series = { name, dots: found };
+    const series = { name, dots: found, lostAt: lostAt(points) };
     if (known && known.series.length < MOST_SERIES) known.series.push(series);
     else
       groups.set(known ? `${key} ${name}` : key, {

@@ -131,6 +131,23 @@ export function objectJson(
   return said;
 }
 
+/** What a payload that cannot be sent lacks besides; else its receiver says it. */
+export function lacking(
+  group: Extract<Field, { kind: "group" }>,
+  said: { [name: string]: Json },
+  path: Path = [],
+): Fault[] {
+  return group.fields().flatMap((one): Fault[] => {
+    const value = said[one.name];
+    const loc = [...path, one.name];
+    if (value === undefined) {
+      return one.required ? [{ loc, msg: "Field required", type: "missing" }] : [];
+    }
+    const isGroup = one.kind === "group" && typeof value === "object" && value !== null;
+    return isGroup ? lacking(one, value as { [name: string]: Json }, loc) : [];
+  });
+}
+
 function textJson(
   field: Extract<Field, { kind: "text" }>,
   text: string,

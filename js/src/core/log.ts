@@ -14,7 +14,7 @@ const CONTROL =
   /\n|\r|\x1b\[(\d*)([ABFK])/g;
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: terminals speak in these
-const UNFINISHED = /^\x1b(\[[0-9;:?]*)?$/;
+const UNFINISHED = /^\x1b([()*+]|\[[0-9;:?]*)?$/;
 
 // A flood is mostly plain lines: they need no terminal, only the newest of them a place.
 // biome-ignore lint/suspicious/noControlCharactersInRegex: terminals speak in these

@@ -18,7 +18,9 @@ const TONES: { [state in State]: string } = {
   interrupted: "#b7791f",
 };
 const LINE = "1px solid rgba(128,128,128,.35)";
-const CARD = `border:${LINE};border-radius:6px;max-width:1000px;color:inherit`;
+const CARD =
+  `border:${LINE};border-radius:6px;max-width:1000px;color:inherit;` +
+  "overflow-wrap:anywhere";
 const ROW = "padding:7px 12px;font:13px/1.5 system-ui,sans-serif";
 const SOFT = "opacity:.72;font-size:12px";
 const PRE =
@@ -40,10 +42,15 @@ export function bundleOf(job: StatusInfo, tail: string[]): { [mime: string]: unk
 export function staticCard(job: StatusInfo, tail: string[]): string {
   const name = escaped(`Job ${job.name}`);
   const body = [head(job), why(job), failingLines(job), log(job, tail)].join("");
-  return (
+  return unbroken(
     `<div role="region" aria-label="${name}" data-state="${escaped(job.status)}" ` +
-    `data-job="${escaped(job.job_id)}" style="${CARD}">${body}</div>`
+      `data-job="${escaped(job.job_id)}" style="${CARD}">${body}</div>`,
   );
+}
+
+/** Markdown's HTML ends at a blank line: what comes after it would be Markdown. */
+function unbroken(drawn: string): string {
+  return drawn.replace(/\n(?=[^\S\n]*\n)/g, "&#10;");
 }
 
 /** `Job train 7f3a91: running, attempt 2 of 3, 62 %`. */
@@ -108,7 +115,7 @@ function why(job: StatusInfo): string {
     rest = [place, more].filter(Boolean).join(" · ");
   }
   const soft = rest ? `&ensp;<span style="${SOFT}">${escaped(rest)}</span>` : "";
-  return `<div style="${ROW};border-top:${LINE}">${cause}${soft}</div>`;
+  return `<div style="${ROW};border-top:${LINE};white-space:pre-wrap">${cause}${soft}</div>`;
 }
 
 function where(job: StatusInfo): string {

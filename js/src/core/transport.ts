@@ -15,6 +15,9 @@ export type CommandArgs = { seconds?: number; resume?: boolean };
 /** What of a job can be saved: a file by its number, all of them, an attempt's log. */
 export type Part = number | "zip" | { log: number };
 
+/** What a command was for is not in the store any more. */
+export class Gone extends Error {}
+
 export interface Transport {
   /** Delivers from now on; the result ends that. */
   subscribe(take: (message: Message) => void): () => void;

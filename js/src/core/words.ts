@@ -60,6 +60,11 @@ export function amount(count: number, thing: string): string {
   return `${number(count)} ${thing}${count === 1 ? "" : "s"}`;
 }
 
+/** What a curve does not show: it ends where its numbers do. */
+export function lostText(step: number): string {
+  return `no number since step ${number(step)}`;
+}
+
 /** `3rd in line`. */
 export function place(position: number): string {
   if (position <= 1) return "next in line";
@@ -109,7 +114,12 @@ export function secondsLeft(job: StatusInfo, now: number): number | null {
 /** `about 1 min 20 s left`; nothing of what is as good as over. */
 export function leftText(job: StatusInfo, now: number): string {
   const left = secondsLeft(job, now);
-  return left === null || left < 0.5 ? "" : `about ${duration(rounded(left))} left`;
+  return left === null || left < 0.5 ? "" : `about ${span(rounded(left))} left`;
+}
+
+/** A span that somebody chose or guessed: `10 min`, not `10 min 00 s`. */
+export function span(seconds: number): string {
+  return duration(seconds).replace(/ (00 s|00 min|0 h)$/, "");
 }
 
 /** An estimate does not pretend to the second. */
@@ -153,7 +163,7 @@ export function endText(job: StatusInfo): string {
   if (job.reason) return job.reason;
   if (job.status === "completed") return `finished at ${clock(job.finished_at ?? 0)}`;
   if (job.status === "timeout") {
-    return job.timeout_s ? `timed out after ${duration(job.timeout_s)}` : "timed out";
+    return job.timeout_s ? `timed out after ${span(job.timeout_s)}` : "timed out";
   }
   if (job.status === "interrupted") return "its worker was ended from outside";
   return job.status;

@@ -4,6 +4,8 @@ import type { Changes } from "../core/types";
 import { type Answer, type Http, NoRoutes } from "./http";
 
 const WAIT_S = 25;
+/** An answer that is later than this will not come: the line or the server has died. */
+const SLACK_S = 10;
 /** A page that nobody sees holds no connection: a browser has six for all its tabs. */
 const HIDDEN_INTERVAL_MS = 5_000;
 /** Changes come in bursts; drawing each of them alone would show no more. */
@@ -59,11 +61,16 @@ export class ChangeFeed {
   /** Asks once; how long to wait before the next. */
   async #step(signal: AbortSignal): Promise<number> {
     const hidden = typeof document !== "undefined" && document.hidden;
-    const wait_s = this.#since === null || hidden || this.link !== "open" ? 0 : WAIT_S;
+    const isSure = this.#since !== null && this.link === "open" && !this.#failures;
+    const wait_s = isSure && !hidden ? WAIT_S : 0;
     const since = this.#since === null ? "" : `since=${this.#since}&`;
+    const asking = limited(signal, (wait_s + SLACK_S) * 1000);
     let answer: Answer<Changes>;
     try {
-      answer = await this.http.get<Changes>(`changes?${since}wait=${wait_s}`, signal);
+      answer = await this.http.get<Changes>(
+        `changes?${since}wait=${wait_s}`,
+        asking.signal,
+      );
     } catch (error) {
       if (signal.aborted) return 0;
       if (error instanceof NoRoutes) {
@@ -73,6 +80,8 @@ export class ChangeFeed {
       // One lost answer says nothing; two in a row are told.
       if (this.#failures++ > 0) this.#setLink("lost");
       return RETRY_MS[Math.min(this.#failures, RETRY_MS.length) - 1] ?? 0;
+    } finally {
+      asking.end();
     }
     if (signal.aborted) return 0;
     const { value, now } = answer;
@@ -105,6 +114,19 @@ export class ChangeFeed {
     this.link = link;
     for (const take of [...this.#linkTakers]) take(link);
   }
+}
+
+/** Aborts with another signal, or when the time is over before it has an end. */
+function limited(outer: AbortSignal, ms: number) {
+  const own = new AbortController();
+  const abort = () => own.abort();
+  const timer = setTimeout(abort, ms);
+  outer.addEventListener("abort", abort);
+  const end = () => {
+    clearTimeout(timer);
+    outer.removeEventListener("abort", abort);
+  };
+  return { signal: own.signal, end };
 }
 
 /** Waits; ends early when it is aborted or the page is seen again. */

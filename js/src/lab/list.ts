@@ -39,7 +39,7 @@ export class RestList implements ListTransport {
   }
 
   async command(jobId: string, name: CommandName, args?: CommandArgs): Promise<Json> {
-    const answer = await commanded(this.http, jobId, name, args);
+    const answer = await commanded(this.http, jobId, name, args, "list");
     if (name === "delete") this.onDeleted(jobId);
     return answer;
   }

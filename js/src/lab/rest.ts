@@ -1,10 +1,11 @@
 /** The transport of a card by HTTP: the server's feed, and what one card looks at. */
-import type {
-  CommandArgs,
-  CommandName,
-  Message,
-  Part,
-  Transport,
+import {
+  type CommandArgs,
+  type CommandName,
+  Gone,
+  type Message,
+  type Part,
+  type Transport,
 } from "../core/transport";
 import {
   type Detail,
@@ -14,7 +15,7 @@ import {
   type StatusInfo,
 } from "../core/types";
 import type { ChangeFeed } from "./feed";
-import { type Answer, type Http, NotFound } from "./http";
+import { type Answer, type Http, NoRoutes, NotFound } from "./http";
 
 export const COMMANDS: readonly CommandName[] = [
   "cancel",
@@ -178,10 +179,24 @@ export class RestTransport implements Transport {
     name: CommandName,
     args: CommandArgs = {},
   ): Promise<Json> {
-    const answer = await commanded(this.http, jobId, name, args);
+    const answer = await commanded(this.http, jobId, name, args).catch(
+      async (error: unknown) => {
+        if (!(error instanceof NotFound) || !(await this.#isGone(jobId))) throw error;
+        this.onDeleted(jobId);
+        throw new Gone(error.message);
+      },
+    );
     if (name === "delete") this.onDeleted(jobId);
     else this.#detailSoon(jobId);
     return answer;
+  }
+
+  /** Whether it is the job that is not found, and not what was wanted of it. */
+  #isGone(jobId: string): Promise<boolean> {
+    return this.find(jobId).then(
+      () => false,
+      (why) => why instanceof NotFound && !(why instanceof NoRoutes),
+    );
   }
 
   #detailSoon(jobId: string, interval_ms = DETAIL_MS): void {
@@ -312,6 +327,7 @@ export async function commanded(
   jobId: string,
   name: CommandName,
   args: CommandArgs = {},
+  by: "card" | "list" = "card",
 ): Promise<Json> {
   const path = pathOf(jobId);
   if (name === "delete") {
@@ -319,7 +335,7 @@ export async function commanded(
     return true;
   }
   if (name !== "retry" && name !== "retry_current") {
-    await http.post(`${path}/${name}`, args);
+    await http.post(`${path}/${name}${name === "cancel" ? `?by=${by}` : ""}`, args);
     return true;
   }
   const code = name === "retry" ? "same" : "current";

@@ -1,9 +1,10 @@
 /** What can be done to all picked jobs at once; it stands where the tools do. */
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { JobsList } from "../core/list";
 import { BULK, type Bulk, fits } from "../core/selection";
 import type { StatusInfo } from "../core/types";
 import { amount } from "../core/words";
+import { useKeptFocus } from "./focus";
 
 const LABELS: { [name in Bulk]: string } = {
   cancel: "Cancel",
@@ -17,9 +18,18 @@ export function BulkBar({ list }: { list: JobsList }) {
   const { selection } = list;
   const [asked, ask] = useState<Bulk | null>(null);
   const no = useRef<HTMLButtonElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (asked) no.current?.focus();
   }, [asked]);
+  const bar = useRef<HTMLFieldSetElement>(null);
+  const last = useRef<Bulk>("cancel");
+  useKeptFocus(
+    bar,
+    (node) =>
+      node.querySelector<HTMLElement>(`[data-asks=${last.current}]:not(:disabled)`) ??
+      node.querySelector<HTMLElement>("button:not(:disabled)"),
+  );
+  if (asked) last.current = asked;
   const jobs = list.selected();
   const fitting = (name: Bulk) => jobs.filter((job) => fits(name, job)).length;
   const run = (name: Bulk) => {
@@ -31,6 +41,7 @@ export function BulkBar({ list }: { list: JobsList }) {
   if (asked) {
     return (
       <fieldset
+        ref={bar}
         class="chutes-bulk chutes-num"
         aria-label={`${LABELS[asked]} the picked jobs?`}
         onKeyDown={(event) => {
@@ -48,12 +59,13 @@ export function BulkBar({ list }: { list: JobsList }) {
     );
   }
   return (
-    <fieldset class="chutes-bulk chutes-num" aria-label="The picked jobs">
+    <fieldset ref={bar} class="chutes-bulk chutes-num" aria-label="The picked jobs">
       <span role="status">{selection.said ?? `${jobsText(jobs.length)} picked`}</span>
       {BULK.map((name) => (
         <button
           key={name}
           type="button"
+          data-asks={name}
           disabled={selection.isBusy || fitting(name) === 0}
           onClick={() => (ASKS.has(name) ? ask(name) : run(name))}
         >

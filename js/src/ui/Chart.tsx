@@ -10,7 +10,7 @@ import {
   stepsOf,
   ticks,
 } from "../core/chart";
-import { number } from "../core/words";
+import { lostText, number } from "../core/words";
 
 const WIDTH = 380;
 const HEIGHT = 168;
@@ -217,6 +217,9 @@ function Legend({
           <>
             <i data-series={i} aria-hidden="true" />
             {one.name} <b>{dot ? number(dot[1]) : ""}</b>
+            {one.lostAt === null ? null : (
+              <span class="chutes-lost"> {lostText(one.lostAt)}</span>
+            )}
           </>
         );
         return onToggle ? (
@@ -242,7 +245,10 @@ function Legend({
 function spoken(name: string, series: readonly Series[], step: number | null): string {
   const values = series.map((one) => {
     const dot = step === null ? one.dots.at(-1) : nearest(one.dots, step);
-    return dot ? `${one.name} ${number(dot[1])} at step ${number(dot[0])}` : one.name;
+    const lost = one.lostAt === null ? "" : `, ${lostText(one.lostAt)}`;
+    return dot
+      ? `${one.name} ${number(dot[1])} at step ${number(dot[0])}${lost}`
+      : one.name;
   });
   return `${name}: ${values.join(", ")}`;
 }

@@ -1,8 +1,8 @@
 /** A metric as a line, drawn by hand in SVG. */
 import { useState } from "preact/hooks";
-import { type Dot, dots, ends, nearest } from "../core/chart";
+import { type Dot, dots, ends, lostAt, nearest } from "../core/chart";
 import type { Metrics, Point } from "../core/types";
-import { number } from "../core/words";
+import { lostText, number } from "../core/words";
 
 const WIDTH = 230;
 /** Room at the right end for the newest value. */
@@ -23,6 +23,8 @@ export function Curve({
   const last = finite.at(-1);
   if (!last) return null;
   const box = bounds(finite);
+  const lost = lostAt(points);
+  const isLost = lost !== null && pointed === null;
   const bottom = height - 16;
   const x = (step: number) =>
     PAD + ((step - box.left) / (box.right - box.left || 1)) * (WIDTH - VALUE_PX - PAD);
@@ -42,7 +44,10 @@ export function Curve({
         viewBox={`0 0 ${WIDTH} ${height}`}
         height={height}
         role="img"
-        aria-label={`${name}: ${number(last[1])} at step ${number(last[0])}`}
+        aria-label={
+          `${name}: ${number(last[1])} at step ${number(last[0])}` +
+          (lost === null ? "" : `, ${lostText(lost)}`)
+        }
         onPointerMove={onMove}
         onPointerLeave={() => setPointed(null)}
       >
@@ -61,10 +66,17 @@ export function Curve({
         <text class="chutes-name" x={0} y={height - 3}>
           {name}
         </text>
-        <text class="chutes-name" x={WIDTH} y={height - 3} text-anchor="end">
+        <text
+          class={isLost ? "chutes-lost" : "chutes-name"}
+          x={WIDTH}
+          y={height - 3}
+          text-anchor="end"
+        >
           {pointed
             ? `step ${number(pointed[0])}`
-            : `${number(box.low)} to ${number(box.high)}`}
+            : isLost
+              ? lostText(lost)
+              : `${number(box.low)} to ${number(box.high)}`}
         </text>
       </svg>
     </figure>
@@ -75,7 +87,7 @@ export function Curve({
 export function chosen(metrics: Metrics, most: number): [string, Point[]][] {
   const rank = ([name]: [string, Point[]]) => (/loss/i.test(name) ? 0 : 1);
   return Object.entries(metrics)
-    .filter(([, points]) => points.length > 1)
+    .filter(([, points]) => points.length > 1 && dots(points).length > 0)
     .sort((a, b) => rank(a) - rank(b))
     .slice(0, most);
 }

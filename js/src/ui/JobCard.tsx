@@ -9,6 +9,7 @@ import {
   leftText,
   progressText,
   rateText,
+  span,
   waitText,
 } from "../core/words";
 import { CauseLine, ErrorView, isTold } from "./ErrorView";
@@ -27,6 +28,8 @@ const TIGHT = 0.8;
 const MEAN_LETTER_EM = 0.48;
 
 export interface CardProps extends HeadProps {
+  /** The card, for whoever keeps its focus. */
+  root?: { current: HTMLElement | null };
   door: FileDoor;
   /** The output of an attempt. */
   log: (attempt: number) => LogBuffer;
@@ -53,6 +56,7 @@ export function JobCard(props: CardProps) {
   });
   return (
     <section
+      ref={props.root}
       class="chutes"
       aria-label={`Job ${job.name}`}
       data-state={job.status}
@@ -226,9 +230,9 @@ function TightTimeout({ job, now, commands, onCommand, detail }: CardProps) {
   if (left > timeout_s * (1 - TIGHT) || left < 0 || job.cancel_requested) return null;
   return (
     <p class="chutes-notice chutes-num">
-      {duration(left)} to its timeout of {duration(timeout_s)}{" "}
+      {duration(left)} to its timeout of {span(timeout_s)}{" "}
       <button type="button" onClick={() => onCommand("extend", { seconds: timeout_s })}>
-        Give it {duration(timeout_s)} more
+        Give it {span(timeout_s)} more
       </button>
     </p>
   );

@@ -1,10 +1,11 @@
 /** The card's first line: name, state, attempt, id, and what can be done. */
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { curlOf } from "../core/curl";
 import { fits } from "../core/selection";
 import type { CommandArgs, CommandName } from "../core/transport";
 import { type Detail, isActive, type StatusInfo } from "../core/types";
-import { attemptText, duration, elapsed, quietText } from "../core/words";
+import { attemptText, duration, elapsed, quietText, span } from "../core/words";
+import { menuButton, useKeptFocus } from "./focus";
 import { Menu, type MenuItem } from "./Menu";
 import { StateChip } from "./parts";
 import { copy } from "./saving";
@@ -36,8 +37,18 @@ export function JobHead(props: HeadProps) {
   const took = isActive(job) ? null : elapsed(job, now);
   const facts = [attemptText(job), took === null ? "" : duration(took, true)];
   const quiet = quietText(job, now);
+  const head = useRef<HTMLElement>(null);
+  // A question that was answered leaves the focus where it came from.
+  const isCancel = useRef(false);
+  if (asked) isCancel.current = asked === "cancel";
+  useKeptFocus(head, (node) =>
+    isCancel.current
+      ? (node.querySelector<HTMLElement>("[data-asks]:not(:disabled)") ??
+        menuButton(node))
+      : menuButton(node),
+  );
   return (
-    <header class="chutes-head">
+    <header class="chutes-head" ref={head}>
       <span class="chutes-title" title={job.name}>
         {job.name}
       </span>
@@ -97,7 +108,14 @@ function Actions({
     if (!commands.includes("cancel")) return null;
     const stopping = job.cancel_requested || pending === "cancel";
     return (
-      <button type="button" disabled={stopping} onClick={() => onAsk("cancel")}>
+      <button
+        // Else the end of the job makes it the Retry button, under the finger.
+        key="cancel"
+        type="button"
+        data-asks="cancel"
+        disabled={stopping}
+        onClick={() => onAsk("cancel")}
+      >
         {stopping ? "stopping…" : "Cancel"}
       </button>
     );
@@ -107,6 +125,7 @@ function Actions({
   const resumes = bad && detail.checkpoint;
   const again = (label: string, args?: CommandArgs, title?: string) => (
     <button
+      key={label}
       type="button"
       title={title}
       disabled={busy}
@@ -155,7 +174,7 @@ function Question({
 }) {
   const [label, question, yes] = QUESTIONS[name];
   const no = useRef<HTMLButtonElement>(null);
-  useEffect(() => no.current?.focus(), []);
+  useLayoutEffect(() => no.current?.focus(), []);
   return (
     <fieldset
       class="chutes-ask"
@@ -201,7 +220,7 @@ function menuItems(props: HeadProps, ask: (name: Asked) => void): MenuItem[] {
   if (fits("extend", job) && job.timeout_s && commands.includes("extend")) {
     const seconds = job.timeout_s;
     items.push({
-      label: `Give it ${duration(seconds)} more`,
+      label: `Give it ${span(seconds)} more`,
       run: () => onCommand("extend", { seconds }),
     });
   }

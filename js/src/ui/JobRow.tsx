@@ -126,7 +126,7 @@ function MiniBar({ job }: { job: StatusInfo }) {
 }
 
 function titleOf(job: StatusInfo): string {
-  const more = [job.name, job.job_id, fromText(job)];
+  const more = [job.name, ...job.tags, job.job_id, fromText(job)];
   if (job.finished_at !== null) more.push(endText(job));
   return more.filter(Boolean).join(" · ");
 }

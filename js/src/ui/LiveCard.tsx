@@ -1,8 +1,9 @@
 /** A card that follows a source: the one place where values and time come together. */
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { JobSource } from "../core/source";
-import type { CommandArgs, CommandName } from "../core/transport";
+import { type CommandArgs, type CommandName, Gone } from "../core/transport";
 import { isActive, type StatusInfo } from "../core/types";
+import { menuButton, useKeptFocus } from "./focus";
 import { JobCard } from "./JobCard";
 import type { MenuItem } from "./Menu";
 import { useClock, useSource } from "./parts";
@@ -31,6 +32,8 @@ export function LiveCard({
   more?: (job: StatusInfo) => MenuItem[];
 }) {
   useSource(source);
+  const root = useRef<HTMLElement>(null);
+  useKeptFocus(root, menuButton);
   const [wanted, show] = useState(jobId);
   const [pending, setPending] = useState<CommandName | null>(null);
   const [failure, setFailure] = useState<string | null>(null);
@@ -71,7 +74,9 @@ export function LiveCard({
         open(answer);
       }
     } catch (error) {
-      setFailure(error instanceof Error ? error.message : String(error));
+      // Deleted from another place: what cannot be done is not offered again.
+      if (error instanceof Gone) setDeleted(shown);
+      else setFailure(error instanceof Error ? error.message : String(error));
     } finally {
       setPending(null);
     }
@@ -79,6 +84,7 @@ export function LiveCard({
   return (
     <JobCard
       key={shown}
+      root={root}
       job={job}
       detail={source.detail(shown)}
       door={{

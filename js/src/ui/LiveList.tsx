@@ -1,9 +1,10 @@
 /** The list of all jobs: tools, rows, and in words whatever stands in their place. */
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { ALL, type JobsList } from "../core/list";
 import type { Link } from "../core/transport";
 import type { StatusInfo } from "../core/types";
 import { BulkBar } from "./BulkBar";
+import { useKeptFocus } from "./focus";
 import { ListTools, type Look } from "./ListTools";
 import { useFrames } from "./parts";
 import { Rows } from "./Rows";
@@ -32,12 +33,24 @@ export function LiveList({
   const now = useSeconds((list.counts.running ?? 0) + (list.counts.retrying ?? 0) > 0);
   const [look, setLook] = useState<Look>("list");
   const note = LINK_WORDS[list.link];
+  const root = useRef<HTMLDivElement>(null);
+  useKeptFocus(
+    root,
+    (node) =>
+      node.querySelector<HTMLElement>("[role=row][tabindex='0']") ??
+      node.querySelector<HTMLElement>("input[type=search]"),
+  );
   const show = (wanted: Look) => {
     if (wanted === "timeline") list.wantSpans();
     setLook(wanted);
   };
   return (
-    <div class="chutes chutes-list" data-phase={list.phase} data-link={list.link}>
+    <div
+      ref={root}
+      class="chutes chutes-list"
+      data-phase={list.phase}
+      data-link={list.link}
+    >
       <ListTools
         filter={list.filter}
         counts={list.counts}

@@ -3,6 +3,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import type { LogBuffer } from "../core/log";
 import { type Found, NOTHING } from "../core/marking";
 import { amount, number, size } from "../core/words";
+import { useKeptFocus } from "./focus";
 import { copy, save } from "./saving";
 
 /** Typing is over when no key came for so long. */
@@ -36,9 +37,11 @@ export function LogFoot(props: LogFootProps) {
     setSearching(false);
     props.onFound(NOTHING);
   };
+  const foot = useRef<HTMLDivElement>(null);
+  useKeptFocus(foot, (node) => node.querySelector("[data-opens=search]"));
   const more = fresh > 0 ? ` ${number(fresh)} new` : "";
   return (
-    <div class="chutes-log-foot chutes-num">
+    <div class="chutes-log-foot chutes-num" ref={foot}>
       {searching ? (
         <Search {...props} onEnd={end} />
       ) : (
@@ -56,6 +59,7 @@ export function LogFoot(props: LogFootProps) {
         <button
           type="button"
           class="chutes-quiet"
+          data-opens="search"
           disabled={log.length === 0}
           onClick={() => setSearching(true)}
         >

@@ -1,6 +1,7 @@
 /** The live log: only the lines in sight are in the page. */
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { parse, type Segment } from "../core/ansi";
+import { painted } from "../core/colours";
 import type { LogBuffer } from "../core/log";
 import { type Found, marked, NOTHING } from "../core/marking";
 import { LogFoot } from "./LogFoot";
@@ -145,6 +146,7 @@ function useSight(log: LogBuffer) {
     sticks.current = true;
     if (box.current) {
       box.current.scrollTop = box.current.scrollHeight;
+      box.current.focus({ preventScroll: true }); // the button goes
       look(box.current);
     }
     setSeen(log.first + log.length);
@@ -179,14 +181,16 @@ function drawn(segment: Segment & { isFound?: boolean }, key: number) {
     style.dim && "dim",
     style.italic && "italic",
     style.underline && "underline",
+    style.strike && "strike",
   ].filter(Boolean);
   if (isFound) return <mark key={key}>{text}</mark>;
-  if (!style.color && marks.length === 0) return text;
+  const paint = painted(style);
+  if (!paint.color && marks.length === 0) return text;
   return (
     <span
       key={key}
       data-style={marks.join(" ") || undefined}
-      style={style.color ? { color: style.color } : undefined}
+      style={paint.color ? { ...paint } : undefined}
     >
       {text}
     </span>

@@ -15,6 +15,13 @@ function place(menu: HTMLElement, button: DOMRect): void {
   menu.style.left = `${Math.max(0, button.right - width)}px`;
 }
 
+/** The next item whose name begins with a letter. */
+function next(all: HTMLElement[], at: number, letter: string): HTMLElement | undefined {
+  const turned = [...all.slice(at + 1), ...all.slice(0, at + 1)];
+  const wanted = letter.toLowerCase();
+  return turned.find((item) => item.textContent?.toLowerCase().startsWith(wanted));
+}
+
 export function Menu({ items, label }: { items: MenuItem[]; label: string }) {
   const [open, setOpen] = useState(false);
   const root = useRef<HTMLDivElement>(null);
@@ -56,6 +63,9 @@ export function Menu({ items, label }: { items: MenuItem[]; label: string }) {
     if (event.key === "Escape") close();
     else if (event.key === "ArrowDown") all[(at + 1) % all.length]?.focus();
     else if (event.key === "ArrowUp") all[(at - 1 + all.length) % all.length]?.focus();
+    else if (event.key === "Home") all[0]?.focus();
+    else if (event.key === "End") all.at(-1)?.focus();
+    else if (/^\S$/.test(event.key)) next(all, at, event.key)?.focus();
     else return;
     event.preventDefault();
     event.stopPropagation();
@@ -74,7 +84,14 @@ export function Menu({ items, label }: { items: MenuItem[]; label: string }) {
         ⋯
       </button>
       {open ? (
-        <div role="menu" aria-label={label} popover="manual" ref={list}>
+        <div
+          role="menu"
+          aria-label={label}
+          popover="manual"
+          ref={list}
+          // JupyterLab's shortcuts are letters too: a B would add a cell.
+          data-lm-suppress-shortcuts="true"
+        >
           {items.map((item) => (
             <button
               key={item.label}

@@ -1,6 +1,7 @@
 /** Tabs by the book: one stop for the Tab key, arrows between them. */
 import type { ComponentChildren } from "preact";
 import { useRef } from "preact/hooks";
+import { number } from "../core/words";
 import { useOwnId } from "./ids";
 
 export interface Tab {
@@ -62,7 +63,7 @@ export function Tabs({
             onClick={() => onOpen(tab.name)}
           >
             {tab.name}
-            {tab.count ? <span class="chutes-count"> {tab.count}</span> : null}
+            {tab.count ? <span class="chutes-count"> {number(tab.count)}</span> : null}
           </button>
         ))}
       </div>

@@ -1,5 +1,5 @@
 /** What lies behind the card's tabs. */
-import { grouped } from "../core/chart";
+import { dots, grouped } from "../core/chart";
 import type { LogBuffer } from "../core/log";
 import type { Detail, ErrorInfo, Metrics, StatusInfo } from "../core/types";
 import { isActive } from "../core/types";
@@ -52,8 +52,14 @@ function nothingYet(job: StatusInfo): string {
 }
 
 export function MetricsPane({ metrics }: { metrics: Metrics }) {
+  const empty = Object.keys(metrics).filter(
+    (name) => !dots(metrics[name] ?? []).length,
+  );
   return (
     <div class="chutes-charts">
+      {empty.length ? (
+        <p class="chutes-lost">Only NaN or infinite: {empty.join(", ")}</p>
+      ) : null}
       {grouped(metrics).map((group) => (
         <Chart key={group.name} group={group} />
       ))}

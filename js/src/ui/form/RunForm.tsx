@@ -12,6 +12,7 @@ import { type FaultTexts, keyOf, textsOf, withoutAt } from "../../core/form-faul
 import { formOf, type Group } from "../../core/form-schema";
 import {
   initialOf,
+  lacking,
   type Members,
   membersOf,
   objectJson,
@@ -82,7 +83,11 @@ export function RunForm({
     const found: Fault[] = [...broken];
     const payload = objectJson(form, latest.current, found);
     try {
-      if (found.length) return show(found);
+      if (found.length) {
+        const known = new Set(found.map(({ loc }) => keyOf(loc)));
+        const more = lacking(form, payload).filter(({ loc }) => !known.has(keyOf(loc)));
+        return show([...found, ...more]);
+      }
       const jobId = await door.submit(payload);
       setJobs((before) => [jobId, ...before].slice(0, MOST_CARDS));
     } catch (error) {
