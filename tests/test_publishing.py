@@ -1,4 +1,4 @@
-"""What is defined outside of a notebook is known by its name at once, where it can be."""
+"""What is defined outside of a notebook is known by its name at once, if it can be."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chutes_nb.reading import Metric, Pace, ProgressRead, Reader, Reading
+from chutes_nb.reading import LenientReader, Metric, Pace, ProgressRead, Reader, Reading
 from chutes_nb.reading.progress import _ratios, find
 
 
@@ -23,6 +23,25 @@ def read(*pieces: str | bytes) -> Reading:
         metrics += part.metrics
     last = reader.finish()
     return Reading(last.progress or progress, metrics + last.metrics)
+
+
+class Failing(LenientReader):
+    """Stumbles over each line with a number, as one with a fault of ours would."""
+
+    def _promising(self, segments, shapes):
+        if any(b"1" in shape for shape in shapes):
+            raise ZeroDivisionError(segments)
+        return super()._promising(segments, shapes)
+
+
+def test_a_reader_that_fails_says_so_once_and_nothing_any_more(caplog):
+    reader = Failing()
+    assert reader.feed(b"begin\n") == Reading()
+    for _ in range(3):
+        assert reader.feed(b"Epoch 1/10\nloss = 0.5\n") == Reading()
+    assert reader.finish() == Reading()
+    assert reader.has_failed
+    assert caplog.text.count("cannot be read for progress") == 1
 
 
 # line, fraction

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from .curves import Thinner
 from .pace import Pace
-from .reader import Reader
+from .reader import LenientReader, Reader
 from .silence import Silence
 from .values import Metric, ProgressRead, Reading
 
 __all__ = [
+    "LenientReader",
     "Metric",
     "Pace",
     "ProgressRead",

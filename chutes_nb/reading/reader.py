@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 from .lines import Lines, place, plain, shape_of
@@ -10,6 +13,8 @@ from .progress import DURATION, Found, clock, film_time, find, without_prefix
 from .samples import Samples
 from .sources import Sources
 from .values import Metric, ProgressRead, Reading
+
+log = logging.getLogger(__name__)
 
 # Of a flood only a part is read: metric lines at once, and more for each feed;
 # progress lines a feed (only the newest is shown); new shapes judged a feed.
@@ -172,6 +177,35 @@ class Reader:
             return None
         done = min(done, self._film_s)
         return ProgressRead(done, self._film_s, done / self._film_s, None, "s")
+
+
+class LenientReader(Reader):
+    """A reader whose own faults cost an attempt its progress and metrics alone.
+
+    It is read where all jobs of a kernel are looked after.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.has_failed = False
+
+    def feed(self, data: bytes) -> Reading:
+        """Take the next bytes; says nothing any more once that has failed."""
+        return self._unless_failed(partial(super().feed, data))
+
+    def finish(self) -> Reading:
+        """Read the unterminated last line as if it had ended."""
+        return self._unless_failed(super().finish)
+
+    def _unless_failed(self, read: Callable[[], Reading]) -> Reading:
+        if self.has_failed:
+            return Reading()
+        try:
+            return read()
+        except Exception:
+            self.has_failed = True
+            log.exception("an output cannot be read for progress and metrics any more")
+            return Reading()
 
 
 def _kind(shape: bytes) -> Kind | None:

@@ -15,10 +15,10 @@ from functools import cached_property
 from typing import Any
 
 from ..reading import (
+    LenientReader,
     Metric,
     Pace,
     ProgressRead,
-    Reader,
     Reading,
     Silence,
     Thinner,
@@ -138,8 +138,8 @@ class Capture:
         return Thinner()
 
     @cached_property
-    def _reader(self) -> Reader:
-        return Reader()
+    def _reader(self) -> LenientReader:
+        return LenientReader()
 
     @cached_property
     def _pace(self) -> Pace:  # most short jobs say nothing, and never need the two
