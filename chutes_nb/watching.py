@@ -47,6 +47,7 @@ class Watch:
     ) -> None:
         self._store, self._settler, self._put = store, settler, put
         self.last_commit_at = 0.0
+        self._sleep = Sleep()
 
     async def run(self) -> None:
         """Notice commits of other threads and processes, and do the upkeep."""
@@ -66,6 +67,8 @@ class Watch:
                 log.error("the store cannot be read: %s", error)
                 mended(self._store)
                 await anyio.sleep(AFTER_ERROR_S)
+            if self._sleep.is_over():
+                self._put(Kick(clock=True, asks=True))
             self._settler.send_acks()
             self._settler.let_spares_go(SPARE_IDLE_S)
             await anyio.sleep(FOREIGN_POLL_S)
@@ -74,6 +77,22 @@ class Watch:
         is_idle = time.monotonic() - self.last_commit_at > IDLE_CHECKPOINT_S
         self._store.checkpoint(IDLE_WAL_BYTES if is_idle else BUSY_WAL_BYTES)
         self._store.keep_ready()
+
+
+class Sleep:
+    """Notices that the machine has slept: no timer of a loop counts that time."""
+
+    def __init__(self) -> None:
+        self._slept_s = self._look()
+
+    @staticmethod
+    def _look() -> float:
+        return time.clock_gettime(STEADY) - time.monotonic()
+
+    def is_over(self) -> bool:
+        """Whether the machine has slept since this was asked last."""
+        before, self._slept_s = self._slept_s, self._look()
+        return self._slept_s - before > LEAST_JUMP_S
 
 
 class Clock:

@@ -105,3 +105,26 @@ def test_a_waiting_job_has_its_deadline_when_its_span_is_over(
     assert time.monotonic() - began > 1.8
     flag.touch()
     assert two.result(S) == "in time"
+
+
+def test_what_was_due_while_the_machine_slept_comes_when_it_wakes(
+    lone_chute, clock, monkeypatch, tmp_path: Path
+):
+    @lone_chute.job(deadline=1800)
+    def early():
+        return "never"
+
+    flag = tmp_path / "flag"
+    first = waiting(lone_chute).submit(flag=str(flag))
+    until(lambda: first.status is State.RUNNING)
+    one = early.submit()
+    # The time since boot goes on in a sleep, and time.monotonic does not.
+    real = time.clock_gettime
+    monkeypatch.setattr(
+        time, "clock_gettime", lambda which: real(which) + clock.offset_s
+    )
+    clock.offset_s = 3600.0
+    assert one.wait(S)
+    assert one.status is State.TIMEOUT
+    flag.touch()
+    assert first.result(S) == 1
