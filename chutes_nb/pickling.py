@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import pickle
 import sys
@@ -20,7 +21,13 @@ from .arrays import reduced_array
 from .buffers import Aside, Hashes
 from .captures import CACHED, DISPATCHING, Captures, captures
 from .errors import CaptureTooLarge, DefinitionError, StoreError
-from .loading import BUFFERED, cached_again, current_chute, dispatched_again
+from .loading import (
+    BUFFERED,
+    cached_again,
+    current_chute,
+    dispatched_again,
+    dispatching_again,
+)
 from .locality import travels_by_reference
 from .members import functions_in
 from .sizes import approximate_size, shown_size
@@ -194,6 +201,8 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             and not travels_by_reference(thing)
         ):
             return dispatched_again, (list(thing.registry.items()),)  # type: ignore[attr-defined]
+        if isinstance(thing, functools.singledispatchmethod):  # so does this from 3.13
+            return dispatching_again, (thing.func, thing.dispatcher)
         if (reduced := reduced_array(thing)) is not None:
             return reduced
         return super().reducer_override(thing)
