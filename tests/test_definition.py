@@ -27,6 +27,7 @@ from chutes_nb.loading import load, show_sources
 from chutes_nb.pickling import CaptureWarning, dump, pickled
 from chutes_nb.signatures import inspect_function
 
+OF_312 = pytest.mark.skipif(sys.version_info < (3, 12), reason="syntax of Python 3.12")
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -420,6 +421,27 @@ def test_missing_names_are_listed(cell):
     assert set(captures(names["job"]).missing) == {"nowhere", "not_there"}
 
 
+@OF_312
+def test_bounds_and_aliases_in_a_class_s_body_are_seen(cell):
+    names = cell.run(
+        """
+        class Bound: pass
+        class Item: pass
+        count: int = 1
+        def job():
+            class Local:
+                Own = int
+                size: int = 1
+                type Many = list[Item] | Own
+                def first[T: (Bound, not_there)](self, one: T) -> T: return one
+            return Local
+        """
+    )
+    reached = captures(names["job"])
+    assert {one.name for one in reached.items} == {"Bound", "Item"}
+    assert reached.missing == ("not_there",)
+
+
 def test_an_attributes_name_is_not_taken_for_a_variable(cell):
     names = cell.run("data = [1]\ndef job(x): return x.data")
     assert captures(names["job"]).items == ()
@@ -480,7 +502,9 @@ def test_the_fingerprint_does_not_depend_on_the_kernel(cell):
             epochs: int = {epochs}
         SETTINGS = {{"a": [1, 2]}}
         def job(config: Config, words=frozenset({{"x", "y"}})):
-            return SETTINGS, "x" in {{"x", "y", "z"}}
+            class Local:
+                size = 3
+            return SETTINGS, Local, "x" in {{"x", "y", "z"}}
         """
     first = define(cell.run(text.format(epochs=3))["job"])
     same = define(Cell().run("\n\n" + textwrap.dedent(text.format(epochs=3)))["job"])
