@@ -23,6 +23,7 @@ from typing import Any, Literal
 from .bytecode import names_in, names_in_text
 from .locality import is_local, travels_by_reference
 from .sizes import approximate_size
+from .typing_names import is_alias, named_in
 
 CaptureKind = Literal["function", "class", "module", "value", "job", "chute"]
 
@@ -234,10 +235,11 @@ class _Walk:
         self.visit(name, space[name])
 
     def visit_annotation(self, annotation: Any) -> None:
-        if isinstance(annotation, type):
+        if isinstance(annotation, type) or is_alias(annotation):
             self.visit(annotation.__name__, annotation)
-        for inner in getattr(annotation, "__args__", ()):
-            self.visit_annotation(inner)
+        if not is_alias(annotation):  # whose parts are visited then, once
+            for inner in named_in(annotation):
+                self.visit_annotation(inner)
 
     def visit(self, name: str, value: Any) -> None:
         if isinstance(value, _ATOMS):
@@ -283,6 +285,10 @@ class _Walk:
         self.is_stable = self.is_stable and not self.has_mutable
         for part in _parts(value):
             self.enter(part)
+        if _is_typing(value) and id(value) not in self.seen:
+            self.seen.add(id(value))  # an alias may name itself
+            for inner in named_in(value):
+                self.visit_annotation(inner)
 
     def enter(self, thing: Any) -> None:
         """Go on inside a function, class or local module, once."""
@@ -352,7 +358,7 @@ def _parts(value: Any) -> Iterator[Any]:
 
 
 def _is_typing(value: Any) -> bool:
-    return type(value).__module__ in ("typing", "types")
+    return type(value).__module__ in ("typing", "types", "typing_extensions")
 
 
 def _body(function: FunctionType) -> tuple[Any, ...]:

@@ -31,6 +31,7 @@ from .loading import (
 from .locality import travels_by_reference
 from .members import functions_in
 from .sizes import approximate_size, shown_size
+from .typing_names import reduced_name
 
 WARN_BYTES = 1_000_000
 MOST_BYTES = 64_000_000
@@ -203,7 +204,8 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             return dispatched_again, (list(thing.registry.items()),)  # type: ignore[attr-defined]
         if isinstance(thing, functools.singledispatchmethod):  # so does this from 3.13
             return dispatching_again, (thing.func, thing.dispatcher)
-        if (reduced := reduced_array(thing)) is not None:
+        reduced = reduced_array(thing) or reduced_name(thing)
+        if reduced is not None:
             return reduced
         return super().reducer_override(thing)
 

@@ -268,6 +268,85 @@ def test_helpers_caches_closures_and_nested_classes_travel(tmp_path):
     assert said == str(832040 + 2 + 2)
 
 
+def test_types_that_a_cell_names_by_typing_travel(tmp_path):
+    said = in_two_processes(
+        tmp_path,
+        """
+        from typing import Callable, Generic, NewType, ParamSpec, TypeVar, TypeVarTuple
+        from typing_extensions import TypeAliasType
+        P, R, Ts = ParamSpec("P"), TypeVar("R"), TypeVarTuple("Ts")
+        UserId = NewType("UserId", int)
+        Users = TypeAliasType("Users", list[UserId])
+
+        def twice(function: Callable[P, R]) -> Callable[P, R]:
+            def called(*args: P.args, **kwargs: P.kwargs) -> R:
+                return 2 * function(*args, **kwargs)
+            return called
+
+        class Row(Generic[*Ts]):
+            pass
+
+        @twice
+        def first(users: Users) -> UserId:
+            return users[0]
+
+        def job(users: Users, one: UserId = UserId(3)):
+            return first(users), UserId(one), Row[int, str].__args__, Users.__value__
+        """,
+        "print(job([4]))",
+    )
+    assert said == "(8, 3, (<class 'int'>, <class 'str'>), list[__main__.UserId])"
+
+
+@OF_312
+def test_aliases_and_parameters_of_a_cell_s_own_syntax_travel(tmp_path):
+    said = in_two_processes(
+        tmp_path,
+        """
+        from collections.abc import Callable
+        from pydantic import BaseModel, TypeAdapter
+        class Leaf(BaseModel):
+            size: int
+        type Tree = Leaf | dict[str, Tree]
+        type Pair[T] = tuple[T, T]
+
+        def twice[**P, R: int](function: Callable[P, R]) -> Callable[P, R]:
+            def called(*args: P.args, **kwargs: P.kwargs) -> R:
+                return 2 * function(*args, **kwargs)
+            return called
+
+        class Box[T: Leaf]:
+            def __init__(self, held: T):
+                self.held = held
+
+        @twice
+        def size(pair: Pair[Leaf]) -> int:
+            return pair[0].size
+
+        def job(tree: Tree, pair: Pair[Leaf] = (Leaf(size=1),) * 2):
+            tree = TypeAdapter(Tree).validate_python(tree)
+            return repr(Box(tree["a"]["b"]).held), size(pair), Tree.__value__
+        """,
+        'print(job({"a": {"b": {"size": "5"}}}))',
+    )
+    assert said == ("('Leaf(size=5)', 2, __main__.Leaf | dict[str, Tree])")
+
+
+def test_an_alias_is_looked_into_for_what_it_takes_along(cell):
+    names = cell.run(
+        """
+        from typing import NewType
+        from typing_extensions import TypeAliasType
+        class Row: pass
+        class Key(str): pass
+        Rows = TypeAliasType("Rows", list[Row])
+        Id = NewType("Id", Key)
+        def job(rows: dict[Id, Rows]): return rows
+        """
+    )
+    assert {one.name for one in captures(names["job"]).items} == {"Rows", "Row", "Key"}
+
+
 def test_functions_that_dispatch_on_a_type_travel(tmp_path):
     said = in_two_processes(
         tmp_path,

@@ -21,7 +21,7 @@ HEIGHT = {
         [
             "errors showing states sizes bytecode locality flow failpoints folding "
             "wording typed_dicts members calling_back platform_import log_settings",
-            "spans",
+            "spans typing_names",
             "paths model policy loading options cells",
             "processes",
             "store",
