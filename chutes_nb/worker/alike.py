@@ -9,6 +9,8 @@ from typing import Any
 from ..bytecode import constants_in
 
 DEEPEST = 8  # parts of parts that are looked at
+# What Python 3.13 notes of a class's text; cloudpickle leaves one out of an Enum.
+_OF_TEXT = ("__firstlineno__", "__static_attributes__")
 _PLAIN = (str, bytes, int, float, complex, tuple, type(None), FunctionType)
 
 
@@ -45,7 +47,7 @@ def _made_of(thing: FunctionType | type) -> list[Any]:
     members: dict[str, Any] = {}
     for name, value in sorted(vars(thing).items()):
         inner = getattr(value, "fget", None) or getattr(value, "__func__", value)
-        if isinstance(inner, _PLAIN) and name != "__firstlineno__":
+        if isinstance(inner, _PLAIN) and name not in _OF_TEXT:
             members[name] = inner
     members |= dict(getattr(thing, "__members__", {}))
     # Who asks a class for its annotations gives it an empty dict of them.
