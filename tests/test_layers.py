@@ -20,7 +20,8 @@ HEIGHT = {
     for height, room in enumerate(
         [
             "errors showing states sizes bytecode locality flow failpoints folding "
-            "wording typed_dicts members calling_back platform_import log_settings",
+            "wording typed_dicts members calling_back platform_import log_settings "
+            "warning_filters",
             "spans typing_names",
             "paths model policy loading options cells",
             "processes",
