@@ -21,6 +21,12 @@ _NAMED = frozenset({_LOAD_NAME, _STORE_GLOBAL, _STORE_NAME, _LOAD_FROM_CLASS})
 # What pandas reads of the caller's variables, and in which texts.
 _READERS = frozenset({"query", "eval"})
 _SAID = re.compile(r"@([^\W\d]\w*)")
+# The tables that duckdb looks for there.
+_SQL_READERS = frozenset({"sql", "duckdb"})
+_TABLE = re.compile(r"\b(?:from|join)\s+([^\W\d]\w*)", re.IGNORECASE)
+# What a formula of statsmodels calls: "y ~ np.log(x) + scaled(z)".
+_FORMULA = re.compile(r"~(?!/)")
+_CALLED = re.compile(r"(?<![\w.])([^\W\d]\w*)\s*[.(]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +37,18 @@ class Names:
     ----------
     said : frozenset of str
         Names in texts for ``DataFrame.query`` and ``eval``, such as ``"x > @limit"``.
+    tables : frozenset of str
+        Names in texts of SQL that may be variables of the caller.
+    called : frozenset of str
+        Names in formulas of what is called there.
     """
 
     loaded: tuple[str, ...]
     stored: frozenset[str]
     in_class_body_only: frozenset[str]
     said: frozenset[str]
+    tables: frozenset[str]
+    called: frozenset[str]
 
 
 @functools.lru_cache(maxsize=4096)
@@ -45,13 +57,10 @@ def names_in(code: CodeType) -> Names:
     loaded: dict[str, None] = {}
     in_body: dict[str, None] = {}
     stored: set[str] = set()
-    said: set[str] = set()
+    said, tables, called = _names_in_texts(code)
     of_bodies: set[str] = set()  # a body comes before the code that reads of it
     for inner in _nested(code):
         own: set[str] = set()
-        if not _READERS.isdisjoint(inner.co_names):
-            texts = [one for one in inner.co_consts if isinstance(one, str)]
-            said.update(_SAID.findall("\n".join(texts)))
         for op, name in _named_ops(inner):
             if op == _LOAD_GLOBAL:
                 loaded[name] = None
@@ -68,7 +77,30 @@ def names_in(code: CodeType) -> Names:
                 of_bodies.add(name)
     only = {name for name in in_body if name not in loaded}
     every = tuple(name for name in {**loaded, **in_body} if name not in _GIVEN)
-    return Names(every, frozenset(stored), frozenset(only), frozenset(said))
+    return Names(
+        every,
+        frozenset(stored),
+        frozenset(only),
+        *map(frozenset, (said, tables, called)),
+    )
+
+
+def _names_in_texts(code: CodeType) -> tuple[set[str], set[str], set[str]]:
+    """Read the names that texts say of variables, tables and what is called."""
+    said: set[str] = set()
+    tables: set[str] = set()
+    called: set[str] = set()
+    is_sql = not _SQL_READERS.isdisjoint(attributes_in(code))
+    for inner in _nested(code):
+        for text in (one for one in inner.co_consts if isinstance(one, str)):
+            if not _READERS.isdisjoint(inner.co_names):
+                said.update(_SAID.findall(text))
+            if is_sql:
+                tables.update(_TABLE.findall(text))
+            if _FORMULA.search(text):
+                called.update(_CALLED.findall(text))
+        tables.difference_update(inner.co_varnames, inner.co_cellvars)
+    return said, tables, called
 
 
 @functools.lru_cache(maxsize=4096)
