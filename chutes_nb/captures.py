@@ -20,14 +20,16 @@ from types import (
 )
 from typing import Any, Literal
 
-from .bytecode import names_in, names_in_text
+from .bytecode import Names, names_in, names_in_text
 from .locality import is_local, travels_by_reference
 from .sizes import approximate_size
+from .typing_names import is_alias, named_in
 
 CaptureKind = Literal["function", "class", "module", "value", "job", "chute"]
 
 # Builtins that every worker has, as a notebook has: see worker/showing.py.
 OF_WORKERS = frozenset({"display"})
+_OF_TABLES = ("pandas", "polars", "pyarrow", "numpy")
 MOST_ITEMS = 256  # elements of a container that are looked at for functions
 CACHED = type(functools.lru_cache(maxsize=0)(id))
 # The code of all that singledispatch makes, of which its type says nothing.
@@ -82,7 +84,7 @@ class Captures:
     classes : tuple of type
         Those that travel by value.
     class_names : mapping of str to object
-        Globals that only the body of a nested class or an annotation uses.
+        Globals that only the body of a nested class, an annotation or a text uses.
     said : tuple of (str, str, object)
         Name, kind and thing, in the order of the walk, for a fingerprint.
     """
@@ -124,7 +126,8 @@ def captures(function: FunctionType) -> Captures:
     Notes
     -----
     Follows names in byte code, closures, defaults, attributes, wrapped functions,
-    classes and local modules; not what is reached by ``getattr`` or ``eval``.
+    classes, local modules, and texts of queries and formulas; not what is reached by
+    ``getattr`` or ``eval``.
     """
     walk = _Walk()
     wrapped: Any = function
@@ -192,7 +195,9 @@ class _Walk:
                     self.class_names[name] = space[name]
             elif not hasattr(builtins, name) and name not in OF_WORKERS:
                 self.missing[name] = None
-        for name in sorted(names.said & space.keys()):
+        if names.said or names.tables or names.called:
+            self.is_stable = False  # one may be defined by the next cell
+        for name in sorted(_meant(names, space)):
             self.visit_named(space, name)
         for name, cell in zip(
             function.__code__.co_freevars, function.__closure__ or (), strict=True
@@ -234,10 +239,11 @@ class _Walk:
         self.visit(name, space[name])
 
     def visit_annotation(self, annotation: Any) -> None:
-        if isinstance(annotation, type):
+        if isinstance(annotation, type) or is_alias(annotation):
             self.visit(annotation.__name__, annotation)
-        for inner in getattr(annotation, "__args__", ()):
-            self.visit_annotation(inner)
+        if not is_alias(annotation):  # whose parts are visited then, once
+            for inner in named_in(annotation):
+                self.visit_annotation(inner)
 
     def visit(self, name: str, value: Any) -> None:
         if isinstance(value, _ATOMS):
@@ -283,6 +289,10 @@ class _Walk:
         self.is_stable = self.is_stable and not self.has_mutable
         for part in _parts(value):
             self.enter(part)
+        if _is_typing(value) and id(value) not in self.seen:
+            self.seen.add(id(value))  # an alias may name itself
+            for inner in named_in(value):
+                self.visit_annotation(inner)
 
     def enter(self, thing: Any) -> None:
         """Go on inside a function, class or local module, once."""
@@ -332,6 +342,20 @@ class _Walk:
             self.values[name] = value
 
 
+def _meant(names: Names, space: Mapping[str, Any]) -> set[str]:
+    """Give the variables that only texts name, of the kinds that a text can mean."""
+    tables = {name for name in names.tables & space.keys() if _is_table(space[name])}
+    code = (FunctionType, ModuleType, BuiltinFunctionType)
+    called = {
+        one for one in names.called & space.keys() if isinstance(space[one], code)
+    }
+    return tables | called | (names.said & space.keys())
+
+
+def _is_table(value: Any) -> bool:
+    return type(value).__module__.partition(".")[0] in _OF_TABLES
+
+
 def _parts(value: Any) -> Iterator[Any]:
     """Give what inside a value may be code of the notebook's."""
     kind = type(value)
@@ -352,7 +376,7 @@ def _parts(value: Any) -> Iterator[Any]:
 
 
 def _is_typing(value: Any) -> bool:
-    return type(value).__module__ in ("typing", "types")
+    return type(value).__module__ in ("typing", "types", "typing_extensions")
 
 
 def _body(function: FunctionType) -> tuple[Any, ...]:

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 from . import reusing
 from .buffers import FILE_BYTES, Hashes
-from .bytecode import attributes_in
+from .bytecode import attributes_in, constants_in
 from .captures import Captures, captures
 from .codec import Encoded, decode, safe_repr
 from .errors import BindingError
@@ -305,7 +305,7 @@ def _said_classes(reached: Captures) -> Iterator[str]:
 def _said_code(code: CodeType) -> tuple[Any, ...]:
     """Say what code does, without where it stands."""
     constants = []
-    for one in code.co_consts:
+    for one in constants_in(code):
         if isinstance(one, CodeType):
             constants.append(repr(_said_code(one)))
         elif isinstance(one, frozenset):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Generator, Iterator
 from concurrent.futures import Future
+from functools import cached_property
+from threading import Condition
 from typing import Any, Generic, Literal, Self, TypeVar, overload
 
 from . import calling_back, spans
@@ -14,6 +16,7 @@ from .job_parts import AttemptInfo
 from .model import ErrorInfo, Progress, StatusInfo
 from .spans import Span, waiting_s
 from .states import State
+from .waited_for import Waiters
 
 E = TypeVar("E")  # what is known of an end
 
@@ -155,6 +158,23 @@ class JobFuture(ABC, Generic[E]):
         """
         called = calling_back.checked(call)
         calling_back.at_end(self.when_ended(), called, self)
+
+    # What concurrent.futures.wait and as_completed look for in a future.
+    @cached_property
+    def _ended(self) -> Future[None]:
+        return self.when_ended()
+
+    @property
+    def _condition(self) -> Condition:
+        return self._ended._condition
+
+    @property
+    def _state(self) -> str:
+        return self._ended._state
+
+    @property
+    def _waiters(self) -> Waiters:
+        return Waiters(self._ended, self)
 
     def __await__(self) -> Generator[Any, None, Any]:
         return self._awaited().__await__()

@@ -92,6 +92,13 @@ def dispatched_again(registered: list[tuple[type, Any]]) -> Any:
     return made
 
 
+def dispatching_again(function: Any, dispatcher: Any) -> Any:
+    """Make a ``functools.singledispatchmethod`` with all that was registered."""
+    made = functools.singledispatchmethod(function)
+    made.dispatcher = dispatcher
+    return made
+
+
 def bound_arguments(
     function: FunctionType, bound: Mapping[str, Any]
 ) -> tuple[list[Any], dict[str, Any]]:

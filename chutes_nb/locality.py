@@ -79,6 +79,7 @@ def travels_by_reference(thing: Any) -> bool:
     if name in sys.builtin_module_names:
         return True  # also what it does not show, such as _abc._abc_data
     found: object = module
-    for step in thing.__qualname__.split("."):
+    path: str = getattr(thing, "__qualname__", thing.__name__)
+    for step in path.split("."):
         found = getattr(found, step, None)
     return found is thing

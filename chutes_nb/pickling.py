@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import pickle
 import sys
@@ -20,10 +21,17 @@ from .arrays import reduced_array
 from .buffers import Aside, Hashes
 from .captures import CACHED, DISPATCHING, Captures, captures
 from .errors import CaptureTooLarge, DefinitionError, StoreError
-from .loading import BUFFERED, cached_again, current_chute, dispatched_again
+from .loading import (
+    BUFFERED,
+    cached_again,
+    current_chute,
+    dispatched_again,
+    dispatching_again,
+)
 from .locality import travels_by_reference
 from .members import functions_in
 from .sizes import approximate_size, shown_size
+from .typing_names import reduced_name
 from .wording import kind_of
 
 WARN_BYTES = 1_000_000
@@ -195,7 +203,10 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             and not travels_by_reference(thing)
         ):
             return dispatched_again, (list(thing.registry.items()),)  # type: ignore[attr-defined]
-        if (reduced := reduced_array(thing)) is not None:
+        if isinstance(thing, functools.singledispatchmethod):  # so does this from 3.13
+            return dispatching_again, (thing.func, thing.dispatcher)
+        reduced = reduced_array(thing) or reduced_name(thing)
+        if reduced is not None:
             return reduced
         return super().reducer_override(thing)
 

@@ -13,7 +13,16 @@ from hashlib import sha256
 from types import FunctionType
 from typing import Any
 
-from . import comparing, live, log_settings, payloads, registry, reusing, runtime
+from . import (
+    comparing,
+    live,
+    log_settings,
+    payloads,
+    registry,
+    reusing,
+    runtime,
+    warning_filters,
+)
 from .arguments import packed
 from .binding import bind
 from .captures import Capture, captures
@@ -80,7 +89,7 @@ class Definer:
         return row
 
     def _definition(self, found: Definition) -> jobs.NewDefinition:
-        mark = found.key, log_settings.told(found.loggers)
+        mark = found.key, log_settings.told(found.loggers), warning_filters.told()
         if self._made is not None and self._made[0].still_hold(mark, self.chute):
             return self._made[1]
         # What it depends on is noted first: a change meanwhile is seen next time.
@@ -200,6 +209,7 @@ class Definer:
                     "folder": os.getcwd(),
                     "uploads": dict(found.upload_parameters),
                     "logging": log_settings.told(found.loggers),
+                    "warnings": warning_filters.told(),
                     "signature": self._signature(),
                     "takes_self": found.takes_self,
                     "wants_output_dir": found.wants_output_dir,

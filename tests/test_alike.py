@@ -17,6 +17,11 @@ RATE = 0.5
 def scaled(number, by=2):
     return [one * by for one in range(number)]
 
+def made():
+    class Inner:
+        size = 3
+    return Inner
+
 class Kind(enum.Enum):
     A = 1
 
@@ -37,7 +42,7 @@ def read(text):
     """Run a module's text anew; gives its own names."""
     space = {"__name__": "beside"}
     exec(compile(text, "beside.py", "exec", dont_inherit=True), space)
-    return {name: space[name] for name in ("RATE", "scaled", "Kind", "Row")}
+    return {name: space[name] for name in ("RATE", "scaled", "made", "Kind", "Row")}
 
 
 @pytest.mark.parametrize("above", ["", "# two\n\n"])
@@ -52,6 +57,7 @@ def test_a_module_that_is_read_again_is_the_same_wherever_its_lines_are(above):
         ("RATE", "0.5", "0.25"),
         ("scaled", "by=2", "by=3"),
         ("scaled", "one * by", "one + by"),
+        ("made", "size = 3", "size = 4"),
         ("Kind", "A = 1", "A = 2"),
         ("Kind", "A = 1", "A = 1\n    B = 2"),
         ("Row", "size: int = 3", "size: float = 3"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
+import sys
 import threading
 import time
 import warnings
@@ -291,6 +293,46 @@ def test_variables_that_only_the_text_of_a_query_names_go_along(chute, monkeypat
     assert count.submit().id == first.id
     monkeypatch.setitem(globals(), "LIMIT", 4)
     assert count.submit().result(S) == 5
+
+
+def sql(text):
+    """As duckdb does: a table may be a variable of the caller."""
+    space = sys._getframe(1).f_globals
+    return [len(space[name]) for name in re.findall(r"(?:FROM|JOIN) (\w+)", text)]
+
+
+def test_tables_that_only_the_text_of_a_query_names_go_along(chute, monkeypatch):
+    monkeypatch.setitem(globals(), "sales", pandas.DataFrame({"shop": [1, 2]}))
+    monkeypatch.setitem(globals(), "shops", polars.DataFrame({"shop": [2, 3, 4]}))
+    monkeypatch.setitem(globals(), "own", polars.DataFrame({"shop": [1]}))
+    monkeypatch.setitem(globals(), "never", "a text is no table")
+
+    @chute.job
+    def count(self):
+        own = "from never, from own"
+        return sql("SELECT * FROM sales\nJOIN shops ON sales.shop = shops.shop"), own
+
+    names = {one.name for one in count.check().captured}
+    assert names & {"sales", "shops", "own", "never"} == {"sales", "shops"}
+    assert count.submit().result(S)[0] == [2, 3]
+
+
+def test_what_only_a_formula_calls_goes_along(chute, monkeypatch):
+    def halved(number):
+        return number / 2
+
+    monkeypatch.setitem(globals(), "halved", halved)
+    monkeypatch.setitem(globals(), "beside", [1])
+
+    @chute.job
+    def evaluated(self):
+        formula = "y ~ numpy.log2(8) + halved(4) + beside"
+        return eval(formula.partition("~")[2].removesuffix(" + beside"))
+
+    names = [one.name for one in evaluated.check().captured]
+    assert {"numpy", "halved"} <= set(names)
+    assert "beside" not in names
+    assert evaluated.submit().result(S) == 5
 
 
 # -- what is told -----------------------------------------------------------------

@@ -27,6 +27,7 @@ from chutes_nb.loading import load, show_sources
 from chutes_nb.pickling import CaptureWarning, dump, pickled
 from chutes_nb.signatures import inspect_function
 
+OF_312 = pytest.mark.skipif(sys.version_info < (3, 12), reason="syntax of Python 3.12")
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -267,6 +268,85 @@ def test_helpers_caches_closures_and_nested_classes_travel(tmp_path):
     assert said == str(832040 + 2 + 2)
 
 
+def test_types_that_a_cell_names_by_typing_travel(tmp_path):
+    said = in_two_processes(
+        tmp_path,
+        """
+        from typing import Callable, Generic, NewType, ParamSpec, TypeVar, TypeVarTuple
+        from typing_extensions import TypeAliasType
+        P, R, Ts = ParamSpec("P"), TypeVar("R"), TypeVarTuple("Ts")
+        UserId = NewType("UserId", int)
+        Users = TypeAliasType("Users", list[UserId])
+
+        def twice(function: Callable[P, R]) -> Callable[P, R]:
+            def called(*args: P.args, **kwargs: P.kwargs) -> R:
+                return 2 * function(*args, **kwargs)
+            return called
+
+        class Row(Generic[*Ts]):
+            pass
+
+        @twice
+        def first(users: Users) -> UserId:
+            return users[0]
+
+        def job(users: Users, one: UserId = UserId(3)):
+            return first(users), UserId(one), Row[int, str].__args__, Users.__value__
+        """,
+        "print(job([4]))",
+    )
+    assert said == "(8, 3, (<class 'int'>, <class 'str'>), list[__main__.UserId])"
+
+
+@OF_312
+def test_aliases_and_parameters_of_a_cell_s_own_syntax_travel(tmp_path):
+    said = in_two_processes(
+        tmp_path,
+        """
+        from collections.abc import Callable
+        from pydantic import BaseModel, TypeAdapter
+        class Leaf(BaseModel):
+            size: int
+        type Tree = Leaf | dict[str, Tree]
+        type Pair[T] = tuple[T, T]
+
+        def twice[**P, R: int](function: Callable[P, R]) -> Callable[P, R]:
+            def called(*args: P.args, **kwargs: P.kwargs) -> R:
+                return 2 * function(*args, **kwargs)
+            return called
+
+        class Box[T: Leaf]:
+            def __init__(self, held: T):
+                self.held = held
+
+        @twice
+        def size(pair: Pair[Leaf]) -> int:
+            return pair[0].size
+
+        def job(tree: Tree, pair: Pair[Leaf] = (Leaf(size=1),) * 2):
+            tree = TypeAdapter(Tree).validate_python(tree)
+            return repr(Box(tree["a"]["b"]).held), size(pair), Tree.__value__
+        """,
+        'print(job({"a": {"b": {"size": "5"}}}))',
+    )
+    assert said == ("('Leaf(size=5)', 2, __main__.Leaf | dict[str, Tree])")
+
+
+def test_an_alias_is_looked_into_for_what_it_takes_along(cell):
+    names = cell.run(
+        """
+        from typing import NewType
+        from typing_extensions import TypeAliasType
+        class Row: pass
+        class Key(str): pass
+        Rows = TypeAliasType("Rows", list[Row])
+        Id = NewType("Id", Key)
+        def job(rows: dict[Id, Rows]): return rows
+        """
+    )
+    assert {one.name for one in captures(names["job"]).items} == {"Rows", "Row", "Key"}
+
+
 def test_functions_that_dispatch_on_a_type_travel(tmp_path):
     said = in_two_processes(
         tmp_path,
@@ -420,6 +500,27 @@ def test_missing_names_are_listed(cell):
     assert set(captures(names["job"]).missing) == {"nowhere", "not_there"}
 
 
+@OF_312
+def test_bounds_and_aliases_in_a_class_s_body_are_seen(cell):
+    names = cell.run(
+        """
+        class Bound: pass
+        class Item: pass
+        count: int = 1
+        def job():
+            class Local:
+                Own = int
+                size: int = 1
+                type Many = list[Item] | Own
+                def first[T: (Bound, not_there)](self, one: T) -> T: return one
+            return Local
+        """
+    )
+    reached = captures(names["job"])
+    assert {one.name for one in reached.items} == {"Bound", "Item"}
+    assert reached.missing == ("not_there",)
+
+
 def test_an_attributes_name_is_not_taken_for_a_variable(cell):
     names = cell.run("data = [1]\ndef job(x): return x.data")
     assert captures(names["job"]).items == ()
@@ -480,7 +581,9 @@ def test_the_fingerprint_does_not_depend_on_the_kernel(cell):
             epochs: int = {epochs}
         SETTINGS = {{"a": [1, 2]}}
         def job(config: Config, words=frozenset({{"x", "y"}})):
-            return SETTINGS, "x" in {{"x", "y", "z"}}
+            class Local:
+                size = 3
+            return SETTINGS, Local, "x" in {{"x", "y", "z"}}
         """
     first = define(cell.run(text.format(epochs=3))["job"])
     same = define(Cell().run("\n\n" + textwrap.dedent(text.format(epochs=3)))["job"])

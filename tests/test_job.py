@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import copy
 import math
 import pickle
@@ -607,3 +608,23 @@ def test_a_file_that_a_job_left_is_given_to_the_next(chute, done):
 )
 def test_how_a_job_ended_is_said_once(kind, state, reason, said):
     assert str(kind("1", state, reason)) == said
+
+
+def test_jobs_are_waited_for_as_the_futures_of_a_pool_are(chute, done, hangs):
+    @chute.job
+    def fails():
+        raise ValueError("no")
+
+    wait, failed = concurrent.futures.wait, fails.submit()
+    first = wait([done, hangs], S, return_when="FIRST_COMPLETED")
+    assert (first.done, first.not_done) == ({done}, {hangs})
+    first = wait([failed, hangs], S, return_when="FIRST_EXCEPTION")
+    assert (first.done, first.not_done) == ({failed}, {hangs})
+    late = concurrent.futures.as_completed([hangs, failed, done], S)
+    assert {next(late), next(late)} == {failed, done}
+    hangs.cancel()
+    assert list(late) == [hangs]
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        mixed = {pool.submit(int), hangs, failed}
+        assert wait(mixed, S).done == mixed
+    assert pickle.loads(pickle.dumps(hangs)) == hangs

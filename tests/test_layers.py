@@ -20,8 +20,9 @@ HEIGHT = {
     for height, room in enumerate(
         [
             "errors showing states sizes bytecode locality flow failpoints folding "
-            "wording typed_dicts members calling_back platform_import log_settings",
-            "spans",
+            "wording typed_dicts members calling_back platform_import log_settings "
+            "warning_filters",
+            "spans typing_names waited_for",
             "paths model policy loading options cells",
             "processes",
             "store",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import stat
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -65,6 +67,12 @@ def old_store(home):
     return before
 
 
+def gates():
+    """How many connections this process has, by their lock files."""
+    files = map(os.path.realpath, Path("/proc/self/fd").iterdir())
+    return sum(file.endswith("store.db.gate") for file in files)
+
+
 def migrated(store, script=NEXT):
     """The store's file as a later version opens it."""
     scripts = [*_scripts(STORE_MIGRATIONS), script]
@@ -93,8 +101,11 @@ def test_a_new_store_needs_no_copy(tmp_path):
 
 def test_a_migration_that_fails_changes_nothing(store):
     job = queue(store)
-    with pytest.raises(StoreError, match="no_such_thing"):
+    held = gates()
+    with pytest.raises(StoreError, match="no_such_thing") as raised:
         migrated(store, BROKEN)
+    assert raised.tb  # which keeps what was opened, were it not closed
+    assert gates() == held
     assert store.reader.one("PRAGMA user_version")[0] == KNOWN
     assert store.status(job)["status"] == "queued"
     queue(store)

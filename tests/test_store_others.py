@@ -39,6 +39,7 @@ from chutes_nb.errors import ChutesError, StoreReadOnly
 from chutes_nb.store import Store
 with tempfile.TemporaryDirectory() as warm:  # all is imported that will be needed
     Store(Path(warm, "home")).close()
+    Path(warm).as_uri()  # which imports, from Python 3.13 on
 os.chdir("/")
 os.setgroups([])
 os.setgid({nobody})

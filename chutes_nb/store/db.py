@@ -96,7 +96,10 @@ class Database:
         ------
         StoreDamaged, StoreReadOnly, StoreFull, StoreBusy
         """
-        self._migrate()
+        with contextlib.ExitStack() as failing:
+            failing.callback(self.close)  # else without the gate, when it is collected
+            self._migrate()
+            failing.pop_all()
         return self
 
     def sibling(self, path: Path) -> Database:
@@ -141,11 +144,10 @@ class Database:
         gate = Gate(self.path.with_name(self.path.name + ".gate"))
         try:
             return self._new_connection(gate)
-        except sqlite3.DatabaseError as error:
+        except BaseException as error:
             gate.close()
-            raise self._explain(error) from error
-        except BaseException:
-            gate.close()
+            if isinstance(error, sqlite3.DatabaseError):
+                raise self._explain(error) from error
             raise
 
     @decoded()
@@ -365,15 +367,14 @@ class Database:
     def _migrate(self) -> None:
         wanted = len(self._migrations)
         seat = self._connect()
-        connection, gate = seat.connection, seat.gate
         try:
-            if self._refusal(connection) is not None or self._version() == wanted:
+            if self._refusal(seat.connection) is not None or self._version() == wanted:
                 return
-            gate.enter()
+            seat.gate.enter()
             try:
-                schema.advance(connection, self.path, self._migrations)
+                schema.advance(seat.connection, self.path, self._migrations)
             finally:
-                gate.leave()
+                seat.gate.leave()
         except sqlite3.DatabaseError as error:
             raise self._explain(error) from error
 

@@ -6,7 +6,11 @@ from enum import Enum
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
+from ..bytecode import constants_in
+
 DEEPEST = 8  # parts of parts that are looked at
+# What Python 3.13 notes of a class's text; cloudpickle leaves one out of an Enum.
+_OF_TEXT = ("__firstlineno__", "__static_attributes__")
 _PLAIN = (str, bytes, int, float, complex, tuple, type(None), FunctionType)
 
 
@@ -43,7 +47,7 @@ def _made_of(thing: FunctionType | type) -> list[Any]:
     members: dict[str, Any] = {}
     for name, value in sorted(vars(thing).items()):
         inner = getattr(value, "fget", None) or getattr(value, "__func__", value)
-        if isinstance(inner, _PLAIN):
+        if isinstance(inner, _PLAIN) and name not in _OF_TEXT:
             members[name] = inner
     members |= dict(getattr(thing, "__members__", {}))
     # Who asks a class for its annotations gives it an empty dict of them.
@@ -53,5 +57,6 @@ def _made_of(thing: FunctionType | type) -> list[Any]:
 
 def _bare(code: CodeType) -> CodeType:
     """Give code without its lines, which %autoreload counts in a way of its own."""
-    inner = (_bare(one) if isinstance(one, CodeType) else one for one in code.co_consts)
+    constants = constants_in(code)
+    inner = (_bare(one) if isinstance(one, CodeType) else one for one in constants)
     return code.replace(co_firstlineno=1, co_linetable=b"", co_consts=tuple(inner))

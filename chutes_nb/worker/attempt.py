@@ -12,7 +12,7 @@ from os import WNOHANG, _exit, getpid, waitpid
 from time import monotonic
 from typing import Any
 
-from .. import failpoints
+from .. import failpoints, warning_filters
 from ..codec import decode, encode
 from ..errors import BindingError, ValidationFailed
 from ..files_in import hand_out
@@ -135,7 +135,9 @@ class Attempt:
         enter(self.context)
         showing.begin()
         main_names.enter(function)
-        self._logging.enter(setup.get("logging", ()))  # not of an earlier version
+        # No earlier version has told them.
+        self._logging.enter(setup.get("logging", ()))
+        warning_filters.enter(setup.get("warnings", ()))
         self.stopper.begin(self.facts)
         self.facts.began_at = time.monotonic()
         self._on_begin(self.facts)

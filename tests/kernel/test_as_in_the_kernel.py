@@ -235,3 +235,32 @@ def test_a_file_beside_the_notebook_and_a_class_that_did_not_come_are_explained(
     assert "name Model in it" in notebook.value(error.format(repr(here)))
     said = notebook.value(error.format("'nowhere.pkl'"))
     assert said.startswith("FileNotFoundError: ")
+
+
+def test_a_job_shows_hides_and_raises_the_warnings_that_its_notebook_does(notebook):
+    notebook.run(
+        "import warnings\n"
+        "class Mine(UserWarning):\n    pass\n"
+        "@chute.job\n"
+        "def warn():\n"
+        "    warnings.warn('first of all')\n"
+        "    warnings.warn('mine', Mine)\n"
+        "    warnings.warn('old', DeprecationWarning)\n"
+        "def shown():\n"
+        "    job = warn.submit()\n"
+        f"    error = job.exception({S})\n"
+        "    told = [one for one in ('first', 'mine', 'old') if one in job.logs()]\n"
+        "    return told, error and job.error.type\n"
+    )
+    with_filters = "with warnings.catch_warnings():\n    {}\n    found = shown()\nfound"
+    every = (["first", "mine", "old"], None)
+    assert notebook.value("shown()") == every
+    for setting, found in [
+        ("warnings.simplefilter('ignore')", ([], None)),
+        ("warnings.filterwarnings('ignore', 'FIRST')", (["mine", "old"], None)),
+        ("warnings.simplefilter('ignore', Mine)", (["first", "old"], None)),
+        ("warnings.filterwarnings('ignore', module='__main__')", ([], None)),
+        ("warnings.simplefilter('error', Mine)", (["first"], "Mine")),
+    ]:
+        assert notebook.value(with_filters.format(setting)) == found, setting
+    assert notebook.value("shown()") == every

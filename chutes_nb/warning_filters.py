@@ -1,0 +1,79 @@
+"""What a notebook has set of :mod:`warnings`, for the jobs that it submits.
+
+``warnings.simplefilter("ignore")`` in a cell is meant for all of its notebook, and so
+for the jobs: they show, hide or raise what it would.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import warnings
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any
+
+# Plain tuples, which a worker unpickles without a look for a class.
+Pattern = tuple[str, int] | None  # a regular expression and its flags
+# action, message, module and name of the category, module, line
+Filter = tuple[str, Pattern, tuple[str, str], Pattern, int]
+
+
+def told() -> tuple[Filter, ...]:
+    """Tell the filters of this notebook; none at all in a process that is no kernel.
+
+    A script says what it wants of warnings on its own command line.
+    """
+    ipython = sys.modules.get("IPython")
+    if ipython is None or ipython.get_ipython() is None:
+        return ()
+    return _told(tuple(warnings.filters))
+
+
+@lru_cache(maxsize=16)
+def _told(filters: tuple[Any, ...]) -> tuple[Filter, ...]:
+    return tuple(
+        (
+            action,
+            _pattern(message),
+            (category.__module__, category.__qualname__),
+            _pattern(module),
+            line,
+        )
+        for action, message, category, module, line in filters
+    )
+
+
+def _pattern(found: str | re.Pattern[str] | None) -> Pattern:
+    # Those of Python's own start are texts, which have to be the same.
+    if isinstance(found, str):
+        return rf"{re.escape(found)}\Z", 0
+    return None if found is None else (found.pattern, found.flags)
+
+
+def enter(filters: Iterable[Filter]) -> None:
+    """Filter as the notebook does; the worker's guard puts back what there was.
+
+    A category whose module nothing has loaded here is left out: nothing warns of it,
+    and a module is not loaded for that.
+    """
+    found = [one for told in filters if (one := _filter(*told)) is not None]
+    if found:
+        warnings.filters[:] = found  # type: ignore[index]
+        warnings._filters_mutated()  # type: ignore[attr-defined]
+
+
+def _filter(
+    action: str, message: Pattern, category: tuple[str, str], module: Pattern, line: int
+) -> tuple[Any, ...] | None:
+    home, name = category
+    kind: Any = sys.modules.get(home)
+    for step in name.split("."):
+        kind = getattr(kind, step, None)
+    if not isinstance(kind, type) or not issubclass(kind, Warning):
+        return None
+    return action, _compiled(message), kind, _compiled(module), line
+
+
+def _compiled(pattern: Pattern) -> re.Pattern[str] | None:
+    return None if pattern is None else re.compile(*pattern)
