@@ -6,11 +6,12 @@ import json
 import time
 
 from . import registry, runtime
+from .definer import Definer
 from .errors import JobNotFound
 from .payloads import PAYLOAD
 from .store import Store, jobs
 from .store.ids import new_id
-from .submitting import Definer, origin, submit
+from .submitting import origin, submit
 
 
 def follow(store: Store, before: str, function: object) -> str:

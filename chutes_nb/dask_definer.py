@@ -8,9 +8,9 @@ import time
 from typing import Any
 from urllib.parse import urlsplit
 
+from .definer import Definer
 from .errors import ChutesError, DefinitionError
 from .store import jobs
-from .submitting import Definer
 
 CONNECT_S = 3.0
 TRUSTED_S = 30.0  # a scheduler that has answered is not asked again for so long

@@ -9,11 +9,12 @@ import comm
 
 from . import publishing, registry, runtime
 from .binding import binder
+from .definer import Definer
 from .errors import ValidationFailed
 from .files_in import FileRef
 from .panel import FormLine, RunForm
 from .store.blobs import blob_path
-from .submitting import Definer, new_job, submit
+from .submitting import new_job, submit
 from .uploads import UPLOADS, UploadNotFound, Uploads
 
 # Name of the comm that a page of JupyterLab opens to have a form's job run.

@@ -12,6 +12,7 @@ from typing import Any, Self
 from . import forms, registry, runtime
 from .chute_facts import ChuteFacts
 from .dask_definer import DaskDefiner
+from .definer import Definer
 from .definition import Definition
 from .errors import BindingError, ValidationFailed
 from .group import JobGroup
@@ -24,7 +25,7 @@ from .remarks import Remarks
 from .signatures import Signature, inspect_function
 from .sizes import approximate_size, shown_size
 from .startup import ChuteHere
-from .submitting import Definer, bound_input, new_job, submit
+from .submitting import bound_input, new_job, submit
 from .worker.inline import InlineJob, call_inline
 
 DEFINERS: dict[str, type[Definer]] = {

@@ -21,7 +21,7 @@ MOST_KEPT = 256  # functions that no waiting job needs
 
 
 class Facts(Protocol):
-    """A chute as the jobs of its own kernel see it (``submitting.ChuteFacts``).
+    """A chute as the jobs of its own kernel see it (``chute_facts.ChuteFacts``).
 
     Attributes
     ----------

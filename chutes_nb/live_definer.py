@@ -10,10 +10,10 @@ from . import live, runtime
 from .binding import bind
 from .captures import captures
 from .codec import Encoded, encode
+from .definer import Definer
 from .definition import Definition, fingerprint, outline, sources_of
 from .pickling import pickled
 from .store import jobs, kernel
-from .submitting import Definer
 
 STORED_BYTES = 1_000_000  # inputs up to here are kept for a later retry
 

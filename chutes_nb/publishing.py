@@ -19,9 +19,9 @@ from typing import Any
 
 from . import runtime
 from .captures import captures
+from .definer import Definer
 from .processes import WORKER_MARK
 from .store import intake
-from .submitting import Definer
 
 MOST_FOLLOWED = 16  # functions that are looked at after each cell
 MOST_BYTES = 1_000_000  # what a function may hold to be written again by itself

@@ -51,16 +51,33 @@ def _pattern(found: str | re.Pattern[str] | None) -> Pattern:
     return None if found is None else (found.pattern, found.flags)
 
 
-def enter(filters: Iterable[Filter]) -> None:
-    """Filter as the notebook does; the worker's guard puts back what there was.
+class WarningFilters:
+    """Filters warnings in this process as a notebook does, for one run."""
 
-    A category whose module nothing has loaded here is left out: nothing warns of it,
-    and a module is not loaded for that.
-    """
-    found = [one for told in filters if (one := _filter(*told)) is not None]
-    if found:
-        warnings.filters[:] = found  # type: ignore[index]
-        warnings._filters_mutated()  # type: ignore[attr-defined]
+    def __init__(self) -> None:
+        self._before: list[Any] | None = None
+
+    def enter(self, filters: Iterable[Filter]) -> None:
+        """Set them.
+
+        A category whose module nothing has loaded here is left out: nothing warns of
+        it, and a module is not loaded for that.
+        """
+        found = [one for told in filters if (one := _filter(*told)) is not None]
+        if found:
+            self._before = list(warnings.filters)
+            _set(found)
+
+    def leave(self) -> None:
+        """Put back what there was."""
+        if self._before is not None:
+            _set(self._before)
+            self._before = None
+
+
+def _set(filters: list[Any]) -> None:
+    warnings.filters[:] = filters  # type: ignore[index]
+    warnings._filters_mutated()  # type: ignore[attr-defined]
 
 
 def _filter(

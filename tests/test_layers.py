@@ -39,6 +39,7 @@ HEIGHT = {
             "watching inheriting beside",
             "executor",
             "runtime",
+            "definer",
             "submitting upkeep remarks",
             "live_definer dask_definer",
             "panel server doctor",

@@ -13,6 +13,7 @@ import typer
 
 from .. import answers, orders
 from ..chute_facts import ChuteFacts
+from ..definer import Definer
 from ..files_in import clean_name
 from ..notebook_run import (
     CHUTE,
@@ -26,7 +27,6 @@ from ..options import parse as parse_options
 from ..signatures import inspect_function
 from ..states import State
 from ..store import Store, intake
-from ..submitting import Definer
 from .exits import BAD_END, NOT_FOUND, complain
 from .following import end_of, follow
 from .naming import AsJson

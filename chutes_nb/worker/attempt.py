@@ -12,7 +12,7 @@ from os import WNOHANG, _exit, getpid, waitpid
 from time import monotonic
 from typing import Any
 
-from .. import failpoints, warning_filters
+from .. import failpoints
 from ..codec import decode, encode
 from ..errors import BindingError, ValidationFailed
 from ..files_in import hand_out
@@ -23,6 +23,7 @@ from ..policy import Ending
 from ..states import State
 from ..store import Store
 from ..store.runs import SHOWN
+from ..warning_filters import WarningFilters
 from . import main_names, returned, showing
 from .body import JobStopped, Stopper, TooSlow, at_most
 from .context import RunContext, RunFacts, enter
@@ -68,7 +69,7 @@ class Attempt:
         self.keeper = Keeper(store.blobs, place, since_ns)
         self.context: RunContext | None = None
         self.state: StateWatch | None = None
-        self._logging = LogSettings()
+        self._logging, self._warnings = LogSettings(), WarningFilters()
 
     def run(self) -> Outcome:
         """Set the place up, call the body, and put its end into an outcome."""
@@ -87,6 +88,7 @@ class Attempt:
             enter(None)
             main_names.leave()
             self._logging.leave()
+            self._warnings.leave()
             self.loaded.let_go()
         if outcome.end != "ok":
             outcome.files = self._files_of_failed()
@@ -137,7 +139,7 @@ class Attempt:
         main_names.enter(function)
         # No earlier version has told them.
         self._logging.enter(setup.get("logging", ()))
-        warning_filters.enter(setup.get("warnings", ()))
+        self._warnings.enter(setup.get("warnings", ()))
         self.stopper.begin(self.facts)
         self.facts.began_at = time.monotonic()
         self._on_begin(self.facts)
