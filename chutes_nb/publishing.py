@@ -14,6 +14,7 @@ import sys
 import time
 import warnings
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -45,11 +46,23 @@ def announce(definer: Definer) -> None:
     shell.events.register("post_run_cell", publish_changed)
 
 
+def announce_again(definers: Iterable[Definer]) -> None:
+    """Write what a script has defined with what its chute has got since.
+
+    In IPython whatever has changed is written after the cell.
+    """
+    ipython = sys.modules.get("IPython")
+    if ipython is None or ipython.get_ipython() is None:
+        for definer in definers:
+            _announce_now(definer)
+
+
 def _announce_now(definer: Definer) -> None:
     """Write what a script defines, where it is whole and its submit says nothing of it.
 
     Else it is written by the first submit: a function may use what comes below it, and
     whoever carries much is told so then. So is what only this kernel or a cluster runs.
+    What it reads of its module and its chute is as it is now; a submit sees it anew.
     """
     is_child = WORKER_MARK in os.environ or multiprocessing.parent_process() is not None
     if is_child or type(definer) is not Definer:
@@ -61,7 +74,7 @@ def _announce_now(definer: Definer) -> None:
         definition, store = definer.definition(), runtime.store()
         if store.gate().try_enter():  # nobody waits for a writer while a module loads
             with store.writing(entered=True) as tx:
-                intake.publish(tx, definition)
+                intake.publish(tx, replace(definition, created_at=time.time()))
 
 
 def publish_changed(_result: Any = None) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
 
-from chutes_nb import runtime
+from chutes_nb import Job, orders, runtime
 from chutes_nb.processes import WORKER_MARK
 from chutes_nb.store import intake
 
@@ -17,6 +17,10 @@ S = 60.0
 def known(name: str) -> list[str]:
     rows = intake.newest_definitions(runtime.store().reader, name)
     return [row["chute"] for row in rows]
+
+
+def no_uploads() -> NoReturn:
+    raise AssertionError("this payload names no upload")
 
 
 def test_what_a_script_defines_is_known_before_its_first_submit(own_chute):
@@ -35,6 +39,23 @@ def test_a_function_that_uses_what_comes_below_it_is_known_by_its_submit(own_chu
     exec("def below(n):\n    return n + 2", space)
     assert shift.submit(n=1).result(S) == 3
     assert known("shift_by_below") == [own_chute.name]
+
+
+def test_a_hook_below_a_job_is_known_with_it(own_chute):
+    @own_chute.job
+    def model_and_more(self, n: int) -> int:
+        return self.model + n
+
+    @own_chute.on_startup()
+    def load(chute):
+        chute.model = 40
+
+    store = runtime.store()
+    newest = orders.definition_named(store, "model_and_more", own_chute.name)
+    order = orders.Order(newest, {"n": 2})
+    queued = orders.take_in(store, no_uploads, order)
+    runtime.executor()
+    assert Job(queued.job, store).result(S) == 42
 
 
 def test_one_that_carries_much_is_known_by_the_submit_that_says_so(own_chute):
