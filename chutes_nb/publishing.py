@@ -87,9 +87,9 @@ def publish_changed(_result: Any = None) -> None:
 
 def publish_quietly(definer: Definer, known: str = "") -> str:
     """Publish where it can be; returns the key under which the store has it now."""
-    # What cannot travel is told to whoever submits it, not under this cell.
-    with contextlib.suppress(Exception), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    # What cannot travel is told to whoever submits it, not under this cell. It is
+    # recorded, not filtered: the filters that there are go along with the definition.
+    with contextlib.suppress(Exception), warnings.catch_warnings(record=True):
         return publish(definer, known)
     return known
 
