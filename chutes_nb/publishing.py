@@ -22,6 +22,7 @@ from . import runtime
 from .captures import captures
 from .definer import Definer
 from .processes import WORKER_MARK
+from .sizes import approximate_size
 from .store import intake
 
 MOST_FOLLOWED = 16  # functions that are looked at after each cell
@@ -68,13 +69,22 @@ def _announce_now(definer: Definer) -> None:
     if is_child or type(definer) is not Definer:
         return
     with contextlib.suppress(Exception):  # a submit raises it
-        is_whole = not captures(definer.function).missing
-        if not is_whole or _held_bytes(definer) > QUIET_BYTES:
+        if not _is_quiet(definer):
             return
         definition, store = definer.definition(), runtime.store()
         if store.gate().try_enter():  # nobody waits for a writer while a module loads
             with store.writing(entered=True) as tx:
                 intake.publish(tx, replace(definition, created_at=time.time()))
+
+
+def _is_quiet(definer: Definer) -> bool:
+    """Whether a submit warns of nothing: of the function, its chute and its hooks."""
+    functions = definer.function, *definer.chute.functions()
+    reached = [captures(one) for one in functions]
+    if any(one.missing for one in reached):
+        return False
+    held = sum(one.size_bytes for found in reached for one in found.items)
+    return held + approximate_size(definer.chute.all_values()) <= QUIET_BYTES
 
 
 def publish_changed(_result: Any = None) -> None:

@@ -70,6 +70,38 @@ def test_one_that_carries_much_is_known_by_the_submit_that_says_so(own_chute):
     assert known("total_of_large") == [own_chute.name]
 
 
+def test_one_whose_hook_carries_much_or_uses_what_comes_below_waits_too(own_chute):
+    large = np.zeros(100_000)
+
+    @own_chute.on_startup()
+    def load(chute):
+        chute.total = float(large.sum())
+
+    @own_chute.job
+    def total_of_hook(self) -> float:
+        return self.total
+
+    space: dict[str, Any] = {"__name__": "__main__"}
+    exec("def load(chute):\n    chute.total = below()", space)
+    assert known("total_of_hook") == []
+    space["load"].__qualname__ = load.__qualname__  # it is defined again
+    own_chute.on_startup(space["load"])
+    assert known("total_of_hook") == []
+    exec("def below():\n    return 5.0", space)
+    assert total_of_hook.submit().result(S) == 5.0
+    assert known("total_of_hook") == [own_chute.name]
+
+
+def test_one_whose_chute_carries_much_waits_too(own_chute):
+    own_chute.table = ["row"] * 100_000
+
+    @own_chute.job
+    def rows_of_chute(self) -> int:
+        return len(self.table)
+
+    assert known("rows_of_chute") == []
+
+
 @pytest.mark.parametrize("lane", ["kernel", "dask"])
 def test_what_runs_elsewhere_is_known_by_its_submit(own_chute, lane):
     def stays_where_it_is() -> None:
