@@ -26,6 +26,10 @@ _SQL_READERS = frozenset({"sql", "duckdb"})
 _TABLE = re.compile(r"\b(?:from|join)\s+([^\W\d]\w*)", re.IGNORECASE)
 # What a formula of statsmodels calls: "y ~ np.log(x) + scaled(z)".
 _FORMULA = re.compile(r"~(?!/)")
+_QUOTED = re.compile(r"(['\"`]).*?\1")  # columns, whose names may be of several words
+_PROSE = re.compile(
+    r"\w\s+[^\W\d]"
+)  # "takes ~5 min": no formula has words side by side
 _CALLED = re.compile(r"(?<![\w.])([^\W\d]\w*)\s*[.(]")
 
 
@@ -97,10 +101,15 @@ def _names_in_texts(code: CodeType) -> tuple[set[str], set[str], set[str]]:
                 said.update(_SAID.findall(text))
             if is_sql:
                 tables.update(_TABLE.findall(text))
-            if _FORMULA.search(text):
+            if _is_formula(text):
                 called.update(_CALLED.findall(text))
         tables.difference_update(inner.co_varnames, inner.co_cellvars)
     return said, tables, called
+
+
+def _is_formula(text: str) -> bool:
+    bare = _QUOTED.sub("", text) if "~" in text else ""
+    return bool(_FORMULA.search(bare)) and not _PROSE.search(bare)
 
 
 @functools.lru_cache(maxsize=4096)

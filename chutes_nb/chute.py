@@ -6,6 +6,7 @@ import difflib
 import ssl
 import warnings
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
@@ -129,10 +130,8 @@ class Chute:
         NotAvailable
             For an option that this version cannot honour.
         """
-        checked = parse(self._facts.defaults | options)
-        if function is None:
-            return lambda found: self._define(found, checked)
-        return self._define(function, checked)
+        define = partial(self._define, options=parse(self._facts.defaults | options))
+        return define if function is None else define(function)
 
     def _define(self, function: Any, options: JobOptions) -> JobFunction:
         if isinstance(function, JobFunction):
@@ -160,6 +159,7 @@ class Chute:
             if not isinstance(function, FunctionType):
                 raise DefinitionError(f"on_startup takes a function, not {function!r}")
             self._facts.add_hook(function)
+            publishing.announce_again(one.definer for one in self._functions.values())
             return function
 
         return hook(*args) if args else hook

@@ -174,12 +174,13 @@ class Definer:
         hooks = [dump(hook, blobs=blobs).body for hook in self.chute.hooks]
         mark = sha256(b"".join(hooks)).hexdigest()[:16]
         retry_on, members = self.options.retry_on, self.chute.members
+        username = self.chute.values.get("username")
         try:
             along = pickled_members(members, blobs).body
             values = pickled(self.chute.values, blobs=blobs).body
             return pickled(
                 {
-                    "chute_key": f"{self.chute.name}:{mark}",
+                    "chute_key": f"{username}/{self.chute.name}:{mark}",
                     "values_key": sha256(values + along).hexdigest()[:16],
                     "chute": self.chute.values,
                     "members": along,

@@ -19,6 +19,8 @@ from typing import Any, BinaryIO
 BUFFERED = b"buffers:"
 # What follows is the name of the content that has the pickle itself.
 SPILLED = b"content:"
+# Annotations of text, also of one that who calls the function elsewhere may leave out.
+_TEXTS = (str, str | None, "str", "str | None", "Optional[str]")
 
 _place = threading.local()
 
@@ -119,7 +121,7 @@ def bound_arguments(
 def as_annotated(function: Callable[..., Any], output_dir: Path) -> Path | str:
     """Give the folder as ``output_dir`` takes it: as text where it is a ``str``."""
     annotations = getattr(function, "__annotations__", {})
-    is_text = annotations.get("output_dir") in (str, "str")
+    is_text = annotations.get("output_dir") in _TEXTS
     return str(output_dir) if is_text else output_dir
 
 

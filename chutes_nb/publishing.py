@@ -14,6 +14,7 @@ import sys
 import time
 import warnings
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -21,6 +22,7 @@ from . import runtime
 from .captures import captures
 from .definer import Definer
 from .processes import WORKER_MARK
+from .sizes import approximate_size
 from .store import intake
 
 MOST_FOLLOWED = 16  # functions that are looked at after each cell
@@ -45,23 +47,44 @@ def announce(definer: Definer) -> None:
     shell.events.register("post_run_cell", publish_changed)
 
 
+def announce_again(definers: Iterable[Definer]) -> None:
+    """Write what a script has defined with what its chute has got since.
+
+    In IPython whatever has changed is written after the cell.
+    """
+    ipython = sys.modules.get("IPython")
+    if ipython is None or ipython.get_ipython() is None:
+        for definer in definers:
+            _announce_now(definer)
+
+
 def _announce_now(definer: Definer) -> None:
     """Write what a script defines, where it is whole and its submit says nothing of it.
 
     Else it is written by the first submit: a function may use what comes below it, and
     whoever carries much is told so then. So is what only this kernel or a cluster runs.
+    What it reads of its module and its chute is as it is now; a submit sees it anew.
     """
     is_child = WORKER_MARK in os.environ or multiprocessing.parent_process() is not None
     if is_child or type(definer) is not Definer:
         return
     with contextlib.suppress(Exception):  # a submit raises it
-        is_whole = not captures(definer.function).missing
-        if not is_whole or _held_bytes(definer) > QUIET_BYTES:
+        if not _is_quiet(definer):
             return
         definition, store = definer.definition(), runtime.store()
         if store.gate().try_enter():  # nobody waits for a writer while a module loads
             with store.writing(entered=True) as tx:
-                intake.publish(tx, definition)
+                intake.publish(tx, replace(definition, created_at=time.time()))
+
+
+def _is_quiet(definer: Definer) -> bool:
+    """Whether a submit warns of nothing: of the function, its chute and its hooks."""
+    functions = definer.function, *definer.chute.functions()
+    reached = [captures(one) for one in functions]
+    if any(one.missing for one in reached):
+        return False
+    held = sum(one.size_bytes for found in reached for one in found.items)
+    return held + approximate_size(definer.chute.all_values()) <= QUIET_BYTES
 
 
 def publish_changed(_result: Any = None) -> None:
@@ -74,9 +97,9 @@ def publish_changed(_result: Any = None) -> None:
 
 def publish_quietly(definer: Definer, known: str = "") -> str:
     """Publish where it can be; returns the key under which the store has it now."""
-    # What cannot travel is told to whoever submits it, not under this cell.
-    with contextlib.suppress(Exception), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    # What cannot travel is told to whoever submits it, not under this cell. It is
+    # recorded, not filtered: the filters that there are go along with the definition.
+    with contextlib.suppress(Exception), warnings.catch_warnings(record=True):
         return publish(definer, known)
     return known
 

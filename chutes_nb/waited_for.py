@@ -44,9 +44,15 @@ class _Told:
     def add_result(self, _: Future[None]) -> None:
         # The future is done without an exception, however the job has ended.
         asks = getattr(self.waiter, "stop_on_exception", False)
-        if asks and self._job.status is not State.COMPLETED:
+        if asks and not self._has_completed():
             self.waiter.add_exception(self._job)
         else:
             self.waiter.add_result(self._job)
 
     add_exception = add_cancelled = add_result
+
+    def _has_completed(self) -> bool:
+        try:
+            return self._job.status is State.COMPLETED
+        except Exception:  # deleted, or out of reach: who waits has to hear of it
+            return False

@@ -19,14 +19,14 @@ Pattern = tuple[str, int] | None  # a regular expression and its flags
 Filter = tuple[str, Pattern, tuple[str, str], Pattern, int]
 
 
-def told() -> tuple[Filter, ...]:
-    """Tell the filters of this notebook; none at all in a process that is no kernel.
+def told() -> tuple[Filter, ...] | None:
+    """Tell the filters of this notebook; None in a process that is no kernel.
 
     A script says what it wants of warnings on its own command line.
     """
     ipython = sys.modules.get("IPython")
     if ipython is None or ipython.get_ipython() is None:
-        return ()
+        return None
     return _told(tuple(warnings.filters))
 
 
@@ -57,16 +57,15 @@ class WarningFilters:
     def __init__(self) -> None:
         self._before: list[Any] | None = None
 
-    def enter(self, filters: Iterable[Filter]) -> None:
-        """Set them.
+    def enter(self, filters: Iterable[Filter] | None) -> None:
+        """Set them, also where a notebook has none left; None leaves those there are.
 
         A category whose module nothing has loaded here is left out: nothing warns of
         it, and a module is not loaded for that.
         """
-        found = [one for told in filters if (one := _filter(*told)) is not None]
-        if found:
+        if filters is not None:
             self._before = list(warnings.filters)
-            _set(found)
+            _set([one for told in filters if (one := _filter(*told)) is not None])
 
     def leave(self) -> None:
         """Put back what there was."""

@@ -335,6 +335,22 @@ def test_what_only_a_formula_calls_goes_along(chute, monkeypatch):
     assert evaluated.submit().result(S) == 5
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["Takes ~5 min; see plotted() for it.", "Like :func:`~plotted.by`, and plotted()"],
+)
+def test_what_prose_with_a_tilde_names_stays(chute, monkeypatch, text):
+    lock = threading.Lock()  # cannot travel
+
+    def plotted():
+        return lock
+
+    monkeypatch.setitem(globals(), "plotted", plotted)
+    space = dict(globals())
+    exec(f"def documented():\n    {text!r}\n    return __name__", space)
+    assert chute.job(space["documented"]).submit().result(S) == __name__
+
+
 # -- what is told -----------------------------------------------------------------
 def test_a_name_that_nothing_defines_is_told_at_the_submit(chute):
     @chute.job

@@ -487,6 +487,20 @@ def test_startup_hooks_run_once_in_each_worker(lone_chute):
     assert {model["loaded_in"] for model, _ in found} == {pid for _, pid in found}
 
 
+def test_chutes_of_one_name_start_each_for_itself_in_a_warm_worker(lone_chute):
+    def load(chute):
+        chute.model = f"model of {chute.username}"
+
+    def loaded(self) -> str:
+        return self.model
+
+    for username in ("ann", "bob"):
+        chute = Chute(username=username, name=lone_chute.name)
+        chute.on_startup(load)
+        found = chute.job(loaded).submit().result(S)
+        assert found == f"model of {username}"
+
+
 def test_a_new_value_of_the_chute_reaches_a_warm_worker_without_a_new_start(lone_chute):
     @lone_chute.on_startup()
     def load(chute):

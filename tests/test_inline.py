@@ -45,6 +45,16 @@ def test_the_output_folder_is_a_text_where_one_is_asked_for(chute, executor):
     assert job.files["saved.txt"].read() == b"saved"
 
 
+@pytest.mark.parametrize("text", [str | None, "str | None", "Optional[str]"])
+def test_the_output_folder_is_a_text_too_where_it_may_be_left_out(chute, text):
+    def kind_of_folder(output_dir=None):
+        return type(output_dir).__name__
+
+    kind_of_folder.__annotations__["output_dir"] = text
+    assert chute.job(kind_of_folder)() == "str"
+    assert chute.job(kind_of_folder).submit().result(S) == "str"
+
+
 def test_the_startup_hooks_run_once_where_something_of_theirs_is_read(own_chute):
     ran = []
 

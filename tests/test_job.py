@@ -26,6 +26,7 @@ from chutes_nb import (
     runtime,
 )
 from chutes_nb.answers import LogReader
+from chutes_nb.waited_for import Waiters
 from rows import mode_of, paths_below, until
 
 S = 60.0
@@ -628,3 +629,14 @@ def test_jobs_are_waited_for_as_the_futures_of_a_pool_are(chute, done, hangs):
         mixed = {pool.submit(int), hangs, failed}
         assert wait(mixed, S).done == mixed
     assert pickle.loads(pickle.dumps(hangs)) == hangs
+
+
+def test_who_waits_for_a_job_that_was_deleted_hears_of_its_end():
+    deleted = chutes_nb.Job("0" * 16, runtime.store())
+    for asks in (True, False):
+        waiter = concurrent.futures._base._AllCompletedWaiter(1, stop_on_exception=asks)
+        ended = concurrent.futures.Future()
+        Waiters(ended, deleted).append(waiter)
+        ended.set_result(None)
+        assert waiter.event.is_set()
+        assert waiter.finished_futures == [deleted]

@@ -55,6 +55,27 @@ FORK = """
     print("rev", store.rev())
     store.close()
 """
+FORK_AND_WRITE = """
+    import os, sys
+    from pathlib import Path
+    from chutes_nb.store import Store
+    home = Path(sys.argv[1])
+    parent = Store.open(home)
+    is_written, may_go_on = os.pipe(), os.pipe()
+    child = os.fork()
+    if child == 0:
+        store = Store.open(home)
+        for name in ("first", "second"):
+            with store.writing() as tx:
+                tx.run("INSERT INTO capacities VALUES (:name, 1)", {"name": name})
+            os.write(is_written[1], b".")
+            os.read(may_go_on[0], 1)
+        os._exit(0)
+    os.read(is_written[0], 1)
+    parent.close()
+    os.write(may_go_on[1], b"..")
+    os.waitpid(child, 0)
+"""
 SUFFIXES = ("store.db", "store.db-wal", "store.db-shm", "store.db.gate")
 
 
@@ -229,6 +250,14 @@ def test_a_store_does_not_cross_a_fork(tmp_path):
     assert child.startswith("StoreError")
     assert "fork" in child
     assert parent == "rev 0"
+
+
+def test_what_a_forked_child_writes_outlives_the_close_of_its_parent(tmp_path):
+    said(start(FORK_AND_WRITE, tmp_path / "home"))
+    store = Store(tmp_path / "home")
+    found = store.reader.all("SELECT name FROM capacities ORDER BY name")
+    assert [row[0] for row in found] == ["first", "second"]
+    store.close()
 
 
 def test_a_full_disk_says_so_and_changes_nothing(store):

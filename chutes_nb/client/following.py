@@ -89,7 +89,8 @@ class Follower:
         with self._lock:
             waiting, self._waiting = self._waiting, {}
         for future in (one for futures in waiting.values() for one in futures):
-            future.cancel()
+            if future.cancel():
+                future.set_running_or_notify_cancel()  # who waits for several is told
 
     def _read(self, link: Link, rev: int) -> int:
         query = {"since": rev, "wait": WAIT_S}

@@ -20,9 +20,7 @@ class _Late:
         self._made_of = pattern, flags
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith(
-            "_"
-        ):  # asked for by copy and pickle, of what is not made yet
+        if name.startswith("_"):  # copy and pickle ask for them before it is made
             raise AttributeError(name)
         found = getattr(re.compile(*self._made_of), name)
         setattr(self, name, found)  # so that Python finds it by itself from now on

@@ -23,7 +23,7 @@ from . import room, schema
 from .faults import decoded, explain, is_busy, too_new
 from .gate import GATE_TIMEOUT_S, Gate
 from .journal import Journal, packed
-from .seat import BEGIN_TIMEOUT_MS, BUSY_TIMEOUT_MS, Seat, Seats
+from .seat import BEGIN_TIMEOUT_MS, BUSY_TIMEOUT_MS, Seat, Seats, leave_parent
 from .transaction import Params, Row, Transaction
 
 __all__ = ["Database", "Params", "Row", "Transaction"]
@@ -85,7 +85,7 @@ class Database:
         self._migrations = migrations
         self._synchronous = synchronous
         self._pid = os.getpid()
-        self._seats = Seats()
+        self._seats = Seats(path)
         self._inode = 0
         self._name = str(path)
 
@@ -143,6 +143,7 @@ class Database:
     def _new_seat(self) -> Seat:
         gate = Gate(self.path.with_name(self.path.name + ".gate"))
         try:
+            leave_parent(self.path, gate)
             return self._new_connection(gate)
         except BaseException as error:
             gate.close()
@@ -390,5 +391,5 @@ class Database:
     def close(self) -> None:
         """Close every connection, each under the gate."""
         if self.is_ours:
-            seats, self._seats = self._seats, Seats()
+            seats, self._seats = self._seats, Seats(self.path)
             seats.close()

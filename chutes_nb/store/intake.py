@@ -240,14 +240,11 @@ def queue_again(
 
     Parameters
     ----------
-    changed : mapping, optional
-        Fields of ``NewJob`` that are not those of the old one: ``definition`` and
-        its options, where the code of now is wanted.
-
-    Parameters
-    ----------
     key : str, optional
         The request's own name: the same request is queued once.
+    changed : mapping, optional
+        Fields of ``NewJob`` that are not those of the old one: ``definition``,
+        ``reuse_key`` and its options, where the code of now is wanted.
 
     Raises
     ------

@@ -134,13 +134,6 @@ RESULT = "SELECT * FROM results WHERE job = :job"
 ATTEMPTS = "SELECT * FROM attempts WHERE job = :job ORDER BY number"
 HAS_DEFINITION = "SELECT 1 FROM definitions WHERE key = :key"
 GET_DEFINITION = "SELECT * FROM definitions WHERE key = :key"
-LATEST_DEFINITION = """
-SELECT *
-  FROM definitions
- WHERE chute = :chute AND name = :name
- ORDER BY created_at DESC
- LIMIT 1
-"""
 DELETE = """
 DELETE FROM jobs
  WHERE id = :job AND finished_at IS NOT NULL

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 import threading
 from collections import deque
+from pathlib import Path
+from weakref import WeakSet
 
 from .gate import Gate
 
@@ -14,6 +17,10 @@ BUSY_TIMEOUT_MS = 10_000
 # For writers. SQLite's waiting cannot be interrupted, so we wait round it.
 BEGIN_TIMEOUT_MS = 50
 SPARE = 4  # seats kept for threads to come
+
+_known: WeakSet[Seats] = WeakSet()
+# Of the parent of a forked child: what is collected is closed, at any time.
+_inherited: list[Seats] = []
 
 
 class Seat:
@@ -78,11 +85,13 @@ class Seats:
     each would keep three descriptors until there are none.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, path: Path) -> None:
+        self.path = path
         self._here = threading.local()
         self._all: list[Seat] = []
         self._free: deque[Seat] = deque()
         self._lock = threading.Lock()
+        _known.add(self)
 
     def __len__(self) -> int:
         return len(self._all)
@@ -138,6 +147,16 @@ class Seats:
         for seat in seats:
             seat.close()
 
+    def leave_parent(self) -> None:
+        """Close in a forked child what idles; the caller has the gate.
+
+        One in the midst of a transaction would undo it where the parent writes it.
+        """
+        idle = [one for one in self._all if not one.connection.in_transaction]
+        for seat in idle:
+            seat.connection.close()
+            self._all.remove(seat)
+
     def _sit(self, seat: Seat) -> None:
         self._here.sitting = _Sitting(seat, self._free)
         self._here.seat = seat
@@ -159,3 +178,35 @@ class Seats:
             with self._lock:
                 self._all.remove(seat)
             seat.close()
+
+
+def _inherit() -> None:
+    _inherited[:] = [*_inherited, *_known]
+    _known.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_inherit)
+
+
+def leave_parent(path: Path, gate: Gate) -> None:
+    """Close the parent's connections to a file before a forked child opens its own.
+
+    SQLite knows the locks of a process by their file, and a child does not have those
+    of its parent. Beside such a connection a new one takes them for its own; then the
+    log that it commits to is removed by whoever thinks to be the last, and what it
+    writes is lost.
+
+    Raises
+    ------
+    StoreBusy
+        If the gate stays taken.
+    """
+    found = [seats for seats in _inherited if seats.path == path]
+    if found:
+        gate.enter()
+        try:
+            for seats in found:
+                seats.leave_parent()
+        finally:
+            gate.leave()

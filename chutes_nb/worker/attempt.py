@@ -139,7 +139,7 @@ class Attempt:
         main_names.enter(function)
         # No earlier version has told them.
         self._logging.enter(setup.get("logging", ()))
-        self._warnings.enter(setup.get("warnings", ()))
+        self._warnings.enter(setup.get("warnings"))
         self.stopper.begin(self.facts)
         self.facts.began_at = time.monotonic()
         self._on_begin(self.facts)

@@ -44,9 +44,11 @@ function press(name: string) {
   act(() => button(name)?.focus());
   act(() => button(name)?.click());
 }
-function key(name: string) {
-  const event = new KeyboardEvent("keydown", { key: name, bubbles: true });
+function key(name: string, more: KeyboardEventInit = {}) {
+  const init = { key: name, bubbles: true, cancelable: true, ...more };
+  const event = new KeyboardEvent("keydown", init);
   act(() => void document.activeElement?.dispatchEvent(event));
+  return event;
 }
 const focused = () => document.activeElement?.textContent;
 
@@ -103,4 +105,7 @@ it("walks a menu by its keys and letters, and keeps JupyterLab's shortcuts out",
   expect(focused()).toBe("Copy as Python");
   key("g");
   expect(focused()).toMatch(/^Give it/);
+  expect(key("c").defaultPrevented).toBe(true);
+  expect(key("r", { ctrlKey: true }).defaultPrevented).toBe(false);
+  expect(key("c", { metaKey: true }).defaultPrevented).toBe(false);
 });

@@ -7,6 +7,7 @@ import http.server
 import threading
 import time
 from concurrent.futures import CancelledError
+from concurrent.futures._base import _AllCompletedWaiter
 
 import pytest
 
@@ -106,7 +107,8 @@ def test_a_job_or_a_chute_that_is_not_known_is_said_so(server, chute):
 def test_a_closed_chute_says_so_and_leaves_nobody_waiting(server, tmp_path):
     chute = Chute.connect(server.jupyter, TOKEN)
     job = chute.function("wait_for").submit(path=str(tmp_path / "never"))
-    waiting = job.when_ended()
+    waiting, waiter = job.when_ended(), _AllCompletedWaiter(1, stop_on_exception=True)
+    job._waiters.append(waiter)
     chute.close()
     with pytest.raises(RuntimeError, match="closed"):
         job.info  # noqa: B018
@@ -114,6 +116,7 @@ def test_a_closed_chute_says_so_and_leaves_nobody_waiting(server, tmp_path):
         asyncio.run(chute.get_job_status(job.id))
     with pytest.raises(CancelledError):
         waiting.result(60)
+    assert waiter.event.wait(60)
     with Chute.connect(server.jupyter, TOKEN) as again:
         assert again.get_job(job.id).cancel()
         assert again.get_job(job.id).wait(60)

@@ -264,3 +264,21 @@ def test_a_job_shows_hides_and_raises_the_warnings_that_its_notebook_does(notebo
     ]:
         assert notebook.value(with_filters.format(setting)) == found, setting
     assert notebook.value("shown()") == every
+
+
+def test_a_job_that_is_submitted_by_name_shows_its_warnings_too(notebook):
+    notebook.run(
+        "import warnings\n"
+        "from chutes_nb import Job, orders, runtime\n"
+        "@chute.job\n"
+        "def warn_by_name():\n"
+        "    warnings.warn('heard by name')\n"
+    )
+    notebook.run(
+        "place = runtime.store()\n"
+        "named = orders.definition_named(place, 'warn_by_name', None)\n"
+        "queued = orders.take_in(place, None, orders.Order(named))\n"
+        "job = Job(queued.job, place)\n"
+        f"assert job.wait({S})"
+    )
+    assert "heard by name" in notebook.value("job.logs()")

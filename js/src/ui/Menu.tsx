@@ -51,7 +51,8 @@ export function Menu({ items, label }: { items: MenuItem[]; label: string }) {
     root.current?.querySelector("button")?.focus();
   };
   const onKeyDown = (event: KeyboardEvent) => {
-    if (!open) return;
+    // With a modifier a key is the browser's: to copy, to reload.
+    if (!open || event.ctrlKey || event.metaKey || event.altKey) return;
     const all = [
       ...(root.current?.querySelectorAll<HTMLElement>("[role=menuitem]") ?? []),
     ];
