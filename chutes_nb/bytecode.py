@@ -27,9 +27,8 @@ _TABLE = re.compile(r"\b(?:from|join)\s+([^\W\d]\w*)", re.IGNORECASE)
 # What a formula of statsmodels calls: "y ~ np.log(x) + scaled(z)".
 _FORMULA = re.compile(r"~(?!/)")
 _QUOTED = re.compile(r"(['\"`]).*?\1")  # columns, whose names may be of several words
-_PROSE = re.compile(
-    r"\w\s+[^\W\d]"
-)  # "takes ~5 min": no formula has words side by side
+# "takes ~5 min": no formula has words side by side.
+_PROSE = re.compile(r"\w\s+[^\W\d]")
 _CALLED = re.compile(r"(?<![\w.])([^\W\d]\w*)\s*[.(]")
 
 
