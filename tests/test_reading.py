@@ -305,6 +305,28 @@ def test_a_false_friend_of_progress_is_left_alone(line):
     assert read(line + "\n").progress is None
 
 
+@pytest.mark.parametrize(
+    ("line", "names"),
+    [
+        ("Epoch 3: loss = nan", ["loss"]),
+        ("Epoch 3/10 - loss: NaN - val_loss: inf", ["loss", "val_loss"]),
+        ("step 5: loss: tensor(nan), info: none", ["loss"]),
+        ("Epoch 3: loss = nano 3", []),
+        ("Epoch 3: loss = infinite, name: nancy", []),
+        ("Epoch 3: loss = 1e999", []),
+    ],
+)
+def test_a_loss_that_ran_away_is_a_point_without_a_number(line, names):
+    found = read(line + "\n").metrics
+    assert [one.name for one in found] == names
+    assert all(math.isnan(one.value) for one in found)
+
+
+def test_a_bar_that_is_drawn_again_has_one_point_without_a_number():
+    drawn = "Epoch 1: loss = nan\r" * 3 + "\n"
+    assert [one.step for one in read(drawn).metrics] == [1]
+
+
 @pytest.mark.parametrize(("line", "metrics"), METRICS)
 def test_a_line_of_metrics_is_read(line, metrics):
     assert read(line + "\n").metrics == [Metric(*metric) for metric in metrics]

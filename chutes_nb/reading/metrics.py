@@ -11,6 +11,7 @@ from .patterns import late
 from .words import CORE, METRICS, NEVER, QUALIFIERS
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+_LOST = r"[-+]?(?:nan|inf)"  # what a loss becomes that has run away
 # Possessive: what follows a name is no part of one, so nothing is given back.
 _NAME = r"[A-Za-z_][\w@]*+(?:['’]s\ [A-Za-z][\w@]*+|[-/.][A-Za-z][\w@]*+)*+"
 # At most so many: of a line of nothing else each would be tried from each.
@@ -21,7 +22,7 @@ _ENDS = r"(?!\.?[\w/:]|[,\-]\d)"
 _BOX = r"(?:(?:torch\.)?tensor|(?:np|numpy)\.u?(?:float|int)\w*)\("
 _PAIR = late(
     rf"(?<![\w./@-])[\"']?(?P<name>{_QUALIFIED}{_NAME})[\"']?"
-    rf"\s*[:=]\s*(?:[\"']|{_BOX})?(?P<value>{_NUMBER}){_ENDS}",
+    rf"\s*[:=]\s*(?:[\"']|{_BOX})?(?P<value>{_NUMBER}|{_LOST}){_ENDS}",
     re.ASCII | re.IGNORECASE,
 )
 # "train loss 2.4" (nanoGPT, fairseq): only the surest names, only with a point.
@@ -124,8 +125,16 @@ class Spots(NamedTuple):
                 if number.start not in taken
             ]
             found.sort()
-        read = [(name, float(text)) for _, name, text in found]
-        return [one for one in read if math.isfinite(one[1])]  # 1e999
+        read = [(name, _value(text)) for _, name, text in found]
+        return [(name, value) for name, value in read if value is not None]
+
+
+def _value(text: str) -> float | None:
+    """Read a number; None for one that no float can be."""
+    if text[-1].isalpha():
+        return math.nan  # of which there is one, so that it equals itself in a tuple
+    value = float(text)
+    return value if math.isfinite(value) else None  # 1e999
 
 
 def spots_of(line: str) -> Spots:
