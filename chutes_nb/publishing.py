@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
-import sys
 import time
 import warnings
 from collections import OrderedDict
@@ -22,6 +21,7 @@ from . import runtime
 from .captures import captures
 from .definer import Definer
 from .processes import WORKER_MARK
+from .showing import current_shell
 from .sizes import approximate_size
 from .store import intake
 
@@ -35,8 +35,7 @@ _followed: OrderedDict[tuple[str, str, str | None], tuple[Definer, str]] = Order
 
 def announce(definer: Definer) -> None:
     """Write a definition once the cell that runs now is over; without one, now."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython else None
+    shell = current_shell()
     if shell is None:
         _announce_now(definer)
         return
@@ -52,8 +51,7 @@ def announce_again(definers: Iterable[Definer]) -> None:
 
     In IPython whatever has changed is written after the cell.
     """
-    ipython = sys.modules.get("IPython")
-    if ipython is None or ipython.get_ipython() is None:
+    if current_shell() is None:
         for definer in definers:
             _announce_now(definer)
 
