@@ -20,6 +20,7 @@ from .digests import Marks, fingerprint_of, marked
 from .files_in import UploadKind
 from .log_settings import loggers_of
 from .pickling import dump
+from .showing import current_shell
 from .signatures import Signature, inspect_function
 
 MOST_KEPT = 256  # definitions that are remembered for their next submit
@@ -260,10 +261,8 @@ def sources_of(reached: Captures) -> dict[str, tuple[int | None, str]]:
 
 def cell_number(file_name: str) -> int | None:
     """Give the execution count of the cell that a code's file name stands for."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython else None
-    numbers = getattr(getattr(shell, "compile", None), "_filename_map", None) or {}
-    number = numbers.get(file_name)
+    compiler = getattr(current_shell(), "compile", None)
+    number = (getattr(compiler, "_filename_map", None) or {}).get(file_name)
     return number if isinstance(number, int) else None
 
 
