@@ -6,12 +6,15 @@ import multiprocessing
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
+from decimal import Decimal, getcontext
 from pathlib import Path
 
 import pytest
 
+import chutes_nb
 from chutes_nb.lanes import births
 from rows import is_gone, pid_in, until
 
@@ -43,6 +46,45 @@ def test_a_grandchild_that_ignores_sigterm_is_ended_too(chute, tmp_path):
     job = leave.submit(path=str(tmp_path / "pid"))
     job.result(S)
     assert is_gone(pid_in(tmp_path / "pid"))
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_the_precision_that_a_body_sets_is_its_own(chute, is_async):
+    chutes_nb.runtime.executor().set_max_workers(1)  # the next job has the same one
+
+    def third(of: Decimal):
+        getcontext().prec = 2
+        return str(of / 3)
+
+    async def third_later(of: Decimal):
+        return third(of)
+
+    @chute.job
+    def precision(of: Decimal):
+        return getcontext().prec
+
+    body = third_later if is_async else third
+    assert chute.job(body).submit(of=Decimal(1)).result(S) == "0.33"
+    assert precision.submit(of=Decimal(1)).result(S) == getcontext().prec
+
+
+def test_the_output_is_opened_again_where_a_body_closed_all_of_it(chute):
+    @chute.job
+    def close():
+        for stream, fd in ((sys.stdout, 1), (sys.stderr, 2)):
+            stream.close()
+            os.close(fd)
+
+    @chute.job
+    def write():
+        print("written")
+        return os.getpid()
+
+    chutes_nb.runtime.executor().set_max_workers(1)
+    first = write.submit().result(S)
+    close.submit().result(S)
+    job = write.submit()
+    assert (job.result(S), job.logs()) == (first, "written\n")
 
 
 def test_a_body_may_fork(chute):

@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterator
+from decimal import getcontext, setcontext
 from types import CoroutineType, FrameType
 from typing import Any
 
@@ -109,10 +110,10 @@ class Stopper:
     def call(self, body: Callable[[], Any]) -> Any:
         """Call a body and give what it returns, awaited where it is a coroutine.
 
-        It has context variables of its own: the decimal context is one.
+        It has context variables of its own.
         """
         try:
-            value = contextvars.copy_context().run(body)
+            value = contextvars.copy_context().run(_apart, body)
         finally:
             # Calls of C functions, which are not traced; and nothing here may need a
             # builtin, since the body may have replaced each of them.
@@ -145,12 +146,23 @@ class Stopper:
         assert task is not None  # a coroutine is always run by a task
         self._task = task
         self._loop = asyncio.get_running_loop()
+        setcontext(getcontext().copy())  # see _apart
         try:
             self.go_on()
             return await body
         finally:
             _set_trace(None)
             self._loop = self._task = None
+
+
+def _apart(body: Callable[[], Any]) -> Any:
+    """Call a body with a decimal context of its own.
+
+    A copy of the context variables shares what they hold, and reading a ``Decimal``
+    argument has made a context in this thread.
+    """
+    setcontext(getcontext().copy())
+    return body()
 
 
 @contextlib.contextmanager
