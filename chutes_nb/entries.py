@@ -36,6 +36,8 @@ class Commit(Protocol):
         Jobs that were queued, and those that came to their end.
     new_keys : list of str
         Definitions that were written.
+    returned : dict
+        Short results of the jobs that completed, for who waits for them.
     finished : list of Finish
         Attempts that are over; who had them is told once it is committed.
     buried : list of Holder
@@ -53,6 +55,7 @@ class Commit(Protocol):
     queued: list[str]
     ended: list[str]
     new_keys: list[str]
+    returned: dict[str, jobs.NewResult]
     finished: list[Finish]
     buried: list[Holder]
     asked: list[Row]
@@ -265,6 +268,9 @@ class Finish(Entry):
         self.state = state
         if state in ENDED:
             commit.ended.append(self.task["id"])
+            is_good = state is State.COMPLETED
+            if is_good and self.result is not None and self.result.is_short:
+                commit.returned[self.task["id"]] = self.result
         elif state is State.RETRYING:
             commit.has_times = True
         lanes = (commit.lane, *commit.berths)

@@ -331,7 +331,7 @@ class Executor:
         round_.send()
         for entry in batch:
             entry.succeed()
-        self.store.feed.nudge(round_.ended)
+        self.store.feed.nudge(round_.ended, round_.returned)
         for handle in round_.newborn:
             self._settler.start(handle)
         for late in round_.late:

@@ -37,6 +37,7 @@ from .panel.static import one_line
 from .states import State
 from .store import Store, jobs, runs
 from .store.blobs import blob_path
+from .store.new import NewResult
 
 LOOKED_AT_BYTES = 4_000_000  # of variables that a repr compares with the submit
 ENDS: dict[State, type[JobEnded]] = {
@@ -48,7 +49,7 @@ ENDS: dict[State, type[JobEnded]] = {
 Found = TypeVar("Found")
 
 
-class Job(JobFuture[None]):
+class Job(JobFuture[NewResult | None]):
     """A job by its id; whoever made it, in this kernel or another.
 
     Everything is read from the store when it is asked for, so it is true after a
@@ -131,20 +132,21 @@ class Job(JobFuture[None]):
         return self._store.detail(self.id)
 
     # -- the future ------------------------------------------------------------
-    def _end(self, limit_s: float | None) -> State | None:
+    def _end(self, limit_s: float | None) -> NewResult | State | None:
         runtime.executor()  # somebody has to run it
-        future = self.when_ended()
+        future = self._store.feed.when_returned(self.id)
         try:
-            future.result(limit_s)
+            return future.result(limit_s)
         except concurrent.futures.TimeoutError:
             future.cancel()
             return None if (state := self.status).is_ended else state
-        return None
 
-    def _value(self, end: None) -> Any:
+    def _value(self, end: NewResult | None) -> Any:
+        if end is not None and end.body is not None:
+            return decode(end.kind, end.body)
         return self.result_now()
 
-    def _fault(self, end: None) -> JobEnded | None:
+    def _fault(self, end: NewResult | None) -> JobEnded | None:
         if self.status is State.COMPLETED:
             return None
         registry.answer_for(self.id)

@@ -18,6 +18,7 @@ from .policy import Ending
 from .states import State
 from .store import Store, Transaction, jobs, logs
 from .store.db import Row
+from .store.new import NewResult
 from .worker.capture import Capture, Look
 from .worker.frames import task_of
 
@@ -41,6 +42,7 @@ class Round:
         self.ended: list[str] = []
         self.queued: list[str] = []
         self.finished: list[Finish] = []
+        self.returned: dict[str, NewResult] = {}
         self.late: list[tuple[str, int, Capture]] = []
         self.buried: list[Holder] = []
         self.newborn: list[Handle] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -9,7 +10,12 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
+
+from chutes_nb import runtime
+from chutes_nb.codec import decode
 from chutes_nb.states import State
+from chutes_nb.store.new import SHORT_BYTES
 from rows import bring, claim, finish, queue, until
 
 ELSEWHERE = """
@@ -133,3 +139,40 @@ def test_the_follower_ends_when_nobody_waits(store):
     until(
         lambda: not [one for one in threading.enumerate() if one.name == "chutes-feed"]
     )
+
+
+@pytest.mark.parametrize("length", [10, 2 * SHORT_BYTES])
+def test_who_waits_for_a_short_result_is_given_it_along(chute, tmp_path, length):
+    gate = tmp_path / "gate"
+
+    @chute.job
+    def write(gate: str, length: int):
+        while not os.path.exists(gate):
+            time.sleep(0.01)
+        return "x" * length
+
+    job = write.submit(gate=str(gate), length=length)
+    future = runtime.store().feed.when_returned(job.id)
+    gate.touch()
+    found = future.result(30)
+    assert job.result(30) == "x" * length
+    if length > SHORT_BYTES:
+        assert found is None
+    else:
+        assert decode(found.kind, found.body) == "x" * length
+
+
+def test_a_job_that_ends_badly_gives_no_result_along(chute, tmp_path):
+    gate = tmp_path / "gate"
+
+    @chute.job
+    def stop(gate: str):
+        while not os.path.exists(gate):
+            time.sleep(0.01)
+        raise ValueError("no")
+
+    job = stop.submit(gate=str(gate))
+    future = runtime.store().feed.when_returned(job.id)
+    gate.touch()
+    assert future.result(30) is None
+    assert job.status == "failed"

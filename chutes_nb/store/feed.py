@@ -1,7 +1,8 @@
 """News of the store: revisions to wait for, ends of jobs to be called at.
 
-A nudge carries no data. It only says "look now"; what happened is read from the
-store by revision, so nudges may be lost or doubled.
+A nudge says "look now"; what happened is read from the store by revision, so nudges may
+be lost or doubled. Who waits for a short result is given it along: it has just been
+committed, and to read it again takes longer than many a job.
 """
 
 from __future__ import annotations
@@ -10,13 +11,20 @@ import contextlib
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
+from types import MappingProxyType
 
 from ..errors import ChutesError
+from .new import NewResult
 
 # Changes of other processes are found by asking this often (3 us each time).
 FOREIGN_POLL_S = 0.1
+NOTHING: Mapping[str, NewResult] = MappingProxyType({})
+
+
+class Returned(Future[NewResult | None]):
+    """Done once a job has ended; has the result where that came along."""
 
 
 class Feed:
@@ -42,19 +50,32 @@ class Feed:
         self._has_ended = has_ended
         self._ended_since = ended_since
         self._changed = threading.Condition()
-        self._waiting: dict[str, list[Future[None]]] = {}
+        self._waiting: dict[str, list[Future[None] | Returned]] = {}
         self._live: set[str] = set()
         self._follower: threading.Thread | None = None
 
-    def nudge(self, ended: Sequence[str] = ()) -> None:
-        """Say that this process has committed something; name the jobs that ended."""
+    def nudge(
+        self, ended: Sequence[str] = (), results: Mapping[str, NewResult] = NOTHING
+    ) -> None:
+        """Say that this process has committed something.
+
+        Parameters
+        ----------
+        ended : sequence of str
+            The jobs that ended.
+        results : mapping
+            What some of them returned, as it was written.
+        """
         with self._changed:
             self._live.difference_update(ended)
-            done = [f for job in ended for f in self._waiting.pop(job, ())]
+            done = [(f, job) for job in ended for f in self._waiting.pop(job, ())]
             self._changed.notify_all()
-        for future in done:
+        for future, job in done:
             with contextlib.suppress(Exception):  # cancelled by who waited
-                future.set_result(None)
+                if isinstance(future, Returned):
+                    future.set_result(results.get(job))
+                else:
+                    future.set_result(None)
 
     def expect(self, jobs: Iterable[str]) -> None:
         """Say that this process runs these jobs, so that it will tell their ends."""
@@ -89,15 +110,24 @@ class Feed:
     def when_ended(self, job: str) -> Future[None]:
         """Return a future that is done once the job has ended, whoever ends it."""
         future: Future[None] = Future()
+        self._await(job, future)
+        return future
+
+    def when_returned(self, job: str) -> Returned:
+        """Return the like, which may have the result as well."""
+        future = Returned()
+        self._await(job, future)
+        return future
+
+    def _await(self, job: str, future: Future[None] | Returned) -> None:
         with self._changed:
             self._waiting.setdefault(job, []).append(future)
             if job in self._live:
-                return future  # no need to look: its end is still to be told
+                return  # no need to look: its end is still to be told
         if self._has_ended(job):
             self.nudge([job])
         else:
             self._follow()
-        return future
 
     def _follow(self) -> None:
         with self._changed:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 
+SHORT_BYTES = 4096  # of a result that is handed on beside the store
+
 
 @dataclass(frozen=True, slots=True)
 class NewDefinition:
@@ -70,6 +72,11 @@ class NewResult:
     blob: str | None = None
     reported_failure: bool = False
     sha256: str = field(default="")
+
+    @property
+    def is_short(self) -> bool:
+        """Whether it can be held in memory for who waits, however many there are."""
+        return self.body is not None and len(self.body) <= SHORT_BYTES
 
     def digest(self) -> str:
         """SHA-256 of the encoded value."""
