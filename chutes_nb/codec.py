@@ -46,6 +46,9 @@ class Encoded(NamedTuple):
     exact: bool
 
 
+_NOTHING = Encoded("json", b"null", "NoneType", True)  # what most jobs return
+
+
 def encode(value: object) -> Encoded:
     """Write a value so that ``decode`` gives an equal one of the same types.
 
@@ -59,6 +62,8 @@ def encode(value: object) -> Encoded:
     ResultNotStorable
         If the value can be neither written as JSON nor pickled; names the part.
     """
+    if value is None:
+        return _NOTHING
     if _is_tree(value):
         try:
             body = _JSON.encode(value).encode()

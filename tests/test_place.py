@@ -69,10 +69,50 @@ def test_folders_that_another_attempt_has_changed_are_not_used(place, harm):
     assert list(place.cwd.iterdir()) != []
 
 
+@pytest.fixture
+def here():
+    """Puts back where this process is, and what it has in its environment."""
+    cwd, environ = Path.cwd(), dict(os.environ)
+    yield
+    os.chdir(cwd)
+    os.environ.clear()
+    os.environ.update(environ)
+
+
+@pytest.mark.usefixtures("here")
+def test_a_clean_place_is_left_before_its_next_folder_is_entered(place):
+    first = place.cwd
+    place.leave(is_clean=True)
+    assert place.cwd == first
+    place.prepare()
+    assert place.cwd != first
+    assert Path.cwd() == place.cwd
+    assert os.environ["TMPDIR"] == str(place.tmp)
+    assert os.environ["CHUTES_OUTPUT_DIR"] == str(place.output_dir)
+    prepared = place.cwd
+    place.prepare()
+    assert place.cwd == prepared
+
+
+@pytest.mark.usefixtures("here")
+def test_a_place_that_could_not_be_prepared_is_so_later(place, monkeypatch):
+    first = place.cwd
+    place.leave(is_clean=True)
+    with monkeypatch.context() as failing:
+        failing.setattr(os, "chdir", refuse)
+        place.prepare()
+    place.prepare()
+    assert Path.cwd() == place.cwd != first
+
+
+def refuse(*_given):
+    raise OSError("no room")
+
+
 def test_a_long_way_to_temporary_files_is_made_short(tmp_path):
     link = tmp_path / "w"
     place = Place(tmp_path / ("deep" * 20) / "worker", link)
-    short = Path(place._tmpdir())
+    short = Path(os.fsdecode(place._tmpdir()))
     assert short == link / "1" / "tmp"
     (short / "held").touch()
     assert not place.is_clean()
@@ -84,4 +124,4 @@ def test_a_short_way_that_was_cleaned_away_is_made_again(tmp_path):
     place = Place(tmp_path / ("deep" * 20) / "worker", link)
     place._tmpdir()
     link.unlink()
-    assert Path(place._tmpdir()).is_dir()
+    assert Path(os.fsdecode(place._tmpdir())).is_dir()

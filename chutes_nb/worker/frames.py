@@ -190,8 +190,7 @@ def _alone(piece: bytes | memoryview) -> tuple[Any, ...] | None:
     mark, size = HEADER.unpack_from(piece)
     if mark != MARK or len(piece) != HEADER.size + size:
         return None
-    with memoryview(piece) as view:
-        return _unpack(view[HEADER.size :])
+    return _unpack(memoryview(piece)[HEADER.size :])
 
 
 def _unpack(body: memoryview) -> tuple[Any, ...]:

@@ -20,6 +20,7 @@ import pickle
 import random
 import re
 import resource
+import select
 import shutil
 import signal
 import socket
@@ -75,6 +76,7 @@ SETTINGS: tuple[tuple[Callable[[], Any], Callable[[Any], Any]], ...] = (
 # must need nothing that a body can reach.
 _BUILTINS, _MODULES = builtins.__dict__, sys.modules
 _fstat, _is_inherited = os.fstat, os.get_inheritable
+_CLOSED = select.POLLNVAL
 
 
 class Guard:
@@ -91,7 +93,8 @@ class Guard:
     """
 
     def __init__(self, trace_fd: int, lease: Path, fds: list[int]) -> None:
-        self.trace_fd, self._lease, self._fds = trace_fd, str(lease), fds
+        self.trace_fd, self._lease = trace_fd, str(lease)
+        self._watch(fds)
         self._input = identity(0)
         self._trace = identity(trace_fd)
         self._umask = os.umask(0o077)
@@ -128,11 +131,32 @@ class Guard:
         Their numbers may mean other files by now: nothing may be written to any.
         """
         try:
-            for fd in self._fds:
+            for _, found in self._poll(0):  # with no builtin: they may be gone
+                if found & _CLOSED:
+                    return True
+            asked = self._unpolled
+        # The body has lowered the limit of descriptors, or the other thread asks now.
+        except (OSError, RuntimeError):
+            asked = self._fds
+        try:
+            for fd in asked:
                 _is_inherited(fd)
         except OSError:
             return True
         return identity(self.trace_fd) != self._trace
+
+    def _watch(self, fds: list[int]) -> None:
+        """Have all descriptors asked about at once, but those that no poll takes.
+
+        Devices are such on macOS: they seem to be closed.
+        """
+        open_ = select.poll()
+        for fd in fds:
+            open_.register(fd, 0)
+        self._unpolled = [fd for fd, found in open_.poll(0) if found & _CLOSED]
+        for fd in self._unpolled:
+            open_.unregister(fd)
+        self._fds, self._poll = fds, open_.poll
 
     def is_harmed(self) -> bool:
         """Whether, at this moment, a body has changed what all code stands on."""

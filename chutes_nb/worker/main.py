@@ -192,6 +192,8 @@ class Worker:
         # Else the next receive finds the line dead and settles it.
         if outcome.is_last:
             self._await_end(task.grace_s)
+        else:
+            self.place.prepare()
 
     def _begin(self, facts: RunFacts) -> None:
         """Start the clock of the timeout: the body's first line is next."""

@@ -30,6 +30,9 @@ MOST_TMPDIR = 70
 EMPTY_NS = 1_000_000_007  # a time that no file has by chance
 IN_TURN = 4  # folders
 _KIND = tuple(KIND.values())
+_NAMES = (JOB_VARIABLE, ATTEMPT_VARIABLE, ATTEMPTS_VARIABLE, NOTEBOOK_VARIABLE)
+_JOB, _ATTEMPT, _ATTEMPTS, _NOTEBOOK = map(os.fsencode, _NAMES)
+_TMPDIR = b"TMPDIR"
 
 
 class Folders(NamedTuple):
@@ -39,7 +42,7 @@ class Folders(NamedTuple):
     output: Path
     tmp: Path
     names: tuple[str, ...]
-    fixed: dict[bytes, tuple[bytes, str, str]]  # variables, as bytes and as text
+    variables: dict[bytes, bytes]  # of the environment
     is_long: bool
 
 
@@ -76,6 +79,7 @@ class Place:
         self.imports = LocalImports()
         self._next = deque(self._make() for _ in range(IN_TURN))
         self._use(self._next.popleft())
+        self._is_left = self._is_ready = False
 
     @property
     def environ(self) -> dict[str, str]:
@@ -88,12 +92,10 @@ class Place:
         made = cwd, private_dir(cwd / "output"), private_dir(cwd / "tmp")
         names = tuple(map(str, made))
         _mark(names)
-        variables = {TOLD_VARIABLE: self.told, OUTPUT_VARIABLE: names[1]}
-        fixed = {
-            os.fsencode(name): (os.fsencode(value), name, value)
-            for name, value in variables.items()
-        }
-        return Folders(*made, names, fixed, len(os.fsencode(names[2])) > MOST_TMPDIR)
+        told = {TOLD_VARIABLE: self.told, OUTPUT_VARIABLE: names[1], "TMPDIR": names[2]}
+        variables = {os.fsencode(one): os.fsencode(told[one]) for one in told}
+        is_long = len(variables[_TMPDIR]) > MOST_TMPDIR
+        return Folders(*made, names, variables, is_long)
 
     def _use(self, folders: Folders) -> None:
         self._now = folders
@@ -114,18 +116,19 @@ class Place:
         shutil.rmtree(self.cwd, ignore_errors=True)
         self._use(self._make())
 
-    def _tmpdir(self) -> str:
+    def _tmpdir(self) -> bytes:
         """Path of the attempt's folder for temporary files, short where it can be."""
+        usual = self._now.variables[_TMPDIR]
         if self._link is None or not self._now.is_long:
-            return self._now.names[2]
-        short = str(self._link / self.cwd.name / self.tmp.name)
+            return usual
+        short = os.fsencode(self._link / self.cwd.name / self.tmp.name)
         if not os.path.isdir(short):  # not made yet, or cleaned away
             try:
                 private_dir(self._link.parent)
                 self._link.unlink(missing_ok=True)
                 self._link.symlink_to(self._folder)
             except (OSError, StoreUnsafe):
-                return self._now.names[2]
+                return usual
         return short
 
     def enter(self, task: Task, notebook_dir: str, path: list[str]) -> None:
@@ -140,7 +143,9 @@ class Place:
         path : list of str
             ``sys.path`` of the kernel that defined the job.
         """
-        self.imports.forget()
+        if not self._is_ready:
+            self._get_ready()
+        self._is_ready = False
         output = task.output
         if output != self._output:
             fd = os.open(output, os.O_CREAT | os.O_APPEND | os.O_WRONLY, PRIVATE_FILE)
@@ -152,22 +157,41 @@ class Place:
             if fd > 2:
                 os.close(fd)
             self._output = self._trims.path = output
-        self._mend_streams()
-        os.environ[JOB_VARIABLE] = task.job
-        _set(ATTEMPT_VARIABLE, str(task.attempt))
-        _set(ATTEMPTS_VARIABLE, str(task.max_attempts))
-        _set(NOTEBOOK_VARIABLE, notebook_dir)
-        _set("TMPDIR", self._tmpdir())
-        raw = _raw_environ()
-        for key, (wanted, name, value) in self._now.fixed.items():
-            if raw.get(key) != wanted:
-                os.environ[name] = value
-        self._entered = dict(raw)
+            self._mend_streams()
+        _set(_JOB, task.job.encode())
+        _set(_ATTEMPT, b"%d" % task.attempt)
+        _set(_ATTEMPTS, b"%d" % task.max_attempts)
+        _set(_NOTEBOOK, os.fsencode(notebook_dir))
+        self._entered = dict(_raw_environ())
         tempfile.tempdir = None
-        os.chdir(self._now.names[0])
         if path:
             sys.path[:] = path
         self.imports.begin(notebook_dir)
+
+    def prepare(self) -> None:
+        """Do what the next attempt needs, whatever it is: the last one is over.
+
+        Called when its outcome is on its way, so that nobody waits for this.
+        """
+        try:
+            self._get_ready()
+        except OSError:  # no room for a folder: the next attempt looks again
+            return
+        self._is_ready = True
+
+    def _get_ready(self) -> None:
+        """Go into a folder that nobody has used, with streams that can be used."""
+        if self._is_left:
+            self._turn()
+            self._is_left = False
+        os.chdir(self._now.names[0])
+        self.imports.forget()
+        if self._output is not None:  # else there may be nothing to write to yet
+            self._mend_streams()
+        for name, value in self._now.variables.items():
+            _set(name, value)
+        if self._now.is_long:
+            _set(_TMPDIR, self._tmpdir())
 
     def _restore_environ(self) -> None:
         if _raw_environ() == self._entered:
@@ -197,9 +221,12 @@ class Place:
                 continue
         self._put_streams()
         written = self._output_bytes()
+        if is_clean:
+            self._is_left = True
+            return written
         try:
             os.chdir(self._folder)
-            if not (is_clean or self.is_clean()):
+            if not self.is_clean():
                 self._renew()
             self._turn()
         except OSError as error:
@@ -238,7 +265,10 @@ class Place:
         try:
             found = os.stat(self._output)
             written = found.st_size
-            is_open = all(os.path.samestat(found, os.fstat(fd)) for fd in (1, 2))
+            file = found.st_ino, found.st_dev
+            is_open = all(
+                (one.st_ino, one.st_dev) == file for one in map(os.fstat, (1, 2))
+            )
         except OSError:
             is_open = False
         if not is_open:
@@ -279,9 +309,11 @@ def _is_usable(stream: Any) -> bool:
     return (stream.encoding, stream.errors, stream.line_buffering) == _KIND
 
 
-def _set(name: str, value: str) -> None:
-    if _raw_environ().get(os.fsencode(name)) != os.fsencode(value):
-        os.environ[name] = value
+def _set(name: bytes, value: bytes) -> None:
+    raw = _raw_environ()
+    if raw.get(name) != value:
+        os.putenv(name, value)
+        raw[name] = value
 
 
 def _raw_environ() -> dict[bytes, bytes]:
