@@ -9,7 +9,7 @@ _STEPS = re.compile(
     r"[\r\n]|\x1b\[\d{0,4}(?:;\d{0,4})*[A-HJKSTfsu]|\x1b\[\?[\d;]{1,8}[hl]"
 )
 _REDRAWS = re.compile(r"\r|\x1b\[[\d;?]*[A-HJKSTfsuhl]")
-_CLIMBS = re.compile(r"\x1b\[(\d{0,4})(?:;\d{0,4})*A", re.ASCII)
+_CLIMBS = re.compile(r"\x1b\[(\d{0,4})(?:;\d{0,4})*[AF]", re.ASCII)
 _CUT = re.compile(r"\x1b(?:\[[\d;?]{0,12})?$")
 _COLOURS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 MOST_ROWS = 100  # nobody draws higher bars
@@ -27,10 +27,20 @@ def fold(text: str) -> str:
     """
     if not _REDRAWS.search(text):
         return text
-    climbs = (int(match[1] or 1) for match in _CLIMBS.finditer(text))
-    screen = Screen(min(max(climbs, default=0), MOST_ROWS))
+    screen = Screen(_highest_climb(text))
     lines = screen.feed(text)
     return "\n".join([*lines, *screen.finish()])
+
+
+def _highest_climb(text: str) -> int:
+    """Most rows that a text climbs with no line end between: bars climb one by one."""
+    highest = climbed = last = 0
+    for match in _CLIMBS.finditer(text):
+        if text.find("\n", last, match.start()) >= 0:
+            climbed = 0
+        climbed, last = climbed + int(match[1] or 1), match.end()
+        highest = max(highest, climbed)
+    return min(highest, MOST_ROWS)
 
 
 def uncoloured(text: str) -> str:
@@ -51,7 +61,7 @@ class Screen:
     def __init__(self, depth: int = 0) -> None:
         self._depth = depth
         self._rows: list[list[str]] = [[]]  # pieces: joined once, however many
-        self._at = 0
+        self._at = self._climbed = 0
         self._is_at_start = True
         self._cut = ""
 
@@ -97,10 +107,11 @@ class Screen:
             self._is_at_start = True
         elif step == "\n":
             self._move(1)
-            self._is_at_start = True
+            self._is_at_start, self._climbed = True, 0
         elif step[-1] in "AF":
             climb = _rows_of(step)
-            self._depth = max(self._depth, climb)
+            self._climbed = min(self._climbed + climb, MOST_ROWS)
+            self._depth = max(self._depth, self._climbed)
             self._at = max(self._at - climb, 0)
         elif step[-1] in "BE":
             self._move(_rows_of(step))

@@ -52,6 +52,32 @@ def test_nested_bars_of_tqdm_are_a_line_each():
     assert "inner" not in "".join(rest)
 
 
+def test_bars_nested_three_deep_are_a_line_each():
+    out = io.StringIO()
+    options = {"file": out, "ascii": True, "mininterval": 0}
+    print("begin", file=out)
+    for _ in tqdm(range(3), desc="outer", **options):
+        for _ in tqdm(range(3), desc="middle", leave=False, **options):
+            for _ in tqdm(range(3), desc="inner", leave=False, **options):
+                pass
+    print("end", file=out)
+    begin, outer, *rest = fold(out.getvalue()).splitlines()
+    assert begin == "begin"
+    assert outer.startswith("outer: 100%")
+    assert [line for line in rest if line.strip()] == ["end"]
+
+
+@pytest.mark.parametrize("erased", ["", "\x1b[2K"])
+def test_rows_that_are_climbed_one_by_one_are_told_once(erased):
+    climb = f"\r{erased}" + f"\x1b[1A{erased}" * 2
+    frames = [f"a {n}\nb {n}\nc {n}" for n in range(5)]
+    assert fold(climb.join(frames) + "\n") == "a 4\nb 4\nc 4\n"
+    screen = Screen()
+    pieces = [frames[0], *(climb + frame for frame in frames[1:])]
+    lines = [line for piece in pieces for line in screen.feed(piece)]
+    assert [*lines, *screen.finish()][-3:] == ["a 4", "b 4", "c 4"]
+
+
 def test_rows_that_are_drawn_again_together_are_told_once():
     frame = "a {0}\nb {0}\n"
     text = frame.format(1) + "\x1b[2A" + frame.format(2) + "\x1b[2A" + frame.format(3)

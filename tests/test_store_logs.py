@@ -277,6 +277,17 @@ def test_the_tail_reaches_over_chunks(store):
     assert store.tail(job, 12) == [f"line {n:02}" for n in range(18, 30)]
 
 
+@pytest.mark.parametrize("climb", ["\x1b[A", "\x1b[1A", "\x1b[1F"])
+def test_the_tail_counts_no_lines_of_bars_that_climb(store, climb):
+    job = bring(store, State.RUNNING)
+    start = write(store, 0, b"first\nsecond\n", job)
+    for number in range(9):
+        bars = f"outer {number}\ninner {number}\n{climb}\r{climb}\r"
+        start = write(store, start, bars.encode(), job)
+    write(store, start, b"outer 9\ninner 9\n", job)
+    assert store.tail(job, 3) == ["second", "outer 9", "inner 9"]
+
+
 def test_a_deleted_job_leaves_no_log(store):
     job = bring(store, State.COMPLETED)
     write(store, 0, b"abc", job)

@@ -10,6 +10,7 @@ it, so that what is left is still numbered as it was printed.
 from __future__ import annotations
 
 import os
+import re
 from typing import NamedTuple
 
 from ..errors import ChutesError
@@ -27,6 +28,7 @@ FLOOD_TAIL_BYTES = 2 << 20
 FLOOD_SHARE = 2  # of so many bytes more, the tail is one shorter, down to that
 
 SMALL_BYTES = 4 << 10
+_CLIMB = re.compile(rb"\x1b\[\d{0,4}(?:;\d{0,4})*[AF]")  # to a line above
 
 END = """
 SELECT start, stop, body, lines
@@ -294,7 +296,7 @@ def _has_lines(parts: list[bytes], wanted: int) -> bool:
     if sum(part.count(b"\n") for part in parts) <= wanted:
         return False
     # Nested bars go down by line ends and climb again: these make no lines.
-    has_climbs = any(b"\x1b[A" in part for part in parts)
+    has_climbs = any(_CLIMB.search(part) for part in parts)
     return not has_climbs or len(_lines_of(parts)) > wanted
 
 
