@@ -51,10 +51,12 @@ class Watch:
 
     async def run(self) -> None:
         """Notice commits of other threads and processes, and do the upkeep."""
-        seen, rev = self._store.data_version(), self._store.rev()
+        seen, rev = 0, 0
         while True:
             try:
                 version = self._store.data_version()
+                if not seen:
+                    seen, rev = version, self._store.rev()
                 if version != seen:
                     seen = version
                     self._put(Kick(asks=True))
