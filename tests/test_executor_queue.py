@@ -284,6 +284,7 @@ async def test_a_badly_ended_job_that_was_made_again_is_reused_as_that(
     again, keyed = first.retry(), get_job(keyed).retry()
     assert needs.submit(str(tmp_path)) == again
     assert await own_chute.submit_job("needs", "other", key="today") == keyed.id
+    assert again.wait(S)
     newest = again.retry()
     assert newest.result(S) == ""
     assert needs.submit(str(tmp_path)) == newest

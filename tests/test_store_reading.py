@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import defaultdict
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from rows import (
     NOW,
     WORKER,
     add_crew,
+    bring,
     claim,
     finish,
     new_job,
@@ -342,3 +344,34 @@ def test_a_run_is_quiet_until_it_says_something(store):
     quiet_after(quiet_since=NOW)
     finish(store, job, State.COMPLETED)
     assert store.status(job)["quiet_since"] is None
+
+
+def test_a_place_in_the_queue_counts_its_own_lane_alone(store):
+    lanes = ("process", "process", "kernel", "dask")
+    made = [
+        (queue(store, lane=lane, priority=priority), lane, priority)
+        for lane, priority in product(lanes, (0, 3, -1, 0))
+    ]
+    for job, lane, priority in made:
+        own = [(one[0], one[2]) for one in made if one[1] == lane]
+        in_turn = sorted(own, key=lambda one: -one[1])  # the older first among equals
+        place = in_turn.index((job, priority)) + 1
+        assert store.status(job)["queue_position"] == place
+
+
+def test_what_is_due_next_is_found_without_a_look_at_all_that_wait(store):
+    bring(store, State.RETRYING)
+    queue(store)
+    queue(store, deadline_at=NOW + 20)
+    place = {"executor": EXECUTOR, "now": NOW}
+    assert tuple(store.reader.one(jobs.NEXT_TIME, place)) == (None, NOW + 20)
+    with store.writing() as tx:
+        tx.run("UPDATE jobs SET not_before = :at WHERE state = 'retrying'", {"at": 5e9})
+    assert tuple(store.reader.one(jobs.NEXT_TIME, place)) == (5e9, NOW + 20)
+    for query in (jobs.NEXT_TIME, jobs.PAST_DEADLINE):
+        plan = [
+            row[3] for row in store.reader.all(f"EXPLAIN QUERY PLAN {query}", place)
+        ]
+        looks = [step for step in plan if "jobs" in step]
+        assert looks
+        assert all("jobs_due" in one or "jobs_deadline" in one for one in looks)

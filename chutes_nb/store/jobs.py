@@ -98,7 +98,7 @@ SELECT id, cancel_by
 """
 PAST_DEADLINE = """
 SELECT id, attempt
-  FROM jobs
+  FROM jobs INDEXED BY jobs_deadline
  WHERE executor = :executor AND state IN ('queued', 'retrying')
    AND deadline_at <= :now
 """
@@ -123,9 +123,14 @@ ON CONFLICT (name) DO UPDATE SET amount = excluded.amount
 # A retry whose time has come is not waited for: a token or a pause holds it back, and
 # whoever frees it says so.
 NEXT_TIME = """
-SELECT min(iif(not_before > :now, not_before, NULL)), min(deadline_at)
-  FROM jobs
- WHERE executor = :executor AND state IN ('queued', 'retrying')
+SELECT (SELECT min(not_before)
+          FROM jobs INDEXED BY jobs_due
+         WHERE executor = :executor AND state IN ('queued', 'retrying')
+           AND not_before > 0 AND not_before > :now),
+       (SELECT min(deadline_at)
+          FROM jobs INDEXED BY jobs_deadline
+         WHERE executor = :executor AND state IN ('queued', 'retrying')
+           AND deadline_at IS NOT NULL)
 """
 STATE = "SELECT state FROM jobs WHERE id = :job"
 GET = "SELECT * FROM jobs WHERE id = :job"
