@@ -95,14 +95,21 @@ def test_a_clean_place_is_left_before_its_next_folder_is_entered(place):
 
 
 @pytest.mark.usefixtures("here")
-def test_a_place_that_could_not_be_prepared_is_so_later(place, monkeypatch):
+def test_where_there_is_no_room_for_a_folder_the_last_one_serves_again(
+    place, monkeypatch
+):
     first = place.cwd
+    for folder in first.parent.iterdir():
+        if folder.is_dir() and folder != first:
+            shutil.rmtree(folder)
     place.leave(is_clean=True)
-    with monkeypatch.context() as failing:
-        failing.setattr(os, "chdir", refuse)
+    with monkeypatch.context() as full:
+        full.setattr(Place, "_make", refuse)
         place.prepare()
+    assert place.cwd == first
     place.prepare()
     assert Path.cwd() == place.cwd != first
+    assert place.is_clean()
 
 
 def refuse(*_given):

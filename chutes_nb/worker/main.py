@@ -167,6 +167,7 @@ class Worker:
         if self._unacked is not None:
             self._on_ack(self._unacked.job, self._unacked.attempt)
         self._is_used_up = task.is_fresh
+        self.place.prepare()
         if self.place.imports.forget_edited():
             self._chutes.clear()
             for loaded in self._definitions.values():

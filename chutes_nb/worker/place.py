@@ -103,14 +103,20 @@ class Place:
 
     def _turn(self) -> None:
         """Go on to the next folders; these wait for their turn."""
-        self._next.append(self._now)
-        self._use(self._next.popleft())
+        following = self._next.popleft()
         try:
-            is_as_made = os.stat(self._now.names[0]).st_mtime_ns == EMPTY_NS
+            is_as_made = os.stat(following.names[0]).st_mtime_ns == EMPTY_NS
         except FileNotFoundError:
             is_as_made = False
         if not is_as_made:  # a body has reached beyond its own
-            self._renew()
+            shutil.rmtree(following.cwd, ignore_errors=True)
+            try:
+                following = self._make()
+            except OSError:
+                self._next.append(following)  # made when its turn comes again
+                raise
+        self._next.append(self._now)
+        self._use(following)
 
     def _renew(self) -> None:
         shutil.rmtree(self.cwd, ignore_errors=True)
@@ -144,7 +150,7 @@ class Place:
             ``sys.path`` of the kernel that defined the job.
         """
         if not self._is_ready:
-            self._get_ready()
+            self._go_in()
         self._is_ready = False
         output = task.output
         if output != self._output:
@@ -173,17 +179,19 @@ class Place:
 
         Called when its outcome is on its way, so that nobody waits for this.
         """
-        try:
-            self._get_ready()
-        except OSError:  # no room for a folder: the next attempt looks again
+        if self._is_ready:
             return
-        self._is_ready = True
+        try:
+            if self._is_left:
+                self._turn()
+                self._is_left = False
+            self._go_in()
+            self._is_ready = True
+        except OSError:  # no room for a folder: the last one was left clean, too
+            return
 
-    def _get_ready(self) -> None:
-        """Go into a folder that nobody has used, with streams that can be used."""
-        if self._is_left:
-            self._turn()
-            self._is_left = False
+    def _go_in(self) -> None:
+        """Go into the folder, with variables that name it and streams to write to."""
         os.chdir(self._now.names[0])
         self.imports.forget()
         if self._output is not None:  # else there may be nothing to write to yet
