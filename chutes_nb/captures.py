@@ -20,6 +20,7 @@ from types import (
 )
 from typing import Any, Literal
 
+from .by_value import CACHED, DISPATCHING
 from .bytecode import Names, names_in, names_in_text
 from .locality import is_local, travels_by_reference
 from .sizes import approximate_size
@@ -31,9 +32,6 @@ CaptureKind = Literal["function", "class", "module", "value", "job", "chute"]
 OF_WORKERS = frozenset({"display"})
 _OF_TABLES = ("pandas", "polars", "pyarrow", "numpy")
 MOST_ITEMS = 256  # elements of a container that are looked at for functions
-CACHED = type(functools.lru_cache(maxsize=0)(id))
-# The code of all that singledispatch makes, of which its type says nothing.
-DISPATCHING = getattr(functools.singledispatch(id), "__code__")  # noqa: B009
 _ATOMS = (int, float, complex, str, bytes, bool, type(None), type(...))
 # Never changed in place, so that the identity tells whether they are as they were.
 _FIXED = (BuiltinFunctionType, PurePath, re.Pattern, logging.Logger)

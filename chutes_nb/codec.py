@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import pickle
 from itertools import islice
 from typing import Any, Literal, NamedTuple
 
-import cloudpickle
-
+from .by_value import Pickler
 from .errors import ResultNotStorable
 from .wording import with_article
 
@@ -119,8 +119,9 @@ def safe_repr(value: object, most: int = 300) -> str:
 
 def _pickled(value: object) -> bytes:
     # By value for what the notebook defined: the reader has no such __main__.
-    body: bytes = cloudpickle.dumps(value, protocol=5)
-    return body
+    with io.BytesIO() as body:
+        Pickler(body, protocol=5).dump(value)
+        return body.getvalue()
 
 
 def _is_tree(value: object) -> bool:

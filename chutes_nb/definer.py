@@ -11,14 +11,14 @@ from hashlib import sha256
 from types import FunctionType
 from typing import Any
 
-from . import comparing, log_settings, payloads, runtime, warning_filters
+from . import comparing, log_settings, payloads, reusing, runtime, warning_filters
 from .arguments import packed
 from .binding import bind
 from .captures import Capture, captures
 from .chute_facts import ChuteFacts, Surroundings
 from .codec import Encoded, decode
 from .definition import Definition, define, sources_of
-from .digests import with_sources, with_values
+from .digests import input_digest, with_sources, with_values
 from .errors import DefinitionError
 from .loading import load_value
 from .options import JobOptions
@@ -110,13 +110,28 @@ class Definer:
         encoded = self.stored(bound)
         definition = self.definition().key
         self.hold(job.id, bound)
+        reuse_key = job.reuse_key
+        if not reusing.is_named(reuse_key) and (reuse_key or self.options.reuse):
+            reuse_key = self.reuse_key(bound, encoded)
         return replace(
             job,
             definition=definition,
+            reuse_key=reuse_key,
             input_kind=encoded.kind,
             input=encoded.body,
             **self.options.terms(job.submitted_at),
         )
+
+    def reuse_key(self, arguments: dict[str, Any], encoded: Encoded) -> str:
+        """Name a job by the code as it is now and what it is given.
+
+        Raises
+        ------
+        BindingError
+            If what it is given cannot be stored, and so not be compared.
+        """
+        digest = input_digest(self.signature, arguments, encoded, self.stored)
+        return reusing.by_input(self.fingerprint(), digest)
 
     def stored(self, arguments: dict[str, Any]) -> Encoded:
         """Encode arguments for the row of their job."""

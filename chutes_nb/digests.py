@@ -1,7 +1,8 @@
 """Hashes of values that are the same in every process.
 
 A pickle has the items of a set in the order of their hashes, and those of texts differ
-from one process to the next. Of a value without sets this is the hash of its pickle.
+from one process to the next; of what a notebook defines it has a number that is drawn
+for it, and files and lines. Of any other value this is the hash of its pickle.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ import pickle
 import re
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
+from enum import Enum
 from itertools import islice
 from pathlib import Path, PurePath
-from types import CodeType, FunctionType, ModuleType
+from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, TypeVar
 
 from . import reusing
@@ -24,7 +26,8 @@ from .captures import Captures, captures
 from .codec import Encoded, decode, safe_repr
 from .errors import BindingError
 from .files_in import facts_of
-from .locality import beside
+from .loading import SPILLED
+from .locality import beside, travels_by_reference
 from .members import functions_in
 from .pickling import NO_LIMIT, Pickler, Sink
 from .signatures import Signature
@@ -33,7 +36,18 @@ from .store.kernel import NOT_STORED
 P = TypeVar("P", bound=Pickler)
 _SETS = (set, frozenset)
 MOST_LOOKED_AT = 10_000
+_CODE = (FunctionType, MethodType)
 _SIMPLE = (str, int, float, bool, bytes, complex, type(None))
+# A pickle names it where it has a class or a function as a whole.
+_DEFINED_HERE = b"cloudpickle.cloudpickle"
+_SETTER = 5  # where what it gives for those has the function that sets their state
+_OF_A_FUNCTION = "__defaults__", "__kwdefaults__", "__closure__", "__globals__"
+# What a class has that is not what it does: it differs with place and process.
+_OF_THE_PLACE = {
+    *("__doc__", "__firstlineno__", "__static_attributes__", "__signature__"),
+    *("__annotate__", "__annotations_cache__", "__classdictcell__", "_abc_impl"),
+    *("_hashable_values_", "_unhashable_values_", "_unhashable_values_map_"),
+}
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 Marks = tuple[tuple[str, str, str], ...]
 
@@ -51,7 +65,7 @@ def digest_of(value: object, hashes: Hashes) -> str:
     Exception
         Whatever the value's own pickling raises.
     """
-    return _digested(_Canonical if _has_set(value) else Pickler, value, hashes)[0]
+    return _digested(_pickler_for(value), value, hashes)[0]
 
 
 def _digested(kind: Callable[..., P], value: object, hashes: Hashes) -> tuple[str, P]:
@@ -70,11 +84,15 @@ def _digested(kind: Callable[..., P], value: object, hashes: Hashes) -> tuple[st
     return digest.hexdigest(), pickler
 
 
-def _has_set(value: object) -> bool:
-    """Whether a set is among what a value holds, as far as a short look can tell.
+def _class_of(one: object) -> type:
+    return one if isinstance(one, type) else type(one)
 
-    Sets are seldom, and looking out for them at each thing that is pickled takes ten
-    times as long.
+
+def _may_differ(value: object) -> bool:
+    """Whether a set, or what the notebook defines, is among what a value holds.
+
+    As far as a short look can tell: these are seldom, and looking out for them at each
+    thing that is pickled takes ten times as long.
     """
     stack, looked = [value], 0
     while stack and looked < MOST_LOOKED_AT:
@@ -87,9 +105,14 @@ def _has_set(value: object) -> bool:
             stack.extend(islice(one.values(), MOST_LOOKED_AT))  # type: ignore[attr-defined]
         elif kind is list or kind is tuple:
             stack.extend(one[:MOST_LOOKED_AT])  # type: ignore[index]
-        elif kind not in _SIMPLE and not isinstance(one, type):
+        elif kind in _SIMPLE:
+            continue
+        elif kind in _CODE or _class_of(one).__module__ == "__main__":
+            return True
+        elif not isinstance(one, type):
             with contextlib.suppress(AttributeError):
                 stack.append(dict(object.__getattribute__(one, "__dict__")))
+                stack.append(one.__pydantic_fields_set__)  # type: ignore[attr-defined]
     return False
 
 
@@ -137,10 +160,11 @@ def digest_of_input(given: dict[str, Any], body: bytes) -> str:
     body : bytes
         The pickle. Its buffers have been hashed, so nothing large is hashed twice.
     """
-    if _has_set(given):
-        digest, pickler = _digested(_Canonical, given, Hashes())
-        if pickler.has_replaced:
-            return digest
+    if body.startswith(SPILLED) or _DEFINED_HERE in body or _may_differ(given):
+        with contextlib.suppress(Exception):  # it can be stored all the same
+            digest, pickler = _digested(_pickler_for(given), given, Hashes())
+            if pickler.has_replaced:
+                return digest
     return hashlib.sha256(body).hexdigest()
 
 
@@ -151,7 +175,7 @@ def _in_order(signature: Signature, given: dict[str, Any]) -> dict[str, Any]:
     return {name: given[name] for name in names}
 
 
-class _Canonical(Pickler):
+class _Stable(Pickler):
     """Pickles for a hash: nobody reads this again.
 
     Attributes
@@ -162,15 +186,68 @@ class _Canonical(Pickler):
 
     has_replaced = False
 
+    def reducer_override(self, thing: Any) -> Any:
+        """Say a class or function of the notebook by what it does."""
+        if isinstance(thing, TypeVar) and not travels_by_reference(thing):
+            self.has_replaced = True
+            return _never, (repr(thing), thing.__bound__, thing.__constraints__)
+        reduced = super().reducer_override(thing)
+        if not isinstance(reduced, tuple) or len(reduced) <= _SETTER:
+            return reduced  # by its name, or as something simple
+        if isinstance(thing, type):
+            names, state = _class_parts(thing, reduced[2][0])
+        else:
+            names, state = (thing.__qualname__,), {"code": _said_function(thing)}
+            state |= {name: reduced[2][1][name] for name in _OF_A_FUNCTION}
+        self.has_replaced = True
+        # What it holds comes behind it, as it may lead back to it.
+        return _never, names, state, None, None, _never
+
+
+class _Canonical(_Stable):
+    """Writes sets in one order too, for which it looks at each single thing."""
+
     # Sets never come to reducer_override: C code knows how to write them.
     def persistent_id(self, thing: Any) -> Any:
         if type(thing) not in _SETS or len(thing) < 2:
             return None
-        items = _all_said(thing)
-        if items is None:
+        ordered = _ordered(thing)
+        if ordered is thing:
             return None  # what has parts of its own may lead back to this very set
         self.has_replaced = True
-        return type(thing).__name__, sorted(items)
+        return ordered
+
+
+def _never(*_: object) -> None:
+    """Stand where a pickle says who makes a thing again: of a hash nothing is made."""
+
+
+def _pickler_for(value: object) -> type[_Stable]:
+    return _Canonical if _may_differ(value) else _Stable
+
+
+def _class_parts(
+    kind: type, members: Mapping[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Give what names a class, and what it is made of, without where it stands."""
+    names = type(kind), kind.__qualname__, kind.__bases__
+    state = {
+        name: _ordered(value)
+        for name, value in sorted(members.items())
+        if name not in _OF_THE_PLACE and not name.startswith("__pydantic_")
+    }
+    if (fields := vars(kind).get("__pydantic_fields__")) is not None:
+        state["fields"] = _ADDRESS.sub("", safe_repr(fields, most=1_000_000))
+    if issubclass(kind, Enum):
+        state["members"] = {name: one.value for name, one in kind.__members__.items()}
+    return names, state
+
+
+def _ordered(value: Any) -> Any:
+    """Give a set of plain items in one order, and anything else as it is."""
+    if type(value) not in _SETS or (items := _all_said(value)) is None:
+        return value
+    return type(value).__name__, sorted(items)
 
 
 def _said(item: object) -> str | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import os
 import sys
-import sysconfig
 from types import ModuleType
 from typing import Any
 
@@ -61,6 +60,8 @@ def _is_installed(path: str) -> bool:
 
 @functools.lru_cache(maxsize=1)
 def _library() -> tuple[str, ...]:
+    import sysconfig  # a worker seldom asks, and starts sooner without it
+
     paths = sysconfig.get_paths()
     names = ("stdlib", "platstdlib", "purelib", "platlib")
     return tuple(os.path.join(os.path.realpath(paths[name]), "") for name in names)

@@ -166,9 +166,9 @@ _ELSEWHERE = {
 
 
 def _unknown(option: str) -> str:
-    near = _ELSEWHERE.get(option)
+    near = _ELSEWHERE.get(option.lower())
     if near is None:
-        (near,) = difflib.get_close_matches(option, _PARSERS, 1, cutoff=0)
+        (near,) = difflib.get_close_matches(option.lower(), _PARSERS, 1, cutoff=0)
     known = ", ".join(_PARSERS)
     return f"a job has no option {option!r}; did you mean {near!r}? (known are {known})"
 

@@ -183,10 +183,11 @@ def queue_again(
         newest = intake.newest_like(tx, job) if code == "current" else None
         changed = None
         if newest is not None:
-            changed = _by_options(json.loads(newest["options"]), now)
-            reuse_key = jobs.get(tx, job)["reuse_key"]
-            changed |= {"reuse_key": reusing.whatever_the_code(reuse_key)}
-            changed |= {"definition": newest["key"]}
+            told = json.loads(newest["options"])
+            code_now = told.get("fingerprint") or newest["key"]
+            reuse_key = reusing.by_other_code(jobs.get(tx, job)["reuse_key"], code_now)
+            changed = _by_options(told, now) | {"definition": newest["key"]}
+            changed |= {"reuse_key": reuse_key}
         queued = intake.queue_again(tx, job, store.leases, now, resume, key, changed)
     store.feed.nudge()
     if queued.is_new:

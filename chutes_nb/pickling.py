@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import functools
 import json
 import pickle
 import sys
@@ -17,18 +15,13 @@ from typing import Any, NamedTuple
 
 import cloudpickle
 
+from . import by_value
 from .arrays import reduced_array
 from .buffers import Aside, Hashes
-from .captures import CACHED, DISPATCHING, Captures, captures
+from .by_value import CACHED
+from .captures import Captures, captures
 from .errors import CaptureTooLarge, DefinitionError, StoreError
-from .loading import (
-    BUFFERED,
-    cached_again,
-    current_chute,
-    dispatched_again,
-    dispatching_again,
-)
-from .locality import travels_by_reference
+from .loading import BUFFERED, current_chute
 from .members import functions_in
 from .sizes import approximate_size, shown_size
 from .typing_names import reduced_name
@@ -37,13 +30,6 @@ from .wording import kind_of
 WARN_BYTES = 1_000_000
 MOST_BYTES = 64_000_000
 NO_LIMIT = 1 << 62
-
-# What ``dataclasses`` asks for by ``is``, and cloudpickle would make anew: a copy in a
-# class that travels is no sign of "no default" any more, and so a default of its own.
-_MARKS = {
-    id(getattr(dataclasses, name)): name
-    for name in ("MISSING", "KW_ONLY", "_HAS_DEFAULT_FACTORY")
-}
 
 # cloudpickle keeps its by-value modules in one place for the whole process.
 _by_value = threading.RLock()
@@ -185,26 +171,13 @@ class Sink:
         self.take(bytes(part))
 
 
-class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
-    """Pickles what a job takes along: chutes, caches and marks by their names."""
+class Pickler(by_value.Pickler):
+    """Pickles what a job takes along: chutes by their names, arrays as buffers."""
 
     def reducer_override(self, thing: Any) -> Any:
         """Say how a thing is made again, where it is not made as others are."""
         if getattr(type(thing), "__chutes_token__", None) == "chute":
             return current_chute, ()
-        if (mark := _MARKS.get(id(thing))) is not None:
-            return mark  # by its name in its module
-        if isinstance(thing, CACHED) and not travels_by_reference(thing):
-            # By itself it would be looked up by name, in a notebook not there.
-            return cached_again, (thing.__wrapped__, thing.cache_parameters())
-        if (
-            isinstance(thing, FunctionType)
-            and thing.__code__ is DISPATCHING  # it holds a cache of weak references
-            and not travels_by_reference(thing)
-        ):
-            return dispatched_again, (list(thing.registry.items()),)  # type: ignore[attr-defined]
-        if isinstance(thing, functools.singledispatchmethod):  # so does this from 3.13
-            return dispatching_again, (thing.func, thing.dispatcher)
         reduced = reduced_array(thing) or reduced_name(thing)
         if reduced is not None:
             return reduced

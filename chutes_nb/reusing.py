@@ -32,9 +32,24 @@ def by_key(username: str | None, chute: str, name: str, key: object) -> str:
     return f"{NAMED}{username}/{chute}/{name}/{key}"
 
 
-def whatever_the_code(reuse_key: str | None) -> str | None:
-    """Give a name that is its user's; one by code and input does not outlive those."""
-    return reuse_key if reuse_key and reuse_key.startswith(NAMED) else None
+def by_other_code(reuse_key: str | None, code: str) -> str | None:
+    """Name a job that is made again, with the same input and other code.
+
+    A name that is its user's stays: it does not ask for the code.
+
+    Parameters
+    ----------
+    code : str
+        As :func:`by_input` takes it.
+    """
+    if reuse_key is None or is_named(reuse_key):
+        return reuse_key
+    return by_input(code, reuse_key.rpartition("/")[2])
+
+
+def is_named(reuse_key: str | None) -> bool:
+    """Whether a name is its user's, and so not by code and input."""
+    return reuse_key is not None and reuse_key.startswith(NAMED)
 
 
 def by_input(code: str, digest: str) -> str:

@@ -13,7 +13,6 @@ from typing import Any
 from . import live, registry, reusing, runtime
 from .binding import bind
 from .definer import Definer
-from .digests import input_digest
 from .errors import MoveRefused, UnknownName
 from .files_in import take_in
 from .options import truth
@@ -67,8 +66,7 @@ def new_job(
         chute, name, username = definer.names
         reuse_key = reusing.by_key(username, chute, name, key)
     elif reusing.is_wanted(reuse, options.reuse):
-        digest = input_digest(definer.signature, arguments, encoded, definer.stored)
-        reuse_key = reusing.by_input(definer.fingerprint(), digest)
+        reuse_key = definer.reuse_key(arguments, encoded)
     notebook, cell = origin()
     job_id = new_id()
     definer.hold(job_id, arguments)
@@ -160,7 +158,6 @@ def resubmit(store: Store, job_id: str, code: str, resume: bool) -> str:
         retry_of=job_id,
     )
     if code == "current":
-        new = replace(new, reuse_key=reusing.whatever_the_code(old.reuse_key))
         function = registry.current_function(*intake.names_of(store.reader, job_id))
         if function is None:
             raise UnknownName(

@@ -9,11 +9,13 @@ import pickle
 import subprocess
 import sys
 import textwrap
+from typing import Any
 
 import numpy
 import pytest
 
 from chutes_nb.buffers import Hashes
+from chutes_nb.codec import encode
 from chutes_nb.digests import digest_of, digest_of_input
 
 VALUES = """
@@ -102,18 +104,129 @@ def test_sets_that_lead_to_each_other_are_hashed_at_once_and_by_what_they_hold()
     assert digest_of(top, Hashes()) != before
 
 
-def test_a_set_that_is_in_itself_is_hashed_by_its_pickle():
-    class Loop:
-        pass
+class Loop:
+    """Something that is found by its name."""
 
+
+def test_a_set_that_is_in_itself_is_hashed_by_its_pickle():
     loop = Loop()
     loop.kept = {loop, 1}
     assert digest_of_input({"a": loop}, b"body") == hashlib.sha256(b"body").hexdigest()
 
 
+NOTEBOOK = """
+import dataclasses, enum, typing
+from pydantic import BaseModel
+
+T = typing.TypeVar("T")
+SCALE = 1
+NAMES = {"a", "bb", "ccc"}
+
+class Kind(enum.Enum):
+    ONE = "one"
+
+class Base(typing.Generic[T]):
+    sizes: typing.ClassVar = {"s", "m", "xl"}
+
+    def size(self):
+        return SCALE, NAMES
+
+class Own(Base[int]):
+    usual = None
+
+    def __init__(self):
+        self.first, self.second, self.third = 1, 2, 3
+
+Own.usual = Own()
+
+@dataclasses.dataclass
+class Plan:
+    steps: int = 10
+    kind: Kind = Kind.ONE
+
+class Config(BaseModel):
+    name: str = "a"
+    rate: float = 0.5
+    kind: Kind = Kind.ONE
+
+    def doubled(self):
+        return self.rate * 2
+
+def scaled(by):
+    def scale(n):
+        return n * by + SCALE
+    return scale
+
+values = [
+    Kind.ONE, Own(), Plan(), Config(name="b", rate=1), scaled(2), lambda n: n + 1, Plan,
+    Own().size,
+]
+"""
+
+
+def values_of(notebook: str) -> list[str]:
+    """Hashes of the values that a notebook makes."""
+    made: dict[str, Any] = {"__name__": "__main__"}
+    exec(notebook, made)
+    found = []
+    for value in made["values"]:
+        body = encode({"given": value}).body
+        given = digest_of_input({"given": value}, body)
+        assert given != hashlib.sha256(body).hexdigest()
+        found.append(digest_of(value, Hashes()) + given)
+    return found
+
+
+def test_what_a_notebook_defines_has_one_hash_wherever_its_cell_stands():
+    assert values_of(NOTEBOOK) == values_of(f"# a new line{NOTEBOOK}\n")
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "others"),
+    [
+        ('ONE = "one"', 'ONE = "two"', {0, 2, 3, 6}),
+        ("return SCALE, NAMES", "return SCALE, 1", {1, 7}),
+        ('"xl"}', '"xxl"}', {1, 7}),
+        ("third = 1, 2, 3", "third = 1, 2, 4", {1, 7}),
+        ("steps: int = 10", "steps: int = 11", {2, 6}),
+        ("rate: float = 0.5", "rate: float = 0.25", {3}),
+        ("rate * 2", "rate * 3", {3}),
+        ("n * by", "n + by", {4}),
+        ("scaled(2)", "scaled(3)", {4}),
+        ("SCALE = 1", "SCALE = 2", {1, 4, 7}),
+        ("lambda n: n + 1", "lambda n: n + 2", {5}),
+    ],
+)
+def test_what_a_notebook_defines_anew_has_another_hash(was, now, others):
+    assert was in NOTEBOOK
+    before, after = values_of(NOTEBOOK), values_of(NOTEBOOK.replace(was, now))
+    both = zip(before, after, strict=True)
+    assert {n for n, (one, other) in enumerate(both) if one != other} == others
+
+
 REUSED = """
+    from pydantic import BaseModel
     from chutes_nb import Chute
     chute = Chute(name="reused")
+
+    class Config(BaseModel):
+        name: str
+        rate: float
+
+    class Plan:
+        def __init__(self):
+            self.steps = 2
+
+    plan = Plan()
+
+    @chute.job(reuse=True)
+    def configured(self, config: Config):
+        return config.name
+
+    @chute.job(reuse=True)
+    def planned(self):
+        return plan.steps
+
     EXT = {".png", ".jpg", ".gif", ".tif"}
 
     @chute.job(reuse=True)
@@ -125,15 +238,18 @@ REUSED = """
         return sorted(words)
 
     words = {"a", "bb", "ccc", "dddd"}
-    both = [
+    made = [
         uses.submit(n=1),
         takes.submit(words=words),
+        configured.submit(Config(name="a", rate=1)),
+        configured.submit(name="b", rate=2),
+        planned.submit(),
     ]
-    print([job.id for job in both])
-    for job in both:
+    print([job.id for job in made])
+    for job in made:
         job.result(30)
 """
 
 
-def test_reuse_finds_a_job_of_an_earlier_kernel_by_its_sets(own_chute):
+def test_reuse_finds_the_jobs_of_an_earlier_kernel(own_chute):
     assert told(1, REUSED) == told(2, REUSED)

@@ -296,9 +296,31 @@ async def test_a_badly_ended_job_that_was_made_again_is_reused_as_that(
     keyed.wait(S)
     edited = newest.retry("current")
     assert edited.result(S) == "edited"
-    assert needs.submit(str(tmp_path)) != newest
+    assert needs.submit(str(tmp_path)) == edited
     keyed = keyed.retry("current")
     assert await own_chute.submit_job("needs", "any", key="today") == keyed.id
+
+
+def test_a_job_made_again_is_reused_where_the_code_of_now_asks_for_that(
+    own_chute, tmp_path
+):
+    @own_chute.job(upload=True)
+    def reads(self, table: bytes, n: int):
+        raise ValueError("not yet")
+
+    given = tmp_path / "table.csv"
+    given.write_bytes(b"a,b")
+    first = reads.submit(table=given, n=1)
+    first.wait(S)
+
+    @own_chute.job(upload=True, reuse=True)
+    def reads(self, table: bytes, n: int, scale: int = 2):
+        return len(table) * n * scale
+
+    again = first.retry("current")
+    assert reads.submit(n=1, table=b"a,b") != again  # another name of a file
+    assert reads.submit(n=1, table=given) == again
+    assert again.result(S) == 6
 
 
 async def test_a_key_gives_back_the_job_of_that_key(chute):

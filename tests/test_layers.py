@@ -24,7 +24,7 @@ HEIGHT = {
             "warning_filters",
             "spans typing_names waited_for",
             "paths model policy loading options cells",
-            "processes",
+            "processes by_value",
             "store",
             "reading views codec files_in registry waking buffers live",
             "captures signatures payloads uploads arrays checking hosting notebook_run "
@@ -81,6 +81,7 @@ LOCAL_IMPORTS = {
     ("job_future", "show"): "IPython is there in a notebook only, and slow to import",
     ("worker.payload", "bound_payload"): "pydantic, for payloads nobody has bound",
     ("paths", "default_home"): "jupyter_core is slow to import and often not needed",
+    ("locality", "_library"): "a worker seldom asks, and starts without sysconfig",
     ("processes", "boot_id"): "psutil is needed only where there is no /proc",
     ("processes", "start_ticks"): "psutil is needed only where there is no /proc",
     ("processes", "_marked_elsewhere"): "psutil is needed only without a /proc",

@@ -192,6 +192,8 @@ def test_options_of_the_platform_are_passed_over_with_a_note(option):
         ("retries", "retry"),
         ("max_retries", "retry"),
         ("gpu", "resources"),
+        ("TIMEOUT", "timeout"),
+        ("Retries", "retry"),
     ],
 )
 def test_an_unknown_option_names_the_nearest_one(wrong, near):

@@ -211,6 +211,23 @@ def test_what_json_cannot_say_becomes_null_or_text():
     assert preview(Hostile()).endswith("Hostile: its repr raised RuntimeError>")
 
 
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (datetime.datetime(2024, 5, 6, 12, 30), "2024-05-06T12:30:00"),
+        (datetime.date(2024, 5, 6), "2024-05-06"),
+        (pathlib.Path("a/b"), "a/b"),
+        (decimal.Decimal("1.50"), "1.50"),
+        (uuid.UUID(int=7), "00000000-0000-0000-0000-000000000007"),
+        (Color.RED, "red"),
+    ],
+)
+def test_a_value_alone_is_said_as_it_is_inside_of_another(value, said):
+    assert view([value])["application/json"] == [said]
+    assert view(value)["application/json"] == said
+    assert view(value)["text/plain"] == repr(value)
+
+
 def test_a_cut_preview_says_how_much_is_missing():
     assert preview(list(range(1_500)))[-1] == {"…": "500 more"}
     cut = preview({str(n): n for n in range(1_010)})

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import enum
 import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from .images import png_of, type_of
-from .jsonable import preview
+from .jsonable import SAID_AS_TEXT, preview
 from .tables import of_dicts, of_frame
 from .text import clean, safe_repr, type_name
 
@@ -26,7 +27,8 @@ _REPRS = {
     "_repr_latex_": "text/latex",
     "_repr_json_": "application/json",
 }
-_JSON_TYPES = (dict, list, tuple, set, frozenset, str, int, float, bool, type(None))
+_TREES = (dict, list, tuple, set, frozenset)
+_JSON_TYPES = (*_TREES, str, int, float, bool, type(None), enum.Enum, *SAID_AS_TEXT)
 
 
 def view(value: Any, *, limit_bytes: int = LIMIT_BYTES) -> dict[str, Any]:

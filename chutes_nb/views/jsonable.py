@@ -21,6 +21,9 @@ DEPTH = 12
 ITEMS = 1_000
 TEXT = 20_000  # characters of one string
 BUDGET = 200_000  # characters of the whole, about
+_TIMES = (datetime.date, datetime.time)
+_BY_STR = (pathlib.PurePath, decimal.Decimal, uuid.UUID)
+SAID_AS_TEXT = (*_TIMES, *_BY_STR)  # in a text that says all of them but their type
 
 
 def preview(value: Any, budget: int = BUDGET) -> Any:
@@ -125,9 +128,9 @@ def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         names = [field.name for field in dataclasses.fields(value)]
         return {name: getattr(value, name, None) for name in names}
-    if isinstance(value, (datetime.datetime, datetime.date, datetime.time)):
+    if isinstance(value, _TIMES):
         return value.isoformat()
-    if isinstance(value, (pathlib.PurePath, decimal.Decimal, uuid.UUID)):
+    if isinstance(value, _BY_STR):
         return str(value)
     if isinstance(value, (bytes, bytearray, memoryview)):
         return f"<{len(value):,} bytes>"

@@ -318,6 +318,27 @@ def test_an_ended_job_runs_again_with_the_code_of_now(server, ids):
     assert server.client.post(path, json={"code": "other"}).status_code == 400
 
 
+def test_a_job_made_again_with_the_code_of_now_is_given_back_for_that_code(server, ids):
+    def defined(key: str, after: float) -> None:
+        options = json.dumps(OPTIONS | {"fingerprint": f"of {key}"})
+        told = {"name": "fixed", "options": options, "created_at": NOW + after}
+        with server.store().writing() as tx:
+            jobs.add_definition(tx, replace(WORK, key=key, **told))
+
+    def asked() -> str:
+        return post(server, "jobs/fixed?reuse=true", json={"count": 1}).json()["job_id"]
+
+    defined("fixed-1", 1)
+    first = asked()
+    server.client.post(f"jobs/{first}/cancel")
+    defined("fixed-2", 2)
+    path = f"jobs/{first}/retry"
+    again = server.client.post(path, json={"code": "current"}).json()["job_id"]
+    assert asked() == again
+    defined("fixed-3", 3)
+    assert asked() != again
+
+
 def test_more_time_is_for_running_jobs_with_a_limit(server, ids):
     store = server.store()
     path = f"jobs/{ids['running']}/extend"
