@@ -49,6 +49,17 @@ function lately(job: StatusInfo): StatusInfo {
   return { ...job, progress, submitted_at: now - 20, started_at: now - 19 };
 }
 
+describe("a long cause", () => {
+  it("is there whole in the error's tab, though it is one line with no trace", () => {
+    const message = `cannot read ${"/a/deep/folder".repeat(20)}`;
+    const where = { source: [], line: null, function: null, cell: null };
+    const error = { type: "OSError", message, traceback: "", ...where };
+    show({ ...sample("process_pipeline"), error });
+    expect(text("[role=tabpanel]")).toBe(message);
+    expect(text(".chutes-cause")).toContain(message);
+  });
+});
+
 describe("the card of a running job", () => {
   it("is a region named after the job, with its state and id", () => {
     const job = lately(sample("train_model"));

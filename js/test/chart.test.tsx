@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { grouped, lostAt, placeOn, scaleOf, ticks } from "../src/core/chart";
 import type { Metrics, Point } from "../src/core/types";
 import { Chart } from "../src/ui/Chart";
+import { shortened } from "../src/ui/Curve";
 
 const METRICS: Metrics = {
   loss: [
@@ -51,6 +52,13 @@ describe("chart numbers", () => {
     expect(lostAt(blown)).toBe(4);
     expect(lostAt([[null, null]])).toBe(1);
     expect(lostAt([])).toBeNull();
+  });
+
+  it("leaves out the middle of a long name, whose ends tell it from others", () => {
+    expect(shortened("loss", 4)).toBe("loss");
+    expect(shortened("layer_07/weights/norm", 11)).toBe("layer…/norm");
+    expect(shortened("🚀🚀🚀🚀", 3)).toBe("🚀…🚀");
+    expect(shortened("loss", 1)).toBe("l…s");
   });
 
   it("has room for a curve that never moves, and for none at all", () => {

@@ -48,6 +48,33 @@ describe("viewers", () => {
     expect(root.querySelector("svg")).toBeNull();
   });
 
+  it("count what a preview left out, and say so at the end", () => {
+    const kept = Object.fromEntries(Array.from({ length: 3 }, (_, i) => [`k${i}`, i]));
+    show({ "application/json": { ...kept, "…": "2,997 more" } });
+    expect(root.textContent).toContain("{ 3,000 keys }");
+    expect(root.textContent).toContain("and 2,997 more, which are not shown");
+    show({ "application/json": [1, 2, { "…": "8 more" }] });
+    expect(root.textContent).toContain("[ 10 items ]");
+    show({ "application/json": { "…": "whatever the user says" } });
+    expect(root.textContent).toContain("{ 1 key }");
+  });
+
+  it("name the many in a tree before what is in each of them", () => {
+    const one = { a: 1, b: [2, 3] };
+    const many = (n: number) =>
+      Object.fromEntries(Array.from({ length: n }, (_, i) => [`k${i}`, one]));
+    show({ "application/json": many(3) });
+    expect(root.querySelectorAll("[data-kind=number]")).toHaveLength(9);
+    render(null, root);
+    show({ "application/json": many(90) });
+    expect(root.querySelectorAll("[data-kind=number]")).toHaveLength(0);
+  });
+
+  it("let no letter of a value turn round what stands beside it", () => {
+    show({ "application/json": { "k\u202e": "a\u202eb\u2066" } });
+    expect(root.textContent).toContain('k\\u202e: "a\\u202eb\\u2066"');
+  });
+
   it("unfold a tree, a hundred at a time", () => {
     show({ "application/json": { rows: Array.from({ length: 250 }, (_, i) => i) } });
     expect(root.textContent).toContain("[ 250 items ]");

@@ -8,6 +8,9 @@ const WIDTH = 230;
 /** Room at the right end for the newest value. */
 const VALUE_PX = 56;
 const PAD = 6;
+/** A letter of the line below, on the wide side; and the room between its two ends. */
+const LETTER_PX = 5.4;
+const GAP_PX = 10;
 
 export function Curve({
   name,
@@ -31,6 +34,9 @@ export function Curve({
   const y = (value: number) =>
     PAD + (1 - (value - box.low) / (box.high - box.low || 1)) * (bottom - 2 * PAD);
   const shown = pointed ?? last;
+  const range = `${number(box.low)} to ${number(box.high)}`;
+  const told = isLost ? lostText(lost) : range;
+  const room = Math.floor((WIDTH - GAP_PX) / LETTER_PX) - told.length;
   const onMove = (event: PointerEvent) => {
     const rect = (event.currentTarget as SVGElement).getBoundingClientRect();
     const at = ((event.clientX - rect.left) / (rect.width || 1)) * WIDTH;
@@ -39,7 +45,7 @@ export function Curve({
     setPointed(nearest(finite, step));
   };
   return (
-    <figure class="chutes-curve">
+    <figure class="chutes-curve" title={name}>
       <svg
         viewBox={`0 0 ${WIDTH} ${height}`}
         height={height}
@@ -64,7 +70,7 @@ export function Curve({
           {number(shown[1])}
         </text>
         <text class="chutes-name" x={0} y={height - 3}>
-          {name}
+          {shortened(name, room)}
         </text>
         <text
           class={isLost ? "chutes-lost" : "chutes-name"}
@@ -72,15 +78,19 @@ export function Curve({
           y={height - 3}
           text-anchor="end"
         >
-          {pointed
-            ? `step ${number(pointed[0])}`
-            : isLost
-              ? lostText(lost)
-              : `${number(box.low)} to ${number(box.high)}`}
+          {pointed ? `step ${number(pointed[0])}` : told}
         </text>
       </svg>
     </figure>
   );
+}
+
+/** A name with its middle left out: its two ends tell it from others. */
+export function shortened(name: string, most: number): string {
+  const letters = [...name];
+  if (letters.length <= most) return name;
+  const end = Math.max(1, Math.floor((most - 1) / 2));
+  return `${letters.slice(0, Math.max(1, most - 1 - end)).join("")}…${letters.slice(-end).join("")}`;
 }
 
 /** The curves that stand beside the log: a loss first, as many as fit. */

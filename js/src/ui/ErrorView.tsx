@@ -3,7 +3,10 @@ import type { ErrorInfo, StatusInfo } from "../core/types";
 import { endText, repeats, whereText } from "../core/words";
 import { Fold } from "./parts";
 
-/** One line: what happened, where, and what else is known. */
+/** Of these a narrow card, too, shows all in its three lines. */
+const MOST_LETTERS = 150;
+
+/** A few lines at most: what happened, where, and what else is known. */
 export function CauseLine({ job }: { job: StatusInfo }) {
   const { error } = job;
   const reason = endText(job);
@@ -30,20 +33,25 @@ export function CauseLine({ job }: { job: StatusInfo }) {
   );
 }
 
+/** What has more lines, or a line that may not fit over the tabs, is told there whole. */
+function isLong(message: string): boolean {
+  return message.includes("\n") || message.length > MOST_LETTERS;
+}
+
 function firstLine(text: string): string {
   return text.split("\n", 1)[0] ?? "";
 }
 
 /** Whether there is more to show of an error than its line; a lost worker left no trace. */
 export function isTold({ message, source, traceback }: ErrorInfo): boolean {
-  return message.includes("\n") || source.length > 0 || traceback !== "";
+  return isLong(message) || source.length > 0 || traceback !== "";
 }
 
 export function ErrorView({ error }: { error: ErrorInfo }) {
   return (
     <div class="chutes-error">
-      {error.message.includes("\n") ? (
-        <pre class="chutes-text">{error.message}</pre>
+      {isLong(error.message) ? (
+        <pre class="chutes-text chutes-wrapped">{error.message}</pre>
       ) : null}
       {error.source.length ? <Source lines={error.source} marked={error.line} /> : null}
       {error.traceback ? (

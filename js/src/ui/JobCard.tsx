@@ -169,7 +169,7 @@ function Facts({ job, now, standing, onShow }: CardProps) {
   ) : null;
   if (!isActive(job) && job.status !== "completed") {
     return (
-      <div class="chutes-facts">
+      <div class="chutes-facts" data-kind="cause">
         <CauseLine job={job} />
         <span class="chutes-grow" />
         {origin}
@@ -182,7 +182,11 @@ function Facts({ job, now, standing, onShow }: CardProps) {
   const how = howFar(job.stage, job.progress);
   return (
     <div class="chutes-facts chutes-num">
-      <span class="chutes-how" style={{ minWidth: `${room(job)}em` }}>
+      <span
+        class="chutes-how"
+        title={how || undefined}
+        style={{ minWidth: `min(${room(job)}em, 55%)` }}
+      >
         {waits || (isActive(job) ? how || "running" : endText(job))}
       </span>
       {running && seconds !== null ? (

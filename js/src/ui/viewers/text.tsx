@@ -1,9 +1,9 @@
-/** Text as it is. */
+/** Text as it is, wrapped as Jupyter does: a line may be a paragraph. */
 import { plain } from "../../core/ansi";
 import type { ViewerProps } from "./props";
 
 export function TextView({ value }: ViewerProps) {
-  return <pre class="chutes-text">{plain(joined(value))}</pre>;
+  return <pre class="chutes-text chutes-wrapped">{plain(joined(value))}</pre>;
 }
 
 /** A MIME value as text; notebooks keep it as a string or as a list of lines. */
