@@ -19,7 +19,6 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -39,59 +38,13 @@ from ..worker.frames import Busy, Outcome, Telling, task_of
 from .claims import DEFINITION_FIELDS
 from .handle import Handle
 from .holder import Holder
+from .parcels import Checkpoint, Known, News, Report, Said, Spec
 from .process import ProcessLane
 
 DIED = "its dask worker died"
 HOME_PREFIX = "chutes-abroad-"
 PIECE_BYTES = 1 << 20
 KEPT_S = 60.0  # tellings that were fetched, for a home that died before it wrote them
-CHECKPOINT_LOOKS = 10  # one look in so many
-
-
-Checkpoint = tuple[float, float | None, str, bytes]  # time, step, kind, body
-
-
-@dataclass
-class Spec:
-    """All that an attempt needs.
-
-    Attributes
-    ----------
-    task : dict
-        The claimed row.
-    checkpoint : tuple or None
-        Kind and body.
-    contents : dict of str to bytes
-        Large buffers and uploads, by their SHA-256.
-    """
-
-    name: str
-    python: tuple[int, int]
-    definition: jobs.NewDefinition
-    task: dict[str, Any]
-    checkpoint: tuple[str, bytes] | None
-    contents: dict[str, bytes]
-
-
-@dataclass
-class News:
-    """What is new of an attempt: output, tellings with their times, a checkpoint."""
-
-    began_s: float | None = None
-    output: list[tuple[int, bytes]] = field(default_factory=list)
-    told: list[tuple[float, Telling]] = field(default_factory=list)
-    checkpoint: Checkpoint | None = None
-
-
-@dataclass
-class Report:
-    """How an attempt ended, with all that is to be kept of it."""
-
-    ending: Ending | None
-    outcome: Outcome | None
-    news: News
-    contents: dict[str, bytes] = field(default_factory=dict)
-
 
 _running: dict[str, Abroad] = {}
 _lock = threading.Lock()
@@ -148,17 +101,17 @@ def _python() -> tuple[int, int]:
     return sys.version_info[:2]
 
 
-def peek(asked: Mapping[str, tuple[int, float]]) -> dict[str, bytes]:
+def peek(asked: Mapping[str, Known]) -> dict[str, bytes]:
     """Return what is new of the attempts that run in this process.
 
     Parameters
     ----------
-    asked : mapping of str to (int, float)
-        Attempt to the bytes of output and the time of tellings that are known.
+    asked : mapping of str to Known
+        Attempt to what is known of it.
     """
     with _lock:
         found = {name: _running[name] for name in asked if name in _running}
-    return {name: pickle.dumps(one.news(*asked[name])) for name, one in found.items()}
+    return {name: pickle.dumps(one.news(asked[name])) for name, one in found.items()}
 
 
 def order(name: str, what: str, value: Any) -> bool:
@@ -180,7 +133,9 @@ class Abroad:
     def __init__(self, spec: Spec, store: Store) -> None:
         self._spec, self._store = spec, store
         self._lock = threading.Lock()
-        self._told: list[tuple[float, Telling]] = []
+        self._told: list[Said] = []
+        self._count = self._batch = 0
+        self.job, self._attempt = spec.task["id"], spec.task["attempt"]
         self._files: list[Telling] = []
         self._began_at: float | None = None
         self._seeded_at = 0.0
@@ -191,27 +146,28 @@ class Abroad:
         }
 
     # -- asked by the home, on dask's own threads ------------------------------------
-    def news(self, offset: int, since: float) -> News:
-        """Return what is new since then; a bounded part of it."""
+    def news(self, known: Known) -> News:
+        """Return what is new to who knows that; a bounded part of it."""
+        old = time.time() - KEPT_S
         with self._lock:
-            self._told = [one for one in self._told if one[0] > since - KEPT_S]
-            told = [one for one in self._told if one[0] > since]
-        began = None if self._began_at is None else time.monotonic() - self._began_at
-        output = self._output(offset, PIECE_BYTES)
-        return News(began, output, told, self._checkpoint(since))
+            new = [one for one in self._told if one.number > known.told]
+            taken = [one for one in self._told if one.number <= known.told]
+            self._told = [one for one in taken if one.at > old] + new
+        output = self._output(known.offset, PIECE_BYTES)
+        return News(output, new, self._checkpoint(known.checkpoint_at))
 
     def _output(self, offset: int, limit: int) -> list[tuple[int, bytes]]:
-        job, attempt = self._spec.task["id"], self._spec.task["attempt"]
-        piece = logs.read(self._store.log_reader, job, attempt, offset, limit)
+        place = (self.job, self._attempt, offset, limit)
+        piece = logs.read(self._store.log_reader, *place)
         return [(piece.offset, piece.body)] if piece.body else []
 
     def _checkpoint(self, since: float) -> Checkpoint | None:
-        job = self._spec.task["id"]
-        at = abroad.checkpoint_at(self._store.reader, job)
-        kept = self._store.load_checkpoint(job)
-        if kept is None or at <= max(since, self._seeded_at):
+        """Return the checkpoint, where it is a newer one; else its body is not read."""
+        at, step = abroad.checkpoint_at(self._store.reader, self.job)
+        if at <= max(since, self._seeded_at):
             return None
-        return at, None, *kept
+        kept = self._store.load_checkpoint(self.job)
+        return None if kept is None else (at, step, *kept)
 
     def order(self, what: str, value: Any) -> bool:
         """Do what the home says; False before the attempt begins, and at its end."""
@@ -311,13 +267,15 @@ class Abroad:
         batch: int = 0,
     ) -> None:
         """Keep what the attempt tells until the home asks; files go with the end."""
+        is_new = not batch or batch > self._batch  # told again where a line broke
+        self._batch = max(self._batch, batch)
         with self._lock:
-            for one in tellings:
+            for one in tellings if is_new else ():
                 if one.kind == "file":
                     self._files.append(one)
                     continue
-                last = self._told[-1][0] if self._told else 0.0
-                self._told.append((max(time.time(), last + 1e-6), self._whole(one)))
+                self._count += 1
+                self._told.append(Said(self._count, time.time(), self._whole(one)))
         if handle.task is not None:
             handle.heard = ("heard", handle.task["id"], handle.task["attempt"], batch)
             cast(Handle, handle).send()
@@ -369,7 +327,7 @@ class Abroad:
         while pieces := self._output(offset, PIECE_BYTES):
             output += pieces
             offset = pieces[-1][0] + len(pieces[-1][1])
-        return News(0.0, output, list(self._told), self._checkpoint(0.0))
+        return News(output, list(self._told), self._checkpoint(0.0))
 
     def _contents(self, outcome: Outcome) -> dict[str, bytes]:
         names = [str(one[-1]) for one in outcome.files]
@@ -378,23 +336,3 @@ class Abroad:
             names.append(outcome.result["blob"])
         blobs = self._store.blobs
         return {name: blob_path(blobs, name).read_bytes() for name in names}
-
-
-def without_place(task: Row) -> dict[str, Any]:
-    """Return a claimed row as a plain dict.
-
-    Its worker is for this attempt alone: left alone it ends, and waits for nobody.
-    """
-    kept = {name: task[name] for name in task.keys() if name != "output"}  # noqa: SIM118
-    return kept | {"fresh": True}
-
-
-def rest_of(news: News, offset: int, since: float) -> News:
-    """Return what is new in news that have everything."""
-    output = []
-    for start, body in news.output:
-        skipped = min(max(offset - start, 0), len(body))
-        if body[skipped:]:
-            output.append((start + skipped, body[skipped:]))
-    told = [one for one in news.told if one[0] > since]
-    return replace(news, output=output, told=told)

@@ -29,9 +29,10 @@ from ..store import Store, Transaction, abroad, jobs
 from ..store.blobs import blob_path, keep
 from ..store.db import Row
 from ..worker.keeping import slimmed
-from .abroad import DIED, Checkpoint, News, Report, Spec, rest_of, without_place
+from .abroad import DIED
 from .berths import BerthLane
 from .lane import Settles
+from .parcels import Checkpoint, Known, News, Report, Spec, rest_of, without_place
 from .remote import Fed, Remote
 
 if TYPE_CHECKING:
@@ -142,12 +143,12 @@ class DaskLane(BerthLane[Remote]):
 
     def start_attempt(self, berth: Remote, row: Row) -> None:
         """Send an attempt off."""
-        self._enter(berth, row, 0, 0.0)
+        self._enter(berth, row, Known())
         self._tasks.start_soon(self._send, berth, row)
 
-    def _enter(self, berth: Remote, row: Row, offset: int, since: float) -> None:
-        berth.name, berth.since = f"{row['id']}-{row['attempt']}", since
-        berth.capture = Fed(berth.output, offset)
+    def _enter(self, berth: Remote, row: Row, known: Known) -> None:
+        berth.name, berth.told = f"{row['id']}-{row['attempt']}", known.told
+        berth.capture = Fed(berth.output, known.offset)
 
     async def _send(self, berth: Remote, row: Row) -> None:
         name = berth.name
@@ -167,8 +168,8 @@ class DaskLane(BerthLane[Remote]):
             return
         if not berth.has_still(name):  # it was taken back while it was sent
             await anyio.to_thread.run_sync(cluster.forget, name)
-        elif isinstance(berth.capture, Fed):
-            cluster.watch(name, berth.capture.upto, berth.since)
+        else:
+            cluster.watch(name, berth.known)
 
     async def _until_connected(self, address: str) -> Cluster:
         while True:
@@ -213,19 +214,19 @@ class DaskLane(BerthLane[Remote]):
         self._take(berth, news)
         if news.checkpoint is not None and berth.task is not None:
             self._tasks.start_soon(self._save, berth.task, berth, news.checkpoint)
-        assert isinstance(berth.capture, Fed)  # put there with the name
         if berth.cluster is not None:
-            berth.cluster.watch(name, berth.capture.upto, berth.since)
+            berth.cluster.watch(name, berth.known)
 
     def _take(self, berth: Remote, news: News) -> None:
-        """Pass on what is new: output, and tellings with their times."""
+        """Pass on what is new: output, and tellings with their times and numbers."""
         assert isinstance(berth.capture, Fed)  # put there with the name
         for start, body in news.output:
             berth.capture.feed(start, body)
-        for at, one in news.told:
-            if at > berth.since:
-                self._settles.told(berth, [slimmed(one, self._store.blobs)], at)
-                berth.since = at
+        for number, at, one in news.told:
+            if number > berth.told:
+                telling = slimmed(one, self._store.blobs)
+                self._settles.told(berth, [telling], at, number)
+                berth.told = number
 
     async def _save(self, task: Row, berth: Remote, kept: Checkpoint) -> None:
         """Keep a checkpoint, unless it is the one that is there."""
@@ -257,10 +258,10 @@ class DaskLane(BerthLane[Remote]):
             await anyio.to_thread.run_sync(self._keep, report)
             if not berth.has_still(name):
                 return
-            assert isinstance(berth.capture, Fed)  # put there with the name
-            self._take(berth, rest_of(report.news, berth.capture.upto, berth.since))
-            if report.news.checkpoint is not None:
-                await self._save(task, berth, report.news.checkpoint)
+            news = rest_of(report.news, berth.known)
+            self._take(berth, news)
+            if news.checkpoint is not None:
+                await self._save(task, berth, news.checkpoint)
             berth.outcome = report.outcome
             self._settles.ended(berth, report.ending, report.outcome)
         if cluster is not None:
@@ -328,10 +329,10 @@ class DaskLane(BerthLane[Remote]):
         if task is None:
             self._settles.gone(berth)
             return
-        since = abroad.last_told(self._store.reader, task["id"], task["attempt"])
+        told = abroad.last_told(self._store.reader, task["id"], task["attempt"])
         self.handles[berth.id] = berth
         self.give(berth, task)
-        self._enter(berth, task, offset, since)
+        self._enter(berth, task, Known(offset, told))
         berth.may_run = True
         self._tasks.start_soon(self._send, berth, task)
 

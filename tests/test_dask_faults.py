@@ -1,0 +1,129 @@
+"""Jobs on a cluster whose line breaks, whose disk is full, or whose home goes away."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chutes_nb import get_job
+from chutes_nb.lanes.abroad import Abroad
+from chutes_nb.lanes.holder import Holder
+from chutes_nb.lanes.parcels import Known, Spec
+from chutes_nb.states import State
+from chutes_nb.store import Store
+from chutes_nb.worker.frames import Telling
+from living import living_in
+from rows import DEFINITION, bring
+from test_dask_lane import S, running_cluster
+
+distributed = pytest.importorskip("distributed")
+
+# What distributed itself leaves to the end of the process.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    with running_cluster(2) as cluster:
+        yield cluster
+
+
+HEAD = """
+import os, sys, time
+from chutes_nb import Chute
+chute = Chute(name="left", executor="dask", address=sys.argv[1])
+gate = sys.argv[2]
+
+def wait_for(path):
+    while not os.path.exists(path):
+        time.sleep(0.02)
+"""
+FOOT = """
+while not all("begun" in job.logs() for job in jobs):
+    time.sleep(0.02)
+print(*[job.id for job in jobs], flush=True)
+time.sleep(600)
+"""
+
+
+def left_by_a_kernel(home: Path, cluster: Any, gate: Path, script: str) -> list[str]:
+    """Ids of the jobs of a script that was killed once they had begun."""
+    environ = {**os.environ, "CHUTES_NB_HOME": str(home), "CHUTES_NB_HOST_IDLE_S": "0"}
+    code = HEAD + script + FOOT
+    arguments = [sys.executable, "-c", code, cluster.scheduler_address, str(gate)]
+    with subprocess.Popen(
+        arguments, env=environ, stdout=subprocess.PIPE, text=True
+    ) as run:
+        assert run.stdout is not None
+        ids = run.stdout.readline().split()
+        run.kill()
+    return ids
+
+
+@contextlib.contextmanager
+def opened(home: Path) -> Iterator[Store]:
+    store = Store(home)
+    yield store
+    store.close()
+
+
+# -- a home that goes away, or whose clock is another ----------------------------------
+def test_an_heir_hears_all_that_was_told_whatever_the_clocks_say(cluster, tmp_path):
+    home, gate = tmp_path / "home", tmp_path / "gate"
+    script = """
+@chute.job
+def work(self, gate: str):
+    print("begun, loss=0.5")
+    wait_for(gate)
+    self.emit("part")
+    self.log(1, acc=0.5)
+    time.sleep(1)  # so that it is told before the end, not with it
+    return 1
+
+jobs = [work.submit(gate=gate)]
+while "loss" not in jobs[0].metrics:
+    time.sleep(0.02)
+"""
+    (job_id,) = left_by_a_kernel(home, cluster, gate, script)
+    with opened(home) as store, store.writing() as tx:
+        # As a home has it whose clock is ahead of the cluster's.
+        assert tx.run("UPDATE metrics SET at = at + 3600 WHERE name = 'loss'")
+    with living_in(home, workers=1):
+        gate.touch()
+        job = get_job(job_id)
+        assert job.result(S) == 1
+        assert (job.partial, job.metrics["acc"]) == (["part"], [(1.0, 0.5)])
+
+
+def attempt_in(store: Store) -> Abroad:
+    """An attempt as its executor on the cluster has it; it runs nothing."""
+    task = {"id": bring(store, State.RUNNING), "attempt": 1}
+    return Abroad(Spec("job-1", (3, 11), DEFINITION, task, None, {}), store)
+
+
+def test_a_checkpoint_that_is_known_is_not_read_at_each_look(store):
+    here, body = attempt_in(store), b"x" * 2_000_000
+    store.save_checkpoint(here.job, 1, 7.0, "pickle", body)
+    kept = here.news(Known()).checkpoint
+    assert kept is not None
+    assert kept[1:] == (7.0, "pickle", body)
+    shutil.rmtree(store.home / "kept")  # who reads it now fails
+    assert here.news(Known(checkpoint_at=kept[0])).checkpoint is None
+
+
+def test_what_a_worker_tells_again_on_a_new_line_is_told_once(store, tmp_path):
+    here, holder = attempt_in(store), Holder("worker", tmp_path)
+    for batch, body in ((1, b"1"), (1, b"1"), (2, b"2")):
+        here.told(holder, [Telling("partial", ("json", body))], batch=batch)
+    assert [one.telling.value[1] for one in here.news(Known()).told] == [b"1", b"2"]
