@@ -7,22 +7,26 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from chutes_nb import get_job
-from chutes_nb.lanes.abroad import Abroad
+from chutes_nb import Chute, JobInterrupted, get_job
+from chutes_nb.lanes.abroad import HOME_PREFIX, Abroad, _own_home
 from chutes_nb.lanes.holder import Holder
 from chutes_nb.lanes.parcels import Known, Spec
+from chutes_nb.processes import take_lease
 from chutes_nb.states import State
 from chutes_nb.store import Store
 from chutes_nb.worker.frames import Telling
 from living import living_in
 from rows import DEFINITION, bring
 from test_dask_lane import S, running_cluster
+from test_store_disk import NEEDS_MOUNT, small_disk
 
 distributed = pytest.importorskip("distributed")
 
@@ -127,3 +131,79 @@ def test_what_a_worker_tells_again_on_a_new_line_is_told_once(store, tmp_path):
     for batch, body in ((1, b"1"), (1, b"1"), (2, b"2")):
         here.told(holder, [Telling("partial", ("json", body))], batch=batch)
     assert [one.telling.value[1] for one in here.news(Known()).told] == [b"1", b"2"]
+
+
+# -- a machine of the cluster that is in trouble ---------------------------------------
+@contextlib.contextmanager
+def cluster_on(place: Path) -> Iterator[Any]:
+    """A cluster of one worker whose temporary files are in a folder."""
+    with distributed.LocalCluster(
+        n_workers=1,
+        threads_per_worker=1,
+        dashboard_address=":0",
+        host="127.0.0.1",
+        silence_logs=60,
+        env={"TMPDIR": str(place)},
+    ) as cluster:
+        yield cluster
+
+
+@NEEDS_MOUNT
+def test_a_disk_that_is_full_over_there_costs_no_output_and_no_result(tmp_path):
+    with (
+        small_disk(tmp_path / "small", 12 << 20) as place,
+        cluster_on(place) as cluster,
+        living_in(tmp_path / "home", workers=1),
+    ):
+        chute = Chute(executor="dask", address=cluster.scheduler_address)
+
+        @chute.job(grace=0.5)
+        def work(self, place: str):
+            filler = Path(place, "filler")
+            with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+                while True:
+                    file.write(bytes(4096))
+            # Room for what is printed, and none for the log beside it.
+            os.truncate(filler, filler.stat().st_size - 500_000)
+            sys.stdout.write("x" * 399_999 + "\n")
+            sys.stdout.flush()
+            time.sleep(1)
+            return 5
+
+        job = work.submit(place=str(place))
+        assert job.result(S) == 5
+        assert job.logs() == "x" * 399_999 + "\n"
+
+
+@NEEDS_MOUNT
+def test_what_has_no_room_on_the_cluster_says_so(tmp_path):
+    with (
+        small_disk(tmp_path / "small", 12 << 20) as place,
+        cluster_on(place) as cluster,
+        living_in(tmp_path / "home", workers=1),
+    ):
+        chute = Chute(executor="dask", address=cluster.scheduler_address)
+
+        @chute.job(upload=True)
+        def work(self, data: bytes):
+            return len(data)
+
+        job = work.submit(data=bytes(16 << 20))
+        assert isinstance(job.exception(S), JobInterrupted)
+        assert "No space left on device" in job.reason
+
+
+def test_the_folder_of_a_child_that_was_left_stays_while_it_lives(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    leases = tmp_path / f"{HOME_PREFIX}old" / "leases"
+    leases.mkdir(parents=True)
+    (leases.parent / "held").touch()  # by a dask worker that is no more
+    os.utime(leases.parent, (0, 0))
+    lease = take_lease(leases / "child.lease")
+    os.close(_own_home()[1])
+    assert leases.exists()
+    os.close(lease)
+    os.close(_own_home()[1])
+    assert not leases.parent.exists()

@@ -14,6 +14,7 @@ import json
 import os
 import pickle
 import shutil
+import sqlite3
 import sys
 import tempfile
 import threading
@@ -25,6 +26,7 @@ from typing import Any, cast
 import anyio
 import anyio.abc
 
+from ..errors import StoreError
 from ..policy import Ending
 from ..processes import is_held, take_lease
 from ..states import State
@@ -32,7 +34,7 @@ from ..store import Store, abroad, jobs, logs
 from ..store.blobs import blob_path, keep
 from ..store.db import Row
 from ..store.runs import IN_FILE
-from ..worker.capture import POLL_S, Capture
+from ..worker.capture import POLL_S, Capture, Look
 from ..worker.errors import Sources
 from ..worker.frames import Busy, Outcome, Telling, task_of
 from .claims import DEFINITION_FIELDS
@@ -44,6 +46,7 @@ from .process import ProcessLane
 DIED = "its dask worker died"
 HOME_PREFIX = "chutes-abroad-"
 PIECE_BYTES = 1 << 20
+TROUBLES = (StoreError, sqlite3.Error, OSError)
 KEPT_S = 60.0  # tellings that were fetched, for a home that died before it wrote them
 
 _running: dict[str, Abroad] = {}
@@ -68,19 +71,25 @@ def run_abroad(packed: bytes, is_first: bool = True) -> bytes:
     if refusal is not None:
         return pickle.dumps(Report(refusal, None, News()))
     home, held = _own_home()
+    try:
+        return pickle.dumps(_run_in(home, spec))
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+        os.close(held)
+
+
+def _run_in(home: Path, spec: Spec) -> Report:
     store = Store(home)
     here = Abroad(spec, store)
     with _lock:
         _running[spec.name] = here
     try:
-        return pickle.dumps(anyio.run(here.run))
+        return anyio.run(here.run)
     finally:
         with _lock:
             _running.pop(spec.name, None)
         store.close()
-        for folder in (home, store.runtime):
-            shutil.rmtree(folder, ignore_errors=True)
-        os.close(held)
+        shutil.rmtree(store.runtime, ignore_errors=True)
 
 
 def _own_home() -> tuple[Path, int]:
@@ -91,10 +100,19 @@ def _own_home() -> tuple[Path, int]:
     for other in Path(tempfile.gettempdir()).glob(f"{HOME_PREFIX}*"):
         with contextlib.suppress(OSError):
             is_old = time.time() - other.stat().st_mtime > KEPT_S
-            if is_old and not is_held(other / "held"):
+            if is_old and not _is_used(other):
                 shutil.rmtree(other, ignore_errors=True)
     home = Path(tempfile.mkdtemp(prefix=HOME_PREFIX))
     return home, take_lease(home / "held")
+
+
+def _is_used(home: Path) -> bool:
+    """Whether somebody needs a folder: a dask worker, or the child that it left.
+
+    Such a child looks into its store before it ends, for what is wanted of it.
+    """
+    leases = [home / "held", *(home / "leases").glob("*")]
+    return any(is_held(lease) for lease in leases)
 
 
 def _python() -> tuple[int, int]:
@@ -137,6 +155,7 @@ class Abroad:
         self._count = self._batch = 0
         self.job, self._attempt = spec.task["id"], spec.task["attempt"]
         self._files: list[Telling] = []
+        self._unlogged: list[Look] = []  # output that the log has no room for
         self._began_at: float | None = None
         self._seeded_at = 0.0
         self._report: Report | None = None
@@ -184,9 +203,22 @@ class Abroad:
 
     # -- the attempt -------------------------------------------------------------------
     async def run(self) -> Report:
-        """Run it; returns how it ended."""
+        """Run it; returns how it ended.
+
+        Where this machine cannot go on with it, what runs of it is ended all the same:
+        the home may begin the next attempt.
+        """
         self._loop = asyncio.get_running_loop()
         self._over = asyncio.Event()
+        try:
+            await self._run()
+        except Exception as error:  # no room on the disk, or for another process
+            await self._lane.end_process(self._handle)
+            self._report = self._report or _failed("it could not go on there", error)
+        assert self._report is not None  # what was waited for
+        return self._report
+
+    async def _run(self) -> None:
         async with anyio.create_task_group() as tasks:
             self._lane = ProcessLane(self._store, self, tasks)
             self._handle = self._lane.new_handle()
@@ -196,8 +228,6 @@ class Abroad:
             await self._over.wait()
             await self._lane.end_process(self._handle)
             tasks.cancel_scope.cancel()
-        assert self._report is not None  # what was waited for
-        return self._report
 
     def _settle_in(self) -> None:
         spec, handle = self._spec, self._handle
@@ -233,19 +263,27 @@ class Abroad:
                 self._handle.memory.look()
 
     def _look(self) -> bool:
-        capture = self._handle.capture
-        if capture is None:
-            return False
-        look = capture.look(time.monotonic())
-        if look is None or not look.body:
-            return False
-        job, attempt = self._spec.task["id"], self._spec.task["attempt"]
-        with self._store.writing_logs() as tx:
-            place = (job, attempt, look.start, look.body)
-            logs.add(tx, *place, look.passed, look.size)
-        capture.kept(look.start + len(look.body))
-        self._store.checkpoint()
-        return True
+        """Read on in the output and log it; False where nothing was new."""
+        capture, look = self._handle.capture, None
+        with contextlib.suppress(OSError):  # it is there at the next look
+            look = None if capture is None else capture.look(time.monotonic())
+        is_new = look is not None and bool(look.body)
+        if look is not None and is_new:
+            self._unlogged.append(look)
+        with contextlib.suppress(*TROUBLES):  # a full disk has room one day
+            self._write_log()
+        return is_new
+
+    def _write_log(self) -> None:
+        while self._unlogged:
+            look = self._unlogged[0]
+            with self._store.writing_logs() as tx:
+                place = (self.job, self._attempt, look.start, look.body)
+                logs.add(tx, *place, look.passed, look.size)
+            if self._handle.capture is not None:
+                self._handle.capture.kept(look.end)
+            del self._unlogged[0]
+            self._store.checkpoint()
 
     # -- what the lane tells (see lanes.lane.Settles) -------------------------------
     def ready(self, handle: Handle, busy: Busy | None) -> None:
@@ -303,12 +341,18 @@ class Abroad:
             self._handle.capture.end()
         while self._look():
             pass
+        try:
+            self._report = self._reported(ending, outcome)
+        except TROUBLES as error:
+            self._report = _failed("what it left cannot be read there", error)
+        self._over.set()
+
+    def _reported(self, ending: Ending | None, outcome: Outcome | None) -> Report:
         contents: dict[str, bytes] = {}
         if outcome is not None:
             outcome.told[:] = [*self._files, *map(self._whole, outcome.told)]
             contents = self._contents(outcome)
-        self._report = Report(ending, outcome, self._all(), contents)
-        self._over.set()
+        return Report(ending, outcome, self._all(), contents)
 
     def gone(self, handle: Holder) -> None:
         """Say that the worker could not even begin."""
@@ -327,6 +371,7 @@ class Abroad:
         while pieces := self._output(offset, PIECE_BYTES):
             output += pieces
             offset = pieces[-1][0] + len(pieces[-1][1])
+        output += [(look.start, look.body) for look in self._unlogged]
         return News(output, list(self._told), self._checkpoint(0.0))
 
     def _contents(self, outcome: Outcome) -> dict[str, bytes]:
@@ -336,3 +381,11 @@ class Abroad:
             names.append(outcome.result["blob"])
         blobs = self._store.blobs
         return {name: blob_path(blobs, name).read_bytes() for name in names}
+
+
+def _failed(what: str, error: BaseException) -> Report:
+    """Report that an attempt has no end of its own, for a cause on this machine."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    reason = f"{what}: {type(error).__name__}: {error}"[:300]
+    return Report(Ending(State.INTERRUPTED, reason), None, News())
