@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from chutes_nb import Chute, JobInterrupted, get_job
+from chutes_nb import Chute, JobInterrupted, get_job, runtime
 from chutes_nb.lanes.abroad import HOME_PREFIX, Abroad, _own_home
 from chutes_nb.lanes.holder import Holder
 from chutes_nb.lanes.parcels import Known, Spec
@@ -24,8 +24,8 @@ from chutes_nb.states import State
 from chutes_nb.store import Store
 from chutes_nb.worker.frames import Telling
 from living import living_in
-from rows import DEFINITION, bring
-from test_dask_lane import S, running_cluster
+from rows import DEFINITION, bring, until
+from test_dask_lane import S, running_cluster, wait_for
 from test_store_disk import NEEDS_MOUNT, small_disk
 
 distributed = pytest.importorskip("distributed")
@@ -131,6 +131,37 @@ def test_what_a_worker_tells_again_on_a_new_line_is_told_once(store, tmp_path):
     for batch, body in ((1, b"1"), (1, b"1"), (2, b"2")):
         here.told(holder, [Telling("partial", ("json", body))], batch=batch)
     assert [one.telling.value[1] for one in here.news(Known()).told] == [b"1", b"2"]
+
+
+def test_a_full_disk_at_home_keeps_a_result_waiting_and_nobody_else(tmp_path, cluster):
+    gate = tmp_path / "gate"
+    with living_in(tmp_path / "home", workers=1) as local:
+        chute = Chute(executor="dask", address=cluster.scheduler_address)
+
+        @chute.job
+        def work(self, gate: str):
+            print("begun")
+            wait_for(gate)
+            (self.output_dir / "file").write_bytes(b"content")
+            return 7
+
+        other = local.job(name="other")(lambda: 1)
+        assert other.submit().result(S) == 1  # there is a worker from now on
+        job = work.submit(gate=str(gate))
+        until(lambda: job.info.log_end, S)
+        blobs = runtime.store().blobs
+        blobs.rename(blobs.with_name("away"))
+        blobs.touch()  # nothing can be kept below it
+        client = distributed.Client(cluster.scheduler_address, set_as_default=False)
+        with client:
+            gate.touch()
+            until(lambda: not any(client.processing().values()), S)
+        assert other.submit().result(S) == 1
+        assert job.running()
+        blobs.unlink()
+        blobs.with_name("away").rename(blobs)
+        assert job.result(S) == 7
+        assert [file.read() for file in job.files] == [b"content"]
 
 
 # -- a machine of the cluster that is in trouble ---------------------------------------

@@ -10,8 +10,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
+import logging
 import pickle
 import re
+import sqlite3
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,6 +24,7 @@ import anyio
 import anyio.abc
 import anyio.to_thread
 
+from ..errors import StoreError
 from ..loading import SPILLED
 from ..policy import Ending
 from ..states import State
@@ -38,12 +41,16 @@ from .remote import Fed, Remote
 if TYPE_CHECKING:
     from .cluster import Cluster
 
+log = logging.getLogger(__name__)
+
+TROUBLES = (StoreError, sqlite3.Error, OSError)
 MOST_AT_ONCE = 256
 AGAIN_S = 5.0
 LOST_S = 60.0  # without an answer, an attempt that somebody left counts as lost
 CONFIRM_S = 30.0
 ALONE_S = 1.0
 PAUSE_S = 0.05
+FULL_S = 1.0
 CONTENT = re.compile(rb"[0-9a-f]{64}")
 
 
@@ -213,7 +220,7 @@ class DaskLane(BerthLane[Remote]):
             return
         self._take(berth, news)
         if news.checkpoint is not None and berth.task is not None:
-            self._tasks.start_soon(self._save, berth.task, berth, news.checkpoint)
+            self._tasks.start_soon(self._try_to_save, berth, news.checkpoint)
         if berth.cluster is not None:
             berth.cluster.watch(name, berth.known)
 
@@ -228,13 +235,20 @@ class DaskLane(BerthLane[Remote]):
                 self._settles.told(berth, [telling], at, number)
                 berth.told = number
 
-    async def _save(self, task: Row, berth: Remote, kept: Checkpoint) -> None:
+    async def _try_to_save(self, berth: Remote, kept: Checkpoint) -> None:
+        try:
+            await self._save(berth, kept)
+        except TROUBLES as error:  # it comes with the next news again
+            log.warning("a checkpoint could not be kept: %s", error)
+
+    async def _save(self, berth: Remote, kept: Checkpoint) -> None:
         """Keep a checkpoint, unless it is the one that is there."""
-        at, step, kind, body = kept
-        if at > berth.checkpoint_at:
-            berth.checkpoint_at = at
+        task, (at, step, kind, body) = berth.task, kept
+        if task is not None and at > berth.checkpoint_at:
             place = (task["id"], task["attempt"], step, kind, body)
             await anyio.to_thread.run_sync(self._store.save_checkpoint, *place)
+            if berth.task is task:
+                berth.checkpoint_at = max(berth.checkpoint_at, at)
 
     def _on_end(self, name: str, report: Report | str) -> None:
         berth = self._berth(name)
@@ -255,17 +269,31 @@ class DaskLane(BerthLane[Remote]):
             ending = berth.stopping or Ending(State.INTERRUPTED, report)
             self._settles.ended(berth, ending, None)
         else:
-            await anyio.to_thread.run_sync(self._keep, report)
+            while not await self._has_taken(berth, name, report):
+                await anyio.sleep(FULL_S)
             if not berth.has_still(name):
                 return
-            news = rest_of(report.news, berth.known)
-            self._take(berth, news)
-            if news.checkpoint is not None:
-                await self._save(task, berth, news.checkpoint)
             berth.outcome = report.outcome
             self._settles.ended(berth, report.ending, report.outcome)
         if cluster is not None:
             await anyio.to_thread.run_sync(cluster.forget, name)
+
+    async def _has_taken(self, berth: Remote, name: str, report: Report) -> bool:
+        """Keep all that a report brings; False where there is no room now.
+
+        A full disk is emptied one day; until then the cluster keeps the report.
+        """
+        try:
+            await anyio.to_thread.run_sync(self._keep, report)
+            if berth.has_still(name):
+                news = rest_of(report.news, berth.known)
+                self._take(berth, news)
+                if news.checkpoint is not None:
+                    await self._save(berth, news.checkpoint)
+        except TROUBLES as error:
+            log.error("will try again to keep what a cluster has sent: %s", error)
+            return False
+        return True
 
     def _keep(self, report: Report) -> None:
         for content in report.contents.values():
