@@ -110,6 +110,26 @@ while "loss" not in jobs[0].metrics:
         assert (job.partial, job.metrics["acc"]) == (["part"], [(1.0, 0.5)])
 
 
+def test_an_extension_that_no_kernel_heard_is_heard_by_the_next(cluster, tmp_path):
+    home, gate = tmp_path / "home", tmp_path / "gate"
+    script = """
+@chute.job(timeout=5, grace=0.2)
+def work(self, gate: str):
+    began = time.monotonic()
+    print("begun")
+    while time.monotonic() < began + 6:
+        time.sleep(0.02)
+    return True
+
+jobs = [work.submit(gate=gate)]
+"""
+    (job_id,) = left_by_a_kernel(home, cluster, gate, script)
+    with opened(home) as store:
+        assert store.request_extend(job_id, 60)
+    with living_in(home, workers=1):
+        assert get_job(job_id).result(S) is True
+
+
 def attempt_in(store: Store) -> Abroad:
     """An attempt as its executor on the cluster has it; it runs nothing."""
     task = {"id": bring(store, State.RUNNING), "attempt": 1}

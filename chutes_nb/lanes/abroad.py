@@ -173,7 +173,8 @@ class Abroad:
             taken = [one for one in self._told if one.number <= known.told]
             self._told = [one for one in taken if one.at > old] + new
         output = self._output(known.offset, PIECE_BYTES)
-        return News(output, new, self._checkpoint(known.checkpoint_at))
+        limit_s = None if self._began_at is None else self._handle.timeout_s
+        return News(output, new, self._checkpoint(known.checkpoint_at), limit_s)
 
     def _output(self, offset: int, limit: int) -> list[tuple[int, bytes]]:
         place = (self.job, self._attempt, offset, limit)

@@ -221,6 +221,9 @@ class DaskLane(BerthLane[Remote]):
         self._take(berth, news)
         if news.checkpoint is not None and berth.task is not None:
             self._tasks.start_soon(self._try_to_save, berth, news.checkpoint)
+        if news.timeout_s not in (None, berth.timeout_s):
+            # Somebody has moved it, perhaps while there was no kernel here.
+            self._tasks.start_soon(self._extend, berth, name)
         if berth.cluster is not None:
             berth.cluster.watch(name, berth.known)
 
@@ -301,16 +304,12 @@ class DaskLane(BerthLane[Remote]):
 
     # -- ends ------------------------------------------------------------------------
     def extend(self, handle: Remote, timeout_s: float) -> None:
-        """Give an attempt more time; its clock is over there."""
+        """Give an attempt more time; its clock is over there, and told by its news."""
         handle.timeout_s = timeout_s
-        self._tasks.start_soon(self._extend, handle, handle.name)
 
     async def _extend(self, berth: Remote, name: str) -> None:
-        with anyio.move_on_after(LOST_S):
-            while berth.has_still(name) and not await self._ask(
-                berth, lambda there: there.order(name, "extend", berth.timeout_s)
-            ):
-                await anyio.sleep(PAUSE_S)
+        timeout_s = berth.timeout_s
+        await self._ask(berth, lambda there: there.order(name, "extend", timeout_s))
 
     async def _ask(self, berth: Remote, call: Callable[[Cluster], bool]) -> bool:
         """Ask the cluster of an attempt; False where it does not answer."""

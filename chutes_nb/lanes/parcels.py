@@ -64,11 +64,18 @@ class Said(NamedTuple):
 
 @dataclass
 class News:
-    """What is new of an attempt: output, tellings, a checkpoint."""
+    """What is new of an attempt: output, tellings, a checkpoint.
+
+    Attributes
+    ----------
+    timeout_s : float or None
+        The limit that it goes by over there; None before its beginning and without one.
+    """
 
     output: list[tuple[int, bytes]] = field(default_factory=list)
     told: list[Said] = field(default_factory=list)
     checkpoint: Checkpoint | None = None
+    timeout_s: float | None = None
 
 
 @dataclass
