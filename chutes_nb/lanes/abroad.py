@@ -14,18 +14,19 @@ import json
 import os
 import pickle
 import shutil
+import sqlite3
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
 import anyio
 import anyio.abc
 
+from ..errors import StoreError
 from ..policy import Ending
 from ..processes import is_held, take_lease
 from ..states import State
@@ -33,65 +34,20 @@ from ..store import Store, abroad, jobs, logs
 from ..store.blobs import blob_path, keep
 from ..store.db import Row
 from ..store.runs import IN_FILE
-from ..worker.capture import POLL_S, Capture
+from ..worker.capture import POLL_S, Capture, Look
 from ..worker.errors import Sources
 from ..worker.frames import Busy, Outcome, Telling, task_of
 from .claims import DEFINITION_FIELDS
 from .handle import Handle
 from .holder import Holder
+from .parcels import Checkpoint, Known, News, Report, Said, Spec
 from .process import ProcessLane
 
 DIED = "its dask worker died"
 HOME_PREFIX = "chutes-abroad-"
 PIECE_BYTES = 1 << 20
+TROUBLES = (StoreError, sqlite3.Error, OSError)
 KEPT_S = 60.0  # tellings that were fetched, for a home that died before it wrote them
-CHECKPOINT_LOOKS = 10  # one look in so many
-
-
-Checkpoint = tuple[float, float | None, str, bytes]  # time, step, kind, body
-
-
-@dataclass
-class Spec:
-    """All that an attempt needs.
-
-    Attributes
-    ----------
-    task : dict
-        The claimed row.
-    checkpoint : tuple or None
-        Kind and body.
-    contents : dict of str to bytes
-        Large buffers and uploads, by their SHA-256.
-    """
-
-    name: str
-    python: tuple[int, int]
-    definition: jobs.NewDefinition
-    task: dict[str, Any]
-    checkpoint: tuple[str, bytes] | None
-    contents: dict[str, bytes]
-
-
-@dataclass
-class News:
-    """What is new of an attempt: output, tellings with their times, a checkpoint."""
-
-    began_s: float | None = None
-    output: list[tuple[int, bytes]] = field(default_factory=list)
-    told: list[tuple[float, Telling]] = field(default_factory=list)
-    checkpoint: Checkpoint | None = None
-
-
-@dataclass
-class Report:
-    """How an attempt ended, with all that is to be kept of it."""
-
-    ending: Ending | None
-    outcome: Outcome | None
-    news: News
-    contents: dict[str, bytes] = field(default_factory=dict)
-
 
 _running: dict[str, Abroad] = {}
 _lock = threading.Lock()
@@ -115,19 +71,25 @@ def run_abroad(packed: bytes, is_first: bool = True) -> bytes:
     if refusal is not None:
         return pickle.dumps(Report(refusal, None, News()))
     home, held = _own_home()
+    try:
+        return pickle.dumps(_run_in(home, spec))
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+        os.close(held)
+
+
+def _run_in(home: Path, spec: Spec) -> Report:
     store = Store(home)
     here = Abroad(spec, store)
     with _lock:
         _running[spec.name] = here
     try:
-        return pickle.dumps(anyio.run(here.run))
+        return anyio.run(here.run)
     finally:
         with _lock:
             _running.pop(spec.name, None)
         store.close()
-        for folder in (home, store.runtime):
-            shutil.rmtree(folder, ignore_errors=True)
-        os.close(held)
+        shutil.rmtree(store.runtime, ignore_errors=True)
 
 
 def _own_home() -> tuple[Path, int]:
@@ -138,27 +100,36 @@ def _own_home() -> tuple[Path, int]:
     for other in Path(tempfile.gettempdir()).glob(f"{HOME_PREFIX}*"):
         with contextlib.suppress(OSError):
             is_old = time.time() - other.stat().st_mtime > KEPT_S
-            if is_old and not is_held(other / "held"):
+            if is_old and not _is_used(other):
                 shutil.rmtree(other, ignore_errors=True)
     home = Path(tempfile.mkdtemp(prefix=HOME_PREFIX))
     return home, take_lease(home / "held")
+
+
+def _is_used(home: Path) -> bool:
+    """Whether somebody needs a folder: a dask worker, or the child that it left.
+
+    Such a child looks into its store before it ends, for what is wanted of it.
+    """
+    leases = [home / "held", *(home / "leases").glob("*")]
+    return any(is_held(lease) for lease in leases)
 
 
 def _python() -> tuple[int, int]:
     return sys.version_info[:2]
 
 
-def peek(asked: Mapping[str, tuple[int, float]]) -> dict[str, bytes]:
+def peek(asked: Mapping[str, Known]) -> dict[str, bytes]:
     """Return what is new of the attempts that run in this process.
 
     Parameters
     ----------
-    asked : mapping of str to (int, float)
-        Attempt to the bytes of output and the time of tellings that are known.
+    asked : mapping of str to Known
+        Attempt to what is known of it.
     """
     with _lock:
         found = {name: _running[name] for name in asked if name in _running}
-    return {name: pickle.dumps(one.news(*asked[name])) for name, one in found.items()}
+    return {name: pickle.dumps(one.news(asked[name])) for name, one in found.items()}
 
 
 def order(name: str, what: str, value: Any) -> bool:
@@ -180,8 +151,11 @@ class Abroad:
     def __init__(self, spec: Spec, store: Store) -> None:
         self._spec, self._store = spec, store
         self._lock = threading.Lock()
-        self._told: list[tuple[float, Telling]] = []
+        self._told: list[Said] = []
+        self._count = self._batch = 0
+        self.job, self._attempt = spec.task["id"], spec.task["attempt"]
         self._files: list[Telling] = []
+        self._unlogged: list[Look] = []  # output that the log has no room for
         self._began_at: float | None = None
         self._seeded_at = 0.0
         self._report: Report | None = None
@@ -191,27 +165,29 @@ class Abroad:
         }
 
     # -- asked by the home, on dask's own threads ------------------------------------
-    def news(self, offset: int, since: float) -> News:
-        """Return what is new since then; a bounded part of it."""
+    def news(self, known: Known) -> News:
+        """Return what is new to who knows that; a bounded part of it."""
+        old = time.time() - KEPT_S
         with self._lock:
-            self._told = [one for one in self._told if one[0] > since - KEPT_S]
-            told = [one for one in self._told if one[0] > since]
-        began = None if self._began_at is None else time.monotonic() - self._began_at
-        output = self._output(offset, PIECE_BYTES)
-        return News(began, output, told, self._checkpoint(since))
+            new = [one for one in self._told if one.number > known.told]
+            taken = [one for one in self._told if one.number <= known.told]
+            self._told = [one for one in taken if one.at > old] + new
+        output = self._output(known.offset, PIECE_BYTES)
+        limit_s = None if self._began_at is None else self._handle.timeout_s
+        return News(output, new, self._checkpoint(known.checkpoint_at), limit_s)
 
     def _output(self, offset: int, limit: int) -> list[tuple[int, bytes]]:
-        job, attempt = self._spec.task["id"], self._spec.task["attempt"]
-        piece = logs.read(self._store.log_reader, job, attempt, offset, limit)
+        place = (self.job, self._attempt, offset, limit)
+        piece = logs.read(self._store.log_reader, *place)
         return [(piece.offset, piece.body)] if piece.body else []
 
     def _checkpoint(self, since: float) -> Checkpoint | None:
-        job = self._spec.task["id"]
-        at = abroad.checkpoint_at(self._store.reader, job)
-        kept = self._store.load_checkpoint(job)
-        if kept is None or at <= max(since, self._seeded_at):
+        """Return the checkpoint, where it is a newer one; else its body is not read."""
+        at, step = abroad.checkpoint_at(self._store.reader, self.job)
+        if at <= max(since, self._seeded_at):
             return None
-        return at, None, *kept
+        kept = self._store.load_checkpoint(self.job)
+        return None if kept is None else (at, step, *kept)
 
     def order(self, what: str, value: Any) -> bool:
         """Do what the home says; False before the attempt begins, and at its end."""
@@ -228,9 +204,22 @@ class Abroad:
 
     # -- the attempt -------------------------------------------------------------------
     async def run(self) -> Report:
-        """Run it; returns how it ended."""
+        """Run it; returns how it ended.
+
+        Where this machine cannot go on with it, what runs of it is ended all the same:
+        the home may begin the next attempt.
+        """
         self._loop = asyncio.get_running_loop()
         self._over = asyncio.Event()
+        try:
+            await self._run()
+        except Exception as error:  # no room on the disk, or for another process
+            await self._lane.end_process(self._handle)
+            self._report = self._report or _failed("it could not go on there", error)
+        assert self._report is not None  # what was waited for
+        return self._report
+
+    async def _run(self) -> None:
         async with anyio.create_task_group() as tasks:
             self._lane = ProcessLane(self._store, self, tasks)
             self._handle = self._lane.new_handle()
@@ -240,8 +229,6 @@ class Abroad:
             await self._over.wait()
             await self._lane.end_process(self._handle)
             tasks.cancel_scope.cancel()
-        assert self._report is not None  # what was waited for
-        return self._report
 
     def _settle_in(self) -> None:
         spec, handle = self._spec, self._handle
@@ -277,19 +264,27 @@ class Abroad:
                 self._handle.memory.look()
 
     def _look(self) -> bool:
-        capture = self._handle.capture
-        if capture is None:
-            return False
-        look = capture.look(time.monotonic())
-        if look is None or not look.body:
-            return False
-        job, attempt = self._spec.task["id"], self._spec.task["attempt"]
-        with self._store.writing_logs() as tx:
-            place = (job, attempt, look.start, look.body)
-            logs.add(tx, *place, look.passed, look.size)
-        capture.kept(look.start + len(look.body))
-        self._store.checkpoint()
-        return True
+        """Read on in the output and log it; False where nothing was new."""
+        capture, look = self._handle.capture, None
+        with contextlib.suppress(OSError):  # it is there at the next look
+            look = None if capture is None else capture.look(time.monotonic())
+        is_new = look is not None and bool(look.body)
+        if look is not None and is_new:
+            self._unlogged.append(look)
+        with contextlib.suppress(*TROUBLES):  # a full disk has room one day
+            self._write_log()
+        return is_new
+
+    def _write_log(self) -> None:
+        while self._unlogged:
+            look = self._unlogged[0]
+            with self._store.writing_logs() as tx:
+                place = (self.job, self._attempt, look.start, look.body)
+                logs.add(tx, *place, look.passed, look.size)
+            if self._handle.capture is not None:
+                self._handle.capture.kept(look.end)
+            del self._unlogged[0]
+            self._store.checkpoint()
 
     # -- what the lane tells (see lanes.lane.Settles) -------------------------------
     def ready(self, handle: Handle, busy: Busy | None) -> None:
@@ -311,13 +306,15 @@ class Abroad:
         batch: int = 0,
     ) -> None:
         """Keep what the attempt tells until the home asks; files go with the end."""
+        is_new = not batch or batch > self._batch  # told again where a line broke
+        self._batch = max(self._batch, batch)
         with self._lock:
-            for one in tellings:
+            for one in tellings if is_new else ():
                 if one.kind == "file":
                     self._files.append(one)
                     continue
-                last = self._told[-1][0] if self._told else 0.0
-                self._told.append((max(time.time(), last + 1e-6), self._whole(one)))
+                self._count += 1
+                self._told.append(Said(self._count, time.time(), self._whole(one)))
         if handle.task is not None:
             handle.heard = ("heard", handle.task["id"], handle.task["attempt"], batch)
             cast(Handle, handle).send()
@@ -345,12 +342,18 @@ class Abroad:
             self._handle.capture.end()
         while self._look():
             pass
+        try:
+            self._report = self._reported(ending, outcome)
+        except TROUBLES as error:
+            self._report = _failed("what it left cannot be read there", error)
+        self._over.set()
+
+    def _reported(self, ending: Ending | None, outcome: Outcome | None) -> Report:
         contents: dict[str, bytes] = {}
         if outcome is not None:
             outcome.told[:] = [*self._files, *map(self._whole, outcome.told)]
             contents = self._contents(outcome)
-        self._report = Report(ending, outcome, self._all(), contents)
-        self._over.set()
+        return Report(ending, outcome, self._all(), contents)
 
     def gone(self, handle: Holder) -> None:
         """Say that the worker could not even begin."""
@@ -369,7 +372,8 @@ class Abroad:
         while pieces := self._output(offset, PIECE_BYTES):
             output += pieces
             offset = pieces[-1][0] + len(pieces[-1][1])
-        return News(0.0, output, list(self._told), self._checkpoint(0.0))
+        output += [(look.start, look.body) for look in self._unlogged]
+        return News(output, list(self._told), self._checkpoint(0.0))
 
     def _contents(self, outcome: Outcome) -> dict[str, bytes]:
         names = [str(one[-1]) for one in outcome.files]
@@ -380,21 +384,9 @@ class Abroad:
         return {name: blob_path(blobs, name).read_bytes() for name in names}
 
 
-def without_place(task: Row) -> dict[str, Any]:
-    """Return a claimed row as a plain dict.
-
-    Its worker is for this attempt alone: left alone it ends, and waits for nobody.
-    """
-    kept = {name: task[name] for name in task.keys() if name != "output"}  # noqa: SIM118
-    return kept | {"fresh": True}
-
-
-def rest_of(news: News, offset: int, since: float) -> News:
-    """Return what is new in news that have everything."""
-    output = []
-    for start, body in news.output:
-        skipped = min(max(offset - start, 0), len(body))
-        if body[skipped:]:
-            output.append((start + skipped, body[skipped:]))
-    told = [one for one in news.told if one[0] > since]
-    return replace(news, output=output, told=told)
+def _failed(what: str, error: BaseException) -> Report:
+    """Report that an attempt has no end of its own, for a cause on this machine."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    reason = f"{what}: {type(error).__name__}: {error}"[:300]
+    return Report(Ending(State.INTERRUPTED, reason), None, News())

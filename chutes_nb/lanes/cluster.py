@@ -15,7 +15,8 @@ from typing import Any
 
 import distributed
 
-from .abroad import DIED, News, Report, order, peek, run_abroad
+from .abroad import DIED, order, peek, run_abroad
+from .parcels import Known, News, Report
 
 CONNECT_S = 5.0
 POLL_S = 0.1
@@ -62,7 +63,7 @@ class Cluster:
         self.address = address
         self._on_news, self._on_end = on_news, on_end
         self._lock = threading.Lock()
-        self._watched: dict[str, tuple[int, float]] = {}
+        self._watched: dict[str, Known] = {}
         self._futures: dict[str, Any] = {}
         self._is_closed = False
         self._client = distributed.Client(
@@ -115,10 +116,10 @@ class Cluster:
             report = f"the cluster gave it up: {type(error).__name__}: {error}"[:300]
         self._on_end(name, report)
 
-    def watch(self, name: str, offset: int, since: float) -> None:
-        """Ask after an attempt from now on, for what came after these."""
+    def watch(self, name: str, known: Known) -> None:
+        """Ask after an attempt from now on, for what came after that."""
         with self._lock:
-            self._watched[name] = (offset, since)
+            self._watched[name] = known
 
     def forget(self, name: str) -> None:
         """Let go of an attempt that is settled."""

@@ -10,8 +10,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
+import logging
 import pickle
 import re
+import sqlite3
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,6 +24,7 @@ import anyio
 import anyio.abc
 import anyio.to_thread
 
+from ..errors import StoreError
 from ..loading import SPILLED
 from ..policy import Ending
 from ..states import State
@@ -29,20 +32,25 @@ from ..store import Store, Transaction, abroad, jobs
 from ..store.blobs import blob_path, keep
 from ..store.db import Row
 from ..worker.keeping import slimmed
-from .abroad import DIED, Checkpoint, News, Report, Spec, rest_of, without_place
+from .abroad import DIED
 from .berths import BerthLane
 from .lane import Settles
+from .parcels import Checkpoint, Known, News, Report, Spec, rest_of, without_place
 from .remote import Fed, Remote
 
 if TYPE_CHECKING:
     from .cluster import Cluster
 
+log = logging.getLogger(__name__)
+
+TROUBLES = (StoreError, sqlite3.Error, OSError)
 MOST_AT_ONCE = 256
 AGAIN_S = 5.0
 LOST_S = 60.0  # without an answer, an attempt that somebody left counts as lost
 CONFIRM_S = 30.0
 ALONE_S = 1.0
 PAUSE_S = 0.05
+FULL_S = 1.0
 CONTENT = re.compile(rb"[0-9a-f]{64}")
 
 
@@ -142,12 +150,12 @@ class DaskLane(BerthLane[Remote]):
 
     def start_attempt(self, berth: Remote, row: Row) -> None:
         """Send an attempt off."""
-        self._enter(berth, row, 0, 0.0)
+        self._enter(berth, row, Known())
         self._tasks.start_soon(self._send, berth, row)
 
-    def _enter(self, berth: Remote, row: Row, offset: int, since: float) -> None:
-        berth.name, berth.since = f"{row['id']}-{row['attempt']}", since
-        berth.capture = Fed(berth.output, offset)
+    def _enter(self, berth: Remote, row: Row, known: Known) -> None:
+        berth.name, berth.told = f"{row['id']}-{row['attempt']}", known.told
+        berth.capture = Fed(berth.output, known.offset)
 
     async def _send(self, berth: Remote, row: Row) -> None:
         name = berth.name
@@ -167,8 +175,8 @@ class DaskLane(BerthLane[Remote]):
             return
         if not berth.has_still(name):  # it was taken back while it was sent
             await anyio.to_thread.run_sync(cluster.forget, name)
-        elif isinstance(berth.capture, Fed):
-            cluster.watch(name, berth.capture.upto, berth.since)
+        else:
+            cluster.watch(name, berth.known)
 
     async def _until_connected(self, address: str) -> Cluster:
         while True:
@@ -212,28 +220,38 @@ class DaskLane(BerthLane[Remote]):
             return
         self._take(berth, news)
         if news.checkpoint is not None and berth.task is not None:
-            self._tasks.start_soon(self._save, berth.task, berth, news.checkpoint)
-        assert isinstance(berth.capture, Fed)  # put there with the name
+            self._tasks.start_soon(self._try_to_save, berth, news.checkpoint)
+        if news.timeout_s not in (None, berth.timeout_s):
+            # Somebody has moved it, perhaps while there was no kernel here.
+            self._tasks.start_soon(self._extend, berth, name)
         if berth.cluster is not None:
-            berth.cluster.watch(name, berth.capture.upto, berth.since)
+            berth.cluster.watch(name, berth.known)
 
     def _take(self, berth: Remote, news: News) -> None:
-        """Pass on what is new: output, and tellings with their times."""
+        """Pass on what is new: output, and tellings with their times and numbers."""
         assert isinstance(berth.capture, Fed)  # put there with the name
         for start, body in news.output:
             berth.capture.feed(start, body)
-        for at, one in news.told:
-            if at > berth.since:
-                self._settles.told(berth, [slimmed(one, self._store.blobs)], at)
-                berth.since = at
+        for number, at, one in news.told:
+            if number > berth.told:
+                telling = slimmed(one, self._store.blobs)
+                self._settles.told(berth, [telling], at, number)
+                berth.told = number
 
-    async def _save(self, task: Row, berth: Remote, kept: Checkpoint) -> None:
+    async def _try_to_save(self, berth: Remote, kept: Checkpoint) -> None:
+        try:
+            await self._save(berth, kept)
+        except TROUBLES as error:  # it comes with the next news again
+            log.warning("a checkpoint could not be kept: %s", error)
+
+    async def _save(self, berth: Remote, kept: Checkpoint) -> None:
         """Keep a checkpoint, unless it is the one that is there."""
-        at, step, kind, body = kept
-        if at > berth.checkpoint_at:
-            berth.checkpoint_at = at
+        task, (at, step, kind, body) = berth.task, kept
+        if task is not None and at > berth.checkpoint_at:
             place = (task["id"], task["attempt"], step, kind, body)
             await anyio.to_thread.run_sync(self._store.save_checkpoint, *place)
+            if berth.task is task:
+                berth.checkpoint_at = max(berth.checkpoint_at, at)
 
     def _on_end(self, name: str, report: Report | str) -> None:
         berth = self._berth(name)
@@ -254,17 +272,31 @@ class DaskLane(BerthLane[Remote]):
             ending = berth.stopping or Ending(State.INTERRUPTED, report)
             self._settles.ended(berth, ending, None)
         else:
-            await anyio.to_thread.run_sync(self._keep, report)
+            while not await self._has_taken(berth, name, report):
+                await anyio.sleep(FULL_S)
             if not berth.has_still(name):
                 return
-            assert isinstance(berth.capture, Fed)  # put there with the name
-            self._take(berth, rest_of(report.news, berth.capture.upto, berth.since))
-            if report.news.checkpoint is not None:
-                await self._save(task, berth, report.news.checkpoint)
             berth.outcome = report.outcome
             self._settles.ended(berth, report.ending, report.outcome)
         if cluster is not None:
             await anyio.to_thread.run_sync(cluster.forget, name)
+
+    async def _has_taken(self, berth: Remote, name: str, report: Report) -> bool:
+        """Keep all that a report brings; False where there is no room now.
+
+        A full disk is emptied one day; until then the cluster keeps the report.
+        """
+        try:
+            await anyio.to_thread.run_sync(self._keep, report)
+            if berth.has_still(name):
+                news = rest_of(report.news, berth.known)
+                self._take(berth, news)
+                if news.checkpoint is not None:
+                    await self._save(berth, news.checkpoint)
+        except TROUBLES as error:
+            log.error("will try again to keep what a cluster has sent: %s", error)
+            return False
+        return True
 
     def _keep(self, report: Report) -> None:
         for content in report.contents.values():
@@ -272,16 +304,12 @@ class DaskLane(BerthLane[Remote]):
 
     # -- ends ------------------------------------------------------------------------
     def extend(self, handle: Remote, timeout_s: float) -> None:
-        """Give an attempt more time; its clock is over there."""
+        """Give an attempt more time; its clock is over there, and told by its news."""
         handle.timeout_s = timeout_s
-        self._tasks.start_soon(self._extend, handle, handle.name)
 
     async def _extend(self, berth: Remote, name: str) -> None:
-        with anyio.move_on_after(LOST_S):
-            while berth.has_still(name) and not await self._ask(
-                berth, lambda there: there.order(name, "extend", berth.timeout_s)
-            ):
-                await anyio.sleep(PAUSE_S)
+        timeout_s = berth.timeout_s
+        await self._ask(berth, lambda there: there.order(name, "extend", timeout_s))
 
     async def _ask(self, berth: Remote, call: Callable[[Cluster], bool]) -> bool:
         """Ask the cluster of an attempt; False where it does not answer."""
@@ -328,10 +356,10 @@ class DaskLane(BerthLane[Remote]):
         if task is None:
             self._settles.gone(berth)
             return
-        since = abroad.last_told(self._store.reader, task["id"], task["attempt"])
+        told = abroad.last_told(self._store.reader, task["id"], task["attempt"])
         self.handles[berth.id] = berth
         self.give(berth, task)
-        self._enter(berth, task, offset, since)
+        self._enter(berth, task, Known(offset, told))
         berth.may_run = True
         self._tasks.start_soon(self._send, berth, task)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..worker.capture import Capture, Look
 from .berths import Berth
+from .parcels import Known
 
 if TYPE_CHECKING:
     from .cluster import Cluster
@@ -76,16 +77,22 @@ class Remote(Berth):
 
     Attributes
     ----------
-    since : float
-        Time of the newest telling that has been taken, by the clock over there.
+    told : int
+        Number of the newest telling that has been taken.
     may_run : bool
         The cluster may have heard of the attempt.
     """
 
     name = ""
     may_run = False
-    since = checkpoint_at = 0.0
+    told, checkpoint_at = 0, 0.0
     cluster: Cluster | None = None
+
+    @property
+    def known(self) -> Known:
+        """What has come in of the attempt."""
+        assert isinstance(self.capture, Fed)  # put there with the name
+        return Known(self.capture.upto, self.told, self.checkpoint_at)
 
     def has_still(self, name: str) -> bool:
         """Whether an attempt is here and not over."""
@@ -95,7 +102,7 @@ class Remote(Berth):
         """Forget the attempt that was here."""
         super().clear()
         self.name, self.cluster, self.may_run = "", None, False
-        self.since = self.checkpoint_at = 0.0
+        self.told, self.checkpoint_at = 0, 0.0
 
 
 def _end(piece: tuple[int, bytes]) -> int:

@@ -37,16 +37,9 @@ UPDATE jobs
                     WHERE key = jobs.definition)
 """
 ADDRESS = "SELECT json_extract(options, '$.address') FROM definitions WHERE key = :key"
-LAST_TOLD = """
-SELECT max(at)
-  FROM (SELECT max(at) AS at FROM metrics WHERE job = :job AND attempt = :attempt
-        UNION ALL
-        SELECT max(at) FROM partials WHERE job = :job AND attempt = :attempt
-        UNION ALL
-        SELECT max(at) FROM states WHERE job = :job AND attempt = :attempt)
-"""
+TOLD = "SELECT told FROM attempts WHERE job = :job AND number = :attempt"
 SET_ATTEMPT = "UPDATE jobs SET attempt = :attempt WHERE id = :job"
-CHECKPOINT_AT = "SELECT at FROM checkpoints WHERE job = :job"
+CHECKPOINT_AT = "SELECT at, step FROM checkpoints WHERE job = :job"
 
 
 def claim(
@@ -80,16 +73,16 @@ def address_of(tx: Transaction, definition: str) -> str:
     return "" if row is None else str(row[0])
 
 
-def last_told(tx: Transaction, job: str, attempt: int) -> float:
-    """Return the time of the newest telling of an attempt that is in the store."""
-    row = tx.one(LAST_TOLD, {"job": job, "attempt": attempt})
-    return 0.0 if row is None or row[0] is None else float(row[0])
+def last_told(tx: Transaction, job: str, attempt: int) -> int:
+    """Return the number of an attempt's newest telling that is in the store."""
+    row = tx.one(TOLD, {"job": job, "attempt": attempt})
+    return 0 if row is None else int(row[0])
 
 
-def checkpoint_at(tx: Transaction, job: str) -> float:
-    """Return when the newest checkpoint was kept; 0 without one."""
+def checkpoint_at(tx: Transaction, job: str) -> tuple[float, float | None]:
+    """Return when the newest checkpoint was kept, and its step; 0 without one."""
     row = tx.one(CHECKPOINT_AT, {"job": job})
-    return 0.0 if row is None else float(row[0])
+    return (0.0, None) if row is None else (float(row[0]), row[1])
 
 
 def settle_in(
