@@ -27,6 +27,7 @@ from chutes_nb import (
     options,
     runtime,
 )
+from chutes_nb.lanes import dask
 from living import living_in
 from rows import is_gone, pid_in, until
 
@@ -389,7 +390,9 @@ def test_an_attempt_outlives_the_process_that_sent_it(cluster, tmp_path, when):
         until(lambda: not client.list_datasets())  # nothing is kept there any more
 
 
-def test_a_cluster_that_goes_away_is_told_of(tmp_path):
+def test_a_cluster_that_goes_away_is_told_of(tmp_path, monkeypatch):
+    monkeypatch.setattr(dask, "LOST_S", 2.0)
+    monkeypatch.setattr(dask, "AGAIN_S", 0.1)
     gate = tmp_path / "gate"
     with living_in(tmp_path / "home", workers=1):
         with running_cluster(1) as cluster:

@@ -40,10 +40,9 @@ from ..worker.frames import Busy, Outcome, Telling, task_of
 from .claims import DEFINITION_FIELDS
 from .handle import Handle
 from .holder import Holder
-from .parcels import Checkpoint, Known, News, Report, Said, Spec
+from .parcels import DIED, Checkpoint, Known, News, Report, Said, Spec
 from .process import ProcessLane
 
-DIED = "its dask worker died"
 HOME_PREFIX = "chutes-abroad-"
 PIECE_BYTES = 1 << 20
 TROUBLES = (StoreError, sqlite3.Error, OSError)

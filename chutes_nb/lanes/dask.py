@@ -11,12 +11,11 @@ import asyncio
 import contextlib
 import io
 import logging
-import pickle
-import re
+import math
 import sqlite3
-import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,17 +24,17 @@ import anyio.abc
 import anyio.to_thread
 
 from ..errors import StoreError
-from ..loading import SPILLED
 from ..policy import Ending
 from ..states import State
-from ..store import Store, Transaction, abroad, jobs
-from ..store.blobs import blob_path, keep
+from ..store import Store, Transaction, abroad
+from ..store.blobs import keep
 from ..store.db import Row
 from ..worker.keeping import slimmed
-from .abroad import DIED
 from .berths import BerthLane
 from .lane import Settles
-from .parcels import Checkpoint, Known, News, Report, Spec, rest_of, without_place
+from .lines import Lines, said
+from .packing import packed
+from .parcels import DIED, Checkpoint, Known, News, Report, rest_of
 from .remote import Fed, Remote
 
 if TYPE_CHECKING:
@@ -46,12 +45,12 @@ log = logging.getLogger(__name__)
 TROUBLES = (StoreError, sqlite3.Error, OSError)
 MOST_AT_ONCE = 256
 AGAIN_S = 5.0
-LOST_S = 60.0  # without an answer, an attempt that somebody left counts as lost
+LOST_S = 60.0  # without an answer, an attempt counts as lost
 CONFIRM_S = 30.0
 ALONE_S = 1.0
 PAUSE_S = 0.05
 FULL_S = 1.0
-CONTENT = re.compile(rb"[0-9a-f]{64}")
+FORGOTTEN = "the cluster does not know of it any more; its scheduler may be a new one"
 
 
 class DaskLane(BerthLane[Remote]):
@@ -80,8 +79,7 @@ class DaskLane(BerthLane[Remote]):
         self._settles, self._tasks = settles, tasks
         self._say_why, self._look_again = say_why, look_again
         self._loop = asyncio.get_running_loop()
-        self._clusters: dict[str, Cluster] = {}
-        self._slots = 0
+        self._lines = Lines(self._connect)
         self._calling: set[str] = set()
         self._is_closed = False
 
@@ -89,43 +87,30 @@ class DaskLane(BerthLane[Remote]):
     def look_around(self, tx: Transaction, executor: str, now: float) -> None:
         """Call the clusters that jobs wait for."""
         for address in abroad.waiting_for(tx, executor, now):
-            if address not in self._living() and address not in self._calling:
+            if address not in self._lines.living() and address not in self._calling:
                 self._calling.add(address)
                 self._loop.call_soon(self._tasks.start_soon, self._call, address)
-
-    def _living(self) -> list[str]:
-        return [name for name, one in self._clusters.items() if not one.is_lost]
 
     async def _call(self, address: str) -> None:
         """Connect to a cluster, or say to the jobs that wait why not."""
         try:
-            await self._connected(address)
+            await self._lines.line(address)
         except Exception as error:  # a network can fail in any way
-            self._say_why(address, f"waits for a dask cluster: {_said(error, address)}")
+            self._say_why(address, f"waits for a dask cluster: {said(error, address)}")
             await anyio.sleep(AGAIN_S)
         finally:
             self._calling.discard(address)
             self._look_again()
-
-    async def _connected(self, address: str) -> Cluster:
-        found = self._clusters.get(address)
-        if found is None or found.is_lost:
-            found = await anyio.to_thread.run_sync(self._connect, address)
-            self._clusters[address] = found
-        self._slots = await anyio.to_thread.run_sync(self._count)
-        return found
 
     def _connect(self, address: str) -> Cluster:
         from .cluster import Cluster  # distributed is an extra, and slow to import
 
         return Cluster(
             address,
-            lambda name, news: self._soon(self._on_news, name, news),
-            lambda name, report: self._soon(self._on_end, name, report),
+            lambda *news: self._soon(self._on_news, *news),
+            lambda *end: self._soon(self._on_end, *end),
+            lambda: self._soon(self._look_again),
         )
-
-    def _count(self) -> int:
-        return sum(self._clusters[name].slots() for name in self._living())
 
     def _soon(self, call: Callable[..., None], *args: Any) -> None:
         with contextlib.suppress(RuntimeError):  # the executor has ended meanwhile
@@ -134,9 +119,9 @@ class DaskLane(BerthLane[Remote]):
     # -- claims ----------------------------------------------------------------------
     def room(self) -> int:
         """Return how many the clusters that answer run at once."""
-        if self._is_closed or not self._living():
+        if self._is_closed or not self._lines.living():
             return 0
-        return min(max(self._slots, 1), MOST_AT_ONCE)
+        return min(max(self._lines.slots(), 1), MOST_AT_ONCE)
 
     def new_berth(self, name: str, folder: Path) -> Remote:
         """Make a place for an attempt elsewhere."""
@@ -146,7 +131,7 @@ class DaskLane(BerthLane[Remote]):
         self, tx: Transaction, executor: str, berth: Remote, output: str, now: float
     ) -> Row | None:
         """Claim the next job for a cluster that answers."""
-        return abroad.claim(tx, executor, berth.id, output, now, self._living())
+        return abroad.claim(tx, executor, berth.id, output, now, self._lines.living())
 
     def start_attempt(self, berth: Remote, row: Row) -> None:
         """Send an attempt off."""
@@ -157,55 +142,81 @@ class DaskLane(BerthLane[Remote]):
         berth.name, berth.told = f"{row['id']}-{row['attempt']}", known.told
         berth.capture = Fed(berth.output, known.offset)
 
-    async def _send(self, berth: Remote, row: Row) -> None:
-        name = berth.name
-        address = abroad.address_of(self._store.reader, row["definition"])
-        spec = self._spec(name, row)
+    async def _send(self, berth: Remote, task: Row) -> None:
+        """Send an attempt off, or find it where it was sent before."""
+        name, address = berth.name, ""
         try:
-            with anyio.fail_after(LOST_S):
-                cluster = await self._until_connected(address)
-                if not berth.has_still(name):
-                    return
-                berth.cluster, berth.may_run = cluster, True
-                await anyio.to_thread.run_sync(self._dispatch, cluster, spec)
+            address = abroad.address_of(self._store.reader, task["definition"])
+            cluster, is_known = await self._reached(berth, task, address)
         except Exception as error:  # a network can fail in any way
-            if berth.has_still(name):
-                reason = f"it could not be sent: {_said(error, address)}"
-                self._settles.ended(berth, Ending(State.INTERRUPTED, reason), None)
+            self._settle_unsent(berth, name, said(error, address))
+            return
+        if cluster is None:
             return
         if not berth.has_still(name):  # it was taken back while it was sent
-            await anyio.to_thread.run_sync(cluster.forget, name)
-        else:
+            await self._lines.ask(cluster.forget, name)
+        elif is_known:
+            berth.is_known = True
             cluster.watch(name, berth.known)
+        else:
+            self.stop(berth, Ending(State.INTERRUPTED, FORGOTTEN))
 
-    async def _until_connected(self, address: str) -> Cluster:
-        while True:
-            try:
-                return await self._connected(address)
-            except OSError:
-                await anyio.sleep(AGAIN_S)
+    async def _reached(
+        self, berth: Remote, task: Row, address: str
+    ) -> tuple[Cluster | None, bool]:
+        """Have a cluster know an attempt; gives it, and False where it has forgotten.
 
-    def _spec(self, name: str, row: Row) -> Spec:
-        found = self._store.reader.one(jobs.GET_DEFINITION, {"key": row["definition"]})
-        assert found is not None  # held by a foreign key
-        checkpoint = self._store.load_checkpoint(row["id"])
-        definition = jobs.NewDefinition(**dict(found))
-        task = without_place(row)
-        return Spec(name, sys.version_info[:2], definition, task, checkpoint, {})
+        Only a line that is not there is given up: what is large may take its time.
+        """
+        name = berth.name
+        with anyio.fail_after(LOST_S) as limit:
+            while berth.has_still(name):
+                cluster: Cluster | None = None
+                try:
+                    cluster = await self._lines.line(address)
+                    if not berth.has_still(name):
+                        break
+                    berth.cluster, berth.may_run = cluster, True
+                    limit.deadline = math.inf
+                    hand_over = (self._hand_over, cluster, berth, task)
+                    return cluster, await self._lines.ask(*hand_over)
+                except Exception as error:
+                    is_lost = cluster is not None and cluster.is_lost
+                    if not (is_lost or isinstance(error, OSError)):
+                        raise
+                    if cluster is not None:
+                        limit.deadline = anyio.current_time() + LOST_S
+                    await anyio.sleep(AGAIN_S if cluster is None else PAUSE_S)
+        return None, False
 
-    def _dispatch(self, cluster: Cluster, spec: Spec) -> None:
-        """Pack an attempt with all contents that it names, and send it."""
-        definition, task = spec.definition, spec.task
-        named = [definition.code, definition.setup, task["input"]]
-        while named:
-            part = named.pop()
-            for digest in {one.decode() for one in CONTENT.findall(part)}:
-                path = blob_path(self._store.blobs, digest)
-                if digest not in spec.contents and path.exists():
-                    spec.contents[digest] = content = path.read_bytes()
-                    if part.startswith(SPILLED):  # a long input, which names others
-                        named.append(content.partition(b"\n")[0])
-        cluster.send(spec.name, pickle.dumps(spec))
+    def _hand_over(self, cluster: Cluster, berth: Remote, task: Row) -> bool:
+        """Find an attempt, or send it where it cannot have begun."""
+        name, scheduler = f"{task['id']}-{task['attempt']}", cluster.scheduler
+        sent_to = berth.sent_to(name)
+        if sent_to is not None and cluster.find(name):
+            return True
+        if sent_to is not None and (sent_to != scheduler or cluster.has_begun(name)):
+            return False
+        body = packed(self._store, name, task)
+        ending = Ending(State.INTERRUPTED, "another attempt follows")
+        place = (self._store.reader, task["id"], task["attempt"])
+        for number in abroad.unsure(*place):
+            cluster.end(f"{task['id']}-{number}", ending, task["grace_s"] + CONFIRM_S)
+        berth.note_sent(name, scheduler)
+        cluster.send(name, body)
+        return True
+
+    def _settle_unsent(self, berth: Remote, name: str, cause: str) -> None:
+        """Settle an attempt that no cluster takes, or that nobody can ask after."""
+        if not berth.has_still(name):
+            return
+        was_sent = berth.sent_to(name) is not None
+        reason = f"it could not be {'found again' if was_sent else 'sent'}: {cause}"
+        ending = Ending(State.INTERRUPTED, reason)
+        if berth.cluster is not None:
+            self.stop(berth, ending)  # it may have begun, or be on its way
+        else:
+            self._settles.ended(berth, berth.stopping or ending, None)
 
     # -- what comes back ---------------------------------------------------------------
     def _berth(self, name: str) -> Remote | None:
@@ -214,9 +225,9 @@ class DaskLane(BerthLane[Remote]):
                 return berth
         return None
 
-    def _on_news(self, name: str, news: News) -> None:
+    def _on_news(self, cluster: Cluster, name: str, news: News) -> None:
         berth = self._berth(name)
-        if berth is None:
+        if berth is None or berth.cluster is not cluster:
             return
         self._take(berth, news)
         if news.checkpoint is not None and berth.task is not None:
@@ -224,8 +235,7 @@ class DaskLane(BerthLane[Remote]):
         if news.timeout_s not in (None, berth.timeout_s):
             # Somebody has moved it, perhaps while there was no kernel here.
             self._tasks.start_soon(self._extend, berth, name)
-        if berth.cluster is not None:
-            berth.cluster.watch(name, berth.known)
+        cluster.watch(name, berth.known)
 
     def _take(self, berth: Remote, news: News) -> None:
         """Pass on what is new: output, and tellings with their times and numbers."""
@@ -253,33 +263,50 @@ class DaskLane(BerthLane[Remote]):
             if berth.task is task:
                 berth.checkpoint_at = max(berth.checkpoint_at, at)
 
-    def _on_end(self, name: str, report: Report | str) -> None:
+    def _on_end(self, cluster: Cluster, name: str) -> None:
         berth = self._berth(name)
-        if berth is not None:
-            self._tasks.start_soon(self._settle, berth, report)
+        if berth is None:  # it was given up; nobody wants to know any more
+            self._tasks.start_soon(self._lines.ask, cluster.forget, name)
+        elif berth.cluster is cluster:
+            self._tasks.start_soon(self._settle, berth, cluster)
 
-    async def _settle(self, berth: Remote, report: Report | str) -> None:
-        name, cluster, task = berth.name, berth.cluster, berth.task
+    async def _settle(self, berth: Remote, cluster: Cluster) -> None:
+        name, task = berth.name, berth.task
         assert task is not None  # looked up with it
-        if isinstance(report, Report) and _is_lost(report):
-            report = DIED
-        if isinstance(report, str):
-            # The worker that was the task's child finds itself alone, and ends its
-            # attempt within the grace: never two at once.
-            await anyio.sleep(task["grace_s"] + ALONE_S)
-            if not berth.has_still(name):
-                return
-            ending = berth.stopping or Ending(State.INTERRUPTED, report)
-            self._settles.ended(berth, ending, None)
+        report = await self._lines.ask(cluster.report, name)
+        if not berth.has_still(name) or berth.cluster is not cluster:
+            return
+        if report is None:
+            berth.cluster, berth.is_known = None, False
+            await self._send(berth, task)
+            return
+        if isinstance(report, Report) and not report.is_lost:
+            await self._settle_reported(berth, name, report)
+            is_over = True
         else:
-            while not await self._has_taken(berth, name, report):
-                await anyio.sleep(FULL_S)
-            if not berth.has_still(name):
-                return
+            reason = report if isinstance(report, str) else DIED
+            await self._settle_lost(berth, task, reason)
+            is_over = False
+        await self._lines.ask(partial(cluster.forget, name, is_over=is_over))
+
+    async def _settle_lost(self, berth: Remote, task: Row, reason: str) -> None:
+        """Settle an attempt whose task is gone: never two at once.
+
+        The worker that was the task's child finds itself alone, and ends its attempt
+        within the grace. Where another task has it, dask knew of two.
+        """
+        name, ending = berth.name, Ending(State.INTERRUPTED, reason)
+        await self._ask(berth, lambda there: there.order(name, "stop", ending))
+        await anyio.sleep(task["grace_s"] + ALONE_S)
+        if berth.has_still(name):
+            self._settles.ended(berth, berth.stopping or ending, None)
+
+    async def _settle_reported(self, berth: Remote, name: str, report: Report) -> None:
+        while not await self._has_taken(berth, name, report):
+            await anyio.sleep(FULL_S)
+        if berth.has_still(name):
             berth.outcome = report.outcome
             self._settles.ended(berth, report.ending, report.outcome)
-        if cluster is not None:
-            await anyio.to_thread.run_sync(cluster.forget, name)
 
     async def _has_taken(self, berth: Remote, name: str, report: Report) -> bool:
         """Keep all that a report brings; False where there is no room now.
@@ -311,14 +338,14 @@ class DaskLane(BerthLane[Remote]):
         timeout_s = berth.timeout_s
         await self._ask(berth, lambda there: there.order(name, "extend", timeout_s))
 
-    async def _ask(self, berth: Remote, call: Callable[[Cluster], bool]) -> bool:
-        """Ask the cluster of an attempt; False where it does not answer."""
+    async def _ask(self, berth: Remote, call: Callable[[Cluster], bool]) -> bool | None:
+        """Ask the cluster of an attempt; None where it does not answer."""
         if berth.cluster is None:
-            return False
+            return None
         try:
-            return await anyio.to_thread.run_sync(call, berth.cluster)
+            return await self._lines.ask(call, berth.cluster)
         except Exception:  # a network can fail in any way
-            return False
+            return None
 
     def stop(self, handle: Remote, ending: Ending) -> None:
         """Ask an attempt to end; the worker over there sees to it that it does."""
@@ -334,15 +361,18 @@ class DaskLane(BerthLane[Remote]):
         self, berth: Remote, name: str, ending: Ending, within_s: float
     ) -> None:
         """See to it that an attempt ends, or has not begun and never will."""
-        has_heard, is_withdrawn = False, not berth.may_run
+        has_heard, is_over = False, not berth.may_run
         with anyio.move_on_after(within_s) as waiting:
-            while berth.has_still(name) and not is_withdrawn:
-                has_heard = has_heard or await self._ask(
+            while berth.has_still(name) and not is_over:
+                is_there = await self._ask(
                     berth, lambda there: there.order(name, "stop", ending)
                 )
-                is_withdrawn = not has_heard and await self._ask(
-                    berth, lambda there: there.withdraw(name)
-                )
+                has_heard = has_heard or is_there is True
+                if not has_heard:
+                    asked = await self._ask(berth, lambda there: there.withdraw(name))
+                    is_over = asked is True
+                elif is_there is False:  # who is known will say how it has ended
+                    is_over = not berth.is_known
                 await anyio.sleep(PAUSE_S)
         if waiting.cancelled_caught:
             reason = f"{ending.reason}; the cluster did not confirm that it has ended"
@@ -360,23 +390,10 @@ class DaskLane(BerthLane[Remote]):
         self.handles[berth.id] = berth
         self.give(berth, task)
         self._enter(berth, task, Known(offset, told))
-        berth.may_run = True
+        berth.may_run = berth.sent_to(berth.name) is not None
         self._tasks.start_soon(self._send, berth, task)
 
     def hang_up(self) -> None:
         """Leave the clusters to themselves: what runs there goes on."""
         self._is_closed = True
-        for cluster in self._clusters.values():
-            cluster.close()
-
-
-def _is_lost(report: Report) -> bool:
-    return report.ending is not None and report.ending.reason == DIED
-
-
-def _said(error: Exception, address: str) -> str:
-    if isinstance(error, ImportError):
-        return "distributed is not installed here; pip install 'chutes-nb[dask]'"
-    if isinstance(error, OSError | TimeoutError):
-        return f"the scheduler at {address} does not answer"
-    return f"{type(error).__name__}: {error}"[:200]
+        self._lines.close()

@@ -10,6 +10,7 @@ from ..store import jobs
 from ..store.db import Row
 from ..worker.frames import Outcome, Telling
 
+DIED = "its dask worker died"
 Checkpoint = tuple[float, float | None, str, bytes]  # time, step, kind, body
 
 
@@ -86,6 +87,11 @@ class Report:
     outcome: Outcome | None
     news: News
     contents: dict[str, bytes] = field(default_factory=dict)
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether it is of a second task, which dask began when the first had died."""
+        return self.ending is not None and self.ending.reason == DIED
 
 
 def without_place(task: Row) -> dict[str, Any]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..paths import private_dir
 from ..worker.capture import Capture, Look
 from .berths import Berth
 from .parcels import Known
@@ -81,12 +83,15 @@ class Remote(Berth):
         Number of the newest telling that has been taken.
     may_run : bool
         The cluster may have heard of the attempt.
+    is_known : bool
+        It has, and will say how the attempt ends.
     """
 
     name = ""
     may_run = False
     told, checkpoint_at = 0, 0.0
     cluster: Cluster | None = None
+    is_known = False
 
     @property
     def known(self) -> Known:
@@ -98,10 +103,29 @@ class Remote(Berth):
         """Whether an attempt is here and not over."""
         return self.name == name and not self.is_ending
 
+    # Behind a kernel that died nobody else knows whether the attempt has left. A
+    # scheduler that was started anew meanwhile would say that it never came.
+    def note_sent(self, name: str, scheduler: str) -> None:
+        """Note to which run of a scheduler an attempt is sent, before it is."""
+        private_dir(self.folder)
+        self._note(name).write_text(scheduler)
+
+    def sent_to(self, name: str) -> str | None:
+        """Return that scheduler, None for an attempt that nobody has sent."""
+        try:
+            return self._note(name).read_text()
+        except FileNotFoundError:
+            return None
+
+    def _note(self, name: str) -> Path:
+        return self.folder / f"sent-{name}"
+
     def clear(self) -> None:
         """Forget the attempt that was here."""
         super().clear()
-        self.name, self.cluster, self.may_run = "", None, False
+        self._note(self.name).unlink(missing_ok=True)
+        self.name, self.cluster = "", None
+        self.may_run = self.is_known = False
         self.told, self.checkpoint_at = 0, 0.0
 
 

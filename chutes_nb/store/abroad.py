@@ -38,6 +38,12 @@ UPDATE jobs
 """
 ADDRESS = "SELECT json_extract(options, '$.address') FROM definitions WHERE key = :key"
 TOLD = "SELECT told FROM attempts WHERE job = :job AND number = :attempt"
+# Whether these are over on their cluster nobody has confirmed.
+UNSURE = """
+SELECT number
+  FROM attempts
+ WHERE job = :job AND number < :attempt AND state = 'interrupted'
+"""
 SET_ATTEMPT = "UPDATE jobs SET attempt = :attempt WHERE id = :job"
 CHECKPOINT_AT = "SELECT at, step FROM checkpoints WHERE job = :job"
 
@@ -77,6 +83,12 @@ def last_told(tx: Transaction, job: str, attempt: int) -> int:
     """Return the number of an attempt's newest telling that is in the store."""
     row = tx.one(TOLD, {"job": job, "attempt": attempt})
     return 0 if row is None else int(row[0])
+
+
+def unsure(tx: Transaction, job: str, attempt: int) -> list[int]:
+    """Return the attempts before one that may not be over where they were sent."""
+    rows = tx.all(UNSURE, {"job": job, "attempt": attempt})
+    return [int(row[0]) for row in rows]
 
 
 def checkpoint_at(tx: Transaction, job: str) -> tuple[float, float | None]:
