@@ -63,6 +63,8 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
     def reducer_override(self, thing: Any) -> Any:
         """Say how a class or a function is made again."""
         kind = type(thing)
+        if getattr(kind, "__chutes_run__", False):
+            raise TypeError("a run (self) ends with its job; give what is in it")
         if issubclass(kind, type):
             reduced = super().reducer_override(thing)
             return _slotted(thing, reduced) if _SLOTS in vars(thing) else reduced

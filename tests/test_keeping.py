@@ -507,3 +507,17 @@ def test_a_file_of_a_running_job_is_there_as_soon_as_it_is_saved(chute, tmp_path
     (tmp_path / "gate").touch()
     job.result(S)
     assert job.files.names == ["part.txt"]
+
+
+def test_a_folder_that_has_the_store_in_it_is_not_kept(own_chute):
+    @own_chute.job
+    def save(self, folder: str):
+        self.save_file(folder)
+
+    home = runtime.store().home
+    for folder in (home, home.parent):
+        job = save.submit(folder=str(folder))
+        assert job.exception(60)
+        assert job.error.type == "ValueError"
+        assert "has the store of all jobs in it" in job.error.message
+        assert job.files == []

@@ -162,3 +162,17 @@ async def test_a_submit_that_cannot_be_stored_raises_and_takes_no_other_along(
         await own_chute.submit_job("give", {"n": 1}, key="\ud800")
     assert give.submit(n=2).result(S) == 2
     assert executor.is_running
+
+
+@pytest.mark.parametrize("what", ["self", "self.log", "[1, self]"])
+def test_a_run_is_no_result(own_chute, what):
+    given = {"self": lambda run: run, "self.log": lambda run: run.log}
+
+    @own_chute.job
+    def give(self):
+        return given.get(what, lambda run: [1, run])(self)
+
+    job = give.submit()
+    assert job.exception(60)
+    assert job.error.type == "ResultNotStorable"
+    assert "a run (self) ends with its job" in job.error.message

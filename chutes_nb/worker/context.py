@@ -83,6 +83,8 @@ class RunContext:
     read from the chute.
     """
 
+    __chutes_run__ = True  # no result can hold it; see by_value
+
     _run_facts: RunFacts
     _run_outlet: Outlet
     _run_chute: object

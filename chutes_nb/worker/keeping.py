@@ -150,12 +150,25 @@ def _entry(name: str, origin: str, blob: Blob) -> KeptFile:
     return KeptFile(label, place, blob.size, file_type(label), blob.sha256)
 
 
-def named_files(path: Path, name: str | None) -> Iterator[tuple[Path, str]]:
-    """Give a file, or all files of a folder, each with its label."""
+def named_files(
+    path: Path, name: str | None, blobs: Path
+) -> Iterator[tuple[Path, str]]:
+    """Give a file, or all files of a folder, each with its label.
+
+    Raises
+    ------
+    ValueError
+        If the store is in the folder: it would be copied into itself without end.
+    """
     label = name or path.name
     if not path.is_dir():
         yield path, label
         return
+    if Path(os.path.realpath(blobs)).is_relative_to(os.path.realpath(path)):
+        raise ValueError(
+            f"{path} has the store of all jobs in it ({blobs.parent}), which cannot "
+            "be kept in itself; name a folder beside it"
+        )
     for one, within in files_below(path):
         if stat.S_ISREG(one.lstat().st_mode):
             yield one, f"{label}/{within}"
@@ -245,9 +258,11 @@ class Keeper:
         ------
         FileNotFoundError
         FileTooLarge
+        ValueError
+            If the store is in the folder.
         """
         found = []
-        for one, label in named_files(path, name):
+        for one, label in named_files(path, name, self._blobs):
             stamp = _stamp(os.stat(one))  # first: it may change while it is read
             found.append(kept(one, label, self._blobs))
             place = os.path.realpath(one)

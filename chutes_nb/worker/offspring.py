@@ -231,7 +231,8 @@ class OffspringOutlet:
     def keep_file(self, path: Path, name: str | None) -> None:
         """Keep a file's content with the job."""
         blobs = self._home / "blobs"
-        found = [kept(one, label, blobs) for one, label in named_files(path, name)]
+        named = named_files(path, name, blobs)
+        found = [kept(one, label, blobs) for one, label in named]
         for one in found:
             self.tell(Telling("file", tuple(one)))
 
