@@ -69,6 +69,27 @@ describe("the list of jobs", () => {
     );
   });
 
+  it("tells who hears the page what was picked, and that it was deleted", async () => {
+    await show([sample("analyze_text")]);
+    const said = () => [...root.querySelectorAll("[role=status]")].at(-1)?.textContent;
+    const press = (button: Element | null | undefined) =>
+      act(async () => {
+        (button as HTMLElement | undefined)?.click();
+        await new Promise((resolve) => requestAnimationFrame(resolve));
+      });
+    const named = (text: string) =>
+      [...root.querySelectorAll("button")].find((one) =>
+        one.textContent?.startsWith(text),
+      );
+    expect(said()).toBe("");
+    await press(rows()[0]?.querySelector("input[type=checkbox]"));
+    expect(said()).toBe("1 job picked");
+    await press(named("Delete"));
+    await press(named("Yes, delete"));
+    expect(rows()).toHaveLength(0);
+    expect(said()).toBe("1 of 1 deleted");
+  });
+
   it("opens a job by click and by key", async () => {
     await show(CHANGES.jobs);
     rows()[1]?.click();

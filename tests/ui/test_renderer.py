@@ -138,11 +138,11 @@ def test_a_page_whose_server_is_gone_says_so_and_comes_back(
         jobs = page.get_by_role("region", name="Chutes jobs")
         expect(jobs).to_contain_text("No jobs yet", timeout=SOON)
         lab.stop()
-        expect(jobs.get_by_role("status")).to_contain_text(
+        expect(jobs.locator(".chutes-notice")).to_contain_text(
             "Not connected", timeout=SOON
         )
         lab.start()
-        expect(jobs.get_by_role("status")).to_be_hidden(timeout=SOON)
+        expect(jobs.locator(".chutes-notice")).to_be_hidden(timeout=SOON)
         expect(jobs).to_contain_text("No jobs yet")
 
 

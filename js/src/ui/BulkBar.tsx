@@ -60,7 +60,7 @@ export function BulkBar({ list }: { list: JobsList }) {
   }
   return (
     <fieldset ref={bar} class="chutes-bulk chutes-num" aria-label="The picked jobs">
-      <span role="status">{selection.said ?? `${jobsText(jobs.length)} picked`}</span>
+      <span>{selection.said ?? `${jobsText(jobs.length)} picked`}</span>
       {BULK.map((name) => (
         <button
           key={name}
@@ -82,6 +82,12 @@ export function BulkBar({ list }: { list: JobsList }) {
 
 function jobsText(count: number): string {
   return amount(count, "job");
+}
+
+/** What a screen reader is told of the picked jobs; of a command when it is done. */
+export function pickedText({ said, isBusy, size }: JobsList["selection"]): string {
+  if (isBusy) return "";
+  return said ?? (size ? `${jobsText(size)} picked` : "");
 }
 
 /** The box before a row; a click with Shift picks all rows from the last one on. */

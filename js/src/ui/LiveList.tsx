@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { ALL, type JobsList } from "../core/list";
 import type { Link } from "../core/transport";
 import type { StatusInfo } from "../core/types";
-import { BulkBar } from "./BulkBar";
+import { BulkBar, pickedText } from "./BulkBar";
 import { useKeptFocus } from "./focus";
 import { ListTools, type Look } from "./ListTools";
 import { useFrames } from "./parts";
@@ -70,6 +70,10 @@ export function LiveList({
       ) : (
         <Instead list={list} />
       )}
+      {/* Here, as the bar goes with the last job that was picked: a delete is told too. */}
+      <span class="chutes-hidden" role="status">
+        {pickedText(list.selection)}
+      </span>
     </div>
   );
 }
