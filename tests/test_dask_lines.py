@@ -190,7 +190,7 @@ def test_what_is_large_waits_for_the_first_worker(tmp_path):
 
         job = work.submit(data=bytes(2_000_000))
         # Longer than dask itself waits for a worker that data could go to.
-        assert not job.wait(4)
+        assert not job.wait(8)
         assert job.running()
         cluster.scale(1)
         assert job.result(S) == 2_000_000
