@@ -116,6 +116,7 @@ def sigint(self):
 
 @kind("interrupted", "signal 1 (SIGHUP)")
 def sighup(self):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # ignored below nohup
     die_by(signal.SIGHUP)
 
 
