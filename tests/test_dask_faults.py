@@ -185,25 +185,11 @@ def test_a_full_disk_at_home_keeps_a_result_waiting_and_nobody_else(tmp_path, cl
 
 
 # -- a machine of the cluster that is in trouble ---------------------------------------
-@contextlib.contextmanager
-def cluster_on(place: Path) -> Iterator[Any]:
-    """A cluster of one worker whose temporary files are in a folder."""
-    with distributed.LocalCluster(
-        n_workers=1,
-        threads_per_worker=1,
-        dashboard_address=":0",
-        host="127.0.0.1",
-        silence_logs=60,
-        env={"TMPDIR": str(place)},
-    ) as cluster:
-        yield cluster
-
-
 @NEEDS_MOUNT
 def test_a_disk_that_is_full_over_there_costs_no_output_and_no_result(tmp_path):
     with (
         small_disk(tmp_path / "small", 12 << 20) as place,
-        cluster_on(place) as cluster,
+        running_cluster(1, env={"TMPDIR": str(place)}) as cluster,
         living_in(tmp_path / "home", workers=1),
     ):
         chute = Chute(executor="dask", address=cluster.scheduler_address)
@@ -230,7 +216,7 @@ def test_a_disk_that_is_full_over_there_costs_no_output_and_no_result(tmp_path):
 def test_what_has_no_room_on_the_cluster_says_so(tmp_path):
     with (
         small_disk(tmp_path / "small", 12 << 20) as place,
-        cluster_on(place) as cluster,
+        running_cluster(1, env={"TMPDIR": str(place)}) as cluster,
         living_in(tmp_path / "home", workers=1),
     ):
         chute = Chute(executor="dask", address=cluster.scheduler_address)

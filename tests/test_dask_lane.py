@@ -42,7 +42,7 @@ S = 60.0
 
 
 @contextlib.contextmanager
-def running_cluster(workers: int) -> Iterator[Any]:
+def running_cluster(workers: int, **options: Any) -> Iterator[Any]:
     """A scheduler and worker processes, none of them with a dashboard."""
     with distributed.LocalCluster(
         n_workers=workers,
@@ -50,6 +50,7 @@ def running_cluster(workers: int) -> Iterator[Any]:
         dashboard_address=":0",
         host="127.0.0.1",
         silence_logs=60,
+        **options,
     ) as cluster:
         yield cluster
 

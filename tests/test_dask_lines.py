@@ -98,19 +98,6 @@ def test_an_attempt_that_was_given_up_is_over_before_the_next_begins(tmp_path):
         assert is_gone(pid_in(pids / "1"))
 
 
-@contextlib.contextmanager
-def cluster_at(port: int) -> Iterator[Any]:
-    with distributed.LocalCluster(
-        n_workers=1,
-        threads_per_worker=1,
-        dashboard_address=":0",
-        host="127.0.0.1",
-        scheduler_port=port,
-        silence_logs=60,
-    ) as cluster:
-        yield cluster
-
-
 def test_a_scheduler_that_was_started_anew_begins_no_attempt_twice(tmp_path):
     home, gate = tmp_path / "home", tmp_path / "gate"
     marks = tmp_path / "marks"
@@ -126,9 +113,9 @@ def work(self, gate: str):
 
 jobs = [work.submit(gate=gate)]
 """
-    with cluster_at(port) as cluster:
+    with running_cluster(1, scheduler_port=port) as cluster:
         (job_id,) = left_by_a_kernel(home, cluster, gate, script)
-    with cluster_at(port), living_in(home, workers=1):
+    with running_cluster(1, scheduler_port=port), living_in(home, workers=1):
         job = get_job(job_id)
         assert isinstance(job.exception(S), JobInterrupted)
         assert "does not know of it" in job.reason
