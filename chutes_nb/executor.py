@@ -38,6 +38,7 @@ from .processes import (
 )
 from .rounds import Round
 from .settler import Settler
+from .spinning import LoneJob
 from .store import Store, Transaction, fleet, holding, jobs
 from .store.ids import new_id
 from .waking import wake_host
@@ -75,9 +76,8 @@ class Executor:
         self._thread: threading.Thread | None = None
         self._lease, self._lease_path = -1, store.leases / f"{self.id}.executor"
         self._timer: asyncio.TimerHandle | None = None
-        self._scope: anyio.CancelScope | None = None
         self._is_registered = False
-        self._gates, self._clock = Gates(store), Clock()
+        self._gates, self._clock, self._lone = Gates(store), Clock(), LoneJob()
         self.is_nested = WORKER_MARK in os.environ  # a job's own: nobody's heir
 
     # -- called from any thread ------------------------------------------------
@@ -104,12 +104,8 @@ class Executor:
             return
         with contextlib.suppress(RuntimeError):  # the loop has closed meanwhile
             end_kernel_jobs(self.kernel, loop, self.put)
-            loop.call_soon_threadsafe(self._cancel)
+            loop.call_soon_threadsafe(self._scope.cancel)
         thread.join(timeout_s)
-
-    def _cancel(self) -> None:
-        if self._scope is not None:
-            self._scope.cancel()
 
     @property
     def is_running(self) -> bool:
@@ -180,7 +176,8 @@ class Executor:
     # -- the thread ------------------------------------------------------------
     def _run(self) -> None:
         try:
-            anyio.run(self._main, backend="asyncio")
+            loop = partial(asyncio.SelectorEventLoop, self._lone.selector)
+            anyio.run(self._main, backend_options={"loop_factory": loop})
         except BaseException as error:
             if not self._started.done():
                 self._started.set_exception(error)
@@ -329,6 +326,7 @@ class Executor:
         """Do what had to wait for the commit: sends, acknowledgements, wake-ups."""
         self.store.feed.expect(round_.queued)
         round_.send()
+        self._lone.expect(round_.busy)
         for entry in batch:
             entry.succeed()
         self.store.feed.nudge(round_.ended, round_.returned)

@@ -59,6 +59,7 @@ class Round:
         self._starts = False
         self._following: dict[str, str] = {}
         self._in_berths: list[tuple[BerthLane[Any], Claimed[Any]]] = []
+        self.busy: int | None = None  # how many jobs run; None where some wait
 
     def write_logs(self, batch: Iterable[Entry]) -> None:
         """Write output first: an end in the store means that its log is there."""
@@ -199,6 +200,12 @@ class Round:
             handle.ack = ("ack", one.task["id"], one.task["attempt"])
             if isinstance(handle, Handle) and not (can_go_on or handle.is_going):
                 self.worn.append(handle)
+        if self.backlog == 0:
+            self.busy = len(self._claims) + sum(
+                handle.task is not None
+                for lane in (self.lane, *self.berths)
+                for handle in lane.handles.values()
+            )
         for handle, row, definition in self._claims:
             self._send_task(handle, row, definition)
         for lane, claimed in self._in_berths:
@@ -217,7 +224,8 @@ class Round:
             handle.known.add(definition["key"])
             messages.append(define_message(definition))
         handle.ack = None  # what runs next says so
-        handle.send(*messages, ("run", *task_of(row, handle.output)))
+        task = task_of(row, handle.output, is_alone=self.busy == 1)
+        handle.send(*messages, ("run", *task))
         failpoints.hit("run.after_send")
 
     def _stop_what_is_asked(self) -> None:

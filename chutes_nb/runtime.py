@@ -7,6 +7,7 @@ import os
 import threading
 from typing import Any
 
+from .cores import usable_cores
 from .errors import ChutesError
 from .executor import Executor
 from .options import counted, tokens
@@ -177,7 +178,7 @@ def max_workers() -> int:
                 f"CHUTES_NB_MAX_WORKERS={text!r} must be a whole number of at least 1"
             )
         return int(text)
-    return _cores()
+    return usable_cores()
 
 
 def waits_headless() -> bool:
@@ -188,9 +189,3 @@ def waits_headless() -> bool:
     if text not in ("0", "1"):
         raise ChutesError(f"CHUTES_NB_HEADLESS_WAIT={text!r} must be 0 or 1")
     return text == "1"
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -21,8 +21,8 @@ HEIGHT = {
         [
             "errors showing states sizes bytecode locality flow failpoints folding "
             "wording typed_dicts members calling_back platform_import log_settings "
-            "warning_filters",
-            "spans typing_names waited_for",
+            "warning_filters cores",
+            "spinning spans typing_names waited_for",
             "paths model policy loading options cells",
             "processes by_value",
             "store",

@@ -29,9 +29,11 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any, NamedTuple
 
+from ..spinning import SpinWait
+
 # Counted on when a frame changes its meaning: an executor of another version
 # lets the worker finish what it has and then retires it.
-PROTOCOL = 4
+PROTOCOL = 5
 # What a worker that is called has: job, attempt, and seconds since the first line of
 # its body by a clock that nobody sets (None before that line).
 Busy = tuple[str, int, float | None]
@@ -42,7 +44,10 @@ PIECE_BYTES = 256 << 10
 
 
 class Task(NamedTuple):
-    """One attempt, as it is sent to a worker. Spans in seconds."""
+    """One attempt, as it is sent to a worker. Spans in seconds.
+
+    ``is_alone`` says that nothing else runs or waits: see ``spinning``.
+    """
 
     job: str
     attempt: int
@@ -55,9 +60,10 @@ class Task(NamedTuple):
     grace_s: float
     output: str
     is_fresh: bool = False
+    is_alone: bool = False
 
 
-def task_of(row: Any, output: str) -> Task:
+def task_of(row: Any, output: str, *, is_alone: bool = False) -> Task:
     """Return the attempt of a claimed row (of the store), as it is sent."""
     return Task(
         row["id"],
@@ -71,6 +77,7 @@ def task_of(row: Any, output: str) -> Task:
         row["grace_s"],
         output,
         bool(row["fresh"]),
+        is_alone,
     )
 
 
@@ -202,7 +209,13 @@ def _unpack(body: memoryview) -> tuple[Any, ...]:
 
 
 class Line:
-    """The worker's end of the socket, read by one thread at a time."""
+    """The worker's end of the socket, read by one thread at a time.
+
+    Attributes
+    ----------
+    spins : bool
+        Whether the next message may be soon, and a core is free to look for it.
+    """
 
     def __init__(self, connection: socket.socket) -> None:
         self._socket = connection
@@ -216,6 +229,8 @@ class Line:
         wake = select.poll()
         wake.register(connection, select.POLLIN)
         self._await_bytes = wake.poll
+        self.spins = False
+        self._spin = SpinWait()
 
     def fileno(self) -> int:
         """Descriptor to wait on."""
@@ -264,7 +279,10 @@ class Line:
         while not self._waiting:
             # A body may have left no room for descriptors; recv() waits as well.
             with contextlib.suppress(OSError):
-                self._await_bytes()
+                if self.spins:
+                    self._spin.wait(self._await_bytes)
+                else:
+                    self._await_bytes()
             try:
                 size = self._socket.recv_into(self._piece)
             except OSError:

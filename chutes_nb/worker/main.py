@@ -99,11 +99,10 @@ class Worker:
         self.hello()
         while not self._is_retired:
             message = self.line.receive() if self.line is not None else None
-            if message is None:
-                if not self._bereft():
-                    return
-                continue
-            self.take(message[0], list(message[1:]))
+            if message is not None:
+                self.take(message[0], list(message[1:]))
+            elif not self._bereft():
+                return
 
     def take(self, kind: str, facts: list[Any]) -> None:
         """Do what an executor says."""
@@ -167,6 +166,8 @@ class Worker:
         if self._unacked is not None:
             self._on_ack(self._unacked.job, self._unacked.attempt)
         self._is_used_up = task.is_fresh
+        if self.line is not None:
+            self.line.spins = task.is_alone
         self.place.prepare()
         if self.place.imports.forget_edited():
             self._chutes.clear()

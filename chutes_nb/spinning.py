@@ -1,0 +1,105 @@
+"""Waits for what comes soon without going to sleep.
+
+Who sleeps in poll() is woken some tens of microseconds after what it waits for, on a
+core that has halted and with caches that others have used: for a short job, awaited by
+itself, half of the time from its submit to its result. So whoever waited briefly the
+last time looks again and again for a moment before it sleeps ("spin, then block"; see
+Karlin, Li, Manasse and Owicki, "Empirical studies of competitive spinning for a
+shared-memory multiprocessor", SOSP 1991). A wait that is long costs one such moment,
+and the next one none.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import time
+from collections.abc import Callable
+from time import perf_counter
+from typing import TypeVar
+
+from .cores import usable_cores
+
+T = TypeVar("T")
+
+SPIN_S = 0.002
+# Between two looks the core is offered to whoever wants it.
+_give_way: Callable[[], object] = getattr(os, "sched_yield", lambda: time.sleep(0))
+
+
+class SpinWait:
+    """Waits of one kind; what the last one took says how the next one begins."""
+
+    __slots__ = ("_last_s",)
+
+    def __init__(self) -> None:
+        self._last_s = float("inf")
+
+    def wait(
+        self, look: Callable[[float | None], T], timeout_s: float | None = None
+    ) -> T:
+        """Return what has come.
+
+        Parameters
+        ----------
+        look : callable
+            Waits for so long at most (None: for ever) and returns what has come; with
+            0 it does not wait.
+        timeout_s : float, optional
+            Longest wait in seconds.
+        """
+        began = perf_counter()
+        if self._last_s < SPIN_S:
+            end = began + SPIN_S
+            if timeout_s is not None:
+                end = min(end, began + timeout_s)
+            found = look(0)
+            while not found and perf_counter() < end:
+                _give_way()
+                found = look(0)
+            if found:
+                self._last_s = perf_counter() - began
+                return found
+        found = look(timeout_s)
+        self._last_s = perf_counter() - began
+        return found
+
+
+class SpinningSelector(selectors.DefaultSelector):
+    """What an event loop waits on; spins where it is told that something comes soon.
+
+    Attributes
+    ----------
+    spin : SpinWait or None
+        The kind of wait that comes next; None sleeps at once.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.spin: SpinWait | None = None
+
+    def select(
+        self, timeout: float | None = None
+    ) -> list[tuple[selectors.SelectorKey, int]]:
+        """Wait for events, as selectors do."""
+        if self.spin is None or (timeout is not None and timeout <= 0):
+            return super().select(timeout)
+        return self.spin.wait(super().select, timeout)
+
+
+class LoneJob:
+    """Says when the next step of a job is soon, since nothing else is to be done.
+
+    Only then is a core free to look for it: with more jobs, each look takes time from
+    a job's body. So there must be two cores, one for each side.
+    """
+
+    def __init__(self) -> None:
+        self.selector = SpinningSelector()
+        self._for_end, self._for_next = SpinWait(), SpinWait()
+        self._may_spin = usable_cores() > 1
+
+    def expect(self, busy: int | None) -> None:
+        """Take note of how many jobs run; None where some wait as well."""
+        spin = {0: self._for_next, 1: self._for_end}.get(-1 if busy is None else busy)
+        self.selector.spin = spin if self._may_spin else None
