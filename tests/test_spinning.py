@@ -1,0 +1,144 @@
+"""Waiting for what comes soon: look again for a moment, then sleep."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from chutes_nb import runtime, spinning
+from chutes_nb.spinning import SPIN_S, LoneJob, SpinningSelector, SpinWait
+from rows import until
+
+
+class Clock:
+    """A clock that goes on by so much at each look; says how it was looked."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now, self.comes_at = 100.0, 0.0
+        self.looks: list[float | None] = []
+        monkeypatch.setattr(spinning, "perf_counter", lambda: self.now)
+
+    def look(self, timeout_s: float | None) -> list[str]:
+        self.looks.append(timeout_s)
+        self.now += SPIN_S / 10
+        if timeout_s != 0:
+            self.now = max(self.now, self.comes_at)
+        return ["news"] if self.now >= self.comes_at else []
+
+    def wait(self, spin: SpinWait, soon_s: float) -> list[float | None]:
+        """Wait for what comes in so many seconds; returns how it was looked for."""
+        self.looks.clear()
+        self.comes_at = self.now + soon_s
+        assert spin.wait(self.look) == ["news"]
+        return self.looks.copy()
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    return Clock(monkeypatch)
+
+
+def test_the_first_wait_of_a_kind_sleeps_at_once(clock):
+    assert clock.wait(SpinWait(), SPIN_S / 2) == [None]
+
+
+def test_after_a_short_wait_the_next_never_sleeps_where_it_is_short_too(clock):
+    spin = SpinWait()
+    clock.wait(spin, SPIN_S / 2)
+    looks = clock.wait(spin, SPIN_S / 2)
+    assert len(looks) > 1
+    assert set(looks) == {0}
+
+
+def test_a_long_wait_spins_for_a_moment_and_the_one_after_it_sleeps_at_once(clock):
+    spin = SpinWait()
+    clock.wait(spin, SPIN_S / 2)
+    *looks, last = clock.wait(spin, 1.0)
+    assert set(looks) == {0}
+    assert len(looks) <= 11  # a tenth of the moment each
+    assert last is None
+    assert clock.wait(spin, SPIN_S / 2) == [None]
+    assert None not in clock.wait(spin, SPIN_S / 2)
+
+
+def test_a_wait_that_may_be_over_sooner_spins_no_longer_than_that(clock):
+    spin = SpinWait()
+    clock.wait(spin, SPIN_S / 2)
+    clock.looks.clear()
+    clock.comes_at = clock.now + 1.0
+    began = clock.now
+    assert not spin.wait(
+        lambda limit_s: clock.look(limit_s) if not limit_s else [], 4e-4
+    )
+    assert clock.now - began == pytest.approx(4e-4)
+
+
+@pytest.mark.parametrize(
+    ("busy", "kind"), [(None, None), (0, "_for_next"), (1, "_for_end"), (2, None)]
+)
+def test_only_one_job_that_nobody_waits_behind_lets_the_loop_spin(
+    monkeypatch, busy, kind
+):
+    monkeypatch.setattr(spinning, "usable_cores", lambda: 2)
+    lone = LoneJob()
+    lone.expect(busy)
+    assert lone.selector.spin is (getattr(lone, kind) if kind else None)
+
+
+def test_on_one_core_nobody_spins(monkeypatch):
+    monkeypatch.setattr(spinning, "usable_cores", lambda: 1)
+    lone = LoneJob()
+    lone.expect(1)
+    assert lone.selector.spin is None
+
+
+@pytest.mark.parametrize("spins", [False, True])
+def test_a_spinning_selector_finds_what_another_finds(spins):
+    ours, theirs = socket.socketpair()
+    with SpinningSelector() as selector, ours, theirs:
+        selector.register(ours, spinning.selectors.EVENT_READ)
+        if spins:
+            selector.spin = SpinWait()
+        for _ in range(3):
+            assert selector.select(0) == []
+            assert selector.select(0.001) == []
+            theirs.send(b"x")
+            ((key, events),) = selector.select()
+            assert (key.fileobj, events) == (ours, spinning.selectors.EVENT_READ)
+            ours.recv(1)
+
+
+def test_the_executor_and_its_worker_spin_for_a_lone_job_and_for_no_others(
+    lone_chute, tmp_path
+):
+    @lone_chute.job
+    def spins():
+        import gc
+
+        from chutes_nb.worker.frames import Line
+
+        return [one.spins for one in gc.get_objects() if isinstance(one, Line)]
+
+    @lone_chute.job
+    def hold(self, gate: str):
+        while not os.path.exists(gate):
+            time.sleep(0.01)
+
+    may_spin = spinning.usable_cores() > 1
+    spins.submit().result()  # it waited for its worker
+    assert spins.submit().result() == spins.submit().result() == [may_spin]
+    lone = runtime.executor()._lone
+    assert until(lambda: lone.selector.spin is (lone._for_next if may_spin else None))
+    gate = Path(tmp_path, "gate")
+    try:
+        holding = hold.submit(gate=str(gate))
+        assert until(lambda: holding.running())
+        assert spins.submit().result() == [False]
+        gate.touch()
+        holding.result()
+    finally:
+        gate.touch()
