@@ -113,9 +113,9 @@ def test_a_spinning_selector_finds_what_another_finds(spins):
 
 
 def test_the_executor_and_its_worker_spin_for_a_lone_job_and_for_no_others(
-    lone_chute, tmp_path
+    own_chute, tmp_path
 ):
-    @lone_chute.job
+    @own_chute.job
     def spins():
         import gc
 
@@ -123,7 +123,7 @@ def test_the_executor_and_its_worker_spin_for_a_lone_job_and_for_no_others(
 
         return [one.spins for one in gc.get_objects() if isinstance(one, Line)]
 
-    @lone_chute.job
+    @own_chute.job
     def hold(self, gate: str):
         while not os.path.exists(gate):
             time.sleep(0.01)
