@@ -19,6 +19,7 @@ from .lanes.kernel import NEVER_RAN
 from .processes import is_held
 from .settler import Settler
 from .store import Store, fleet, kernel, late
+from .store.db import Row
 from .worker.capture import Capture
 
 log = logging.getLogger(__name__)
@@ -50,11 +51,13 @@ class Heir:
         self._executor, self._is_registered = executor, is_registered
         self._others: set[str] = set()
         self._has_looked = False
+        self._unadopted: list[tuple[Row, Row | None]] = []
 
     async def run(self) -> None:
         """Look for the dead, for ever."""
         while True:
             try:
+                self._adopt()  # what an error kept from it
                 await self._inherit()
             except (StoreError, sqlite3.Error, OSError) as error:
                 log.info("will look for dead executors again: %s", error)
@@ -101,8 +104,14 @@ class Heir:
             with contextlib.suppress(OSError):  # nobody else looks at these workers
                 Path(row["lease"]).unlink()
             self._bring_logs_in()  # before a worker that is no more is cleaned away
-            for worker in workers:
-                self._settler.adopt(worker, tasks[worker["id"]])
+            self._unadopted += [(worker, tasks[worker["id"]]) for worker in workers]
+            self._adopt()
         if dead:
             self._put(Kick(clock=True, asks=True))
             self._store.feed.nudge(ended)
+
+    def _adopt(self) -> None:
+        """Take over the workers that are ours by now; by the store nobody else will."""
+        while self._unadopted:
+            self._settler.adopt(*self._unadopted[0])
+            del self._unadopted[0]

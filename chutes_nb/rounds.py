@@ -215,6 +215,11 @@ class Round:
         for handle in self.buried:
             handle.remove_folder(owed)
 
+    @property
+    def has_claims(self) -> bool:
+        """Whether workers are to be sent something."""
+        return bool(self._claims)
+
     def _send_task(self, handle: Handle, row: Row, definition: Row | None) -> None:
         failpoints.hit("claim.after_commit")
         handle.runs += 1

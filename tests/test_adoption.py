@@ -19,6 +19,7 @@ from chutes_nb import (
     get_job,
     runtime,
 )
+from chutes_nb.settler import Settler
 from chutes_nb.store import logs
 from chutes_nb.worker.asking import read_note
 from rows import is_gone, pid_in, until
@@ -206,6 +207,27 @@ def test_a_running_job_goes_on_under_the_next_executor(own_chute, gate):
     assert job.logs() == lines(n)
     assert ledger(gate) == [(pid, 1)]
     assert [one.status for one in job.attempts] == ["completed"]
+
+
+def test_a_worker_whose_adoption_failed_at_first_is_adopted_all_the_same(
+    own_chute, gate, monkeypatch
+):
+    job, pid = begun(own_chute, gate)
+    runtime.stop()
+    adopt, calls = Settler.adopt, []
+
+    def fails_once(*facts):
+        calls.append(facts)
+        if len(calls) == 1:
+            raise OSError(24, "Too many open files")
+        adopt(*facts)
+
+    monkeypatch.setattr(Settler, "adopt", fails_once)
+    runtime.executor()
+    until(lambda: len(calls) == 2)
+    gate.touch()
+    job.result(S)
+    assert ledger(gate) == [(pid, 1)]
 
 
 def test_an_adopted_worker_is_warm_for_the_next_job(own_chute, gate):

@@ -12,6 +12,7 @@ import os
 import sys
 import threading
 import time
+import traceback
 from pathlib import Path
 
 import pytest
@@ -530,6 +531,28 @@ def test_a_body_in_c_code_is_given_up_at_once_and_that_is_said(
     until(lambda: lane.left_behind == 0)
     assert (job.logs(), len(job.attempts)) == ("begun\n", 1)
     assert capsys.readouterr().out == ""
+
+
+def test_a_body_that_is_given_up_may_stand_in_code_that_cannot_be_read(
+    chute, gate, begun, monkeypatch
+):
+    @chute.job(executor="kernel", timeout=LIMIT, grace=60)
+    def work(self):
+        begun.set()
+        gate.wait()
+
+    def broken(*_args, **_kwargs):
+        raise RuntimeError("a loader of the notebook's own")
+
+    job = work.submit()
+    monkeypatch.setattr(traceback.StackSummary, "extract", broken)
+    monkeypatch.setattr("chutes_nb.lanes.run.located", broken)
+    run_out(job, begun)
+    assert isinstance(job.exception(S), JobTimeout)
+    assert "may still run" in job.reason
+    gate.set()
+    lane = runtime.executor().kernel
+    until(lambda: lane.left_behind == 0)
 
 
 def test_a_body_that_was_given_up_is_stopped_at_its_next_verb(chute, gate, begun):

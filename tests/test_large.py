@@ -141,6 +141,22 @@ def test_a_checkpoint_whose_file_is_gone_is_an_error_that_names_it(store):
         store.load_checkpoint(job)
 
 
+def test_a_checkpoint_that_is_replaced_while_it_is_read_is_the_newer_one(
+    store, monkeypatch
+):
+    job = bring(store, State.RUNNING)
+    store.save_checkpoint(job, 1, 1, "pickle", b"a" * 2 * MEGA)
+    read = store.large.read
+
+    def read_late(file):
+        monkeypatch.undo()
+        store.save_checkpoint(job, 1, 2, "pickle", b"b" * 2 * MEGA)
+        return read(file)
+
+    monkeypatch.setattr(store.large, "read", read_late)
+    assert store.load_checkpoint(job) == ("pickle", b"b" * 2 * MEGA)
+
+
 @pytest.mark.parametrize("size", [0, 5, 3 * MEGA, 17 * MEGA + 4097])
 @pytest.mark.parametrize("folder", ["disk", "memory"])
 def test_memory_that_is_written_past_the_cache_is_kept_whole(

@@ -210,13 +210,14 @@ class Run:
         return told
 
     def place(self) -> dict[str, Any] | None:
-        """Find the line of the user's code at which the body is now."""
-        sources = self.live.sources()
-        for frame, line in reversed(self._user_frames()):
-            name = frame.f_code.co_filename
-            if name in sources:
-                found = located(sources, name, line)
-                return found | {"function": frame.f_code.co_name}
+        """Find the line of the user's code at which the body is now, if it can be."""
+        with contextlib.suppress(Exception):  # what there is of code is the user's
+            sources = self.live.sources()
+            for frame, line in reversed(self._user_frames()):
+                name = frame.f_code.co_filename
+                if name in sources:
+                    found = located(sources, name, line)
+                    return found | {"function": frame.f_code.co_name}
         return None
 
     def _user_frames(self) -> list[tuple[FrameType, int]]:
@@ -233,11 +234,13 @@ class Run:
         """
         self.is_abandoned = True
         outcome = Outcome(self.facts.job_id, self.facts.attempt, "stopped")
-        stack = traceback.StackSummary.extract(self._user_frames())
+        stack = ["unknown\n"]
+        with contextlib.suppress(Exception):  # a notebook's loaders may be asked
+            stack = traceback.StackSummary.extract(self._user_frames()).format()
         outcome.error = {
             "type": "JobStopped",
             "message": "the thread was still here when it was given up",
-            "traceback": "".join(["Stack of the thread:\n", *stack.format()]),
+            "traceback": "".join(["Stack of the thread:\n", *stack]),
         }
         self.sink.close(drops=True)
         outcome.output_bytes = self.sink.size

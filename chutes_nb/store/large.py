@@ -150,8 +150,14 @@ def load_checkpoint(
     tx: Transaction, large: Large, job: str
 ) -> tuple[str, bytes] | None:
     """Return the newest checkpoint of a job, encoded."""
-    row = runs.checkpoint(tx, job)
-    if row is None:
-        return None
-    file = row["file"]
-    return row["kind"], row["body"] if file is None else large.read(file)
+    tried = None
+    while (row := runs.checkpoint(tx, job)) is not None:
+        file = row["file"]
+        try:
+            return row["kind"], row["body"] if file is None else large.read(file)
+        except FileNotFoundError:
+            if file == tried:
+                raise
+            # Else another process of the job may have saved a newer one just now.
+            tried = file
+    return None
