@@ -83,7 +83,7 @@ class Store:
     _opened: ClassVar[dict[Path, Store]] = {}
     _lock = threading.Lock()
     # The default home's store, with what said where it is: asked for at every step.
-    _last: ClassVar[tuple[tuple[str | None, int], Store] | None] = None
+    _last: ClassVar[tuple[str | None, Store] | None] = None
 
     def __init__(
         self,
@@ -127,10 +127,10 @@ class Store:
     @classmethod
     def open(cls, home: Path | None = None) -> Store:
         """Return this process's store of a home, opened at the first call."""
-        asked = (os.environ.get("CHUTES_NB_HOME"), os.getpid())
-        last = cls._last
-        if home is None and last is not None and last[0] == asked:
-            return last[1]
+        asked = os.environ.get("CHUTES_NB_HOME")
+        where, last = cls._last or ("", None)
+        if home is None and last is not None and where == asked and last._db.is_ours:
+            return last
         place = (home or default_home()).absolute()
         with cls._lock:
             store = cls._opened.get(place)

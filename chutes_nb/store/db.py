@@ -84,7 +84,6 @@ class Database:
         self._page_bytes = page_bytes
         self._migrations = migrations
         self._synchronous = synchronous
-        self._pid = os.getpid()
         self._seats = Seats(path)
         self._inode = 0
         self._name = str(path)
@@ -109,7 +108,7 @@ class Database:
 
     # -- connections -------------------------------------------------------------
     def _connect(self) -> Seat:
-        if os.getpid() != self._pid:
+        if self._seats.is_inherited:
             raise StoreError(
                 "this process was forked from one that has the store open; a "
                 "connection may not cross a fork: use subprocess or spawn"
@@ -202,7 +201,7 @@ class Database:
     @property
     def is_ours(self) -> bool:
         """Whether this process opened the file (a forked child did not)."""
-        return os.getpid() == self._pid
+        return not self._seats.is_inherited
 
     def is_in_place(self) -> bool:
         """Whether the file is still the one that is read; if not, the next one is.

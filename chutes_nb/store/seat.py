@@ -83,6 +83,11 @@ class Seats:
 
     A process may start a thread for each job that it waits for or shows. Left open,
     each would keep three descriptors until there are none.
+
+    Attributes
+    ----------
+    is_inherited : bool
+        Whether they are those of the process that this one was forked from.
     """
 
     def __init__(self, path: Path) -> None:
@@ -91,6 +96,7 @@ class Seats:
         self._all: list[Seat] = []
         self._free: deque[Seat] = deque()
         self._lock = threading.Lock()
+        self.is_inherited = False
         _known.add(self)
 
     def __len__(self) -> int:
@@ -182,6 +188,8 @@ class Seats:
 
 def _inherit() -> None:
     _inherited[:] = [*_inherited, *_known]
+    for seats in _known:
+        seats.is_inherited = True
     _known.clear()
 
 
