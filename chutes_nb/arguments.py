@@ -16,6 +16,7 @@ from .sizes import approximate_size, shown_size
 from .store.blobs import keep_memory
 
 ROW_BYTES = 1_000_000  # a longer input is a file of its own
+_NONE = encode({})
 
 
 def packed(arguments: Mapping[str, Any], job: str, blobs: Path) -> Encoded:
@@ -42,6 +43,8 @@ def packed(arguments: Mapping[str, Any], job: str, blobs: Path) -> Encoded:
     StoreFull
         If there is no room for large values.
     """
+    if not arguments:
+        return _NONE
     try:
         return _packed(arguments, job, blobs)
     except ResultNotStorable as error:

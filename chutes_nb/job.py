@@ -134,12 +134,13 @@ class Job(JobFuture[NewResult | None]):
     # -- the future ------------------------------------------------------------
     def _end(self, limit_s: float | None) -> NewResult | State | None:
         runtime.executor()  # somebody has to run it
-        future = self._store.feed.when_returned(self.id)
+        ended = self._store.feed.when_returned(self.id)
         try:
-            return future.result(limit_s)
-        except concurrent.futures.TimeoutError:
-            future.cancel()
-            return None if (state := self.status).is_ended else state
+            if ended.wait(limit_s):
+                return ended.result
+        finally:  # it may be an interrupt, or one of many short waits
+            self._store.feed.withdraw(self.id, ended)
+        return None if (state := self.status).is_ended else state
 
     def _value(self, end: NewResult | None) -> Any:
         if end is not None and end.body is not None:

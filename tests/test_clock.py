@@ -128,3 +128,19 @@ def test_what_was_due_while_the_machine_slept_comes_when_it_wakes(
     assert one.status is State.TIMEOUT
     flag.touch()
     assert first.result(S) == 1
+
+
+def test_ids_of_a_forked_process_are_not_those_of_its_parent(monkeypatch):
+    monkeypatch.setattr(ids, "_last", ids._last)
+    ids.new_id()  # chances are drawn for some ids at once
+    ours, theirs = os.pipe()
+    child = os.fork()
+    monkeypatch.setattr(ids.time, "time", lambda: 4e9)  # the same moment for both
+    made = ids.new_id().encode()
+    if not child:
+        os.write(theirs, made)
+        os._exit(0)
+    assert os.read(ours, len(made)) != made
+    os.waitpid(child, 0)
+    os.close(ours)
+    os.close(theirs)

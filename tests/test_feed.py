@@ -152,9 +152,10 @@ def test_who_waits_for_a_short_result_is_given_it_along(chute, tmp_path, length)
         return "x" * length
 
     job = write.submit(gate=str(gate), length=length)
-    future = runtime.store().feed.when_returned(job.id)
+    waiting = runtime.store().feed.when_returned(job.id)
     gate.touch()
-    found = future.result(30)
+    assert waiting.wait(30)
+    found = waiting.result
     assert job.result(30) == "x" * length
     if length > SHORT_BYTES:
         assert found is None
@@ -172,7 +173,28 @@ def test_a_job_that_ends_badly_gives_no_result_along(chute, tmp_path):
         raise ValueError("no")
 
     job = stop.submit(gate=str(gate))
-    future = runtime.store().feed.when_returned(job.id)
+    waiting = runtime.store().feed.when_returned(job.id)
     gate.touch()
-    assert future.result(30) is None
+    assert waiting.wait(30)
+    assert waiting.result is None
     assert job.status == "failed"
+
+
+def test_who_waits_no_more_is_forgotten(chute, tmp_path):
+    gate = tmp_path / "gate"
+
+    @chute.job
+    def work(gate: str):
+        while not os.path.exists(gate):
+            time.sleep(0.01)
+        return 1
+
+    job, feed = work.submit(gate=str(gate)), runtime.store().feed
+    for _ in range(3):
+        with pytest.raises(TimeoutError):
+            job.result(0)
+        assert not job.wait(0.001)
+    assert job.id not in feed._waiting
+    gate.touch()
+    assert job.result(30) == 1
+    assert job.id not in feed._waiting

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import secrets
+import os
+import struct
 import threading
 import time
 
@@ -10,10 +11,14 @@ import time
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 TIME_LETTERS = 10
 CHANCE_LETTERS = 6
-_CHANCE_BITS = 5 * CHANCE_LETTERS
+_CHANCE_MASK = (1 << (5 * CHANCE_LETTERS - 1)) - 1  # a bit is left for counting on
+_DRAWN = struct.Struct("256I")
 
 _lock = threading.Lock()
 _last = (0, 0)
+_chances: list[int] = []  # drawn beforehand: each draw is a call of the system
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_chances.clear)
 
 
 # Two letters at a time: a job's id is made in a third of the time.
@@ -37,6 +42,8 @@ def new_id() -> str:
         if now <= _last[0]:
             now, chance = _last[0], _last[1] + 1
         else:
-            chance = secrets.randbits(_CHANCE_BITS - 1)
+            if not _chances:
+                _chances.extend(_DRAWN.unpack(os.urandom(_DRAWN.size)))
+            chance = _chances.pop() & _CHANCE_MASK
         _last = (now, chance)
     return _letters(now, TIME_LETTERS) + _letters(chance, CHANCE_LETTERS)
