@@ -325,12 +325,7 @@ class Executor:
     def _after(self, round_: Round, batch: list[Entry]) -> None:
         """Do what had to wait for the commit: sends, acknowledgements, wake-ups."""
         self.store.feed.expect(round_.queued)
-        if not round_.has_claims:  # a thread that waits wakes up while we tidy
-            self.store.feed.nudge(round_.ended, round_.returned)
-        round_.send()
-        if round_.has_claims:
-            self.store.feed.nudge(round_.ended, round_.returned)
-        self._lone.expect(round_.busy)
+        round_.send(self._lone)
         for entry in batch:
             entry.succeed()
         for handle in round_.newborn:

@@ -15,6 +15,7 @@ from .lanes.holder import Holder
 from .lanes.lane import Lane
 from .lanes.process import ProcessLane
 from .policy import Ending
+from .spinning import LoneJob
 from .states import State
 from .store import Store, Transaction, jobs, logs
 from .store.db import Row
@@ -59,7 +60,6 @@ class Round:
         self._starts = False
         self._following: dict[str, str] = {}
         self._in_berths: list[tuple[BerthLane[Any], Claimed[Any]]] = []
-        self.busy: int | None = None  # how many jobs run; None where some wait
 
     def write_logs(self, batch: Iterable[Entry]) -> None:
         """Write output first: an end in the store means that its log is there."""
@@ -181,8 +181,10 @@ class Round:
             and not (handle.task is not None and handle.task["fresh"])
         )
 
-    def send(self) -> None:
-        """Acknowledge ends and send out claims; called once all is committed."""
+    def send(self, lone: LoneJob) -> None:
+        """Tell and acknowledge ends, send out claims; called once all is committed."""
+        if not self._claims:  # else workers go first; a thread wakes up meanwhile
+            self._tell(lone)
         self.lane.written.update(self.new_keys)
         self.lane.backlog = self.backlog
         self.lane.handles.update({handle.id: handle for handle in self.newborn})
@@ -200,14 +202,11 @@ class Round:
             handle.ack = ("ack", one.task["id"], one.task["attempt"])
             if isinstance(handle, Handle) and not (can_go_on or handle.is_going):
                 self.worn.append(handle)
-        if self.backlog == 0:
-            self.busy = len(self._claims) + sum(
-                handle.task is not None
-                for lane in (self.lane, *self.berths)
-                for handle in lane.handles.values()
-            )
+        is_alone = lone.expect(self._busy())
         for handle, row, definition in self._claims:
-            self._send_task(handle, row, definition)
+            self._send_task(handle, row, definition, is_alone)
+        if self._claims:
+            self._tell(lone)
         for lane, claimed in self._in_berths:
             lane.start(claimed)
         self._stop_what_is_asked()
@@ -215,12 +214,22 @@ class Round:
         for handle in self.buried:
             handle.remove_folder(owed)
 
-    @property
-    def has_claims(self) -> bool:
-        """Whether workers are to be sent something."""
-        return bool(self._claims)
+    def _tell(self, lone: LoneJob) -> None:
+        is_awaited = self.store.feed.nudge(self.ended, self.returned)
+        if self.ended:
+            lone.is_awaited = is_awaited
 
-    def _send_task(self, handle: Handle, row: Row, definition: Row | None) -> None:
+    def _busy(self) -> int | None:
+        """Count the jobs that run; None where some wait."""
+        if self.backlog != 0:
+            return None
+        lanes: tuple[Lane[Any], ...] = (self.lane, *self.berths)
+        held = (one.task for lane in lanes for one in lane.handles.values())
+        return len(self._claims) + sum(task is not None for task in held)
+
+    def _send_task(
+        self, handle: Handle, row: Row, definition: Row | None, is_alone: bool
+    ) -> None:
         failpoints.hit("claim.after_commit")
         handle.runs += 1
         self.lane.give(handle, row, self.now)
@@ -229,7 +238,7 @@ class Round:
             handle.known.add(definition["key"])
             messages.append(define_message(definition))
         handle.ack = None  # what runs next says so
-        task = task_of(row, handle.output, is_alone=self.busy == 1)
+        task = task_of(row, handle.output, is_alone=is_alone)
         handle.send(*messages, ("run", *task))
         failpoints.hit("run.after_send")
 

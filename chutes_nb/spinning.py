@@ -91,15 +91,24 @@ class LoneJob:
     """Says when the next step of a job is soon, since nothing else is to be done.
 
     Only then is a core free to look for it: with more jobs, each look takes time from
-    a job's body. So there must be two cores, one for each side.
+    a job's body; and where nobody waits for a job, from the thread that goes on to
+    submit the next. So there must be two cores, one for each side.
+
+    Attributes
+    ----------
+    is_awaited : bool
+        Whether somebody waited for the job that ended last.
     """
 
     def __init__(self) -> None:
         self.selector = SpinningSelector()
+        self.is_awaited = False
         self._for_end, self._for_next = SpinWait(), SpinWait()
         self._may_spin = usable_cores() > 1
 
-    def expect(self, busy: int | None) -> None:
-        """Take note of how many jobs run; None where some wait as well."""
+    def expect(self, busy: int | None) -> bool:
+        """Take note of how many jobs run (None where some wait); whether to spin."""
         spin = {0: self._for_next, 1: self._for_end}.get(-1 if busy is None else busy)
-        self.selector.spin = spin if self._may_spin else None
+        is_soon = self._may_spin and self.is_awaited
+        self.selector.spin = spin if is_soon else None
+        return is_soon and busy == 1

@@ -85,14 +85,24 @@ def test_only_one_job_that_nobody_waits_behind_lets_the_loop_spin(
 ):
     monkeypatch.setattr(spinning, "usable_cores", lambda: 2)
     lone = LoneJob()
-    lone.expect(busy)
+    lone.is_awaited = True
+    assert lone.expect(busy) is (busy == 1)
     assert lone.selector.spin is (getattr(lone, kind) if kind else None)
+
+
+def test_where_nobody_waits_nobody_spins(monkeypatch):
+    monkeypatch.setattr(spinning, "usable_cores", lambda: 2)
+    lone = LoneJob()
+    for busy in (0, 1):
+        assert not lone.expect(busy)
+        assert lone.selector.spin is None
 
 
 def test_on_one_core_nobody_spins(monkeypatch):
     monkeypatch.setattr(spinning, "usable_cores", lambda: 1)
     lone = LoneJob()
-    lone.expect(1)
+    lone.is_awaited = True
+    assert not lone.expect(1)
     assert lone.selector.spin is None
 
 
@@ -131,6 +141,10 @@ def test_the_executor_and_its_worker_spin_for_a_lone_job_and_for_no_others(
     may_spin = spinning.usable_cores() > 1
     spins.submit().result()  # it waited for its worker
     assert spins.submit().result() == spins.submit().result() == [may_spin]
+    unawaited = spins.submit()
+    assert until(lambda: unawaited.status.is_ended)
+    assert spins.submit().result() == [False]
+    assert spins.submit().result() == [may_spin]
     lone = runtime.executor()._lone
     assert until(lambda: lone.selector.spin is (lone._for_next if may_spin else None))
     gate = Path(tmp_path, "gate")

@@ -81,8 +81,8 @@ class Feed:
 
     def nudge(
         self, ended: Sequence[str] = (), results: Mapping[str, NewResult] = NOTHING
-    ) -> None:
-        """Say that this process has committed something.
+    ) -> bool:
+        """Say that this process has committed something; whether an end was awaited.
 
         Parameters
         ----------
@@ -101,6 +101,7 @@ class Feed:
                 continue
             with contextlib.suppress(Exception):  # cancelled by who waited
                 waiting.set_result(None)
+        return bool(done)
 
     def expect(self, jobs: Iterable[str]) -> None:
         """Say that this process runs these jobs, so that it will tell their ends."""
