@@ -43,7 +43,7 @@ from .job import Job
 from .job_function import JobFunction
 from .magic_lines import LineParser
 from .options import parse
-from .showing import current_cell
+from .shell import current_cell
 from .states import State
 
 _REST = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)

@@ -20,7 +20,7 @@ from .digests import Marks, fingerprint_of, marked
 from .files_in import UploadKind
 from .log_settings import loggers_of
 from .pickling import dump
-from .showing import current_shell
+from .shell import current_shell
 from .signatures import Signature, inspect_function
 
 MOST_KEPT = 256  # definitions that are remembered for their next submit

@@ -15,6 +15,7 @@ from .errors import JobNotFound
 from .group_table import as_html, as_text
 from .job import Job
 from .model import Progress
+from .shell import current_shell
 from .spans import Span, waiting_s
 from .states import State
 from .store import wire
@@ -287,7 +288,7 @@ class JobGroup:
 
     def _ipython_display_(self) -> None:
         """Show a table; where jobs have not ended yet, it follows them."""
-        kernel = getattr(showing.current_shell(), "kernel", None)
+        kernel = getattr(current_shell(), "kernel", None)
         if kernel is None or (self.done() and not showing.is_headless()):
             raise NotImplementedError  # IPython goes on with the MIME bundle
         output = showing.show(self._bundle)

@@ -135,11 +135,14 @@ class Job(JobFuture[NewResult | None]):
     def _end(self, limit_s: float | None) -> NewResult | State | None:
         runtime.executor()  # somebody has to run it
         ended = self._store.feed.when_returned(self.id)
+        is_told = False
         try:
-            if ended.wait(limit_s):
-                return ended.result
-        finally:  # it may be an interrupt, or one of many short waits
-            self._store.feed.withdraw(self.id, ended)
+            is_told = ended.wait(limit_s)
+        finally:
+            if not is_told:  # interrupted, or one of many short waits
+                self._store.feed.withdraw(self.id, ended)
+        if is_told:
+            return ended.result
         return None if (state := self.status).is_ended else state
 
     def _value(self, end: NewResult | None) -> Any:

@@ -20,6 +20,7 @@ import psutil
 from . import registry, runtime, showing
 from .errors import ChutesError, JobEnded
 from .job import Job
+from .shell import current_shell
 from .states import State
 
 MOST_FILES = 200
@@ -33,7 +34,7 @@ INJECTED = "# Parameters"  # how a cell begins that papermill has put in
 
 def watch() -> None:
     """Look after each cell whether it was the last; only in IPython."""
-    shell = showing.current_shell()
+    shell = current_shell()
     if shell is None:
         return
     with contextlib.suppress(ValueError):
@@ -45,7 +46,7 @@ def after_cell(result: Any) -> None:
     """Bring the cards up to date; at the notebook's end wait for the jobs first."""
     if not showing.is_headless():
         return
-    shell = showing.current_shell()
+    shell = current_shell()
     ids = registry.own_jobs()
     goes_on = result.success or is_tolerated(result.error_in_exec, shell)
     if ids and goes_on and runtime.waits_headless() and may_be_last(shell):

@@ -21,7 +21,7 @@ from . import runtime
 from .captures import captures
 from .definer import Definer
 from .processes import WORKER_MARK
-from .showing import current_shell
+from .shell import current_shell
 from .sizes import approximate_size
 from .store import intake
 

@@ -223,9 +223,12 @@ class Round:
         """Count the jobs that run; None where some wait."""
         if self.backlog != 0:
             return None
+        busy = len(self._claims)
         lanes: tuple[Lane[Any], ...] = (self.lane, *self.berths)
-        held = (one.task for lane in lanes for one in lane.handles.values())
-        return len(self._claims) + sum(task is not None for task in held)
+        for lane in lanes:
+            for handle in lane.handles.values():
+                busy += handle.task is not None
+        return busy
 
     def _send_task(
         self, handle: Handle, row: Row, definition: Row | None, is_alone: bool

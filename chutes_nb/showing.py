@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 import threading
 import time
 from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
+
+from .shell import current_shell
 
 Bundle = Callable[[], dict[str, Any]]
 
@@ -19,22 +20,6 @@ _lock = threading.Lock()
 _shown: list[Output] = []
 _followed: list[tuple[Output, Callable[[], bool]]] = []
 _is_headless: bool | None = None
-
-
-def current_shell() -> Any:
-    """Return IPython's shell where this process has one; imports nothing for it."""
-    ipython = sys.modules.get("IPython")
-    return ipython.get_ipython() if ipython else None
-
-
-def current_cell(shell: Any) -> int:
-    """Return the number at the prompt of the cell that runs.
-
-    IPython's own count moves on before a cell or behind it, as the version has it. What
-    is kept as input ends with this cell in all of them, where cells are numbered.
-    """
-    seen = len(shell.history_manager.input_hist_parsed) - 1
-    return seen if seen > 0 else int(shell.execution_count)
 
 
 def is_headless() -> bool:

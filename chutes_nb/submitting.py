@@ -16,7 +16,7 @@ from .definer import Definer
 from .errors import MoveRefused, UnknownName
 from .files_in import take_in
 from .options import truth
-from .showing import current_cell, current_shell
+from .shell import current_cell, current_shell
 from .signatures import Signature
 from .states import ENDED, State
 from .store import Store, following, intake, jobs, kernel

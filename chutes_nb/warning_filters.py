@@ -13,6 +13,8 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
+from .shell import current_shell
+
 # Plain tuples, which a worker unpickles without a look for a class.
 Pattern = tuple[str, int] | None  # a regular expression and its flags
 # action, message, module and name of the category, module, line
@@ -24,8 +26,7 @@ def told() -> tuple[Filter, ...] | None:
 
     A script says what it wants of warnings on its own command line.
     """
-    ipython = sys.modules.get("IPython")
-    if ipython is None or ipython.get_ipython() is None:
+    if current_shell() is None:
         return None
     return _told(tuple(warnings.filters))
 

@@ -19,6 +19,7 @@ HEIGHT = {
     height: room.split()
     for height, room in enumerate(
         [
+            "shell",
             "errors showing states sizes bytecode locality flow failpoints folding "
             "wording typed_dicts members calling_back platform_import log_settings "
             "warning_filters cores",

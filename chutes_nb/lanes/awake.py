@@ -7,9 +7,10 @@ whatever the message says (``jupyter_server``, ``kernelmanager.record_activity``
 from __future__ import annotations
 
 import contextlib
-import sys
 import time
 from typing import Any
+
+from ..shell import current_shell
 
 # The shortest limit that makes sense is about a minute.
 SAY_EACH_S = 10.0
@@ -47,6 +48,4 @@ _NAMES = ("session", "iopub_socket")
 
 
 def _kernel() -> Any:
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython else None
-    return getattr(shell, "kernel", None)
+    return getattr(current_shell(), "kernel", None)

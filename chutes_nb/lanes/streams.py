@@ -15,6 +15,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from ..paths import PRIVATE_FILE
+from ..shell import current_shell
 from ..worker import bars
 from ..worker.context import current, enter_here
 from ..worker.showing import Finder, Showing
@@ -149,9 +150,7 @@ streams = Streams()
 
 def _publisher() -> Any:
     """Return what IPython displays with, where there is IPython."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython else None
-    return getattr(shell, "display_pub", None)
+    return getattr(current_shell(), "display_pub", None)
 
 
 def _write_around(original: Callable[..., int]) -> Callable[..., int]:
