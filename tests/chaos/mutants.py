@@ -200,8 +200,8 @@ MUTANTS = [
         calm("ticks"),
         (
             "rounds.py",
-            "            self._send_task(handle, row, definition)\n",
-            "            self._send_task(handle, row, definition)" + TWINS,
+            "            self._send_task(handle, row, definition, is_alone)\n",
+            "            self._send_task(handle, row, definition, is_alone)" + TWINS,
         ),
     ),
     mutant(
