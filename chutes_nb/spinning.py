@@ -92,7 +92,8 @@ class LoneJob:
 
     Only then is a core free to look for it: with more jobs, each look takes time from
     a job's body; and where nobody waits for a job, from the thread that goes on to
-    submit the next. So there must be two cores, one for each side.
+    submit the next. So there must be two cores, one for each side. Between two jobs
+    the loop sleeps: it shares its core, and all that Python holds, with that thread.
 
     Attributes
     ----------
@@ -103,12 +104,11 @@ class LoneJob:
     def __init__(self) -> None:
         self.selector = SpinningSelector()
         self.is_awaited = False
-        self._for_end, self._for_next = SpinWait(), SpinWait()
+        self._for_end = SpinWait()
         self._may_spin = usable_cores() > 1
 
     def expect(self, busy: int | None) -> bool:
         """Take note of how many jobs run (None where some wait); whether to spin."""
-        spin = {0: self._for_next, 1: self._for_end}.get(-1 if busy is None else busy)
-        is_soon = self._may_spin and self.is_awaited
-        self.selector.spin = spin if is_soon else None
-        return is_soon and busy == 1
+        is_soon = self._may_spin and self.is_awaited and busy == 1
+        self.selector.spin = self._for_end if is_soon else None
+        return is_soon
