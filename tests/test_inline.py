@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 
 import pytest
 
 import chutes_nb
+from chutes_nb.worker.context import _MEANT, RunContext
 
 S = 60.0
 
@@ -98,3 +100,15 @@ def test_what_neither_the_chute_nor_its_hooks_have_is_said_to_be_missing(own_chu
 
     with pytest.raises(AttributeError, match="neither the run nor its chute"):
         read()
+
+
+@pytest.mark.parametrize("name", sorted(_MEANT))
+def test_a_verb_by_the_name_it_has_elsewhere_is_told_by_its_own(own_chute, name):
+    @own_chute.job
+    def read(self, name: str):
+        return getattr(self, name)
+
+    verb = _MEANT[name]
+    with pytest.raises(AttributeError, match=f"self.{re.escape(verb)} may be meant"):
+        read(name=name)
+    assert hasattr(RunContext, verb.partition("(")[0])

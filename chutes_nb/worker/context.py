@@ -34,6 +34,20 @@ from .place import (
 )
 
 T = TypeVar("T")
+# What other tools call these verbs.
+_MEANT = {
+    **dict.fromkeys(
+        ("metric", "metrics", "log_metric", "log_metrics"), "log(loss=0.1)"
+    ),
+    **dict.fromkeys(("report", "set_progress", "update_progress"), "progress(3, 10)"),
+    **dict.fromkeys(("save_checkpoint", "save_state"), "checkpoint(value)"),
+    **dict.fromkeys(("load_checkpoint", "load_state"), "restore()"),
+    **dict.fromkeys(("save", "artifact", "log_artifact", "upload"), "save_file(path)"),
+    **dict.fromkeys(("yield_", "publish", "partial"), "emit(value)"),
+    **dict.fromkeys(("output_folder", "output_path", "out_dir"), "output_dir"),
+    **dict.fromkeys(("is_cancelled", "should_stop", "stopped"), "cancelled"),
+    **dict.fromkeys(("id", "run_id"), "job_id"),
+}
 
 
 class Outlet(Protocol):
@@ -277,8 +291,10 @@ class RunContext:
         try:
             found = getattr(chute, name)
         except AttributeError:
+            verb = f", self.{_MEANT[name]} may be meant" if name in _MEANT else ""
             raise AttributeError(
-                f"neither the run nor its chute has {name!r}; self.{name} = ... sets it"
+                f"neither the run nor its chute has {name!r}{verb}; "
+                f"self.{name} = ... sets it"
             ) from None
         if isinstance(found, MethodType) and found.__self__ is chute:
             return MethodType(found.__func__, self)  # so that it may use the verbs
