@@ -17,6 +17,7 @@ from .lanes.holder import Holder
 from .lanes.lane import frees
 from .lanes.process import ProcessLane
 from .policy import Ending
+from .reading import Point
 from .states import ENDED, State
 from .store import Transaction, jobs, limits, runs, settling
 from .store.db import Row
@@ -181,12 +182,14 @@ class Told(Entry):
     capture: Capture | None = None
     handle: Holder | None = None
     batch: int = 0
+    doubled: Sequence[Point] = ()  # metrics that its text told before it did itself
 
     def apply(self, tx: Transaction, commit: Commit) -> None:
         """Write it, unless it is there: a worker that was alone has told it then."""
         if not runs.take_told(tx, self.job, self.attempt, self.batch):
             return
         at = self.at or commit.now
+        runs.forget_metrics(tx, self.job, self.attempt, self.doubled)
         if self.tellings:
             settling.write_tellings(tx, self.job, self.attempt, self.tellings, at)
         end, progress = 0, self.progress

@@ -185,6 +185,8 @@ class Settler:
                 rest.append((telling.kind, telling.value))
         told = Told(task["id"], task["attempt"], rest, progress, at=at)
         told.batch, told.handle = batch, handle
+        if capture is not None:
+            told.doubled = capture.doubled.told(tellings)
         self._put(told)
 
     async def follow_outputs(self) -> None:
@@ -260,6 +262,7 @@ class Settler:
             return
         handle.is_ending = True
         if outcome is not None:
+            self._part(handle, outcome.told)
             final = _combined(outcome, ending)
         else:
             assert ending is not None  # an attempt ends by itself or by us
@@ -268,6 +271,14 @@ class Settler:
             self._finish(handle, final, outcome)
         else:
             self._tasks.start_soon(self._drain, handle, final, outcome)
+
+    def _part(self, handle: Holder, tellings: list[Telling]) -> None:
+        """Let go of what was read of metrics that are told by themselves at the end."""
+        task, capture = handle.task, handle.capture
+        if task is not None and capture is not None and tellings:
+            doubled = capture.doubled.told(tellings)
+            if doubled:
+                self._put(Told(task["id"], task["attempt"], doubled=doubled))
 
     def _as_asked(self, handle: Holder, ending: Ending) -> Ending:
         """Name a cancel as the cause where a worker, alone, ended itself for it."""

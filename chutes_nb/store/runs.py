@@ -41,6 +41,11 @@ ADD_METRIC = """
 INSERT INTO metrics (job, attempt, name, step, value, at)
 VALUES (:job, :attempt, :name, :step, :value, :at)
 """
+FORGET_METRIC = """
+DELETE FROM metrics
+ WHERE job = :job AND attempt = :attempt AND name = :name
+   AND step IS :step AND value IS :value
+"""
 SET_STATE = """
 INSERT INTO states (job, attempt, body, exact, file, at)
 VALUES (:job, :attempt, :body, :exact, :file, :at)
@@ -191,6 +196,19 @@ def add_metrics(
         finite = value if value - value == 0 else None
         place = {"job": job, "attempt": attempt, "name": name, "step": step}
         tx.run(ADD_METRIC, place | {"value": finite, "at": at})
+
+
+def forget_metrics(
+    tx: Transaction,
+    job: str,
+    attempt: int,
+    points: Iterable[tuple[str, float | None, float]],
+) -> None:
+    """Take metric points away that :func:`add_metrics` has added."""
+    for name, step, value in points:
+        finite = value if value - value == 0 else None
+        place = {"job": job, "attempt": attempt, "name": name, "step": step}
+        tx.run(FORGET_METRIC, place | {"value": finite})
 
 
 def metrics(

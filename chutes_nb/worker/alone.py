@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from .. import failpoints
 from ..errors import MoveRefused, StoreBusy, StoreDamaged, StoreFull
 from ..policy import Ending
+from ..reading import Point
 from ..states import State
 from ..store import Store, Transaction, fleet, logs, runs, settling
 from ..store.db import VALUE_ERRORS, Row
@@ -55,7 +56,8 @@ class Alone:
 
     def tell(self, tellings: list[Telling], batch: int = 0) -> None:
         """Write what the run told; a batch that had been sent, only if it is new."""
-        persist(self._store, lambda: self._tell(tellings, batch))
+        doubled = self._capture.doubled.told(tellings)
+        persist(self._store, lambda: self._tell(tellings, batch, doubled))
         self._store.feed.nudge()
 
     def tell_again(self, tellings: list[Telling], batch: int) -> None:
@@ -66,11 +68,14 @@ class Alone:
         with contextlib.suppress(*VALUE_ERRORS, ValueError, OverflowError):
             self.tell(tellings, batch)
 
-    def _tell(self, tellings: list[Telling], batch: int) -> None:
+    def _tell(
+        self, tellings: list[Telling], batch: int, doubled: Iterable[Point]
+    ) -> None:
         task, now = self._task, time.time()
         with self._store.writing() as tx:
             if not runs.take_told(tx, task.job, task.attempt, batch):
                 return
+            runs.forget_metrics(tx, task.job, task.attempt, doubled)
             settling.write_tellings(tx, task.job, task.attempt, tellings, now)
             for telling in tellings:
                 if telling.kind == "progress":
@@ -105,6 +110,9 @@ class Alone:
     def finish(self, outcome: Outcome, asked: Ending | None) -> None:
         """Bring the rest of the output in and record the end."""
         self._capture.end()
+        doubled = self._capture.doubled.told(outcome.told)
+        if doubled:
+            persist(self._store, lambda: self._tell([], 0, doubled))
         while self.look():
             pass
         rest = self._capture.rest(time.monotonic())

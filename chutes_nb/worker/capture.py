@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import Any
 
 from ..reading import (
+    Doubled,
     LenientReader,
     Metric,
     Pace,
@@ -118,6 +119,7 @@ class Capture:
             offset == 0 and prior_s is not None and prior_s >= WORTH_TELLING_S
         )
         self._read: ProgressRead | None = None
+        self.doubled = Doubled()
         self._is_told = False
         self._is_at_rest = True
         self._silence = Silence()
@@ -197,7 +199,8 @@ class Capture:
         look = Look(self.offset, b"")
         self._read_into(look, self._reader.finish(), now)
         look.metrics = self._waiting + look.metrics
-        look.metrics += [Metric(*point) for point in self._thinner.finish()]
+        last = [Metric(*point) for point in self._thinner.finish()]
+        look.metrics += self.doubled.left(last)
         return look if look.tells else None
 
     def _read_into(self, look: Look, reading: Reading, now: float) -> None:
@@ -210,7 +213,8 @@ class Capture:
 
     def _thinned(self, metrics: list[Metric]) -> list[Metric]:
         take = self._thinner.take
-        return [one for one in metrics if take((one.name, one.step, one.value))]
+        some = [one for one in metrics if take((one.name, one.step, one.value))]
+        return self.doubled.left(some)
 
     def told(self, now: float, value: dict[str, Any]) -> dict[str, Any]:
         """Take progress that the job tells by itself; text is not asked any more."""
