@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { toastsFor } from "../src/core/toasts";
+import { BadEnds, toastsFor } from "../src/core/toasts";
 import type { Changes, StatusInfo } from "../src/core/types";
 import { sample } from "./samples";
 
@@ -51,7 +51,57 @@ describe("toastsFor", () => {
       sample("process_pipeline", { job_id: `bad${i}` }),
     );
     expect(toastsFor(moved(...jobs), LONG_S)).toEqual([
-      { kind: "error", text: "5 jobs ended badly", jobId: null },
+      { kind: "error", text: "5 jobs ended badly", jobId: null, count: 5 },
     ]);
+  });
+});
+
+describe("BadEnds", () => {
+  function wall() {
+    const shown = new Map<string, string>();
+    let made = 0;
+    const ends = new BadEnds({
+      show: ({ text }) => {
+        made += 1;
+        shown.set(`t${made}`, text);
+        return `t${made}`;
+      },
+      change: (id, { text }) => void shown.set(id, text),
+      hide: (id) => void shown.delete(id),
+      has: (id) => shown.has(id),
+    });
+    const fail = (n: number) =>
+      ends.tell({ kind: "error", text: `bad ${n}`, jobId: `j${n}`, count: 1 });
+    return { shown, ends, fail, texts: () => [...shown.values()] };
+  }
+
+  it("shows a few one by one", () => {
+    const { fail, texts } = wall();
+    for (const n of [1, 2, 3]) fail(n);
+    expect(texts()).toEqual(["bad 1", "bad 2", "bad 3"]);
+  });
+
+  it("shows one that counts where there are many, however they come", () => {
+    const { fail, ends, texts } = wall();
+    for (let n = 1; n <= 72; n += 1) fail(n);
+    expect(texts()).toEqual(["72 jobs ended badly; the last: bad 72"]);
+    ends.tell({ kind: "error", text: "5 jobs ended badly", jobId: null, count: 5 });
+    expect(texts()).toEqual(["77 jobs ended badly"]);
+  });
+
+  it("begins anew once they were put away", () => {
+    const { fail, shown, texts } = wall();
+    for (let n = 1; n <= 9; n += 1) fail(n);
+    shown.clear();
+    fail(10);
+    expect(texts()).toEqual(["bad 10"]);
+  });
+
+  it("counts no more what was put away by itself", () => {
+    const { fail, shown, texts } = wall();
+    for (const n of [1, 2, 3]) fail(n);
+    shown.delete("t2");
+    fail(4);
+    expect(texts()).toEqual(["bad 1", "bad 3", "bad 4"]);
   });
 });

@@ -1,6 +1,6 @@
 /** Tells failures and the ends of long jobs to somebody who looks elsewhere. */
 import { Notification } from "@jupyterlab/apputils";
-import { toastsFor } from "../core/toasts";
+import { BadEnds, type Toast, toastsFor } from "../core/toasts";
 import type { ChangeFeed } from "./feed";
 
 const SHOWN_MS = 6_000;
@@ -16,16 +16,31 @@ export function followToasts(
   settings: ToastSettings,
   open: (jobId: string | null) => void,
 ): () => void {
+  const options = ({ kind, jobId }: Toast) => ({
+    // A failure stays until somebody has seen it.
+    autoClose: kind === "error" ? (false as const) : SHOWN_MS,
+    actions: [{ label: "Open", caption: "Open the job", callback: () => open(jobId) }],
+  });
+  const show = (toast: Toast) =>
+    Notification.emit(toast.text, toast.kind, options(toast));
+  const badEnds = new BadEnds({
+    show,
+    change: (id, toast) => {
+      Notification.update({
+        id,
+        message: toast.text,
+        type: toast.kind,
+        ...options(toast),
+      });
+    },
+    hide: (id) => Notification.dismiss(id),
+    has: (id) => Notification.manager.has(id),
+  });
   return feed.subscribe((changes) => {
     if (settings.long_s === null) return;
-    for (const { kind, text, jobId } of toastsFor(changes, settings.long_s)) {
-      Notification.emit(text, kind, {
-        // A failure stays until somebody has seen it.
-        autoClose: kind === "error" ? false : SHOWN_MS,
-        actions: [
-          { label: "Open", caption: "Open the job", callback: () => open(jobId) },
-        ],
-      });
+    for (const toast of toastsFor(changes, settings.long_s)) {
+      if (toast.kind === "error") badEnds.tell(toast);
+      else show(toast);
     }
   });
 }
