@@ -122,7 +122,8 @@ def heavy_jobs(
         weight = row["bytes"] + written.get(row["id"], 0) + _size(blobs, row["blob"])
         weight += large.weight(row["id"])
         total += weight
-        given = _named(row["input"]) | carried[row["definition"]]
+        # One that has come since they were read: its arrays are left out this time.
+        given = _named(row["input"]) | carried.get(row["definition"], set())
         users.update(given)
         if row["is_ended"]:
             ended.append((row["id"], weight, given))
@@ -193,7 +194,10 @@ def orphaned_blobs(tx: Transaction, blobs: Path) -> Iterator[Path]:
     if not old:
         return
     needed = mentioned(tx)
-    yield from (path for path in old if path.name not in needed)
+    for path in old:
+        # Once more: who is to refer to it since then has made it young again.
+        if path.name not in needed and _is_older(path, young):
+            yield path
 
 
 def _is_older(path: Path, than: float) -> bool:
