@@ -17,6 +17,7 @@ from chutes_nb.states import ENDED, State
 from chutes_nb.store import Store, Transaction, jobs, logs, pruning, runs
 from chutes_nb.store.blobs import blob_path, keep, still_kept
 from chutes_nb.store.large import LARGE_BYTES, Large
+from chutes_nb.uploads import UPLOADS, UploadNotFound, Uploads
 from rows import DEFINITION, NOW, bring, claim, finish, queue
 
 YEAR_S = 365 * 86400.0
@@ -112,6 +113,38 @@ def test_a_content_that_is_given_again_meanwhile_stays(store):
     for path in paths:
         assert still_kept(path.name, path.stat().st_size, store.blobs)
     assert list(orphans) == []
+
+
+def uploaded(store, body):
+    """An upload that has been there for a while, and where its content lies."""
+    uploads = Uploads(store.home / UPLOADS, store.blobs)
+    begun = uploads.create(len(body), "a.csv", "")
+    writer = uploads.writer(begun, 0)
+    writer.write(body)
+    writer.close(is_whole=True)
+    whole = uploads.finish(begun)
+    path = blob_path(store.blobs, whole.sha256)
+    os.utime(path, (time.time() - YEAR_S,) * 2)
+    return uploads, whole, path
+
+
+def test_an_upload_that_no_job_was_given_yet_stays(store):
+    uploads, whole, path = uploaded(store, b"upload")
+    assert store.prune().files == 0
+    assert uploads.finished(whole.uid) == whole
+    assert list(store.problems()) == []
+    uploads.delete(whole.uid)
+    assert path.exists()  # young: a job may have been given it just now
+    os.utime(path, (time.time() - YEAR_S,) * 2)
+    assert store.prune().files == 1
+    assert not path.exists()
+
+
+def test_an_upload_whose_content_is_gone_is_given_to_no_job(store):
+    uploads, whole, path = uploaded(store, b"upload")
+    path.unlink()
+    with pytest.raises(UploadNotFound, match="begin it again"):
+        uploads.finished(whole.uid)
 
 
 def test_a_job_of_a_new_definition_may_come_while_the_others_are_weighed(store):

@@ -20,6 +20,7 @@ from .journal import Journal
 from .large import Large
 
 BATCH = 200
+UPLOADS = "uploads"  # their folder in the store's home
 # A content is there a moment before the row that refers to it.
 YOUNG_S = 3600.0
 SHRINK_BYTES = 4 << 20
@@ -193,11 +194,20 @@ def orphaned_blobs(tx: Transaction, blobs: Path) -> Iterator[Path]:
     old += [path for path in blobs.glob("new-*") if _is_older(path, young)]
     if not old:
         return
-    needed = mentioned(tx)
+    needed = mentioned(tx) | _uploaded(blobs.parent / UPLOADS)
     for path in old:
         # Once more: who is to refer to it since then has made it young again.
         if path.name not in needed and _is_older(path, young):
             yield path
+
+
+def _uploaded(folder: Path) -> set[str]:
+    """Hashes of the uploads that are whole: a job may be given each of them yet."""
+    found: set[str] = set()
+    for path in folder.glob("*.json"):
+        with contextlib.suppress(OSError):  # forgotten just now
+            found |= _named(path.read_bytes())
+    return found
 
 
 def _is_older(path: Path, than: float) -> bool:
