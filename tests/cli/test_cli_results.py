@@ -160,6 +160,9 @@ def test_a_content_that_is_gone_is_said_to_be(call, store, tmp_path):
     said = call("files", "--save", str(tmp_path / "out"))
     assert said.code == 3
     assert "a.txt" in said.err
+    (tmp_path / "a.txt").write_text("mine")
+    assert call("files", "--save", str(tmp_path), "--force").code == 3
+    assert (tmp_path / "a.txt").read_text() == "mine"
 
 
 def test_a_job_without_files_says_so(call, store):
