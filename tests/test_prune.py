@@ -147,6 +147,18 @@ def test_an_upload_whose_content_is_gone_is_given_to_no_job(store):
         uploads.finished(whole.uid)
 
 
+def test_logs_of_a_job_whose_deletion_was_cut_off_go_as_well(store):
+    gone, there = ended(store), ended(store)
+    with store.writing_logs() as tx:
+        for job in (gone, there):
+            logs.add(tx, job, 1, 0, b"line\n")
+    with store.writing() as tx:
+        assert jobs.delete(tx, gone)  # where a kill may end whoever lets go of it
+    store.prune()
+    assert logs.end(store.log_reader, gone, 1) == 0
+    assert logs.end(store.log_reader, there, 1) == 5
+
+
 def test_a_job_of_a_new_definition_may_come_while_the_others_are_weighed(store):
     old = ended(store, size=10_000)
 

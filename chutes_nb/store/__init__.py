@@ -232,7 +232,7 @@ class Store:
         # What the store has lost must not lose its only witness as well.
         mending.refill(self._db, self.journal)
         both = (self._db, self._logs)
-        place = (self.home, self.large)
+        place = (self.home, self.large, self.ballast)
         pruned = pruning.prune(both, self.journal, place, older_than_s, keep_bytes)
         self.feed.nudge()
         return pruned

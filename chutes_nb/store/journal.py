@@ -188,16 +188,20 @@ class Journal:
         path = self.path(number)
         aside = path.with_suffix(f".{new_id()}.new")  # two may do so at once
         fd = os.open(aside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, PRIVATE_FILE)
-        with os.fdopen(fd, "wb") as file:
-            rev = 0
-            for rev, facts in parsed(path.read_bytes()):
-                if kept := [one for one in facts if is_needed(one)]:
-                    file.write(packed(rev, kept))
-            file.write(packed(rev, []))  # the newest revision stays known
-            file.flush()
-            os.fsync(fd)
-        failpoints.hit("journal.before_replace")
-        os.replace(aside, path)
+        try:
+            with os.fdopen(fd, "wb") as file:
+                rev = 0
+                for rev, facts in parsed(path.read_bytes()):
+                    if kept := [one for one in facts if is_needed(one)]:
+                        file.write(packed(rev, kept))
+                file.write(packed(rev, []))  # the newest revision stays known
+                file.flush()
+                os.fsync(fd)
+            failpoints.hit("journal.before_replace")
+            os.replace(aside, path)
+        except BaseException:
+            aside.unlink(missing_ok=True)
+            raise
         sync_folder(self.folder)
 
     # -- reaching the disk -------------------------------------------------------

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import shutil
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from .. import failpoints
+from ..errors import StoreFull
 from . import jobs, late, logs, witness
 from .blobs import blob_path
 from .db import Database, Transaction
+from .disk import Ballast
 from .journal import Journal
 from .large import Large
+
+T = TypeVar("T")
 
 BATCH = 200
 UPLOADS = "uploads"  # their folder in the store's home
@@ -43,6 +48,7 @@ SELECT j.id, j.finished_at IS NOT NULL AS is_ended,
   FROM jobs j
  ORDER BY coalesce(j.finished_at, 9e99)
 """
+NEXT_LOGGED = "SELECT min(job) FROM chunks WHERE job > :after"
 CODES = "SELECT key, code FROM definitions WHERE key IN (SELECT definition FROM jobs)"
 LOG_WEIGHTS = "SELECT job, sum(length(body)) FROM chunks GROUP BY job"
 # While a kernel lives that may have made it, the newest of a name can be submitted
@@ -153,19 +159,66 @@ def _size(blobs: Path, sha256: str | None) -> int:
         return 0
 
 
-def forget(database: Database, log_database: Database, ids: list[str]) -> int:
-    """Delete ended jobs and their logs, few at a time; returns how many."""
-    gone = 0
-    for at in range(0, len(ids), BATCH):
-        batch = ids[at : at + BATCH]
-        with database.writing() as tx:
-            batch = [job for job in batch if jobs.delete(tx, job)]
+def forget(
+    database: Database, log_database: Database, ballast: Ballast, ids: list[str]
+) -> int:
+    """Delete ended jobs and their logs, few at a time; returns how many.
+
+    To let go of rows takes room for a moment as well. A disk may be full of them, so
+    the ballast makes it, and of what is written the log is emptied at once then.
+    """
+    gone, at, size = 0, 0, BATCH
+    while batch := ids[at : at + size]:
+        try:
+            with database.writing() as tx:
+                deleted = [job for job in batch if jobs.delete(tx, job)]
+        except StoreFull:
+            if not ballast.free() and size == 1:
+                raise
+            size = max(1, size // 10)
+            database.checkpoint(0)
+            continue
         failpoints.hit("prune.between")
-        with log_database.writing() as tx:
-            for job in batch:
-                logs.delete(tx, job)
-        gone += len(batch)
+        _forget_logs(log_database, ballast, deleted)
+        gone, at = gone + len(deleted), at + len(batch)
+        if size < BATCH:
+            database.checkpoint(0)
+            log_database.checkpoint(0)
     return gone
+
+
+def _forget_logs(log_database: Database, ballast: Ballast, ids: list[str]) -> None:
+    def delete() -> None:
+        with log_database.writing() as tx:
+            for job in ids:
+                logs.delete(tx, job)
+
+    _in_room(ballast, delete)
+
+
+def _in_room(ballast: Ballast, write: Callable[[], T]) -> T:
+    """Write something, in the room of the ballast where there is no other."""
+    try:
+        return write()
+    except StoreFull:
+        if not ballast.free():
+            raise
+        return write()
+
+
+def forget_lost_logs(
+    database: Database, log_database: Database, ballast: Ballast
+) -> None:
+    """Delete logs whose job is not there: who deleted it was killed in between."""
+    found: list[str] = []
+    after: str | None = ""
+    while after is not None:
+        (after,) = log_database.reader.all(NEXT_LOGGED, {"after": after})[0]
+        found += [] if after is None else [after]
+    # After the logs: a job is there before its log is.
+    lost = [job for job in found if jobs.state(database.reader, job) is None]
+    for at in range(0, len(lost), BATCH):
+        _forget_logs(log_database, ballast, lost[at : at + BATCH])
 
 
 def forget_definitions(database: Database) -> int:
@@ -261,6 +314,21 @@ def _known(database: Database) -> set[str]:
     return {row["id"] for row in database.reader.each(witness.STANDS)}
 
 
+@contextlib.contextmanager
+def _where_there_is_room() -> Iterator[None]:
+    """Leave to a later prune what is written anew where the disk has no room for that.
+
+    What was let go serves the next jobs all the same.
+    """
+    try:
+        yield
+    except StoreFull:
+        pass
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+
+
 def folder_bytes(home: Path) -> int:
     """Bytes that a folder takes on the disk; asked of the folder, nothing is opened."""
     total = 0
@@ -274,7 +342,7 @@ def folder_bytes(home: Path) -> int:
 def prune(
     databases: tuple[Database, Database],
     journal: Journal,
-    place: tuple[Path, Large],
+    place: tuple[Path, Large, Ballast],
     older_than_s: float | None,
     keep_bytes: int | None,
 ) -> Pruned:
@@ -285,21 +353,22 @@ def prune(
     databases : tuple
         That of the jobs and that of the logs.
     place : tuple
-        The store's folder, and its large files.
+        The store's folder, its large files, and its ballast.
     """
-    home, large = place
+    home, large, ballast = place
     main, log_database = databases
     before = folder_bytes(home)
     blobs, runs = home / "blobs", home / "runs"
     ids: list[str] = []
     if older_than_s is not None:
         ids = old_jobs(main.reader, time.time() - older_than_s)
-    gone = forget(main, log_database, ids)
+    gone = forget(main, log_database, ballast, ids)
     if keep_bytes is not None:
         readers = (main.reader, log_database.reader)
         heavy = heavy_jobs(readers, blobs, large, keep_bytes)
-        gone += forget(main, log_database, heavy)
-    forget_definitions(main)
+        gone += forget(main, log_database, ballast, heavy)
+    forget_lost_logs(main, log_database, ballast)
+    _in_room(ballast, lambda: forget_definitions(main))
     files = remove(orphaned_blobs(main.reader, blobs))
     files += remove(large.orphans(main.reader))
     owed = {one.output for one in late.outputs(main.reader, log_database.reader, runs)}
@@ -308,8 +377,10 @@ def prune(
     remove(one for one in journal.folder.glob("*.new") if _is_older(one, young))
     failpoints.hit("prune.before_compact")
     if gone:
-        compact(journal, main)
+        with _where_there_is_room():
+            compact(journal, main)
     for database in databases:
         if database.unused_bytes() > SHRINK_BYTES:
-            database.shrink()
+            with _where_there_is_room():
+                database.shrink()
     return Pruned(gone, files, max(0, before - folder_bytes(home)))
