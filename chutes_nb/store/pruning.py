@@ -9,20 +9,18 @@ import re
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from .. import failpoints
-from ..errors import StoreFull
+from ..errors import StoreError, StoreFull
 from . import jobs, late, logs, witness
 from .blobs import blob_path
 from .db import Database, Transaction
 from .disk import Ballast
 from .journal import Journal
 from .large import Large
-
-T = TypeVar("T")
 
 BATCH = 200
 UPLOADS = "uploads"  # their folder in the store's home
@@ -188,22 +186,28 @@ def forget(
 
 
 def _forget_logs(log_database: Database, ballast: Ballast, ids: list[str]) -> None:
-    def delete() -> None:
+    def write() -> None:
         with log_database.writing() as tx:
             for job in ids:
                 logs.delete(tx, job)
 
-    _in_room(ballast, delete)
+    ballast.lend(write)
 
 
-def _in_room(ballast: Ballast, write: Callable[[], T]) -> T:
-    """Write something, in the room of the ballast where there is no other."""
-    try:
-        return write()
-    except StoreFull:
-        if not ballast.free():
-            raise
-        return write()
+def delete(
+    database: Database, log_database: Database, ballast: Ballast, job: str
+) -> None:
+    """Delete an ended job and its logs; raises JobNotFound, StoreError."""
+
+    def write() -> None:
+        with database.writing() as tx:
+            if not jobs.delete(tx, job):
+                state = jobs.get(tx, job)["state"]
+                raise StoreError(f"job {job} is {state}: cancel it, then delete it")
+
+    ballast.lend(write)
+    failpoints.hit("delete.between")
+    _forget_logs(log_database, ballast, [job])
 
 
 def forget_lost_logs(
@@ -368,7 +372,7 @@ def prune(
         heavy = heavy_jobs(readers, blobs, large, keep_bytes)
         gone += forget(main, log_database, ballast, heavy)
     forget_lost_logs(main, log_database, ballast)
-    _in_room(ballast, lambda: forget_definitions(main))
+    ballast.lend(lambda: forget_definitions(main))
     files = remove(orphaned_blobs(main.reader, blobs))
     files += remove(large.orphans(main.reader))
     owed = {one.output for one in late.outputs(main.reader, log_database.reader, runs)}
