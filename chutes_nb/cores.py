@@ -43,10 +43,11 @@ def _quotas() -> Iterator[float]:
 def _folders() -> Iterator[Path]:
     """Find the cgroups of this process: its own, and those that it lies in."""
     try:
-        lines = OWN.read_text().splitlines()
+        # A cgroup is named by any bytes but those of a line's end.
+        lines = os.fsdecode(OWN.read_bytes()).rstrip("\n").split("\n")
     except OSError:  # not Linux
         return
-    for line in lines:
+    for line in filter(None, lines):
         _, controllers, path = line.split(":", 2)
         if controllers and "cpu" not in controllers.split(","):
             continue

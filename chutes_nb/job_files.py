@@ -52,14 +52,14 @@ class JobFile:
         if place.is_dir():
             place = place / clean_path(self.name)
             place.parent.mkdir(parents=True, exist_ok=True)
-        with place.open("wb") as target:
-            self._pour(target)
+        # In this order: where the content is gone, what is there already stays.
+        with self.open() as source, place.open("wb") as target:
+            _copy(source, target)
         return place
 
     def _pour(self, target: Any) -> None:
         with self.open() as source:
-            while piece := source.read(PIECE_BYTES):
-                target.write(piece)
+            _copy(source, target)
 
     def _facts(self) -> tuple[str, int, str, str]:
         return self.name, self.size, self.type, self.sha256
@@ -72,6 +72,11 @@ class JobFile:
 
     def __repr__(self) -> str:
         return f"<JobFile {self.name}, {shown_size(self.size)}, {self.type}>"
+
+
+def _copy(source: BinaryIO, target: Any) -> None:
+    while piece := source.read(PIECE_BYTES):
+        target.write(piece)
 
 
 class Kept(Protocol):

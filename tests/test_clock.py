@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -130,12 +131,14 @@ def test_what_was_due_while_the_machine_slept_comes_when_it_wakes(
     assert first.result(S) == 1
 
 
-def test_ids_of_a_forked_process_are_not_those_of_its_parent(monkeypatch):
+@pytest.mark.parametrize("since_s", [0.0, 3600.0])  # it was set back by so much
+def test_ids_of_a_forked_process_are_not_those_of_its_parent(monkeypatch, since_s):
     monkeypatch.setattr(ids, "_last", ids._last)
+    monkeypatch.setattr(ids.time, "time", lambda: 4e9)  # the same moment for both
     ids.new_id()  # chances are drawn for some ids at once
+    monkeypatch.setattr(ids.time, "time", lambda: 4e9 + 1.0 - since_s)
     ours, theirs = os.pipe()
     child = os.fork()
-    monkeypatch.setattr(ids.time, "time", lambda: 4e9)  # the same moment for both
     made = ids.new_id().encode()
     if not child:
         os.write(theirs, made)
@@ -144,3 +147,14 @@ def test_ids_of_a_forked_process_are_not_those_of_its_parent(monkeypatch):
     os.waitpid(child, 0)
     os.close(ours)
     os.close(theirs)
+
+
+def test_a_forked_process_makes_ids_where_a_thread_was_at_it_just_then(monkeypatch):
+    monkeypatch.setattr(ids, "_last", ids._last)
+    with ids._lock:
+        child = os.fork()
+        if not child:
+            signal.alarm(20)  # ends a child that waits for the lock for ever
+            ids.new_id()
+            os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0

@@ -72,3 +72,9 @@ def test_the_default_of_the_workers_is_that(machine, monkeypatch):
     monkeypatch.setattr(runtime, "_settings", {})
     machine("0::/\n", cpu_max="200000 100000")
     assert runtime.max_workers() == 2
+
+
+def test_a_cgroup_may_have_any_name(machine, tmp_path):
+    machine("0::/\n", cpu_max="200000 100000")
+    (tmp_path / "own").write_bytes(b"0::/a\xff\xc2\x85b\x0bc\n")
+    assert cores.usable_cores() == 2

@@ -104,6 +104,18 @@ def test_a_long_chain_ends_as_a_whole(store):
     assert store.counts()["cancelled"] == 2001
 
 
+def test_a_long_chain_tells_its_ends_in_few_words_with_what_it_began_with(store):
+    chain = [queue(store)]
+    for _ in range(100):
+        chain.append(follow(store, chain[-1]))
+    assert store.request_cancel(chain[0], by="a test")
+    reasons = [store.status(one)["reason"] for one in chain]
+    assert all(
+        one.endswith("ended cancelled: cancelled by a test") for one in reasons[1:]
+    )
+    assert max(map(len, reasons)) < 1_200
+
+
 @pytest.mark.parametrize("state", sorted(set(State)))
 def test_following_a_job_in_any_state_is_settled_at_once_where_it_can_be(store, state):
     first = bring(store, state)

@@ -14,9 +14,10 @@ import chutes_nb
 from chutes_nb.errors import DefinitionError, JobNotFound
 from chutes_nb.sizes import read_size
 from chutes_nb.states import ENDED, State
-from chutes_nb.store import Store, jobs, logs, runs
-from chutes_nb.store.blobs import blob_path, keep
-from chutes_nb.store.large import LARGE_BYTES
+from chutes_nb.store import Store, Transaction, jobs, logs, pruning, runs
+from chutes_nb.store.blobs import blob_path, keep, still_kept
+from chutes_nb.store.large import LARGE_BYTES, Large
+from chutes_nb.uploads import UPLOADS, UploadNotFound, Uploads
 from rows import DEFINITION, NOW, bring, claim, finish, queue
 
 YEAR_S = 365 * 86400.0
@@ -103,6 +104,81 @@ def test_a_content_stays_while_anything_that_lives_refers_to_it(store):
     store.prune(older_than_s=0)
     left = [path for path in needed if path.exists()]
     assert left == [code_path, setup_path, fresh_path]  # an executor may still use it
+
+
+def test_a_content_that_is_given_again_meanwhile_stays(store):
+    paths = [content(store, body)[1] for body in (b"one", b"other")]
+    orphans = pruning.orphaned_blobs(store.reader, store.blobs)
+    assert next(orphans) in paths  # what lives has been looked through by now
+    for path in paths:
+        assert still_kept(path.name, path.stat().st_size, store.blobs)
+    assert list(orphans) == []
+
+
+def uploaded(store, body):
+    """An upload that has been there for a while, and where its content lies."""
+    uploads = Uploads(store.home / UPLOADS, store.blobs)
+    begun = uploads.create(len(body), "a.csv", "")
+    writer = uploads.writer(begun, 0)
+    writer.write(body)
+    writer.close(is_whole=True)
+    whole = uploads.finish(begun)
+    path = blob_path(store.blobs, whole.sha256)
+    os.utime(path, (time.time() - YEAR_S,) * 2)
+    return uploads, whole, path
+
+
+def test_an_upload_that_no_job_was_given_yet_stays(store):
+    uploads, whole, path = uploaded(store, b"upload")
+    assert store.prune().files == 0
+    assert uploads.finished(whole.uid) == whole
+    assert list(store.problems()) == []
+    uploads.delete(whole.uid)
+    assert path.exists()  # young: a job may have been given it just now
+    os.utime(path, (time.time() - YEAR_S,) * 2)
+    assert store.prune().files == 1
+    assert not path.exists()
+
+
+def test_an_upload_whose_content_is_gone_is_given_to_no_job(store):
+    uploads, whole, path = uploaded(store, b"upload")
+    path.unlink()
+    with pytest.raises(UploadNotFound, match="begin it again"):
+        uploads.finished(whole.uid)
+
+
+def test_logs_of_a_job_whose_deletion_was_cut_off_go_as_well(store):
+    gone, there = ended(store), ended(store)
+    with store.writing_logs() as tx:
+        for job in (gone, there):
+            logs.add(tx, job, 1, 0, b"line\n")
+    with store.writing() as tx:
+        assert jobs.delete(tx, gone)  # where a kill may end whoever lets go of it
+    store.prune()
+    assert logs.end(store.log_reader, gone, 1) == 0
+    assert logs.end(store.log_reader, there, 1) == 5
+
+
+def test_a_job_of_a_new_definition_may_come_while_the_others_are_weighed(store):
+    old = ended(store, size=10_000)
+
+    class Reader(Transaction):
+        """Has somebody submit just before the jobs are read."""
+
+        def each(self, sql, params=None):
+            if sql is pruning.WEIGHTS:
+                named = {
+                    name: getattr(DEFINITION, name) for name in DEFINITION.__slots__
+                }
+                with store.writing() as tx:
+                    new = jobs.NewDefinition(**named | {"key": "d2"})
+                    jobs.add_definition(tx, new)
+                queue(store, definition="d2")
+            return super().each(sql, params or {})
+
+    readers = Reader(store.reader.connection), store.log_reader
+    large = Large(store.home / "large")
+    assert pruning.heavy_jobs(readers, store.blobs, large, 5_000) == [old]
 
 
 def test_a_definition_goes_once_nobody_can_count_on_it(store):

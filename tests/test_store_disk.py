@@ -65,6 +65,31 @@ def fill_disk(place, leave=0):
 
 # -- a full disk ---------------------------------------------------------------------
 @NEEDS_MOUNT
+@pytest.mark.parametrize("stay", [0, 50])
+def test_jobs_can_be_let_go_on_a_full_disk(tmp_path, stay):
+    with small_disk(tmp_path / "disk", "64m") as place:
+        store = Store(place / "home")
+        with store.writing() as tx:
+            add_crew(tx, EXECUTOR, WORKER)
+            jobs.add_definition(tx, DEFINITION)
+        for _ in range(150):
+            job = queue(store)
+            assert claim(store) == job
+            result = jobs.NewResult("json", b'"' + b"x" * 50_000 + b'"', "str")
+            finish(store, job, State.COMPLETED, result=result)
+        assert store.checkpoint(0)
+        fill_disk(place)
+        store.delete(job)
+        pruned = store.prune(keep_bytes=stay * 50_500)
+        assert pruned.jobs == 149 - stay
+        assert store.counts()["completed"] == stay
+        assert not list(store.journal.folder.glob("*.new"))
+        assert store.problems() == []
+        queue(store)  # in the room that was theirs
+        store.close()
+
+
+@NEEDS_MOUNT
 def test_no_acknowledged_job_is_lost_on_a_full_disk_at_any_write(tmp_path):
     with small_disk(tmp_path / "disk", "8m") as place:
         store = Store(place / "home")

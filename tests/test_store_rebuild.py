@@ -271,6 +271,13 @@ def test_the_newest_revision_is_found_behind_a_torn_record(tmp_path):
     journal.close()
 
 
+def test_what_else_lies_beside_the_journal_is_passed_over(store):
+    job = queue(store)
+    (store.journal.folder / "00000000 (a copy).journal").write_bytes(b"anything")
+    store.close()
+    assert Store(store.home).status(job)["status"] == "queued"
+
+
 def test_two_processes_go_on_to_the_same_new_file(tmp_path, monkeypatch):
     monkeypatch.setattr("chutes_nb.store.journal.SEGMENT_BYTES", 200)
     one, other = Journal(tmp_path), Journal(tmp_path)

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import time
+import unicodedata
 from datetime import datetime
 from typing import IO, Any
 
@@ -20,6 +21,7 @@ from ..wording import duration, plain
 UNBOUND = 100_000  # columns where nobody sees a right edge
 NARROW = 80
 BAR_CELLS = 12
+STEERING = ("Cc", "Cf", "Zl", "Zp")  # controls, and what turns or breaks a line
 DUMB = ("dumb", "unknown")  # terminals that rich writes no escapes to
 
 TONES = {
@@ -70,7 +72,17 @@ def foreign(text: str) -> str:
 def say_json(value: Any) -> None:
     """Print JSON: indented for people, one line for programs."""
     indent = 2 if is_terminal() else None
-    typer.echo(json.dumps(value, indent=indent, ensure_ascii=not can_say("é")))
+    text = json.dumps(value, indent=indent, ensure_ascii=not can_say("é"))
+    typer.echo(harmless(text) if is_terminal() else text)
+
+
+def harmless(text: str) -> str:
+    """Escape what JSON lets stand in texts and a terminal would act upon.
+
+    Whoever reads it as JSON reads the same.
+    """
+    acts = {one for one in set(text) if unicodedata.category(one) in STEERING}
+    return text.translate({ord(one): json.dumps(one)[1:-1] for one in acts - {"\n"}})
 
 
 def write(text: str) -> None:

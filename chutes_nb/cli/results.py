@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,8 +18,10 @@ from ..store.blobs import blob_path
 from .exits import BAD_END, NOT_FOUND, NOT_NOW, complain
 from .following import follow
 from .naming import AnyJob, AsJson, job_named
-from .printing import foreign, is_terminal, note, put, say_json
+from .printing import foreign, harmless, is_terminal, note, put, say_json
 from .sheets import files_table
+
+PIECE_CHARACTERS = 1 << 20
 
 
 def result(
@@ -81,19 +82,24 @@ def _print_json(answer: answers.Answer) -> None:
 
 def _pour(blob: Path) -> None:
     with blob.open(encoding="utf-8") as source:
-        shutil.copyfileobj(source, sys.stdout)
+        while piece := source.read(PIECE_CHARACTERS):
+            sys.stdout.write(harmless(piece) if is_terminal() else piece)
 
 
 def _print_value(answer: answers.Answer, job: str) -> None:
-    body = answer.body
-    if answer.blob is not None:
+    body, value = answer.body, answer.body["result"]
+    if answer.blob is not None and body["type"] == "str":
+        value = json.loads(answer.blob.read_bytes())
+    if body["exact"] and isinstance(value, str):
+        typer.echo(
+            "\n".join(map(foreign, value.split("\n"))) if is_terminal() else value
+        )
+    elif answer.blob is not None:
         _pour(answer.blob)
         typer.echo()
-    elif body["exact"] and isinstance(body["result"], str):
-        text = body["result"]
-        typer.echo("\n".join(map(foreign, text.split("\n"))) if is_terminal() else text)
     elif body["exact"]:
-        typer.echo(json.dumps(body["result"], indent=2, ensure_ascii=False))
+        text = json.dumps(value, indent=2, ensure_ascii=False)
+        typer.echo(harmless(text) if is_terminal() else text)
     else:
         _print_view(body, job)
 

@@ -17,6 +17,7 @@ from .printing import (
     TONES,
     cause,
     foreign,
+    harmless,
     key_table,
     name_text,
     plain_table,
@@ -192,7 +193,7 @@ def _details(told: dict[str, Any]) -> list[RenderableType]:
     for title in ("inputs", "state"):
         if told[title]:
             text = json.dumps(told[title], indent=2, ensure_ascii=False)
-            parts.append(_titled(title, Text(text)))
+            parts.append(_titled(title, Text(harmless(text))))
     if told["source"]:
         lines = told["source"].rstrip().splitlines()
         parts.append(_titled("code", Text("\n".join(map(foreign, lines)))))

@@ -71,7 +71,7 @@ def parameters(
         name, value = _halves(pair, "-p")
         try:
             found[name] = json.loads(value, parse_constant=_no_constant)
-        except ValueError:
+        except (ValueError, RecursionError):
             found[name] = value
         if schema and not _fits(schema, name, found[name]):
             # What fits neither way is refused as what it was read as.

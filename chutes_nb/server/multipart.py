@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -151,12 +152,13 @@ class Form:
         self._part.add(body[start:end])
 
     def _on_part_end(self) -> None:
-        part, self._part = self._part, None
+        part = self._part
         assert part is not None  # it began
         if part.file is not None:
             self.files.setdefault(part.name, []).append(part.kept(self._blobs))
         else:
             self.texts.setdefault(part.name, []).append(part.text())
+        self._part = None  # not earlier: one that cannot be kept is let go of
 
     def _on_end(self) -> None:
         self._is_over = True
@@ -213,7 +215,8 @@ class _Part:
 
     def drop(self) -> None:
         if self.file is not None:
-            self.file.close()
+            with contextlib.suppress(OSError):  # a full disk takes the rest as little
+                self.file.close()
             self._path.unlink(missing_ok=True)
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from .. import failpoints
-from ..errors import JobNotFound, StoreDamaged, StoreError
+from ..errors import StoreDamaged, StoreError
 from ..paths import default_home, private_dir, runtime_dir
 from ..states import ENDED
 from . import (
@@ -232,7 +232,7 @@ class Store:
         # What the store has lost must not lose its only witness as well.
         mending.refill(self._db, self.journal)
         both = (self._db, self._logs)
-        place = (self.home, self.large)
+        place = (self.home, self.large, self.ballast)
         pruned = pruning.prune(both, self.journal, place, older_than_s, keep_bytes)
         self.feed.nudge()
         return pruned
@@ -375,15 +375,7 @@ class Store:
         StoreError
             If the job has not ended.
         """
-        with self.writing() as tx:
-            if not jobs.delete(tx, job):
-                state = jobs.state(tx, job)
-                if state is None:
-                    raise JobNotFound(f"no job has the id {job!r}")
-                raise StoreError(f"job {job} is {state}: cancel it, then delete it")
-        failpoints.hit("delete.between")
-        with self.writing_logs() as tx:
-            logs.delete(tx, job)
+        pruning.delete(self._db, self._logs, self.ballast, job)
         self.large.forget(self.reader, job)
         self.feed.nudge()
 

@@ -9,9 +9,12 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
-from ..errors import StoreUnsafe
+from ..errors import StoreFull, StoreUnsafe
 from ..paths import PRIVATE_FILE
+
+T = TypeVar("T")
 
 BALLAST_BYTES = 1 << 20
 BALLAST_INTERVAL_S = 2.0
@@ -84,6 +87,15 @@ class Ballast:
         except OSError:
             return False
         return True
+
+    def lend(self, write: Callable[[], T]) -> T:
+        """Write something, in this room where there is no other; raises StoreFull."""
+        try:
+            return write()
+        except StoreFull:
+            if not self.free():
+                raise
+            return write()
 
     def keep(self, clock: Callable[[], float] = time.monotonic) -> None:
         """Take the room again where it is gone and there is plenty; asks seldom."""

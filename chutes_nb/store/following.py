@@ -17,6 +17,7 @@ from .journal import RELEASED
 
 RESULT_MARK = b"result:"  # begins an input that is another job's result
 SHOWN_BYTES = 4_000
+MOST_CAUSE_CHARACTERS = 1_000
 
 WAITING = "SELECT id FROM jobs WHERE after = :job AND waits = 1 ORDER BY seq"
 BEFORE = """
@@ -88,10 +89,22 @@ def why_not(tx: Transaction, before: str) -> str | None:
     state = State(row["state"])
     if not state.is_ended or state is State.COMPLETED:
         return None
-    cause = f": {row['reason']}" if row["reason"] else ""
+    cause = f": {_shortened(row['reason'])}" if row["reason"] else ""
     return (
         f"job {row['name']} {before[-6:]}, whose result it takes, ended {state}{cause}"
     )
+
+
+def _shortened(cause: str) -> str:
+    """Leave out the middle of a cause, which may name a cause itself, and so on.
+
+    Along a chain each end would have those of all before it in it: a thousand jobs,
+    as many megabytes. At its end is what it all began with.
+    """
+    if len(cause) <= MOST_CAUSE_CHARACTERS:
+        return cause
+    half = MOST_CAUSE_CHARACTERS // 2
+    return f"{cause[:half]} ... {cause[-half:]}"
 
 
 def is_over(tx: Transaction, before: str) -> bool:

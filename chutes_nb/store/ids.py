@@ -17,8 +17,6 @@ _DRAWN = struct.Struct("256I")
 _lock = threading.Lock()
 _last = (0, 0)
 _chances: list[int] = []  # drawn beforehand: each draw is a call of the system
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_chances.clear)
 
 
 # Two letters at a time: a job's id is made in a third of the time.
@@ -42,8 +40,28 @@ def new_id() -> str:
         if now <= _last[0]:
             now, chance = _last[0], _last[1] + 1
         else:
-            if not _chances:
-                _chances.extend(_DRAWN.unpack(os.urandom(_DRAWN.size)))
-            chance = _chances.pop() & _CHANCE_MASK
+            chance = _drawn()
         _last = (now, chance)
     return _letters(now, TIME_LETTERS) + _letters(chance, CHANCE_LETTERS)
+
+
+def _drawn() -> int:
+    if not _chances:
+        _chances.extend(_DRAWN.unpack(os.urandom(_DRAWN.size)))
+    return _chances.pop() & _CHANCE_MASK
+
+
+def _leave_parent() -> None:
+    """Begin anew in a forked child: its parent counts on from the same id.
+
+    Within a millisecond, and for as long as a clock is behind that was set back. The
+    lock may be held by a thread that the child has not.
+    """
+    global _lock, _last
+    _lock = threading.Lock()
+    _chances.clear()
+    _last = (_last[0], _drawn())
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_parent)

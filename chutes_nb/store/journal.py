@@ -16,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import marshal
 import os
+import re
 import struct
 import threading
 import time
@@ -46,6 +47,7 @@ SYNC_IDLE_S = 2.0
 FLAGS = os.O_CREAT | os.O_APPEND | os.O_RDWR | os.O_CLOEXEC
 MARSHAL_VERSION = 4
 MARK = b"chN1"
+_NUMBER = re.compile("[0-9]+")
 HEADER = struct.Struct("<4sIIQ")
 TRAILER = struct.Struct("<I")
 
@@ -156,7 +158,9 @@ class Journal:
 
     def numbers(self) -> list[int]:
         """Return the numbers of the files there are."""
-        return sorted(int(one.stem) for one in self.folder.glob("*.journal"))
+        stems = [one.stem for one in self.folder.glob("*.journal")]
+        # What else lies there (a copy that a sync program made) is none of them.
+        return sorted(int(one) for one in stems if _NUMBER.fullmatch(one))
 
     def records(self) -> Iterator[Record]:
         """Every record, oldest first; stretches that were damaged are passed over."""
@@ -184,16 +188,20 @@ class Journal:
         path = self.path(number)
         aside = path.with_suffix(f".{new_id()}.new")  # two may do so at once
         fd = os.open(aside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, PRIVATE_FILE)
-        with os.fdopen(fd, "wb") as file:
-            rev = 0
-            for rev, facts in parsed(path.read_bytes()):
-                if kept := [one for one in facts if is_needed(one)]:
-                    file.write(packed(rev, kept))
-            file.write(packed(rev, []))  # the newest revision stays known
-            file.flush()
-            os.fsync(fd)
-        failpoints.hit("journal.before_replace")
-        os.replace(aside, path)
+        try:
+            with os.fdopen(fd, "wb") as file:
+                rev = 0
+                for rev, facts in parsed(path.read_bytes()):
+                    if kept := [one for one in facts if is_needed(one)]:
+                        file.write(packed(rev, kept))
+                file.write(packed(rev, []))  # the newest revision stays known
+                file.flush()
+                os.fsync(fd)
+            failpoints.hit("journal.before_replace")
+            os.replace(aside, path)
+        except BaseException:
+            aside.unlink(missing_ok=True)
+            raise
         sync_folder(self.folder)
 
     # -- reaching the disk -------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import shutil
@@ -13,13 +14,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .. import failpoints
+from ..errors import StoreError, StoreFull
 from . import jobs, late, logs, witness
 from .blobs import blob_path
 from .db import Database, Transaction
+from .disk import Ballast
 from .journal import Journal
 from .large import Large
 
 BATCH = 200
+UPLOADS = "uploads"  # their folder in the store's home
 # A content is there a moment before the row that refers to it.
 YOUNG_S = 3600.0
 SHRINK_BYTES = 4 << 20
@@ -42,6 +46,7 @@ SELECT j.id, j.finished_at IS NOT NULL AS is_ended,
   FROM jobs j
  ORDER BY coalesce(j.finished_at, 9e99)
 """
+NEXT_LOGGED = "SELECT min(job) FROM chunks WHERE job > :after"
 CODES = "SELECT key, code FROM definitions WHERE key IN (SELECT definition FROM jobs)"
 LOG_WEIGHTS = "SELECT job, sum(length(body)) FROM chunks GROUP BY job"
 # While a kernel lives that may have made it, the newest of a name can be submitted
@@ -122,7 +127,8 @@ def heavy_jobs(
         weight = row["bytes"] + written.get(row["id"], 0) + _size(blobs, row["blob"])
         weight += large.weight(row["id"])
         total += weight
-        given = _named(row["input"]) | carried[row["definition"]]
+        # One that has come since they were read: its arrays are left out this time.
+        given = _named(row["input"]) | carried.get(row["definition"], set())
         users.update(given)
         if row["is_ended"]:
             ended.append((row["id"], weight, given))
@@ -151,19 +157,72 @@ def _size(blobs: Path, sha256: str | None) -> int:
         return 0
 
 
-def forget(database: Database, log_database: Database, ids: list[str]) -> int:
-    """Delete ended jobs and their logs, few at a time; returns how many."""
-    gone = 0
-    for at in range(0, len(ids), BATCH):
-        batch = ids[at : at + BATCH]
-        with database.writing() as tx:
-            batch = [job for job in batch if jobs.delete(tx, job)]
+def forget(
+    database: Database, log_database: Database, ballast: Ballast, ids: list[str]
+) -> int:
+    """Delete ended jobs and their logs, few at a time; returns how many.
+
+    To let go of rows takes room for a moment as well. A disk may be full of them, so
+    the ballast makes it, and of what is written the log is emptied at once then.
+    """
+    gone, at, size = 0, 0, BATCH
+    while batch := ids[at : at + size]:
+        try:
+            with database.writing() as tx:
+                deleted = [job for job in batch if jobs.delete(tx, job)]
+        except StoreFull:
+            if not ballast.free() and size == 1:
+                raise
+            size = max(1, size // 10)
+            database.checkpoint(0)
+            continue
         failpoints.hit("prune.between")
-        with log_database.writing() as tx:
-            for job in batch:
-                logs.delete(tx, job)
-        gone += len(batch)
+        _forget_logs(log_database, ballast, deleted)
+        gone, at = gone + len(deleted), at + len(batch)
+        if size < BATCH:
+            database.checkpoint(0)
+            log_database.checkpoint(0)
     return gone
+
+
+def _forget_logs(log_database: Database, ballast: Ballast, ids: list[str]) -> None:
+    def write() -> None:
+        with log_database.writing() as tx:
+            for job in ids:
+                logs.delete(tx, job)
+
+    ballast.lend(write)
+
+
+def delete(
+    database: Database, log_database: Database, ballast: Ballast, job: str
+) -> None:
+    """Delete an ended job and its logs; raises JobNotFound, StoreError."""
+
+    def write() -> None:
+        with database.writing() as tx:
+            if not jobs.delete(tx, job):
+                state = jobs.get(tx, job)["state"]
+                raise StoreError(f"job {job} is {state}: cancel it, then delete it")
+
+    ballast.lend(write)
+    failpoints.hit("delete.between")
+    _forget_logs(log_database, ballast, [job])
+
+
+def forget_lost_logs(
+    database: Database, log_database: Database, ballast: Ballast
+) -> None:
+    """Delete logs whose job is not there: who deleted it was killed in between."""
+    found: list[str] = []
+    after: str | None = ""
+    while after is not None:
+        (after,) = log_database.reader.all(NEXT_LOGGED, {"after": after})[0]
+        found += [] if after is None else [after]
+    # After the logs: a job is there before its log is.
+    lost = [job for job in found if jobs.state(database.reader, job) is None]
+    for at in range(0, len(lost), BATCH):
+        _forget_logs(log_database, ballast, lost[at : at + BATCH])
 
 
 def forget_definitions(database: Database) -> int:
@@ -192,8 +251,20 @@ def orphaned_blobs(tx: Transaction, blobs: Path) -> Iterator[Path]:
     old += [path for path in blobs.glob("new-*") if _is_older(path, young)]
     if not old:
         return
-    needed = mentioned(tx)
-    yield from (path for path in old if path.name not in needed)
+    needed = mentioned(tx) | _uploaded(blobs.parent / UPLOADS)
+    for path in old:
+        # Once more: who is to refer to it since then has made it young again.
+        if path.name not in needed and _is_older(path, young):
+            yield path
+
+
+def _uploaded(folder: Path) -> set[str]:
+    """Hashes of the uploads that are whole: a job may be given each of them yet."""
+    found: set[str] = set()
+    for path in folder.glob("*.json"):
+        with contextlib.suppress(OSError):  # forgotten just now
+            found |= _named(path.read_bytes())
+    return found
 
 
 def _is_older(path: Path, than: float) -> bool:
@@ -247,6 +318,21 @@ def _known(database: Database) -> set[str]:
     return {row["id"] for row in database.reader.each(witness.STANDS)}
 
 
+@contextlib.contextmanager
+def _where_there_is_room() -> Iterator[None]:
+    """Leave to a later prune what is written anew where the disk has no room for that.
+
+    What was let go serves the next jobs all the same.
+    """
+    try:
+        yield
+    except StoreFull:
+        pass
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+
+
 def folder_bytes(home: Path) -> int:
     """Bytes that a folder takes on the disk; asked of the folder, nothing is opened."""
     total = 0
@@ -260,7 +346,7 @@ def folder_bytes(home: Path) -> int:
 def prune(
     databases: tuple[Database, Database],
     journal: Journal,
-    place: tuple[Path, Large],
+    place: tuple[Path, Large, Ballast],
     older_than_s: float | None,
     keep_bytes: int | None,
 ) -> Pruned:
@@ -271,21 +357,22 @@ def prune(
     databases : tuple
         That of the jobs and that of the logs.
     place : tuple
-        The store's folder, and its large files.
+        The store's folder, its large files, and its ballast.
     """
-    home, large = place
+    home, large, ballast = place
     main, log_database = databases
     before = folder_bytes(home)
     blobs, runs = home / "blobs", home / "runs"
     ids: list[str] = []
     if older_than_s is not None:
         ids = old_jobs(main.reader, time.time() - older_than_s)
-    gone = forget(main, log_database, ids)
+    gone = forget(main, log_database, ballast, ids)
     if keep_bytes is not None:
         readers = (main.reader, log_database.reader)
         heavy = heavy_jobs(readers, blobs, large, keep_bytes)
-        gone += forget(main, log_database, heavy)
-    forget_definitions(main)
+        gone += forget(main, log_database, ballast, heavy)
+    forget_lost_logs(main, log_database, ballast)
+    ballast.lend(lambda: forget_definitions(main))
     files = remove(orphaned_blobs(main.reader, blobs))
     files += remove(large.orphans(main.reader))
     owed = {one.output for one in late.outputs(main.reader, log_database.reader, runs)}
@@ -294,8 +381,10 @@ def prune(
     remove(one for one in journal.folder.glob("*.new") if _is_older(one, young))
     failpoints.hit("prune.before_compact")
     if gone:
-        compact(journal, main)
+        with _where_there_is_room():
+            compact(journal, main)
     for database in databases:
         if database.unused_bytes() > SHRINK_BYTES:
-            database.shrink()
+            with _where_there_is_room():
+                database.shrink()
     return Pruned(gone, files, max(0, before - folder_bytes(home)))

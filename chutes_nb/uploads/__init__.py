@@ -23,7 +23,8 @@ from ..errors import ChutesError, StoreFull
 from ..files_in import clean_name, file_type
 from ..paths import PRIVATE_FILE, private_dir
 from ..sizes import read_size, shown_size
-from ..store.blobs import blob_path, take_over
+from ..store import pruning
+from ..store.blobs import still_kept, take_over
 from ..store.ids import new_id
 from . import files
 from .faults import (
@@ -58,7 +59,7 @@ __all__ = [
 HALF_LIVES_S = 24 * 3600.0
 WHOLE_LIVES_S = 30 * 24 * 3600.0
 LIMIT_BYTES = 8 << 30
-UPLOADS = "uploads"  # their folder in the store's home
+UPLOADS = pruning.UPLOADS
 LIMIT_FILE = "limit"
 MOST_DIGESTS = 64  # uploads whose digest goes on from piece to piece
 SPARE_BYTES = 64 << 20  # what an upload leaves free on the disk
@@ -238,7 +239,9 @@ class Uploads:
                 f"upload {uid} is not finished: it has {has} of "
                 f"{shown_size(found.length)}"
             )
-        return found if self._is_moved(found) else self.finish(found)
+        if not self._is_kept(found) and not self._is_kept(self.finish(found)):
+            raise UploadNotFound(f"upload {uid} has lost its content: begin it again")
+        return found
 
     def offset(self, upload: Upload) -> int:
         """Bytes of an upload that are there for good."""
@@ -371,8 +374,9 @@ class Uploads:
         for path in files.of_upload(self._folder, uid):
             path.unlink(missing_ok=True)
 
-    def _is_moved(self, upload: Upload) -> bool:
-        return blob_path(self._blobs, upload.sha256 or "").is_file()
+    def _is_kept(self, upload: Upload) -> bool:
+        """Whether its content is there; it stays until a job can refer to it."""
+        return still_kept(upload.sha256 or "", upload.length, self._blobs)
 
     def _write(self, upload: Upload) -> None:
         files.write_private(self._about(upload.uid), json.dumps(asdict(upload)))

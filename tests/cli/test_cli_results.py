@@ -66,6 +66,15 @@ def test_a_large_result_is_printed_whole(call, store):
     assert call("result", "--json").json["result"] == json.loads(body)
 
 
+def test_a_large_text_is_printed_as_it_is(call, store):
+    text = 'a "line"\n' * 200_000
+    blob = keep(io.BytesIO(json.dumps(text).encode()), store.blobs)
+    view = json.dumps({"text/plain": "..."})
+    completed(store, jobs.NewResult("json", None, "str", view, blob.sha256))
+    assert call("result").out == f"{text}\n"
+    assert call("result", "--json").json["result"] == text
+
+
 def test_a_job_that_has_not_ended_has_no_result_now(call, store):
     job = queue(store)
     said = call("result")
@@ -151,6 +160,9 @@ def test_a_content_that_is_gone_is_said_to_be(call, store, tmp_path):
     said = call("files", "--save", str(tmp_path / "out"))
     assert said.code == 3
     assert "a.txt" in said.err
+    (tmp_path / "a.txt").write_text("mine")
+    assert call("files", "--save", str(tmp_path), "--force").code == 3
+    assert (tmp_path / "a.txt").read_text() == "mine"
 
 
 def test_a_job_without_files_says_so(call, store):

@@ -129,6 +129,7 @@ def test_a_payload_from_a_closed_standard_input_is_no_json(home):
         (["{a: 1}"], "no JSON"),
         (['{"a": NaN}'], "NaN is not JSON"),
         (["@/nowhere/p.json"], "cannot be read"),
+        (["-p", "a=" + "[" * 100_000], "a: Input should be a valid integer"),
         (["-p", "a"], "NAME=VALUE"),
         (["[1]", "-p", "a=1"], "JSON object"),
     ],

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import fcntl
+import io
+import json
 import os
 import pty
 import re
@@ -13,7 +15,8 @@ import termios
 import pytest
 
 from chutes_nb.states import State
-from chutes_nb.store import logs
+from chutes_nb.store import jobs, logs
+from chutes_nb.store.blobs import keep
 from rows import bring, claim, finish, queue
 
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -97,6 +100,33 @@ def test_a_log_cannot_steer_the_terminal(call, store):
     terminal = Terminal(100, "logs")
     assert terminal.end() == 0
     assert terminal.seen.splitlines()[0] == "\x1b[32mgreen\x1b[0m "
+
+
+@pytest.mark.parametrize("is_large", [False, True])
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_a_result_cannot_steer_the_terminal(call, store, is_large, options):
+    value = {"a": "\x9b2J \u202eevil \x7f\u2028 ä　\n"}
+    body = json.dumps(value, ensure_ascii=False).encode()
+    job = queue(store)
+    assert claim(store) == job
+    blob = keep(io.BytesIO(body), store.blobs).sha256 if is_large else None
+    result = jobs.NewResult("json", None if is_large else body, "dict", blob=blob)
+    finish(store, job, State.COMPLETED, result=result)
+    terminal = Terminal(100, "result", *options)
+    assert terminal.end() == 0
+    assert not set(terminal.seen) & set("\x9b\u202e\x7f\u2028")
+    assert "ä　" in terminal.seen
+    found = json.loads(terminal.seen)
+    assert (found["result"] if options else found) == value
+
+
+def test_what_a_job_was_given_cannot_steer_the_terminal(call, store):
+    inputs = json.dumps({"a": "\x9b2J \u202eevil"}, ensure_ascii=False)
+    queue(store, inputs=inputs)
+    terminal = Terminal(100, "status", "--detail")
+    assert terminal.end() == 0
+    assert '"\\u009b2J \\u202eevil"' in terminal.seen
+    assert not set(terminal.seen) & set("\x9b\u202e")
 
 
 @pytest.mark.parametrize(

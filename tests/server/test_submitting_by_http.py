@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import resource
+import signal
 import threading
 from dataclasses import replace
 
 import pytest
 
+from chutes_nb.server.faults import Refusal
 from chutes_nb.server.multipart import Form
 from chutes_nb.states import State
 from chutes_nb.store import jobs
@@ -280,6 +283,25 @@ def test_a_form_whose_client_goes_while_it_is_taken_in_leaves_no_half_file(tmp_p
     form.drop()
     taking.join()
     form.feed(b"2" * 10)
+    assert not list(tmp_path.glob("new-*"))
+
+
+@pytest.mark.parametrize("rest", [b"1" * 6_000, b"\r\n--x--\r\n"])
+def test_a_form_that_the_disk_has_no_room_for_leaves_no_half_file(tmp_path, rest):
+    head = b'--x\r\nContent-Disposition: form-data; name="a"; filename="f"\r\n\r\n'
+    form = Form("multipart/form-data; boundary=x", tmp_path)
+    form.feed(head)
+    form.feed(b"1" * 2_000)  # less than what Python writes at once
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, before[1]))
+    try:
+        with pytest.raises(Refusal, match="cannot be kept"):
+            form.feed(rest)
+        form.drop()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
     assert not list(tmp_path.glob("new-*"))
 
 
