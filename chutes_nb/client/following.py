@@ -8,7 +8,7 @@ import time
 from concurrent.futures import Future
 from weakref import WeakKeyDictionary
 
-from ..errors import ChutesError, JobNotFound
+from ..errors import JobNotFound
 from ..states import ENDED
 from .link import Link
 
@@ -76,13 +76,14 @@ class Follower:
                         self._look(link, job_id)
                 else:
                     rev = self._read(link, rev)
-            except ChutesError:  # away for long, or another store: look anew
+            except Exception:
+                # Away for long, another store, or what a gateway says in its place:
+                # look anew. Whoever waits would wait for ever on a thread that ended.
                 rev = None
-                time.sleep(PAUSE_S)
-            except RuntimeError:
-                if not link.is_closed:
-                    raise
-                self._give_up()
+                if link.is_closed:
+                    self._give_up()
+                else:
+                    time.sleep(PAUSE_S)
 
     def _give_up(self) -> None:
         """Cancel all waiting: the chute was closed, so nobody can be asked."""

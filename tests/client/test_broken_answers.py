@@ -24,6 +24,7 @@ class Proxy(ThreadingHTTPServer):
     def __init__(self, spoiled: set[int]) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.spoiled, self.asked = spoiled, 0
+        self.foreign: set[int] = set()  # of those that somebody else gives
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -42,6 +43,8 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def said(self) -> dict[str, object]:
+        if self.server.asked in self.server.foreign:
+            return {"status": "the gateway is busy"}
         if "/status" in self.path:
             return {"finished_at": None}
         moves = [ENDED] if "since" in self.path else []
@@ -68,6 +71,15 @@ def link_to(proxy: Proxy, patience_s: float = S) -> Link:
 # Of the first look, of where to begin, of the look behind that, of the news.
 @pytest.mark.parametrize("proxy", [{n} for n in range(1, 5)], indirect=True)
 def test_who_waits_for_a_job_hears_of_its_end_behind_a_spoiled_answer(proxy):
+    link = link_to(proxy)
+    follower(link).when_ended(link, "the-job").result(S)
+    link.close()
+
+
+@pytest.mark.parametrize("number", [2, 3, 4])
+@pytest.mark.parametrize("proxy", [set()], indirect=True)
+def test_an_answer_of_somebody_else_keeps_nobody_from_hearing_of_an_end(proxy, number):
+    proxy.foreign = {number}
     link = link_to(proxy)
     follower(link).when_ended(link, "the-job").result(S)
     link.close()
