@@ -2,6 +2,7 @@
 
 Rates and latencies change with whatever else a machine does. Processor time a job does
 so far less, and a change of the hot path is judged by it, the old and the new in turn.
+Not so where each job is awaited: there executor and worker spin while they wait.
 """
 
 from __future__ import annotations
