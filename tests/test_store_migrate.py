@@ -13,7 +13,7 @@ import pytest
 
 from chutes_nb import waking
 from chutes_nb.errors import StoreError, StoreTooNew
-from chutes_nb.store import STORE_MIGRATIONS, Store, _scripts
+from chutes_nb.store import STORE_MIGRATIONS, Store, _scripts, fleet
 from chutes_nb.store.db import Database
 from rows import queue
 
@@ -28,7 +28,7 @@ OF_OLD = """
 INSERT INTO executors (id, kind, pid, boot_id, python, lease, sqlite, started_at)
 VALUES ('e', 'kernel', 1, '', '', '', '3', 1);
 INSERT INTO workers (id, executor, lease, socket, folder, started_at)
-VALUES ('w', 'e', '', '', '', 1);
+VALUES ('w', 'e', '', '', '/home/of/runs/w', 1);
 INSERT INTO definitions VALUES ('d', 'tests', 'work', x'', x'', '', 1, '{}', '{}', '{}',
                                 '', 1);
 INSERT INTO jobs (id, chute, name, definition, state, max_attempts, grace_s, policy,
@@ -47,7 +47,7 @@ UPDATE jobs SET state = 'completed', worker = NULL, changed_at = 6, finished_at 
  WHERE id = 'done';
 INSERT INTO attempts (job, number, worker, started_at, finished_at, state, output)
 VALUES ('done', 1, 'w', 3, 4, 'failed', ''), ('done', 2, 'w', 5, 6, 'completed', ''),
-       ('runs', 1, 'w', 3, NULL, NULL, '');
+       ('runs', 1, 'w', 3, NULL, NULL, '/home/of/runs/w.1.out');
 INSERT INTO results (job, attempt, kind, body, sha256, type)
 VALUES ('done', 2, 'json', x'31',
         '6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b', 'int');
@@ -158,13 +158,15 @@ def test_tables_that_are_made_anew_keep_their_rows(tmp_path):
 
     def rows(reader):  # later steps may add columns behind those there were
         return {
-            one: [dict(row) for row in reader.all(f"SELECT * FROM {one}")]
+            one: [dict(row) for row in reader.all(f"SELECT * FROM {one} ORDER BY 1, 2")]
             for one in tables
         }
 
     kept = rows(before.reader)
     before.close()
     assert all(kept.values())
+    for row in kept["attempts"]:
+        row["output"] = Path(row["output"]).name
     store = Store(tmp_path / "home")
     for one, found in rows(store.reader).items():
         assert [
@@ -172,6 +174,14 @@ def test_tables_that_are_made_anew_keep_their_rows(tmp_path):
         ] == found
     assert store.problems() == []
     assert store.reader.one("PRAGMA foreign_keys")[0] == 1
+    store.close()
+
+
+def test_an_attempt_from_before_has_its_output_where_it_was(tmp_path):
+    old_store(tmp_path / "home").close()
+    store = Store(tmp_path / "home")
+    row = fleet.running_on(store.reader, "w")
+    assert (row["id"], row["output"]) == ("runs", "/home/of/runs/w.1.out")
     store.close()
 
 

@@ -330,7 +330,7 @@ def test_two_who_tidy_the_journal_at_once_lose_nothing(tmp_path):
     ("statement", "what"),
     [
         ("UPDATE jobs SET input = x'00' WHERE id = :job", "what it was given"),
-        ("UPDATE results SET view = '1' WHERE job = :job", "its result"),
+        ("UPDATE attempts SET result_view = '1' WHERE job = :job", "its result"),
         ("UPDATE definitions SET code = x'00'", "its code"),
         ("UPDATE attempts SET worker = 'w' WHERE job = :job", "attempt 1"),
         ("UPDATE jobs SET reason = 'why' WHERE id = :job", "its end"),
@@ -341,9 +341,8 @@ def test_two_who_tidy_the_journal_at_once_lose_nothing(tmp_path):
         ("UPDATE moves SET before = before - 1 WHERE job = :job", "does not follow"),
         ("DELETE FROM moves WHERE job = :job AND before IS NULL", "does not follow"),
         ("DELETE FROM files WHERE job = :job", "its file 'a.txt'"),
-        ("UPDATE counts SET n = n + 7 WHERE state = 'failed'", "a count"),
-        ("UPDATE counts SET state = 'queuWd' WHERE state = 'queued'", "a count"),
-        ("UPDATE counts SET state = 'x' WHERE state = 'timeout'", "a count"),
+        ("UPDATE clock SET failed = failed + 7", "a count"),
+        ("UPDATE clock SET queued = -1, timeout = 0", "a count"),
     ],
 )
 def test_a_value_that_was_changed_is_noticed_and_comes_back(store, statement, what):

@@ -76,7 +76,22 @@ def take(
     row = tx.one(claim, place | facts)
     if row is not None:
         job, number = row["id"], row["attempt"]
-        attempt = {"job": job, "number": number, "output": output}
-        tx.run(ADD_ATTEMPT, attempt | {"worker": worker, "now": now})
-        tx.facts.append((ATTEMPT, job, number, worker, now, output))
+        add_attempt(tx, job, number, worker, now, output)
     return row
+
+
+def add_attempt(
+    tx: Transaction, job: str, number: int, worker: str, now: float, output: str
+) -> None:
+    """Write a new attempt; of the path of its output only the name (`output_name`)."""
+    attempt = {"job": job, "number": number, "worker": worker, "now": now}
+    tx.run(ADD_ATTEMPT, attempt | {"output": output_name(output)})
+    tx.facts.append((ATTEMPT, job, number, worker, now, output))
+
+
+def output_name(path: str) -> str:
+    """Return the name by which an attempt's row has its output.
+
+    It lies beside the folder of its worker, whose row says where that is.
+    """
+    return path.rpartition("/")[2]

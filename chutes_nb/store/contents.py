@@ -12,6 +12,7 @@ from typing import Any
 
 from ..states import ENDED
 from . import jobs, runs
+from .claiming import output_name
 from .db import Row, Transaction
 from .journal import ATTEMPT, DEFINITION, END, FILE, JOB, Record
 from .witness import ENDING, HAS_FILE
@@ -28,7 +29,11 @@ ENDED_AS = {
     "error": "error",
     "reported_failure": "reported_failure",
 }
-AN_ATTEMPT = "SELECT * FROM attempts WHERE job = :job AND number = :number"
+AN_ATTEMPT = """
+SELECT worker, output, state, error
+  FROM attempts
+ WHERE job = :job AND number = :number
+"""
 FOREIGN_KEYS = "PRAGMA foreign_key_check"
 # A value of another type, or that is no text any more, cannot even be read; where the
 # schema was hit, a column has another name.
@@ -92,7 +97,7 @@ def _definition(tx: Transaction, values: list[Any]) -> str | None:
 def _attempt(tx: Transaction, values: list[Any]) -> str | None:
     job, number, worker, _, output = values
     row = tx.one(AN_ATTEMPT, {"job": job, "number": number})
-    told = {"worker": worker, "output": output}
+    told = {"worker": worker, "output": output_name(output)}
     is_lost = row is None and jobs.state(tx, job) is not None
     return f"attempt {number}" if is_lost or _differs(row, told, told) else None
 
@@ -121,7 +126,7 @@ def _end(tx: Transaction, values: list[Any]) -> str | None:
         return "its end"
     if result is not None:
         row = tx.one(jobs.RESULT, {"job": values[0]})
-        names = (*jobs.RESULT_FIELDS, "sha256")
+        names = jobs.RESULT_FIELDS
         if row is None or any(
             row[name] != value for name, value in zip(names, result, strict=True)
         ):

@@ -57,8 +57,11 @@ RUNNING_ON = """
 SELECT j.id, j.chute, j.name, j.definition, j.attempt, j.max_attempts, j.timeout_s,
        j.grace_s, j.deadline_at, j.policy, j.input_kind, j.input, j.cancel_by,
        j.concurrency IS NOT NULL OR j.resources IS NOT NULL AS is_limited,
-       j.fresh, a.started_at, a.output
-  FROM jobs j JOIN attempts a ON a.job = j.id AND a.number = j.attempt
+       j.fresh, a.started_at,
+       rtrim(w.folder, replace(w.folder, '/', '')) || a.output AS output
+  FROM jobs j
+  JOIN attempts a ON a.job = j.id AND a.number = j.attempt
+  JOIN workers w ON w.id = j.worker
  WHERE j.state = 'running' AND j.worker = :worker
 """
 HERITAGE = """

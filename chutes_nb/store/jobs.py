@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import asdict
 from operator import attrgetter
 from typing import Any
@@ -73,9 +74,13 @@ UPDATE attempts
    SET state = :state, finished_at = :now, reason = :reason, error = :error
  WHERE job = :job AND number = :attempt
 """
-ADD_RESULT = """
-INSERT INTO results (job, attempt, kind, body, blob, sha256, type, view)
-VALUES (:job, :attempt, :kind, :body, :blob, :sha256, :type, :view)
+# In one statement, since each one more costs a look for the row.
+COMPLETE_ATTEMPT = """
+UPDATE attempts
+   SET state = :state, finished_at = :now, reason = :reason, error = :error,
+       result_kind = :kind, result_body = :body, result_blob = :blob,
+       result_sha256 = :sha256, result_type = :type, result_view = :view
+ WHERE job = :job AND number = :attempt
 """
 END_QUEUED = f"""
 UPDATE jobs
@@ -136,7 +141,13 @@ STATE = "SELECT state FROM jobs WHERE id = :job"
 GET = "SELECT * FROM jobs WHERE id = :job"
 NEWEST = "SELECT id FROM jobs ORDER BY seq DESC LIMIT 1"
 RESULT = "SELECT * FROM results WHERE job = :job"
-ATTEMPTS = "SELECT * FROM attempts WHERE job = :job ORDER BY number"
+# Not all columns: a result may be a megabyte.
+ATTEMPTS = """
+SELECT number, started_at, finished_at, state, reason, error
+  FROM attempts
+ WHERE job = :job
+ ORDER BY number
+"""
 HAS_DEFINITION = "SELECT 1 FROM definitions WHERE key = :key"
 GET_DEFINITION = "SELECT * FROM definitions WHERE key = :key"
 DELETE = """
@@ -248,21 +259,27 @@ def finish(
     if not tx.run(FINISH, place):
         raise MoveRefused(job, to=verdict.state, found=state(tx, job))
     place["state"] = told[-1]
-    tx.run(END_ATTEMPT, place)
     kept = None
     if result is not None and verdict.state is State.COMPLETED:
-        params = dict(zip(RESULT_FIELDS, _RESULT_VALUES(result), strict=True))
-        params["sha256"] = result.digest()
-        kept = list(params.values())
-        params["job"], params["attempt"] = job, attempt
-        tx.run(ADD_RESULT, params)
+        kept = (*_RESULT_VALUES(result), result.digest())
+    end_attempt(tx, place, kept)
     tx.facts.append((*told, kept))
     if verdict.state.is_ended:
         _settle_followers(tx, job, now)
 
 
-RESULT_FIELDS = ("kind", "body", "blob", "type", "view")
-_RESULT_VALUES = attrgetter(*RESULT_FIELDS)
+RESULT_FIELDS = ("kind", "body", "blob", "type", "view", "sha256")
+_RESULT_VALUES = attrgetter(*RESULT_FIELDS[:-1])
+
+
+def end_attempt(
+    tx: Transaction, place: dict[str, Any], result: Sequence[Any] | None
+) -> None:
+    """Write the end of an attempt, with its result where it has one."""
+    if result is None:
+        tx.run(END_ATTEMPT, place)
+    else:
+        tx.run(COMPLETE_ATTEMPT, place | dict(zip(RESULT_FIELDS, result, strict=True)))
 
 
 def end_waiting(

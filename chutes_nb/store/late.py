@@ -18,15 +18,14 @@ SELECT a.output
 """
 
 # An output that stayed empty serves the next attempt: what is in it is of the last.
-# Names are all of one length, and a home may have been opened by another path.
 LAST = """
 SELECT a.job, a.number, a.output, a.finished_at, w.executor, e.lease,
        MAX(a.started_at)
   FROM attempts a
   LEFT JOIN workers w ON w.id = a.worker
   LEFT JOIN executors e ON e.id = w.executor
- WHERE substr(a.output, -:length) IN (SELECT value FROM json_each(:names))
- GROUP BY substr(a.output, -:length)
+ WHERE a.output IN (SELECT value FROM json_each(:names))
+ GROUP BY a.output
 """
 
 
@@ -64,14 +63,13 @@ def outputs(tx: Transaction, log_tx: Transaction, runs: Path) -> Iterator[Late]:
     filled = {one.name: one for one in runs.glob("*.out") if _size(one)}
     # Looked at before who lives: an attempt is in the store before it can write.
     for row in tx.all(LIVE) if filled else ():
-        filled.pop(Path(row["output"]).name, None)
+        filled.pop(row["output"], None)
     if not filled:
         return
-    place = {"names": json.dumps(list(filled)), "length": len(min(filled))}
-    for row in tx.all(LAST, place):
+    for row in tx.all(LAST, {"names": json.dumps(list(filled))}):
         if row["finished_at"] is None:
             continue  # it has begun since
-        output = filled[Path(row["output"]).name]
+        output = filled[row["output"]]
         end = logs.end(log_tx, row["job"], row["number"])
         if end < _size(output):
             owner = (row["executor"], row["lease"])

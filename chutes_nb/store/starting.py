@@ -7,10 +7,10 @@ trigger ``job_added`` tells both moves all the same.
 from __future__ import annotations
 
 from . import moving
-from .claiming import ADD_ATTEMPT, CLAIMED
+from .claiming import CLAIMED, add_attempt
 from .db import Row, Transaction
 from .jobs import fields_of
-from .journal import ATTEMPT, JOB
+from .journal import JOB
 from .new import NewJob
 
 # Where anybody waits, ready or not, who comes waits as well: so neither priorities
@@ -66,7 +66,5 @@ def add_started(
     tx.facts.append((JOB, job.id, params.copy()))
     params |= {"worker": worker, "now": now, "rev": tx.rev}
     row = tx.one(ADD_STARTED, params)
-    attempt = {"job": job.id, "number": 1, "worker": worker, "now": now}
-    tx.run(ADD_ATTEMPT, attempt | {"output": output})
-    tx.facts.append((ATTEMPT, *attempt.values(), output))
+    add_attempt(tx, job.id, 1, worker, now, output)
     return row

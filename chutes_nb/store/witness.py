@@ -8,7 +8,6 @@ lost its newest commits.
 from __future__ import annotations
 
 import contextlib
-import json
 import sqlite3
 import sys
 from collections.abc import Callable, Container, Iterable, Sequence
@@ -60,15 +59,10 @@ SELECT 1 FROM files WHERE job = :job AND attempt = :attempt AND name = :name
    AND sha256 = :sha256
 """
 # A count is kept by triggers; one that is wrong was damaged, like any other value.
-FORGET_COUNTS = (
-    "DELETE FROM counts WHERE state NOT IN (SELECT value FROM json_each(:states))"
-)
 RECOUNT = """
-INSERT INTO counts (state, n)
-SELECT value, (SELECT count(*) FROM jobs WHERE state = value)
-  FROM json_each(:states)
- WHERE true
-ON CONFLICT (state) DO UPDATE SET n = excluded.n WHERE n <> excluded.n
+UPDATE clock
+   SET {state} = (SELECT count(*) FROM jobs WHERE state = '{state}')
+ WHERE {state} <> (SELECT count(*) FROM jobs WHERE state = '{state}')
 """
 RAISE_REV = "UPDATE clock SET rev = max(rev, :rev)"
 # Progress, metrics and lost commits have used revisions that no record names.
@@ -111,9 +105,8 @@ def missing(tx: Transaction, records: Iterable[Record]) -> dict[str, str]:
 
 
 def recount(tx: Transaction) -> int:
-    """Count the jobs anew; returns how many counts were wrong, or of no state."""
-    states = {"states": json.dumps(list(State))}
-    return tx.run(FORGET_COUNTS, states) + tx.run(RECOUNT, states)
+    """Count the jobs anew; returns how many counts were wrong."""
+    return sum(tx.run(RECOUNT.format(state=state)) for state in State)
 
 
 def is_needed(fact: Fact, known: Container[str]) -> bool:
@@ -191,9 +184,10 @@ def _released(tx: Transaction, values: Sequence[Any]) -> bool:
     return bool(tx.run(following.RELEASE, place | {"rev": tx.rev}))
 
 
-def _worker_of_nobody(tx: Transaction, worker: str) -> None:
+def _worker_of_nobody(tx: Transaction, worker: str, output: str) -> None:
     _executor_of_nobody(tx, worker)
-    facts = [worker, worker, f"/gone/{worker}", f"/gone/{worker}", "", 0.0]
+    folder = f"{output.rpartition('/')[0]}/{worker}"  # an output lies beside it
+    facts = [worker, worker, f"/gone/{worker}", f"/gone/{worker}", folder, 0.0]
     tx.run(fleet.ADD_WORKER, dict(zip(WORKER_FIELDS.split(), facts, strict=True)))
 
 
@@ -204,11 +198,11 @@ def _attempt(tx: Transaction, values: Sequence[Any]) -> bool:
     try:
         row = tx.one(REPLAY_ATTEMPT, params)
     except sqlite3.IntegrityError:  # its worker's record is gone
-        _worker_of_nobody(tx, str(place["worker"]))
+        _worker_of_nobody(tx, str(place["worker"]), str(place["output"]))
         row = tx.one(REPLAY_ATTEMPT, params)
     if row is None:
         return False
-    tx.run(claiming.ADD_ATTEMPT, place | {"number": place["attempt"]})
+    claiming.add_attempt(tx, *values)
     return True
 
 
@@ -221,11 +215,7 @@ def _end(tx: Transaction, values: Sequence[Any]) -> bool:
     ended = State(place["state"]).is_ended
     if not tx.run(jobs.FINISH, place | {"ended": ended, "rev": tx.rev}):
         return False
-    tx.run(jobs.END_ATTEMPT, place | {"state": own_end})
-    if result is not None:
-        names = ("job", "attempt", *jobs.RESULT_FIELDS, "sha256")
-        facts = [place["job"], place["attempt"], *result]
-        tx.run(jobs.ADD_RESULT, dict(zip(names, facts, strict=True)))
+    jobs.end_attempt(tx, place | {"state": own_end}, result)
     return True
 
 

@@ -323,10 +323,9 @@ MUTANTS = [
         "I17",
         calm("quick"),
         (
-            "store/migrations/store_10.sql",
-            "  UPDATE counts SET n = n + 1 WHERE state = NEW.state;\nEND;\n\n"
-            "CREATE TRIGGER job_deleted",
-            "END;\n\nCREATE TRIGGER job_deleted",
+            "store/migrations/store_12.sql",
+            "completed = completed + (NEW.state = 'completed') - (OLD",
+            "completed = completed - (OLD",
         ),
     ),
     mutant(
@@ -334,7 +333,7 @@ MUTANTS = [
         "I3",
         calm("quick"),
         (
-            "store/migrations/store_10.sql",
+            "store/migrations/store_12.sql",
             "NEW.reason, OLD.move);",
             "NEW.reason, NULL);",
         ),
