@@ -203,9 +203,10 @@ class Executor:
         async with anyio.create_task_group() as tasks:
             self._scope, self._tasks = tasks.cancel_scope, tasks
             self._settler = Settler(self.store, self.put, tasks)
-            self.lane = ProcessLane(self.store, self._settler, tasks)
-            place = (self.store, self._settler, tasks, self._lease_path)
-            self._berths = self.kernel, self.dask = lanes_beside(*place, self.put)
+            place = (self.store, self._settler, tasks)
+            self.lane = ProcessLane(*place, self._commit_if_lone)
+            beside = lanes_beside(*place, self._lease_path, self.put)
+            self._berths = self.kernel, self.dask = beside
             self._settler.lane, self._settler.berths = self.lane, self._berths
             self._watch = Watch(self.store, self._settler, self.put)
             self._started.set_result(None)
@@ -256,8 +257,7 @@ class Executor:
     def _commit_all(self) -> None:
         """Commit what has queued up; a callback of the loop, not a task.
 
-        A task's wake-up through an event costs two more turns of the loop, which is
-        as much as SQLite takes for a short job.
+        A task's wake-up through an event costs two more turns of the loop.
         """
         if self._is_leaving:
             return  # our row may say that nothing is left; see _refuse_all
@@ -268,6 +268,11 @@ class Executor:
                 return
             self._commit(self._inbox.take())
         self._watch.last_commit_at = time.monotonic()
+
+    def _commit_if_lone(self) -> None:
+        """Spare the end of a lone job another turn of the loop."""
+        if self._is_kicked and self._lone.is_expected:
+            self._commit_all()
 
     def _wait_for_gates(self, pause_s: float = 0.0) -> None:
         if not self._is_waiting:
@@ -375,7 +380,6 @@ class Executor:
             self._timer.cancel()
         self._timer = self._put_later(max(0.0, at - time.time()), Kick(clock=True))
 
-    # -- for doctors and tests -------------------------------------------------
     def call(self, ask: Callable[[], object]) -> Future[object]:
         """Run a function on the executor's loop."""
         assert self._loop is not None  # started

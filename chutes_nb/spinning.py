@@ -107,6 +107,11 @@ class LoneJob:
         self._for_end = SpinWait()
         self._may_spin = usable_cores() > 1
 
+    @property
+    def is_expected(self) -> bool:
+        """Whether the end of a job is awaited, and nothing else may come with it."""
+        return self.selector.spin is not None
+
     def expect(self, busy: int | None) -> bool:
         """Take note of how many jobs run (None where some wait); whether to spin."""
         is_soon = self._may_spin and self.is_awaited and busy == 1

@@ -47,8 +47,15 @@ class Wire(asyncio.BufferedProtocol):
     since asyncio would ask for 256 KiB each time and give them back.
     """
 
-    def __init__(self, handle: Handle, deliver: Deliver, hang_up: HangUp) -> None:
+    def __init__(
+        self,
+        handle: Handle,
+        deliver: Deliver,
+        hear_out: Callable[[], object],
+        hang_up: HangUp,
+    ) -> None:
         self._handle, self._deliver, self._hang_up = handle, deliver, hang_up
+        self._hear_out = hear_out
         self._unpacker = Unpacker()
         self._buffer = memoryview(bytearray(BUFFER_BYTES))
         self._fd = -1
@@ -74,6 +81,7 @@ class Wire(asyncio.BufferedProtocol):
             return
         for message in messages:
             self._deliver(self._handle, message)
+        self._hear_out()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Say that the worker hung up."""

@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -58,13 +59,20 @@ class ProcessLane(Lane[Handle]):
     ----------
     tasks : anyio.abc.TaskGroup
         Where the lane's own tasks run.
+    hear_out : callable, optional
+        Called when all is told that a worker has said by now.
     """
 
     def __init__(
-        self, store: Store, settles: SettlesWorkers, tasks: anyio.abc.TaskGroup
+        self,
+        store: Store,
+        settles: SettlesWorkers,
+        tasks: anyio.abc.TaskGroup,
+        hear_out: Callable[[], object] = lambda: None,
     ) -> None:
         super().__init__()
         self._store, self._settles, self._tasks = store, settles, tasks
+        self._hear_out = hear_out
         self._is_closed = False
         self.backlog: int | None = None  # ready jobs; see Round.expect_ready
         self.written: set[str] = set()  # definitions known to be in the store
@@ -119,9 +127,7 @@ class ProcessLane(Lane[Handle]):
     async def _connect(self, handle: Handle, ours: socket.socket) -> None:
         ours.setblocking(False)
         loop = asyncio.get_running_loop()
-        await loop.connect_accepted_socket(
-            lambda: Wire(handle, self._deliver, self._hung_up), ours
-        )
+        await loop.connect_accepted_socket(lambda: self._wire(handle), ours)
 
     # -- adoption --------------------------------------------------------------
     def adopt(self, row: Row, task: Row | None) -> Handle:
@@ -158,12 +164,15 @@ class ProcessLane(Lane[Handle]):
         loop = asyncio.get_running_loop()
         with contextlib.suppress(OSError):
             await loop.create_unix_connection(
-                lambda: Wire(handle, self._deliver, self._hung_up), str(handle.address)
+                lambda: self._wire(handle), str(handle.address)
             )
             return True
         return False
 
     # -- messages --------------------------------------------------------------
+    def _wire(self, handle: Handle) -> Wire:
+        return Wire(handle, self._deliver, self._hear_out, self._hung_up)
+
     def _deliver(self, handle: Handle, message: tuple[Any, ...]) -> None:
         kind = message[0]
         if kind == "outcome":
