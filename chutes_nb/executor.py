@@ -255,10 +255,7 @@ class Executor:
 
     # -- commits ---------------------------------------------------------------
     def _commit_all(self) -> None:
-        """Commit what has queued up; a callback of the loop, not a task.
-
-        A task's wake-up through an event costs two more turns of the loop.
-        """
+        """Commit what has queued up; a callback: a task would wake two turns later."""
         if self._is_leaving:
             return  # our row may say that nothing is left; see _refuse_all
         self._is_kicked = False
@@ -297,7 +294,8 @@ class Executor:
 
     def _commit(self, batch: list[Entry]) -> None:
         """Write a group of entries; the gates are ours, and are left here."""
-        round_ = Round(self.store, self.lane, self._berths, self.id, self.max_workers)
+        place = (self.store, self.lane, self._berths, self.id)
+        round_ = Round(*place, self.max_workers, self._lone)
         failpoints.hit("commit.before_begin")
         try:
             with self.store.writing(entered=True) as tx:
@@ -330,7 +328,7 @@ class Executor:
     def _after(self, round_: Round, batch: list[Entry]) -> None:
         """Do what had to wait for the commit: sends, acknowledgements, wake-ups."""
         self.store.feed.expect(round_.queued)
-        round_.send(self._lone)
+        round_.send()
         for entry in batch:
             entry.succeed()
         for handle in round_.newborn:

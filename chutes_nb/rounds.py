@@ -36,8 +36,10 @@ class Round:
         berths: Sequence[BerthLane[Any]],
         executor: str,
         max_workers: int,
+        lone: LoneJob,
     ) -> None:
         self.store, self.lane, self.executor = store, lane, executor
+        self._lone = lone
         self.berths = berths
         self.now = time.time()
         self.ended: list[str] = []
@@ -56,6 +58,7 @@ class Round:
         self._queue = Claims(lane, executor, max_workers, self.now)
         self.worn = self._queue.worn
         self._claims: list[tuple[Handle, Row, Row | None]] = []
+        self._expects: Handle | None = None
         self._taken: set[str] = set()
         self._starts = False
         self._following: dict[str, str] = {}
@@ -122,6 +125,20 @@ class Round:
             row = tx.one(jobs.NEXT_TIME, place)
             times = [at for at in row or () if at is not None and at > 0]
             self.next_time = min(times, default=None)
+        self._foretell()
+
+    def _foretell(self) -> None:
+        """Let the worker of a lone job prepare for it while the claim is committed.
+
+        It begins with nothing of the job's before it hears that the claim stands.
+        """
+        if len(self._claims) != 1 or not self._lone.is_next(self._busy()):
+            return
+        handle, row, definition = self._claims[0]
+        if definition is None:
+            handle.ack = None  # this says so
+            handle.send(("expect", *task_of(row, handle.output, is_alone=True)))
+            self._expects = handle
 
     def _claim_for_workers(self, tx: Transaction, done: Iterable[Holder]) -> None:
         freed = [
@@ -181,10 +198,10 @@ class Round:
             and not (handle.task is not None and handle.task["fresh"])
         )
 
-    def send(self, lone: LoneJob) -> None:
+    def send(self) -> None:
         """Tell and acknowledge ends, send out claims; called once all is committed."""
         if not self._claims:  # else workers go first; a thread wakes up meanwhile
-            self._tell(lone)
+            self._tell()
         self.lane.written.update(self.new_keys)
         self.lane.backlog = self.backlog
         self.lane.handles.update({handle.id: handle for handle in self.newborn})
@@ -202,11 +219,11 @@ class Round:
             handle.ack = ("ack", one.task["id"], one.task["attempt"])
             if isinstance(handle, Handle) and not (can_go_on or handle.is_going):
                 self.worn.append(handle)
-        is_alone = lone.expect(self._busy())
+        is_alone = self._lone.expect(self._busy())
         for handle, row, definition in self._claims:
             self._send_task(handle, row, definition, is_alone)
         if self._claims:
-            self._tell(lone)
+            self._tell()
         for lane, claimed in self._in_berths:
             lane.start(claimed)
         self._stop_what_is_asked()
@@ -214,10 +231,10 @@ class Round:
         for handle in self.buried:
             handle.remove_folder(owed)
 
-    def _tell(self, lone: LoneJob) -> None:
+    def _tell(self) -> None:
         is_awaited = self.store.feed.nudge(self.ended, self.returned)
         if self.ended:
-            lone.is_awaited = is_awaited
+            self._lone.is_awaited = is_awaited
 
     def _busy(self) -> int | None:
         """Count the jobs that run; None where some wait."""
@@ -236,6 +253,10 @@ class Round:
         failpoints.hit("claim.after_commit")
         handle.runs += 1
         self.lane.give(handle, row, self.now)
+        if handle is self._expects:
+            handle.send(("go", row["id"], row["attempt"]))
+            failpoints.hit("run.after_send")
+            return
         messages = []
         if definition is not None:
             handle.known.add(definition["key"])

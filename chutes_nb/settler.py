@@ -274,11 +274,12 @@ class Settler:
 
     def _part(self, handle: Holder, tellings: list[Telling]) -> None:
         """Let go of what was read of metrics that are told by themselves at the end."""
-        task, capture = handle.task, handle.capture
-        if task is not None and capture is not None and tellings:
-            doubled = capture.doubled.told(tellings)
-            if doubled:
-                self._put(Told(task["id"], task["attempt"], doubled=doubled))
+        if handle.task is None or not tellings or handle.capture is None:
+            return  # what follows the output is made where it is asked for
+        doubled = handle.capture.doubled.told(tellings)
+        if doubled:
+            place = (handle.task["id"], handle.task["attempt"])
+            self._put(Told(*place, doubled=doubled))
 
     def _as_asked(self, handle: Holder, ending: Ending) -> Ending:
         """Name a cancel as the cause where a worker, alone, ended itself for it."""

@@ -114,6 +114,10 @@ class LoneJob:
 
     def expect(self, busy: int | None) -> bool:
         """Take note of how many jobs run (None where some wait); whether to spin."""
-        is_soon = self._may_spin and self.is_awaited and busy == 1
+        is_soon = self.is_next(busy)
         self.selector.spin = self._for_end if is_soon else None
         return is_soon
+
+    def is_next(self, busy: int | None) -> bool:
+        """Whether the only job that is there follows one that somebody waited for."""
+        return self._may_spin and self.is_awaited and busy == 1

@@ -40,6 +40,7 @@ from .returned import SHOW_S
 from .tellings import StateWatch
 
 SHORT_S, TRUSTED_AFTER, LOOKED_AT_EACH = 0.001, 20, 16
+PREPARED_S = 0.01  # for so long what was prepared is as good as new
 
 
 class Attempt:
@@ -70,6 +71,23 @@ class Attempt:
         self.context: RunContext | None = None
         self.state: StateWatch | None = None
         self._logging, self._warnings = LogSettings(), WarningFilters()
+        self._prepared_at: float | None = None
+
+    def prepare(self) -> None:
+        """Do what needs no code of the user's: the attempt may not be ours after all.
+
+        What fails here fails again, and is told, when it runs.
+        """
+        if self.loaded.is_ready:
+            with contextlib.suppress(OSError):
+                self._enter()
+                self._prepared_at = monotonic()
+
+    @property
+    def is_prepared(self) -> bool:
+        """Whether the last word of :meth:`prepare` still holds."""
+        at = self._prepared_at
+        return at is not None and monotonic() - at < PREPARED_S
 
     def run(self) -> Outcome:
         """Set the place up, call the body, and put its end into an outcome."""
@@ -121,7 +139,8 @@ class Attempt:
             self._load()
         function = self.loaded.function(store)
         setup = self.loaded.setup
-        self.place.enter(task, setup["folder"], setup["path"])
+        if self._prepared_at is None:
+            self._enter()
         arguments = self._arguments(function, setup)
         for name, kind in setup["uploads"].items():
             if name in arguments:
@@ -151,6 +170,10 @@ class Attempt:
         finally:
             self._clean_up()
             failpoints.hit("body.after")
+
+    def _enter(self) -> None:
+        setup = self.loaded.setup
+        self.place.enter(self.task, setup["folder"], setup["path"])
 
     def _load(self) -> None:
         """Load the definition, the first time or since its modules were edited."""

@@ -5,9 +5,10 @@ that nobody else can enter.
 
 From the executor
     ``("define", key, code, setup, sources)``, ``("run", *Task)``,
+    ``("expect", *Task)``, ``("go", job, attempt)``,
     ``("ack", job, attempt)``, ``("heard", job, attempt, batch)``,
-    ``("extend", job, attempt, timeout_s)``, ``("retire",)``; ``"run"`` acknowledges the
-    outcome before it as well
+    ``("extend", job, attempt, timeout_s)``, ``("retire",)``; ``"run"`` and ``"expect"``
+    acknowledge the outcome before them as well, and ``"go"`` runs what was expected
 From the worker
     ``("hello", protocol, pid, (job, attempt) or None)``,
     ``("begun", job, attempt)``, ``("told", job, attempt, [Telling], batch)``,
@@ -33,7 +34,7 @@ from ..spinning import SpinWait
 
 # Counted on when a frame changes its meaning: an executor of another version
 # lets the worker finish what it has and then retires it.
-PROTOCOL = 5
+PROTOCOL = 6
 # What a worker that is called has: job, attempt, and seconds since the first line of
 # its body by a clock that nobody sets (None before that line).
 Busy = tuple[str, int, float | None]

@@ -7,14 +7,11 @@ itself, and then waits a while for the next executor to take it over.
 
 from __future__ import annotations
 
-import ctypes
 import faulthandler
-import fcntl
 import os
 import signal
 import socket
 import sqlite3
-import sys
 import threading
 import time
 from os import _exit  # the real one, which leaves no code of a body's
@@ -23,12 +20,13 @@ from typing import Any
 
 from .. import failpoints, platform_import
 from ..errors import ChutesError
-from ..paths import beside, let_go, private, private_dir
+from ..paths import beside, let_go, private
 from ..processes import WORKER_MARK, kill_all, started_by, tell
 from ..store import Store, fleet, jobs
 from ..waking import wake_host
 from . import exiting
 from .attempt import Attempt
+from .birth import adopt_orphans, hold, listen_at
 from .body import Stopper
 from .context import RunFacts, after_fork
 from .frames import PROTOCOL, Line, Outcome, Task, task_of
@@ -42,8 +40,6 @@ ADOPTION_S = 60.0
 # A kernel that is restarted is back in a moment; a host would only be in its way.
 ALONE_LOOK_S = 1.0
 LOOK_S = 0.01
-BIND_TRIES = 100
-PR_SET_CHILD_SUBREAPER = 36
 
 
 class Worker:
@@ -90,6 +86,7 @@ class Worker:
         self._definitions: dict[str, Loaded] = {}
         self._chutes: dict[str, ChuteProxy] = {}
         self._unacked: Outcome | None = None
+        self._expected: Attempt | None = None
         self._is_retired = self._is_used_up = False
 
     def serve(self) -> None:
@@ -162,10 +159,28 @@ class Worker:
         """Come too late: the attempt is over."""
 
     def _on_run(self, *facts: Any) -> None:
-        task = Task(*facts)
+        self._expected = None
+        self._run(self._attempt_of(Task(*facts)))
+
+    def _on_expect(self, *facts: Any) -> None:
+        """Prepare for a task whose claim is being committed.
+
+        ``"go"`` says that it was. Whatever else comes, this one is none of ours.
+        """
+        self._expected = self._attempt_of(Task(*facts))
+        self._expected.prepare()
+
+    def _on_go(self, job: str, attempt: int) -> None:
+        expected, self._expected = self._expected, None
+        assert expected is not None  # never sent but behind "expect"
+        assert (expected.task.job, expected.task.attempt) == (job, attempt)
+        if not expected.is_prepared:  # some time has passed: files may have changed
+            expected = self._attempt_of(expected.task)
+        self._run(expected)
+
+    def _attempt_of(self, task: Task) -> Attempt:
         if self._unacked is not None:
             self._on_ack(self._unacked.job, self._unacked.attempt)
-        self._is_used_up = task.is_fresh
         if self.line is not None:
             self.line.spins = task.is_alone
         self.place.prepare()
@@ -173,7 +188,7 @@ class Worker:
             self._chutes.clear()
             for loaded in self._definitions.values():
                 loaded.forget()
-        attempt = Attempt(
+        return Attempt(
             task,
             self._definitions[task.definition],
             self.store,
@@ -183,6 +198,10 @@ class Worker:
             self.pulse.tell,
             self._begin,
         )
+
+    def _run(self, attempt: Attempt) -> None:
+        task = attempt.task
+        self._is_used_up = task.is_fresh
         self.pulse.begin(task, attempt)
         outcome = attempt.run()
         faulthandler.cancel_dump_traceback_later()
@@ -276,7 +295,7 @@ class Worker:
             return False
         self._settle_alone()
         failpoints.hit("alone.before_wait")
-        self.line = None
+        self.line = self._expected = None
         if self._is_used_up or self._is_retired:
             self._wakes_host()
             return False
@@ -343,11 +362,11 @@ def main(arguments: list[str]) -> None:
     home, worker_id, folder, address = arguments[:4]
     connection, lease = (int(number) for number in arguments[4:])
     failpoints.hit("spawn.after_exec")
-    _hold(lease)
-    _adopt_orphans()
+    hold(lease)
+    adopt_orphans()
     os.environ[WORKER_MARK] = worker_id
     threading.current_thread().name = "chutes-job"
-    listener = _listen(Path(address))
+    listener = listen_at(Path(address))
     line = Line(socket.socket(fileno=connection))
     install()
     platform_import.install()
@@ -361,40 +380,3 @@ def main(arguments: list[str]) -> None:
     failpoints.hit("exit.before_unlock")
     # Threads and exit hooks that a job left behind must not keep the process.
     _exit(0)
-
-
-def _listen(address: Path) -> socket.socket:
-    """Open the socket where a later executor can call.
-
-    Its folder goes with the last socket in it, which may be between two lines here.
-    """
-    for tries in range(BIND_TRIES):
-        listener = socket.socket(socket.AF_UNIX)
-        try:
-            private_dir(address.parent)
-            address.unlink(missing_ok=True)
-            mask = os.umask(0o177)
-            try:
-                listener.bind(str(address))
-            finally:
-                os.umask(mask)
-            break
-        except (FileNotFoundError, FileExistsError):
-            listener.close()
-            if tries == BIND_TRIES - 1:
-                raise
-    listener.listen(1)
-    return listener
-
-
-def _hold(lease: int) -> None:
-    """Keep the lease from children: one that lives on would keep it for us."""
-    os.set_inheritable(lease, False)
-    fcntl.flock(lease, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    os.register_at_fork(after_in_child=lambda: os.close(lease))
-
-
-def _adopt_orphans() -> None:
-    """Become the parent of what the jobs' children leave (Linux, prctl(2))."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
