@@ -94,13 +94,14 @@ class Feed:
         with self._changed:
             self._live.difference_update(ended)
             done = [(f, job) for job in ended for f in self._waiting.pop(job, ())]
-            self._changed.notify_all()
         for waiting, job in done:
             if isinstance(waiting, Returned):
                 waiting.tell(results.get(job))
                 continue
             with contextlib.suppress(Exception):  # cancelled by who waited
                 waiting.set_result(None)
+        with self._changed:  # behind: a thread is woken meanwhile
+            self._changed.notify_all()
         return bool(done)
 
     def expect(self, jobs: Iterable[str]) -> None:

@@ -6,6 +6,7 @@ import os
 import struct
 import threading
 import time
+from functools import lru_cache
 
 # Crockford's base 32 (https://www.crockford.com/base32.html), in lower case.
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -28,6 +29,12 @@ def _letters(number: int, count: int) -> str:
     return "".join([_PAIRS[(number >> shift) & 1023] for shift in shifts])
 
 
+@lru_cache(maxsize=4)
+def _second(number: int) -> str:
+    """All letters of a time but the last two, which are the same for a second."""
+    return _letters(number, TIME_LETTERS - 2)
+
+
 def new_id() -> str:
     """Sixteen letters: milliseconds since 1970, then chance.
 
@@ -42,7 +49,10 @@ def new_id() -> str:
         else:
             chance = _drawn()
         _last = (now, chance)
-    return _letters(now, TIME_LETTERS) + _letters(chance, CHANCE_LETTERS)
+    return (
+        f"{_second(now >> 10)}{_PAIRS[now & 1023]}"
+        f"{_PAIRS[chance >> 20]}{_PAIRS[(chance >> 10) & 1023]}{_PAIRS[chance & 1023]}"
+    )
 
 
 def _drawn() -> int:
