@@ -11,10 +11,13 @@ and the next one none.
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import os
 import selectors
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from time import perf_counter
 from typing import TypeVar
 
@@ -28,12 +31,21 @@ _give_way: Callable[[], object] = getattr(os, "sched_yield", lambda: time.sleep(
 
 
 class SpinWait:
-    """Waits of one kind; what the last one took says how the next one begins."""
+    """Waits of one kind; what the last one took says how the next one begins.
 
-    __slots__ = ("_last_s",)
+    Parameters
+    ----------
+    stays : bool
+        Whether the thread keeps to its core while it spins. Where two that take turns
+        in another process stand on two cores, the scheduler moves whoever spins to and
+        fro before them, at half of the time again; one that stays brings them together.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_last_s", "_stays")
+
+    def __init__(self, *, stays: bool = False) -> None:
         self._last_s = float("inf")
+        self._stays = stays
 
     def wait(
         self, look: Callable[[float | None], T], timeout_s: float | None = None
@@ -53,16 +65,47 @@ class SpinWait:
             end = began + SPIN_S
             if timeout_s is not None:
                 end = min(end, began + timeout_s)
-            found = look(0)
-            while not found and perf_counter() < end:
-                _give_way()
+            with _staying() if self._stays else _NOTHING:
                 found = look(0)
+                while not found and perf_counter() < end:
+                    _give_way()
+                    found = look(0)
             if found:
                 self._last_s = perf_counter() - began
                 return found
         found = look(timeout_s)
         self._last_s = perf_counter() - began
         return found
+
+
+_NOTHING = contextlib.nullcontext()
+# Python has this one from 3.14 on, and macOS has none.
+_core: Callable[[], int] | None = None
+if sys.platform == "linux":
+    _core = getattr(ctypes.CDLL(None), "sched_getcpu", None)
+
+
+@contextlib.contextmanager
+def _staying() -> Iterator[None]:
+    """Keep this thread to the core that it is on; where that may not be, go on so."""
+    cores: set[int] = set()
+    if sys.platform == "linux" and _core is not None:
+        with contextlib.suppress(OSError):  # a sandbox may forbid it
+            cores = os.sched_getaffinity(0)
+            os.sched_setaffinity(0, {_core()})
+    try:
+        yield
+    finally:
+        if sys.platform == "linux" and cores:
+            _go_anywhere(cores)
+
+
+def _go_anywhere(cores: set[int]) -> None:
+    try:
+        os.sched_setaffinity(0, cores)
+    except OSError:  # they were taken from this group meanwhile: all that it has
+        with contextlib.suppress(OSError):
+            os.sched_setaffinity(0, range(os.cpu_count() or 1))
 
 
 class SpinningSelector(selectors.DefaultSelector):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 import time
 from pathlib import Path
 
@@ -75,6 +76,54 @@ def test_a_wait_that_may_be_over_sooner_spins_no_longer_than_that(clock):
         lambda limit_s: clock.look(limit_s) if not limit_s else [], 4e-4
     )
     assert clock.now - began == pytest.approx(4e-4)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux pins a thread")
+def test_who_stays_keeps_to_one_core_while_it_spins_and_to_none_behind(clock):
+    cores = os.sched_getaffinity(0)
+    kept: list[int] = []
+
+    def look(limit_s):
+        kept.append(len(os.sched_getaffinity(0)))
+        return clock.look(limit_s)
+
+    spin = SpinWait(stays=True)
+    for soon_s in (SPIN_S / 2, SPIN_S / 2, 1.0):
+        clock.comes_at = clock.now + soon_s
+        assert spin.wait(look) == ["news"]
+        assert os.sched_getaffinity(0) == cores
+    assert kept[0] == len(cores)  # it sleeps, and may be woken wherever there is room
+    assert set(kept[1:-1]) == {1}
+    assert kept[-1] == len(cores)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux pins a thread")
+def test_who_may_not_stay_spins_all_the_same(clock, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "sched_setaffinity", refuse)
+    spin = SpinWait(stays=True)
+    for _ in range(2):
+        looks = clock.wait(spin, SPIN_S / 2)
+    assert set(looks) == {0}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux pins a thread")
+def test_cores_that_were_taken_meanwhile_are_not_asked_for_again(clock, monkeypatch):
+    asked: list[object] = []
+
+    def set_cores(_, cores):
+        asked.append(cores)
+        if cores == {98, 99}:
+            raise OSError(22, "Invalid argument")
+
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {98, 99})
+    monkeypatch.setattr(os, "sched_setaffinity", set_cores)
+    spin = SpinWait(stays=True)
+    for _ in range(2):
+        clock.wait(spin, SPIN_S / 2)
+    assert asked[1:] == [{98, 99}, range(os.cpu_count())]
 
 
 @pytest.mark.parametrize("busy", [None, 0, 1, 2])

@@ -231,7 +231,7 @@ class Line:
         wake.register(connection, select.POLLIN)
         self._await_bytes = wake.poll
         self.spins = False
-        self._spin = SpinWait()
+        self._spin = SpinWait(stays=True)
 
     def fileno(self) -> int:
         """Descriptor to wait on."""
