@@ -13,6 +13,8 @@ from .peers import NotHere, Peer, opened
 from .table import Found, number, rows
 
 WARM_UP = 50
+# A tenth of a second behind a load the scheduler still has its threads where they were.
+WARM_UP_SINGLES = 150
 Medians = dict[str, dict[str, float]]
 BASE = "ProcessPoolExecutor"
 OWN = "**chutes_nb**"
@@ -36,6 +38,8 @@ def measure(peer: Peer, singles: int, share: float) -> dict[str, float]:
             began = time.perf_counter()
             run(jobs)
             found[name] = jobs / (time.perf_counter() - began)
+    for _ in range(WARM_UP_SINGLES):
+        peer.one()
     starts, whole = [], []
     for _ in range(singles):
         began = time.perf_counter()
