@@ -14,9 +14,11 @@ import pytest
 
 from chutes_nb import runtime
 from chutes_nb.codec import decode
+from chutes_nb.policy import Ending, Verdict
 from chutes_nb.states import State
+from chutes_nb.store import jobs
 from chutes_nb.store.new import SHORT_BYTES
-from rows import bring, claim, finish, queue, until
+from rows import NOW, WORKER, bring, claim, finish, queue, until
 
 ELSEWHERE = """
     import sys
@@ -129,6 +131,29 @@ def test_a_future_that_was_cancelled_harms_nobody(store):
     dropped.cancel()
     finish(store, job, State.COMPLETED)
     kept.result(60)
+
+
+def test_a_future_that_was_cancelled_is_forgotten(store):
+    job = bring(store, State.RUNNING)
+    futures = [store.feed.when_ended(job) for _ in range(3)]
+    for future in futures:
+        future.cancel()
+    assert store.feed._waiting == {}
+    until(
+        lambda: not [one for one in threading.enumerate() if one.name == "chutes-feed"]
+    )
+
+
+def test_a_job_that_is_deleted_in_the_moment_in_which_it_ends_is_told(store):
+    job = bring(store, State.RUNNING)
+    future, waiting = store.feed.when_ended(job), store.feed.when_returned(job)
+    until(lambda: store.feed._follower is not None)
+    with store.writing() as tx:  # as another process may between two looks of ours
+        end = Ending(State.FAILED), Verdict(State.FAILED), NOW + 1
+        jobs.finish(tx, job, 1, WORKER, *end)
+        assert jobs.delete(tx, job)
+    future.result(30)
+    assert waiting.wait(30)
 
 
 def test_the_follower_ends_when_nobody_waits(store):

@@ -122,7 +122,8 @@ class Store:
             Database(place / "logs.db", scripts, refusal=refusal, gives_back=True)
         )
         self.mended = mending.mend(self._db, self.journal)
-        self.feed = Feed(self.rev, self.has_ended, self.ended_since)
+        news = (self.rev, self.has_ended, self.unended, self.ended_since)
+        self.feed = Feed(*news)
 
     @classmethod
     def open(cls, home: Path | None = None) -> Store:
@@ -315,6 +316,10 @@ class Store:
         """Whether a job has ended, or is not there any more."""
         state = jobs.state(self.reader, job)
         return state is None or state in ENDED
+
+    def unended(self, jobs: list[str]) -> set[str]:
+        """Return those of some jobs that are there and have not ended."""
+        return wire.unended(self.reader, jobs)
 
     def ended_since(self, since: int) -> list[str]:
         """Jobs whose end is newer than a revision."""

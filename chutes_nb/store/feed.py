@@ -20,6 +20,9 @@ from .new import NewResult
 
 # Changes of other processes are found by asking this often (3 us each time).
 FOREIGN_POLL_S = 0.1
+# A job may be deleted in the moment in which it ends: so each that is waited for is
+# looked for as well, at each so many looks.
+LOOKS_FOR_GONE = 10
 NOTHING: Mapping[str, NewResult] = MappingProxyType({})
 
 
@@ -61,6 +64,8 @@ class Feed:
         The store's newest revision, read afresh.
     has_ended : callable
         Whether a job has ended.
+    unended : callable
+        Those of some jobs that are there and have not ended.
     ended_since : callable
         The jobs whose end is newer than a revision.
     """
@@ -69,10 +74,11 @@ class Feed:
         self,
         revision: Callable[[], int],
         has_ended: Callable[[str], bool],
+        unended: Callable[[list[str]], set[str]],
         ended_since: Callable[[int], list[str]],
     ) -> None:
         self._revision = revision
-        self._has_ended = has_ended
+        self._has_ended, self._unended = has_ended, unended
         self._ended_since = ended_since
         self._changed = threading.Condition()
         self._waiting: dict[str, list[Future[None] | Returned]] = {}
@@ -135,9 +141,15 @@ class Feed:
                 self._changed.wait(min(left, FOREIGN_POLL_S))
 
     def when_ended(self, job: str) -> Future[None]:
-        """Return a future that is done once the job has ended, whoever ends it."""
+        """Return a future that is done once the job has ended, whoever ends it.
+
+        One that is cancelled is forgotten.
+        """
         future: Future[None] = Future()
         self._await(job, future)
+        future.add_done_callback(
+            lambda done: self.withdraw(job, done) if done.cancelled() else None
+        )
         return future
 
     def when_returned(self, job: str) -> Returned:
@@ -146,8 +158,8 @@ class Feed:
         self._await(job, waiting)
         return waiting
 
-    def withdraw(self, job: str, waiting: Returned) -> None:
-        """Forget a thread that waits no more, whether it was told or not."""
+    def withdraw(self, job: str, waiting: Future[None] | Returned) -> None:
+        """Forget who waits no more, whether he was told or not."""
         with self._changed:
             others = self._waiting.get(job, [])
             if waiting in others:
@@ -179,11 +191,14 @@ class Feed:
         What this process ends is told by :meth:`nudge`, so a slow look is enough
         here, and it costs the same however many jobs are waited for.
         """
-        rev = None
+        rev, looks = None, 0
         while True:
             # A store that cannot be read now is mended by somebody, or freed.
             with contextlib.suppress(ChutesError, sqlite3.Error, OSError):
                 rev = self._tell_ends(rev)
+                if looks % LOOKS_FOR_GONE == 0:
+                    self._tell_gone()
+                looks += 1
             with self._changed:
                 if not self._waiting:
                     self._follower = None
@@ -191,12 +206,15 @@ class Feed:
             time.sleep(FOREIGN_POLL_S)
 
     def _tell_ends(self, since: int | None) -> int:
-        """Tell the ends newer than a revision, all at first; gives the newest."""
+        """Tell the ends newer than a revision; gives the newest revision."""
         newest = self._revision()  # first: more may end meanwhile
-        if since is None:
-            with self._changed:
-                early = list(self._waiting)
-            self.nudge([job for job in early if self._has_ended(job)])
-        elif newest > since:
+        if since is not None and newest > since:
             self.nudge(self._ended_since(since))
         return newest
+
+    def _tell_gone(self) -> None:
+        """Tell all ends of others' jobs that are waited for, however they were lost."""
+        with self._changed:
+            others = [job for job in self._waiting if job not in self._live]
+        there = self._unended(others)
+        self.nudge([job for job in others if job not in there])
