@@ -52,9 +52,17 @@ class JobFile:
         if place.is_dir():
             place = place / clean_path(self.name)
             place.parent.mkdir(parents=True, exist_ok=True)
+        is_new = not place.exists()
         # In this order: where the content is gone, what is there already stays.
         with self.open() as source, place.open("wb") as target:
-            _copy(source, target)
+            try:
+                _copy(source, target)
+            except (
+                BaseException
+            ):  # of a full disk: a half would pass for a whole
+                if is_new:
+                    place.unlink(missing_ok=True)
+                raise
         return place
 
     def _pour(self, target: Any) -> None:

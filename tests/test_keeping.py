@@ -15,7 +15,7 @@ from pathlib import Path
 import pydantic
 import pytest
 
-from chutes_nb import FileTooLarge, JobFailed, runtime
+from chutes_nb import FileTooLarge, JobFailed, job_files, runtime
 from chutes_nb.files_in import clean_path, free_name
 from chutes_nb.worker.keeping import TICKS_NS, file_time, limit_bytes
 from rows import until
@@ -272,6 +272,26 @@ def test_files_of_an_attempt_whose_worker_is_killed_are_kept(chute, kills):
     assert (job.status == "timeout") == (kills == "timeout")
     assert sorted(job.files.names) == ["model.pt", "notes/a.txt", "saved.txt"]
     assert job.files["model.pt"].read() == b"half"
+
+
+@pytest.mark.parametrize("was_there", [False, True])
+def test_a_copy_that_could_not_be_finished_is_no_half_file(
+    tmp_path, monkeypatch, was_there
+):
+    blob, target = tmp_path / "blob", tmp_path / "model.pt"
+    blob.write_bytes(b"x" * 3_000_000)
+    if was_there:
+        target.write_text("before")
+
+    def fill(source, file):
+        file.write(source.read(10))
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(job_files, "_copy", fill)
+    file = job_files.JobFile(blob, "model.pt", 3_000_000, "", "")
+    with pytest.raises(OSError, match="No space left"):
+        file.save(target)
+    assert target.exists() is was_there
 
 
 def test_a_content_that_is_saved_again_by_its_name_is_kept_once(chute):

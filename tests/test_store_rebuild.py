@@ -21,7 +21,7 @@ from chutes_nb.states import State
 from chutes_nb.store import Store, intake, jobs, runs
 from chutes_nb.store.blobs import keep
 from chutes_nb.store.journal import Journal, packed, parsed
-from rows import DEFINITION, NOW, bring, claim, finish, queue
+from rows import DEFINITION, NOW, bring, claim, finish, queue, until
 
 
 def everything(store):
@@ -276,6 +276,31 @@ def test_what_else_lies_beside_the_journal_is_passed_over(store):
     (store.journal.folder / "00000000 (a copy).journal").write_bytes(b"anything")
     store.close()
     assert Store(store.home).status(job)["status"] == "queued"
+
+
+@pytest.mark.parametrize("is_closed", [False, True])
+def test_each_file_that_is_full_reaches_the_disk_too(tmp_path, monkeypatch, is_closed):
+    monkeypatch.setattr("chutes_nb.store.journal.SEGMENT_BYTES", 60)
+    synced: set[int] = set()
+    sync = os.fdatasync
+
+    def note(fd):
+        sync(fd)
+        synced.add(os.fstat(fd).st_ino)
+
+    monkeypatch.setattr(os, "fdatasync", note)
+    journal = Journal(tmp_path)
+    for rev in range(6):
+        journal.append(packed(rev, [("x", str(rev))]))
+    files = {one.stat().st_ino for one in tmp_path.iterdir()}
+    assert len(files) > 2
+    if is_closed:
+        journal.close()
+        assert synced == files
+    else:
+        until(lambda: synced == files)
+        journal.close()
+    assert journal._full == []
 
 
 def test_two_processes_go_on_to_the_same_new_file(tmp_path, monkeypatch):

@@ -83,6 +83,7 @@ class Journal:
         self._number = -1
         self._fd = -1
         self._unwritten: list[bytes] = []
+        self._full: list[int] = []  # files that are full, and perhaps not on the disk
         self._dirty = threading.Event()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -142,7 +143,10 @@ class Journal:
                 return found.st_size
             if found.st_nlink:  # else it was rewritten, and its name is another's
                 number = self._number + 1
-            os.close(self._fd)
+            if self._is_synced:
+                os.close(self._fd)
+            else:
+                self._full.append(self._fd)
             self._fd = -1
         if number < 0:
             number = max(self.numbers(), default=0)
@@ -216,14 +220,13 @@ class Journal:
         while self._dirty.wait(SYNC_IDLE_S):
             time.sleep(SYNC_INTERVAL_S)  # whatever comes meanwhile goes along
             self._dirty.clear()
-            fd = -1
-            with self._lock, contextlib.suppress(OSError):  # no descriptor is left
-                fd = os.dup(self._fd) if self._fd >= 0 else -1
-            if fd >= 0:
+            with self._lock:
+                fds, self._full = self._full, []
+                with contextlib.suppress(OSError):  # no descriptor is left
+                    fds += [os.dup(self._fd)] if self._fd >= 0 else []
+            for fd in fds:
                 failpoints.hit("journal.before_sync")
-                with contextlib.suppress(OSError):
-                    os.fdatasync(fd)
-                os.close(fd)
+                _let_go(fd)
         self._thread = None
         if self._dirty.is_set():  # set between the last look and here
             self._keep_syncing()
@@ -231,11 +234,17 @@ class Journal:
     def close(self) -> None:
         """Let everything reach the disk, and close the file."""
         with self._lock:
-            if self._fd >= 0:
-                with contextlib.suppress(OSError):
-                    os.fdatasync(self._fd)
-                os.close(self._fd)
-                self._fd = -1
+            fds = [*self._full, *([self._fd] if self._fd >= 0 else [])]
+            self._full, self._fd = [], -1
+            for fd in fds:
+                _let_go(fd)
+
+
+def _let_go(fd: int) -> None:
+    """Let a file reach the disk, as far as it can, and close it."""
+    with contextlib.suppress(OSError):
+        os.fdatasync(fd)
+    os.close(fd)
 
 
 def packed(rev: int, facts: list[Fact]) -> bytes:
