@@ -57,9 +57,7 @@ class JobFile:
         with self.open() as source, place.open("wb") as target:
             try:
                 _copy(source, target)
-            except (
-                BaseException
-            ):  # of a full disk: a half would pass for a whole
+            except BaseException:  # of a full disk: a half would pass for a whole
                 if is_new:
                     place.unlink(missing_ok=True)
                 raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 from http import HTTPStatus
 from typing import Any
 
@@ -32,6 +33,7 @@ from ..uploads import (
 )
 
 CHECKSUM_MISMATCH = 460  # tus 1.0
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 # What Jupyter and tornado refuse without a word.
 SAID = {
@@ -120,6 +122,9 @@ def refusal_of(error: BaseException | None, status: int = 500) -> Refusal:
             details = getattr(error, "details", [])
             headers = {"Retry-After": "1"} if code in (423, 503) else {}
             return Refusal(code, type(error).__name__, str(error), details, headers)
+    if isinstance(error, OSError) and error.errno in NO_ROOM:
+        text = "the disk of the server is full; nothing of this request was kept"
+        return Refusal(507, "StoreFull", text)
     # What nobody foresaw is told in the log alone: it may hold anything.
     return Refusal(status, _name(status), _phrase(status))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import fcntl
 import hashlib
 import os
@@ -12,6 +13,7 @@ import threading
 import pytest
 
 from chutes_nb import failpoints
+from chutes_nb.server.faults import refusal_of
 from chutes_nb.store.blobs import blob_path
 from chutes_nb.uploads import HALF_LIVES_S, Upload, UploadConflict, Uploads, files
 from serving import TOKEN
@@ -247,6 +249,16 @@ def test_who_asks_while_an_upload_is_being_finished_hears_of_its_content(
     assert inside.wait(60)
     assert other.found(upload.uid).sha256 == hashlib.sha256(b"12345").hexdigest()
     finishing.join()
+
+
+@pytest.mark.parametrize(
+    ("number", "status"), [(errno.ENOSPC, 507), (errno.EDQUOT, 507), (errno.EIO, 500)]
+)
+def test_a_full_disk_is_told_wherever_it_is_met(number, status):
+    told = refusal_of(OSError(number, os.strerror(number), "/a/secret/path"))
+    assert told.status == status
+    assert (told.type == "StoreFull") is (status == 507)
+    assert "secret" not in told.message
 
 
 def test_what_comes_after_a_piece_was_closed_is_left_out(tmp_path):
