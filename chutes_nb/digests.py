@@ -316,7 +316,7 @@ def with_sources(fingerprint: str, function: FunctionType) -> str:
             content = Path(file).read_bytes()
             said[module.__name__] = hashlib.sha256(content).hexdigest()
             waiting += map(_module_of, list(vars(module).values()))
-    return _joined(fingerprint, said)
+    return _joined(fingerprint, said) + (reusing.READS_FILES if said else "")
 
 
 def _joined(fingerprint: str, said: Mapping[str, str]) -> str:

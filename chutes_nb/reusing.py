@@ -7,6 +7,8 @@ import json
 from typing import Any
 
 from .errors import DefinitionError
+from .store.jobs import BY_INPUT
+from .store.jobs import READS_FILES as READS_FILES
 
 MOST_KEY_CHARACTERS = 1000
 NAMED = "key:"
@@ -62,7 +64,7 @@ def by_input(code: str, digest: str) -> str:
     digest : str
         From :func:`digest_of` where JSON says all that the job is given.
     """
-    return f"same:{code}/{digest}"
+    return f"{BY_INPUT}{code}/{digest}"
 
 
 def is_wanted(reuse: object, option: bool) -> bool:

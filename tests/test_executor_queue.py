@@ -259,6 +259,56 @@ def test_other_code_is_not_reused(chute):
     assert define(3).result(S) == 6
 
 
+@pytest.mark.parametrize("ends", [False, True])
+async def test_a_job_that_was_submitted_without_a_word_of_reuse_is_given_back_too(
+    own_chute, gate, ends
+):
+    def define():
+        @own_chute.job
+        def work(gate: str, n: int = 1):
+            while not os.path.exists(gate):
+                time.sleep(0.01)
+            return n
+
+        return work
+
+    define()
+    payload = {"gate": str(gate)}
+    first = await own_chute.submit_job("work", payload)
+    if ends:
+        gate.touch()
+        assert get_job(first).result(S) == 1
+    define()  # Run All
+    try:
+        assert await own_chute.submit_job("work", payload, reuse=True) == first
+        other = await own_chute.submit_job("work", payload | {"n": 2}, reuse=True)
+        assert other != first
+        newest = await own_chute.submit_job("work", payload)
+        assert newest != first
+        assert await own_chute.submit_job("work", payload, reuse=True) == newest
+    finally:
+        gate.touch()
+
+    @own_chute.job
+    def work(gate: str, n: int = 1):
+        return n + 1
+
+    changed = await own_chute.submit_job("work", payload, reuse=True)
+    assert get_job(changed).result(S) == 2
+
+
+def test_a_job_that_was_submitted_without_reuse_and_ended_badly_is_not_given_back(
+    chute,
+):
+    @chute.job
+    def fail(n: int):
+        raise ValueError
+
+    first = fail.submit(n=1)
+    assert first.exception(S)
+    assert fail.options(reuse=True).submit(n=1) != first
+
+
 def test_a_job_that_ended_badly_is_not_reused(chute):
     @chute.job(reuse=True)
     def fail(self):

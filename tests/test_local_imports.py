@@ -167,6 +167,24 @@ def test_a_module_that_the_function_stands_on_is_read_afresh_once_edited(
     assert len(hooks.read_text()) <= 4
 
 
+def test_a_job_without_reuse_is_not_given_back_where_its_code_reads_files(
+    beside, lone_chute
+):
+    """Nothing tells what the module was when it ran: it may have been edited back."""
+    (beside / "edited_back.py").write_text("def answer():\n    return 1\n")
+    edited_back = importlib.import_module("edited_back")
+
+    @lone_chute.job
+    def work():
+        return edited_back.answer()
+
+    first = work.submit()
+    assert first.result(60) == 1
+    again = work.options(reuse=True).submit()
+    assert again != first
+    assert work.options(reuse=True).submit() == again
+
+
 def test_a_job_is_not_reused_once_a_module_that_it_uses_was_edited(beside, lone_chute):
     (beside / "uses_edited_one.py").write_text("from edited_one import answer\n")
     (beside / "edited_one.py").write_text("def answer():\n    return 1\n")

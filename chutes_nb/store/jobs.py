@@ -53,6 +53,30 @@ SELECT id
  ORDER BY seq DESC
  LIMIT 1
 """
+# One that was submitted without a word of reuse has no such key: it is found by code
+# and the bytes of its input, among the newest of its name.
+ALIKE = """
+WITH newest AS (
+  SELECT seq, id, definition, state, input_kind, input
+    FROM jobs
+   WHERE name = :name
+   ORDER BY seq DESC
+   LIMIT 1000)
+SELECT n.id
+  FROM newest n JOIN definitions d ON d.key = n.definition
+ WHERE n.input_kind = :input_kind AND n.input = :input
+   AND n.state IN ('queued', 'running', 'retrying', 'completed')
+   AND d.chute = :chute AND json_extract(d.options, '$.fingerprint') = :code
+   AND json_extract(d.options, '$.username')
+       IS (SELECT json_extract(options, '$.username')
+             FROM definitions WHERE key = :definition)
+ ORDER BY n.seq DESC
+ LIMIT 1
+"""
+BY_INPUT = "same:"  # how a reuse key begins that its user has not given
+# How a code ends that reads files beside the notebook: what they were when a job ran is
+# in its reuse key alone.
+READS_FILES = "+"
 # A job that wants a worker of its own keeps its place in the queue: a used worker that
 # finds it first gets none, unless it is told to pass over such jobs.
 CLAIM = claiming.statement(
@@ -177,11 +201,11 @@ def add(tx: Transaction, job: NewJob) -> str:
     A job with a ``reuse_key`` is not queued where one with the same key waits,
     runs or has completed, unless it is one that is made again.
     """
+    params = fields_of(job)
     if job.reuse_key is not None and job.retry_of is None:
-        row = tx.one(REUSABLE, {"reuse_key": job.reuse_key})
+        row = tx.one(REUSABLE, params) or _alike(tx, job.reuse_key, params)
         if row is not None:
             return str(row[0])
-    params = fields_of(job)
     tx.facts.append((JOB, job.id, params.copy()))
     params["rev"] = tx.rev
     tx.run(ADD, params)
@@ -190,6 +214,13 @@ def add(tx: Transaction, job: NewJob) -> str:
         if following.is_over(tx, job.after):
             _settle_follower(tx, job.id, job.after, job.submitted_at)
     return job.id
+
+
+def _alike(tx: Transaction, reuse_key: str, params: dict[str, Any]) -> Row | None:
+    code = reuse_key.removeprefix(BY_INPUT).rpartition("/")[0]
+    if not reuse_key.startswith(BY_INPUT) or code.endswith(READS_FILES):
+        return None
+    return tx.one(ALIKE, params | {"code": code})
 
 
 def fields_of(job: NewJob) -> dict[str, Any]:
