@@ -12,10 +12,14 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 
 import pytest
+from hypothesis import settings
 
 from kernels import Kernel
 
 pytest_plugins = ["living"]
+# How long an example takes is the machine's affair: other tests run beside it.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 def pytest_configure(config: pytest.Config) -> None:

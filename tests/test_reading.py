@@ -482,7 +482,7 @@ PIECES = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(PIECES, st.lists(st.integers(1, 60), min_size=1, max_size=30))
 def test_where_the_output_is_cut_makes_no_difference(pieces, sizes):
     whole = "".join(pieces).encode()
@@ -539,14 +539,14 @@ def test_a_name_has_only_so_many_words_before_it():
     assert found == [Metric("train " * 8 + "loss", 1, 0.5)]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.binary(max_size=80), max_size=8))
 def test_no_bytes_make_it_raise(pieces):
     got = read(*pieces)
     assert all(math.isfinite(metric.value) for metric in got.metrics)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(alphabet="0123456789/%|[]() .:=-epochloss\r\n\t━#", max_size=120))
 def test_a_fraction_is_between_nothing_and_all(text):
     progress = read(text).progress

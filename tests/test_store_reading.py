@@ -205,7 +205,7 @@ def with_store(act):
             store.close()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(STEPS)
 def test_counts_equal_a_recount_after_any_walk(steps):
     def act(store):
@@ -217,7 +217,7 @@ def test_counts_equal_a_recount_after_any_walk(steps):
     with_store(act)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(STEPS, st.integers(1, 7), st.integers(0, 30))
 def test_following_by_revision_loses_no_move_and_ends_at_the_truth(steps, limit, cut):
     def act(store):

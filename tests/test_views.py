@@ -337,7 +337,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(VALUES)
 def test_whatever_the_value_the_bundle_is_strict_json(value):
     strict(view(value))
