@@ -137,7 +137,7 @@ MUTANTS = [
         "I13",
         ONLY_DRIVERS,
         (
-            "worker/main.py",
+            "worker/birth.py",
             "    fcntl.flock(lease, fcntl.LOCK_EX | fcntl.LOCK_NB)\n",
             "    os.close(lease)\n",
         ),
