@@ -13,7 +13,7 @@ import signal
 import time
 from typing import Any
 
-from chutes_nb import Chute, errors, runtime
+from chutes_nb import Chute, Job, errors, runtime
 from chutes_nb.job_function import JobFunction
 from chutes_nb.states import ENDED
 from chutes_nb.uploads import Upload, UploadError, Uploads
@@ -22,6 +22,7 @@ from . import bodies
 from .kinds import KINDS, UPLOAD_BYTES, uploaded
 
 FOREVER_S = 0.6
+ALONE_S = 1.0  # for a job that is awaited by itself, and for the others before it
 PRUNED_AFTER_S = 5.0
 
 
@@ -62,7 +63,8 @@ class Driver:
     config : dict
         ``ledger``, ``seed``, ``kinds`` (name to share), ``most`` (jobs in flight),
         ``life_s``, ``first`` (number of the first job), and how often a step has
-        each habit: ``cancel``, ``checkpoint``, ``forget``, ``prune``, ``upload``.
+        each habit: ``cancel``, ``checkpoint``, ``forget``, ``prune``, ``upload``,
+        ``alone``.
     """
 
     def __init__(self, config: dict[str, Any]) -> None:
@@ -91,6 +93,9 @@ class Driver:
         self.is_quiet = True
 
     def step(self) -> None:
+        if self.has_turn("alone"):
+            self.one_by_one()
+            return
         room = self.config["most"] - self.active()
         for _ in range(min(room, self.dice.randint(1, 4))):
             self.submit()
@@ -109,9 +114,20 @@ class Driver:
     def has_turn(self, habit: str) -> bool:
         return self.dice.random() < self.config[habit]
 
-    def submit(self) -> None:
+    def one_by_one(self) -> None:
+        """Await each job before the next: so they go by a way of their own."""
+        end = time.monotonic() + ALONE_S
+        while any(one.task is not None for one in runtime.executor().handles):
+            if time.monotonic() > end:
+                return
+            time.sleep(0.005)
+        for _ in range(self.dice.randint(2, 8)):
+            self.submit("quick").wait(ALONE_S)
+
+    def submit(self, name: str = "") -> Job:
         kinds = self.config["kinds"]
-        (name,) = self.dice.choices(list(kinds), list(kinds.values()))
+        if not name:
+            (name,) = self.dice.choices(list(kinds), list(kinds.values()))
         self.n += 1
         job = self.functions[name].submit(n=self.n)
         write("ack", job.id, name, self.n)
@@ -121,6 +137,7 @@ class Driver:
                 after = job.then(self.functions["follows"])
                 write("ack", after.id, "follows", self.n)
                 self.known.append(after.id)
+        return job
 
     def cancel(self, job: str) -> None:
         write("cancel", job, self.store.request_cancel(job, by="the storm"))

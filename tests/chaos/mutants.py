@@ -205,6 +205,17 @@ MUTANTS = [
         ),
     ),
     mutant(
+        "a worker begins before its claim is committed",
+        "I",
+        struck("quick", plan="commit.before=0.03", alone=1.0),
+        (
+            "worker/main.py",
+            "        self._expected.prepare()\n",
+            "        self._run(self._expected)\n"
+            "        self._on_go = lambda job, attempt: None\n",
+        ),
+    ),
+    mutant(
         "the log is not drained before the end",
         "I8",
         calm("prints printed_error"),

@@ -59,6 +59,7 @@ def struck(
     seconds: float = FULL_S,
     most: int = 8,
     spares: bool = False,
+    alone: float = 0.0,
 ) -> Scenario:
     """Drivers come again as they die.
 
@@ -71,7 +72,10 @@ def struck(
         it starts would meet nobody and leave nothing.
     spares : bool
         Whether the last drivers live on afterwards.
+    alone : float
+        Share of the steps in which jobs are awaited one by one.
     """
+    facts = {"kinds": shares(kinds), "cancel": cancel, "most": most, "alone": alone}
 
     def run(world: World) -> None:
         world.spares = spares
@@ -79,7 +83,7 @@ def struck(
         since: dict[int, float] = {}  # when each driver took jobs for the first time
         while (now := time.monotonic()) < end:
             while len(world.living_drivers()) < drivers:
-                world.launch(plan, kinds=shares(kinds), cancel=cancel, most=most)
+                world.launch(plan, **facts)
             world.resume()
             if worker and now > due and (pids := world.workers()):
                 world.kill(world.dice.choice(pids), "worker")
