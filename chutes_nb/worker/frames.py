@@ -216,6 +216,9 @@ class Line:
     ----------
     spins : bool
         Whether the next message may be soon, and a core is free to look for it.
+    is_next_due : bool
+        Whether it says what becomes of the one before, and so is a matter of the
+        executor alone.
     """
 
     def __init__(self, connection: socket.socket) -> None:
@@ -230,8 +233,8 @@ class Line:
         wake = select.poll()
         wake.register(connection, select.POLLIN)
         self._await_bytes = wake.poll
-        self.spins = False
-        self._spin = SpinWait(stays=True)
+        self.spins = self.is_next_due = False
+        self._spin, self._spin_for_due = SpinWait(stays=True), SpinWait()
 
     def fileno(self) -> int:
         """Descriptor to wait on."""
@@ -281,7 +284,8 @@ class Line:
             # A body may have left no room for descriptors; recv() waits as well.
             with contextlib.suppress(OSError):
                 if self.spins:
-                    self._spin.wait(self._await_bytes)
+                    spin = self._spin_for_due if self.is_next_due else self._spin
+                    spin.wait(self._await_bytes)
                 else:
                     self._await_bytes()
             try:
