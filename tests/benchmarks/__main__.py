@@ -54,7 +54,7 @@ def options() -> argparse.Namespace:
         prog="python -m tests.benchmarks", description=__doc__
     )
     parser.add_argument("--rounds", type=int, default=3, help="rounds of all peers")
-    parser.add_argument("--singles", type=int, default=200, help="single jobs a round")
+    parser.add_argument("--singles", type=int, default=500, help="single jobs a round")
     parser.add_argument("--share", type=float, default=1.0, help="share of the jobs")
     parser.add_argument(
         "--jobs", type=int, default=1_000_000, help="in the large store"
