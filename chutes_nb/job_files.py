@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import os
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -52,7 +53,7 @@ class JobFile:
         if place.is_dir():
             place = place / clean_path(self.name)
             place.parent.mkdir(parents=True, exist_ok=True)
-        is_new = not place.exists()
+        is_new = not os.path.lexists(place)
         # In this order: where the content is gone, what is there already stays.
         with self.open() as source, place.open("wb") as target:
             try:

@@ -136,7 +136,9 @@ class Round:
             return
         handle, row, definition = self._claims[0]
         if definition is None:
-            handle.ack = None  # this says so
+            # This says so. The end before it is committed: one that ends in this very
+            # commit is still counted as busy.
+            handle.ack = None
             handle.send(("expect", *task_of(row, handle.output, is_alone=True)))
             self._expects = handle
 

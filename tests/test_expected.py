@@ -121,6 +121,23 @@ def test_what_was_prepared_long_ago_is_prepared_anew(own_chute, tmp_path, monkey
     assert job.files == []
 
 
+def test_a_commit_that_fails_in_the_turn_of_its_end_costs_no_worker(
+    own_chute, monkeypatch, caplog
+):
+    @own_chute.job
+    def pid():
+        return os.getpid()
+
+    def fail():
+        raise RuntimeError("by a test")
+
+    before = {pid.submit().result(S) for _ in range(3)}
+    (handle,) = runtime.executor().handles
+    monkeypatch.setattr(handle.transport.get_protocol(), "_hear_out", fail)
+    assert {pid.submit().result(S) for _ in range(3)} == before
+    assert "a commit failed" in caplog.text
+
+
 KILLED = """
     import os, signal, sys
     from chutes_nb import Chute

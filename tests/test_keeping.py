@@ -274,14 +274,16 @@ def test_files_of_an_attempt_whose_worker_is_killed_are_kept(chute, kills):
     assert job.files["model.pt"].read() == b"half"
 
 
-@pytest.mark.parametrize("was_there", [False, True])
+@pytest.mark.parametrize("was_there", ["nothing", "a file", "a link"])
 def test_a_copy_that_could_not_be_finished_is_no_half_file(
     tmp_path, monkeypatch, was_there
 ):
     blob, target = tmp_path / "blob", tmp_path / "model.pt"
     blob.write_bytes(b"x" * 3_000_000)
-    if was_there:
+    if was_there == "a file":
         target.write_text("before")
+    elif was_there == "a link":
+        target.symlink_to(tmp_path / "elsewhere.pt")
 
     def fill(source, file):
         file.write(source.read(10))
@@ -291,7 +293,7 @@ def test_a_copy_that_could_not_be_finished_is_no_half_file(
     file = job_files.JobFile(blob, "model.pt", 3_000_000, "", "")
     with pytest.raises(OSError, match="No space left"):
         file.save(target)
-    assert target.exists() is was_there
+    assert os.path.lexists(target) is (was_there != "nothing")
 
 
 def test_a_content_that_is_saved_again_by_its_name_is_kept_once(chute):

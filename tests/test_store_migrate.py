@@ -185,6 +185,16 @@ def test_an_attempt_from_before_has_its_output_where_it_was(tmp_path):
     store.close()
 
 
+def test_a_result_that_was_damaged_keeps_no_store_from_being_opened(tmp_path):
+    before = old_store(tmp_path / "home")
+    with before.writing() as tx:
+        tx.run("UPDATE results SET attempt = 1")  # which has failed
+    before.close()
+    store = Store(tmp_path / "home")
+    assert "completed without a result: done" in "\n".join(store.problems())
+    store.close()
+
+
 def test_moves_from_before_are_told_and_followed_by_others(tmp_path):
     old_store(tmp_path / "home").close()
     store = Store(tmp_path / "home")

@@ -81,7 +81,11 @@ class Wire(asyncio.BufferedProtocol):
             return
         for message in messages:
             self._deliver(self._handle, message)
-        self._hear_out()
+        try:
+            self._hear_out()
+        except Exception as error:  # raised here it would cost the worker its line
+            said = {"message": "chutes_nb: a commit failed", "exception": error}
+            asyncio.get_running_loop().call_exception_handler(said)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Say that the worker hung up."""

@@ -123,7 +123,7 @@ def refusal_of(error: BaseException | None, status: int = 500) -> Refusal:
             headers = {"Retry-After": "1"} if code in (423, 503) else {}
             return Refusal(code, type(error).__name__, str(error), details, headers)
     if isinstance(error, OSError) and error.errno in NO_ROOM:
-        text = "the disk of the server is full; nothing of this request was kept"
+        text = "the disk of the server is full: free space on it, and try again"
         return Refusal(507, "StoreFull", text)
     # What nobody foresaw is told in the log alone: it may hold anything.
     return Refusal(status, _name(status), _phrase(status))

@@ -57,14 +57,11 @@ SELECT id
 # and the bytes of its input, among the newest of its name.
 ALIKE = """
 WITH newest AS (
-  SELECT seq, id, definition, state, input_kind, input
-    FROM jobs
-   WHERE name = :name
-   ORDER BY seq DESC
-   LIMIT 1000)
+  SELECT seq FROM jobs WHERE name = :name ORDER BY seq DESC LIMIT 200)
 SELECT n.id
-  FROM newest n JOIN definitions d ON d.key = n.definition
- WHERE n.input_kind = :input_kind AND n.input = :input
+  FROM newest JOIN jobs n USING (seq) JOIN definitions d ON d.key = n.definition
+ WHERE n.input_kind = :input_kind AND length(n.input) = length(:input)
+   AND n.input = :input
    AND n.state IN ('queued', 'running', 'retrying', 'completed')
    AND d.chute = :chute AND json_extract(d.options, '$.fingerprint') = :code
    AND json_extract(d.options, '$.username')
@@ -217,9 +214,12 @@ def add(tx: Transaction, job: NewJob) -> str:
 
 
 def _alike(tx: Transaction, reuse_key: str, params: dict[str, Any]) -> Row | None:
-    code = reuse_key.removeprefix(BY_INPUT).rpartition("/")[0]
-    if not reuse_key.startswith(BY_INPUT) or code.endswith(READS_FILES):
+    code, _, digest = reuse_key.removeprefix(BY_INPUT).rpartition("/")
+    if not reuse_key.startswith(BY_INPUT):
         return None
+    if code.endswith(READS_FILES):  # jobs of an earlier version have no such mark
+        key = f"{BY_INPUT}{code.removesuffix(READS_FILES)}/{digest}"
+        return tx.one(REUSABLE, {"reuse_key": key})
     return tx.one(ALIKE, params | {"code": code})
 
 

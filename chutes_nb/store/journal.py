@@ -143,8 +143,8 @@ class Journal:
                 return found.st_size
             if found.st_nlink:  # else it was rewritten, and its name is another's
                 number = self._number + 1
-            if self._is_synced:
-                os.close(self._fd)
+            if self._is_synced:  # records that had waited for room may be its last
+                _let_go(self._fd)
             else:
                 self._full.append(self._fd)
             self._fd = -1

@@ -79,7 +79,7 @@ class Attempt:
         What fails here fails again, and is told, when it runs.
         """
         if self.loaded.is_ready:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(Exception):
                 self._enter()
                 self._prepared_at = monotonic()
 

@@ -101,7 +101,8 @@ UPDATE attempts
    SET (result_kind, result_body, result_blob, result_sha256, result_type, result_view)
      = (r.kind, r.body, r.blob, r.sha256, r.type, r.view)
   FROM results r
- WHERE r.job = attempts.job AND r.attempt = attempts.number;
+ WHERE r.job = attempts.job AND r.attempt = attempts.number
+   AND attempts.state = 'completed';  -- else it was damaged, as the checks tell
 DROP TABLE results;
 CREATE VIEW results (job, attempt, kind, body, blob, sha256, type, view) AS
 SELECT job, number, result_kind, result_body, result_blob, result_sha256, result_type,
