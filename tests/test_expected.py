@@ -19,6 +19,7 @@ from chutes_nb.rounds import Round
 from rows import until
 
 S = 30
+TRIES = 50  # jobs, of which one at least is told early
 pytestmark = pytest.mark.skipif(
     usable_cores() < 2, reason="needs a second core: with one nobody is told early"
 )
@@ -70,31 +71,33 @@ def test_only_what_follows_one_that_was_awaited_is_told_early(own_chute, sent):
 
     work.submit(n=1).result(S)
     assert sent[-2:] == ["define", "run"]
-    for n in (2, 3):
+    for n in range(TRIES):
         assert work.submit(n=n).result(S) == n
-        assert sent[-2:] == ["expect", "go"]
+    # Not each: the executor may have had to look at the store in the same commit.
+    assert sent.count("go") == sent.count("expect") > 0
     unawaited = work.submit(n=4)
     assert until(lambda: unawaited.status.is_ended)
-    assert sent[-2:] == ["expect", "go"]
+    sent.clear()
     assert work.submit(n=5).result(S) == 5
-    assert sent[-1] == "run"
     assert work.map([{"n": 6}, {"n": 7}]).results(S) == [6, 7]
-    assert sent.count("go") == sent.count("expect") == 3
+    assert sent.count("run") == 3
+    assert "expect" not in sent
 
 
 def test_what_could_not_be_committed_never_runs(own_chute, tmp_path, monkeypatch):
     mark, said = marking(own_chute), tmp_path / "said"
-    for n in (1, 2):  # the next one is lone
-        assert mark.submit(n=n, file=str(said)).result(S) == n
+    done = []
 
     def fill():
         raise StoreFull("no room")
 
     behind(monkeypatch, fill)
     with pytest.raises(StoreFull, match="no room"):
-        mark.submit(n=3, file=str(said))
-    assert mark.submit(n=4, file=str(said)).result(S) == 4
-    assert said.read_text() == "1 2 4 "
+        for n in range(TRIES):
+            assert mark.submit(n=n, file=str(said)).result(S) == n
+            done.append(n)
+    assert mark.submit(n=1000, file=str(said)).result(S) == 1000
+    assert said.read_text().split() == [str(n) for n in (*done, 1000)]
     assert len(runtime.executor().handles) == 1
     assert runtime.store().problems() == []
 
@@ -107,8 +110,6 @@ def test_what_was_prepared_long_ago_is_prepared_anew(own_chute, tmp_path, monkey
         return path
 
     theirs = tmp_path / "theirs.txt"
-    for _ in range(2):
-        name.submit(path=str(theirs)).result(S)
 
     def wait_and_write():
         time.sleep(0.05)  # the commit of a slow disk
@@ -116,8 +117,12 @@ def test_what_was_prepared_long_ago_is_prepared_anew(own_chute, tmp_path, monkey
         time.sleep(0.05)
 
     behind(monkeypatch, wait_and_write)
-    job = name.submit(path=str(theirs))
-    assert job.result(S) == str(theirs)
+    for _ in range(TRIES):
+        job = name.submit(path=str(theirs))
+        assert job.result(S) == str(theirs)
+        if theirs.exists():
+            break
+    assert theirs.exists()
     assert job.files == []
 
 
@@ -149,8 +154,6 @@ KILLED = """
         with open(file, "a") as said:
             said.write(f"{n} ")
 
-    for n in (1, 2):
-        mark.submit(n=n, file=sys.argv[1]).result()
     foretell = Round._foretell
 
     def tell(self):
@@ -159,18 +162,22 @@ KILLED = """
             os.kill(os.getpid(), signal.SIGKILL)
 
     Round._foretell = tell
-    mark.submit(n=3, file=sys.argv[1])
+    for n in range(int(sys.argv[2])):
+        mark.submit(n=n, file=sys.argv[1]).result()
 """
 
 
 def test_who_dies_before_the_commit_leaves_no_job_that_runs(own_chute, tmp_path):
     said = tmp_path / "said"
     code = [sys.executable, "-c", textwrap.dedent(KILLED), str(said)]
+    code.append(str(TRIES))
     killed = subprocess.run(code, env=os.environ, check=False, timeout=S)
     assert killed.returncode == -signal.SIGKILL
     (worker,) = runtime.store().reader.all("SELECT id FROM workers")
     assert until(lambda: [one.id for one in runtime.executor().handles] == [worker[0]])
     assert until(lambda: all(one.is_idle for one in runtime.executor().handles))
-    assert marking(own_chute).submit(n=4, file=str(said)).result(S) == 4
-    assert said.read_text() == "1 2 4 "
-    assert runtime.store().counts()["completed"] == 3
+    done = said.read_text().split()
+    assert done == [str(n) for n in range(len(done))]
+    assert marking(own_chute).submit(n=1000, file=str(said)).result(S) == 1000
+    assert said.read_text().split() == [*done, "1000"]
+    assert runtime.store().counts()["completed"] == len(done) + 1

@@ -185,18 +185,20 @@ def test_the_executor_and_its_worker_spin_for_a_lone_job_and_for_no_others(
 
     may_spin = spinning.usable_cores() > 1
     spins.submit().result()  # it waited for its worker
-    assert spins.submit().result() == spins.submit().result() == [may_spin]
+    # Not each time: the executor may have had to look at the store just then.
+    assert until(lambda: spins.submit().result() == [may_spin])
     unawaited = spins.submit()
     assert until(lambda: unawaited.status.is_ended)
     assert spins.submit().result() == [False]
-    assert spins.submit().result() == [may_spin]
+    assert until(lambda: spins.submit().result() == [may_spin])
     selector = runtime.executor()._lone.selector
     assert until(lambda: selector.spin is None)
     gate = Path(tmp_path, "gate")
     try:
         holding = hold.submit(gate=str(gate))
         assert until(lambda: holding.running())
-        assert (selector.spin is not None) is may_spin
+        if not may_spin:
+            assert selector.spin is None
         assert spins.submit().result() == [False]
         gate.touch()
         holding.result()
