@@ -355,7 +355,7 @@ class Storm:
 
 def leading(plan: Iterable[str]) -> dict[str, Any]:
     """Return what a driver does oftener, to come to the points of its plan."""
-    habits: dict[str, float] = {}
+    habits: dict[str, float] = {"alone": 0.01}
     kinds = {name: kind.share for name, kind in KINDS.items()}
     for name in plan:
         for begin, more in HABITS.items():

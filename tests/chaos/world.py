@@ -88,7 +88,7 @@ class World:
             "forget": 0.02,
             "prune": 0.005,
             "upload": 0.02,
-            "alone": 0.01,
+            "alone": 0.0,
             "still_s": 8.0,
         } | facts
         environ = {
