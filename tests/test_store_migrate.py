@@ -28,7 +28,7 @@ OF_OLD = """
 INSERT INTO executors (id, kind, pid, boot_id, python, lease, sqlite, started_at)
 VALUES ('e', 'kernel', 1, '', '', '', '3', 1);
 INSERT INTO workers (id, executor, lease, socket, folder, started_at)
-VALUES ('w', 'e', '', '', '/home/of/runs/w', 1);
+VALUES ('w', 'e', '', '', '/store/runs/w', 1);
 INSERT INTO definitions VALUES ('d', 'tests', 'work', x'', x'', '', 1, '{}', '{}', '{}',
                                 '', 1);
 INSERT INTO jobs (id, chute, name, definition, state, max_attempts, grace_s, policy,
@@ -47,7 +47,7 @@ UPDATE jobs SET state = 'completed', worker = NULL, changed_at = 6, finished_at 
  WHERE id = 'done';
 INSERT INTO attempts (job, number, worker, started_at, finished_at, state, output)
 VALUES ('done', 1, 'w', 3, 4, 'failed', ''), ('done', 2, 'w', 5, 6, 'completed', ''),
-       ('runs', 1, 'w', 3, NULL, NULL, '/home/of/runs/w.1.out');
+       ('runs', 1, 'w', 3, NULL, NULL, '/store/runs/w.1.out');
 INSERT INTO results (job, attempt, kind, body, sha256, type)
 VALUES ('done', 2, 'json', x'31',
         '6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b', 'int');
@@ -181,7 +181,7 @@ def test_an_attempt_from_before_has_its_output_where_it_was(tmp_path):
     old_store(tmp_path / "home").close()
     store = Store(tmp_path / "home")
     row = fleet.running_on(store.reader, "w")
-    assert (row["id"], row["output"]) == ("runs", "/home/of/runs/w.1.out")
+    assert (row["id"], row["output"]) == ("runs", "/store/runs/w.1.out")
     store.close()
 
 
