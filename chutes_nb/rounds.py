@@ -110,7 +110,10 @@ class Round:
         failpoints.hit("claim.before_commit")
 
     def claim(self, tx: Transaction) -> None:
-        """Give ready jobs to idle workers, and ask for more workers where short."""
+        """Give ready jobs to idle workers, and ask for more workers where short.
+
+        Called when all is applied; nothing but the commit follows.
+        """
         done = [one.handle for one in self.finished]
         if self.backlog != 0:
             self._claim_for_workers(tx, done)

@@ -28,6 +28,11 @@ T = TypeVar("T")
 SPIN_S = 0.002
 # Between two looks the core is offered to whoever wants it.
 _give_way: Callable[[], object] = getattr(os, "sched_yield", lambda: time.sleep(0))
+# Of Linux alone, and not in Python.
+_core: Callable[[], int] | None = None
+if sys.platform == "linux":
+    _core = getattr(ctypes.CDLL(None), "sched_getcpu", None)
+_NOTHING = contextlib.nullcontext()
 
 
 class SpinWait:
@@ -76,13 +81,6 @@ class SpinWait:
         found = look(timeout_s)
         self._last_s = perf_counter() - began
         return found
-
-
-_NOTHING = contextlib.nullcontext()
-# Python has this one from 3.14 on, and macOS has none.
-_core: Callable[[], int] | None = None
-if sys.platform == "linux":
-    _core = getattr(ctypes.CDLL(None), "sched_getcpu", None)
 
 
 @contextlib.contextmanager

@@ -122,8 +122,7 @@ class Store:
             Database(place / "logs.db", scripts, refusal=refusal, gives_back=True)
         )
         self.mended = mending.mend(self._db, self.journal)
-        news = (self.rev, self.has_ended, self.unended, self.ended_since)
-        self.feed = Feed(*news)
+        self.feed = Feed(self.rev, self.unended, self.ended_since)
 
     @classmethod
     def open(cls, home: Path | None = None) -> Store:

@@ -58,7 +58,7 @@ class Database:
         FULL survives power loss, NORMAL every kill of a process.
     page_bytes : int
         Page size of a new file. Rows that move often want small pages: a page is
-        what a commit writes, and a job's life touches about thirty.
+        what a commit writes, and a job's life touches about sixteen.
     journal : Journal, optional
         The second witness of what is committed.
     refusal : StoreReadOnly, optional

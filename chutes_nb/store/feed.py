@@ -62,8 +62,6 @@ class Feed:
     ----------
     revision : callable
         The store's newest revision, read afresh.
-    has_ended : callable
-        Whether a job has ended.
     unended : callable
         Those of some jobs that are there and have not ended.
     ended_since : callable
@@ -73,13 +71,11 @@ class Feed:
     def __init__(
         self,
         revision: Callable[[], int],
-        has_ended: Callable[[str], bool],
         unended: Callable[[list[str]], set[str]],
         ended_since: Callable[[int], list[str]],
     ) -> None:
         self._revision = revision
-        self._has_ended, self._unended = has_ended, unended
-        self._ended_since = ended_since
+        self._unended, self._ended_since = unended, ended_since
         self._changed = threading.Condition()
         self._waiting: dict[str, list[Future[None] | Returned]] = {}
         self._live: set[str] = set()
@@ -172,10 +168,10 @@ class Feed:
             self._waiting.setdefault(job, []).append(waiting)
             if job in self._live:
                 return  # no need to look: its end is still to be told
-        if self._has_ended(job):
-            self.nudge([job])
-        else:
+        if self._unended([job]):
             self._follow()
+        else:
+            self.nudge([job])
 
     def _follow(self) -> None:
         with self._changed:

@@ -53,6 +53,7 @@ UPDATE workers
 """
 LIVE_WORKERS = "SELECT * FROM workers WHERE executor = :executor AND ended_at IS NULL"
 OWNER = "SELECT executor FROM workers WHERE id = :id"
+# An attempt has the name of its output, which lies beside its worker's folder.
 RUNNING_ON = """
 SELECT j.id, j.chute, j.name, j.definition, j.attempt, j.max_attempts, j.timeout_s,
        j.grace_s, j.deadline_at, j.policy, j.input_kind, j.input, j.cancel_by,

@@ -216,9 +216,6 @@ class Line:
     ----------
     spins : bool
         Whether the next message may be soon, and a core is free to look for it.
-    is_next_due : bool
-        Whether it says what becomes of the one before, and so is a matter of the
-        executor alone.
     """
 
     def __init__(self, connection: socket.socket) -> None:
@@ -233,8 +230,8 @@ class Line:
         wake = select.poll()
         wake.register(connection, select.POLLIN)
         self._await_bytes = wake.poll
-        self.spins = self.is_next_due = False
-        self._spin, self._spin_for_due = SpinWait(stays=True), SpinWait()
+        self.spins = False
+        self._spin, self._spin_for_go = SpinWait(stays=True), SpinWait()
 
     def fileno(self) -> int:
         """Descriptor to wait on."""
@@ -278,13 +275,20 @@ class Line:
         self._left = bytes(view[sent:])
         return not self._left
 
-    def receive(self) -> tuple[Any, ...] | None:
-        """Wait for the next message; None when the other end is gone."""
+    def receive(self, *, is_go_due: bool = False) -> tuple[Any, ...] | None:
+        """Wait for the next message; None when the other end is gone.
+
+        Parameters
+        ----------
+        is_go_due : bool
+            Whether it says what becomes of an expected task: another kind of wait,
+            for the executor alone.
+        """
         while not self._waiting:
             # A body may have left no room for descriptors; recv() waits as well.
             with contextlib.suppress(OSError):
                 if self.spins:
-                    spin = self._spin_for_due if self.is_next_due else self._spin
+                    spin = self._spin_for_go if is_go_due else self._spin
                     spin.wait(self._await_bytes)
                 else:
                     self._await_bytes()

@@ -95,7 +95,8 @@ class Worker:
         self.pulse.start()
         self.hello()
         while not self._is_retired:
-            message = self.line.receive() if self.line is not None else None
+            line, is_go_due = self.line, self._expected is not None
+            message = None if line is None else line.receive(is_go_due=is_go_due)
             if message is not None:
                 self.take(message[0], list(message[1:]))
             elif not self._bereft():
@@ -168,14 +169,10 @@ class Worker:
         ``"go"`` says that it was. Whatever else comes, this one is none of ours.
         """
         self._expected = self._attempt_of(Task(*facts))
-        if self.line is not None:
-            self.line.is_next_due = True
         self._expected.prepare()
 
     def _on_go(self, job: str, attempt: int) -> None:
         expected, self._expected = self._expected, None
-        if self.line is not None:
-            self.line.is_next_due = False
         assert expected is not None  # never sent but behind "expect"
         assert (expected.task.job, expected.task.attempt) == (job, attempt)
         if not expected.is_prepared:  # some time has passed: files may have changed
@@ -186,7 +183,7 @@ class Worker:
         if self._unacked is not None:
             self._on_ack(self._unacked.job, self._unacked.attempt)
         if self.line is not None:
-            self.line.spins, self.line.is_next_due = task.is_alone, False
+            self.line.spins = task.is_alone
         self.place.prepare()
         if self.place.imports.forget_edited():
             self._chutes.clear()
