@@ -22,6 +22,7 @@ from .digests import input_digest, with_sources, with_values
 from .errors import DefinitionError
 from .loading import load_value
 from .options import JobOptions
+from .paths import interpreter
 from .pickling import dump, pickled, pickled_members, warn_user
 from .signatures import Signature
 from .store import jobs
@@ -164,7 +165,7 @@ class Definer:
             sources=json.dumps(sources),
             schema=json.dumps(found.schema),
             options=json.dumps(preview(told), allow_nan=False),
-            python=sys.executable,
+            python=interpreter(),
             created_at=time.time(),
         )
 

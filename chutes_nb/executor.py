@@ -12,7 +12,6 @@ import contextlib
 import logging
 import os
 import sqlite3
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -29,6 +28,7 @@ from .errors import ChutesError, StoreBusy, StoreDamaged, StoreError, StoreFull
 from .inheriting import Heir
 from .lanes.handle import Handle
 from .lanes.process import ProcessLane
+from .paths import interpreter
 from .processes import (
     WORKER_MARK,
     forget_own,
@@ -245,7 +245,7 @@ class Executor:
             self.id,
             kind=self.kind,
             who=identify(os.getpid()),
-            python=sys.executable,
+            python=interpreter(),
             lease=str(self._lease_path),
             sqlite=sqlite3.sqlite_version,
             max_workers=self.max_workers,

@@ -18,6 +18,7 @@ from pathlib import Path
 from . import failpoints, runtime
 from .errors import ChutesError
 from .executor import Executor
+from .paths import interpreter
 from .processes import is_held, take_lease
 from .store import Store, fleet
 from .waking import claim_host, host_lock
@@ -75,7 +76,7 @@ class Host:
 
     def _has_successor(self) -> bool:
         """Whether a kernel of this interpreter lives: its user watches it."""
-        rows = fleet.unended_executors(self._store.reader, sys.executable)
+        rows = fleet.unended_executors(self._store.reader, interpreter())
         return any(
             row["kind"] == "kernel"
             and not row["is_nested"]
@@ -105,7 +106,7 @@ class Host:
 
 def _max_workers(store: Store) -> int:
     """Return the number that the last executor of this interpreter kept to."""
-    rows = fleet.unended_executors(store.reader, sys.executable)
+    rows = fleet.unended_executors(store.reader, interpreter())
     told = [row["max_workers"] for row in rows if row["max_workers"]]
     return int(told[-1]) if told else runtime.max_workers()
 
@@ -152,10 +153,10 @@ def main(arguments: list[str]) -> None:
         lock: int | None = (
             int(arguments[1])
             if len(arguments) > 1
-            else take_lease(host_lock(store, sys.executable))
+            else take_lease(host_lock(store, interpreter()))
         )
     except BlockingIOError:
-        sys.exit(f"a host for {sys.executable} runs already on {home}")
+        sys.exit(f"a host for {interpreter()} runs already on {home}")
     wait = idle_s()
     while lock is not None:
         os.set_inheritable(lock, False)
@@ -163,7 +164,7 @@ def main(arguments: list[str]) -> None:
         failpoints.hit("host.before_unlock")
         os.close(lock)
         # A job may have been left between our last look and the lock's release.
-        lock = None if told_to_end.is_set() else claim_host(store, sys.executable)
+        lock = None if told_to_end.is_set() else claim_host(store, interpreter())
     store.close()
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import sqlite3
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +15,7 @@ from . import failpoints, live
 from .entries import Entry, Kick
 from .errors import StoreError
 from .lanes.kernel import NEVER_RAN
+from .paths import interpreter
 from .processes import is_held
 from .settler import Settler
 from .store import Store, fleet, kernel, late
@@ -80,7 +80,7 @@ class Heir:
         self._has_looked = True
 
     async def _inherit(self) -> None:
-        rows = fleet.unended_executors(self._store.reader, sys.executable)
+        rows = fleet.unended_executors(self._store.reader, interpreter())
         others = [row for row in rows if row["id"] != self._executor]
         dead = [row for row in others if not is_held(Path(row["lease"]))]
         left = self._others - {row["id"] for row in others}

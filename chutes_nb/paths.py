@@ -6,7 +6,9 @@ import contextlib
 import hashlib
 import os
 import stat
+import sys
 import tempfile
+from functools import cache
 from pathlib import Path
 
 from .errors import StoreUnsafe
@@ -29,6 +31,23 @@ def default_home() -> Path:
     from jupyter_core.paths import jupyter_data_dir  # slow to import, often not needed
 
     return Path(jupyter_data_dir()) / "chutes_nb"
+
+
+@cache
+def interpreter() -> str:
+    """Path of this Python: one for all the names that it is started by.
+
+    Who starts kernels names it as they like: ``python`` or ``python3.11``, by a link,
+    by ``..``. Jobs of one belong to all of them. The file itself is not it: those of
+    two environments may be the same.
+    """
+    folder, name = os.path.split(sys.executable)
+    folder = os.path.realpath(folder)
+    for usual in ("python", "python3"):
+        found = os.path.join(folder, usual)
+        if os.path.realpath(found) == os.path.realpath(sys.executable):
+            return found
+    return os.path.join(folder, name) if name else ""
 
 
 def private_dir(path: Path) -> Path:

@@ -9,12 +9,11 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 from . import failpoints
-from .paths import PRIVATE_FILE
+from .paths import PRIVATE_FILE, interpreter
 from .processes import WORKER_MARK, is_held, take_lease
 from .store import Store, Transaction, fleet
 
@@ -81,7 +80,7 @@ def claim_host(store: Store, python: str) -> int | None:
 
 def wake_host(
     store: Store,
-    python: str = sys.executable,
+    python: str = interpreter(),
     environ: Mapping[str, str] | None = None,
 ) -> bool:
     """Start the detached host if it is needed; it runs on when this process ends.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +14,7 @@ import pytest
 
 from chutes_nb import Chute, processes, runtime, waking
 from chutes_nb.lanes.process import _children
+from chutes_nb.paths import interpreter
 from chutes_nb.store import Store, jobs
 from rows import DEFINITION, EXECUTOR, WORKER, add_crew, is_gone, until
 
@@ -97,7 +97,7 @@ def retired(executor: runtime.Executor) -> bool:
 
 def end_host(store: Store) -> None:
     """End the detached host of a store, if there is one."""
-    lock = waking.host_lock(store, sys.executable)
+    lock = waking.host_lock(store, interpreter())
     pids = holders(lock)
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):

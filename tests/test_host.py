@@ -6,7 +6,6 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 import textwrap
 import time
 from collections import Counter
@@ -17,12 +16,13 @@ import pytest
 
 from chutes_nb import host, processes, runtime, waking
 from chutes_nb.errors import ChutesError
+from chutes_nb.paths import interpreter
 from chutes_nb.store import Store, fleet, jobs
 from living import holders, living_in
 from rows import until
 
 S = 60.0
-PYTHON = sys.executable
+PYTHON = interpreter()
 # A kernel in small: submits jobs, says so once some of them run, and stays.
 KERNEL = """
     import os, sys, time

@@ -131,7 +131,7 @@ def test_no_end_is_missed_that_comes_between_two_looks_at_the_store(own_chute):
             connection.set_trace_callback(None)
             other.request_cancel(two.id, by="a test")
 
-    connection = executor.call(lambda: executor.store.reader.connection).result(S)
+    connection = executor.call(lambda: executor.store.reader.seat.connection).result(S)
     executor.call(lambda: connection.set_trace_callback(between)).result(S)
     other.request_cancel(one.id, by="a test")
     assert ended[one.id].wait(S)

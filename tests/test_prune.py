@@ -176,7 +176,7 @@ def test_a_job_of_a_new_definition_may_come_while_the_others_are_weighed(store):
                 queue(store, definition="d2")
             return super().each(sql, params or {})
 
-    readers = Reader(store.reader.connection), store.log_reader
+    readers = Reader(store.reader.seat), store.log_reader
     large = Large(store.home / "large")
     assert pruning.heavy_jobs(readers, store.blobs, large, 5_000) == [old]
 

@@ -27,8 +27,10 @@ def at_once(*tasks):
     found = []
 
     def run(task):
-        found.append(task())
-        meet.wait()
+        try:
+            found.append(task())
+        finally:
+            meet.wait()
 
     threads = [threading.Thread(target=run, args=(task,)) for task in tasks]
     for thread in threads:
@@ -107,4 +109,64 @@ def test_a_thread_writes_with_the_seat_that_another_has_left(store):
     again = Store(store.home)
     assert not again.has_ended(first)
     assert not again.has_ended(second)
+    again.close()
+
+
+LONG = """
+WITH RECURSIVE numbers(number) AS (
+    SELECT 1 UNION ALL SELECT number + 1 FROM numbers WHERE number < 1000
+) SELECT looked(max(number)) FROM numbers WHERE looked(number)
+"""
+
+
+@pytest.mark.parametrize("way", ["one", "all", "run", "each"])
+def test_a_store_is_closed_once_no_thread_is_in_a_statement(store, way):
+    # Closed below one, it would end the process by a signal.
+    begun, closing = threading.Event(), threading.Event()
+
+    def looked(number):
+        begun.set()
+        closing.wait(60)
+        return number
+
+    def read():
+        reader = store.reader
+        reader.seat.connection.create_function("looked", 1, looked)
+        found = getattr(reader, way)(LONG)
+        return found if way == "run" else [tuple(one) for one in rows(found)]
+
+    def rows(found):
+        return [found] if way == "one" else found
+
+    def close():
+        begun.wait(60)
+        threading.Timer(0.2, closing.set).start()
+        store.close()
+        return closing.is_set()
+
+    has_waited, found = sorted(at_once(read, close), key=lambda one: one is not True)
+    assert has_waited
+    assert found == (-1 if way == "run" else [(1000,)])
+
+
+def test_a_store_is_closed_once_no_thread_is_in_a_transaction(tmp_path):
+    begun, closing = threading.Event(), threading.Event()
+    opened = []
+
+    def write():
+        opened.append(Store(tmp_path / "home"))  # no other seat is closed before
+        with opened[0].writing() as tx:
+            begun.set()
+            closing.wait(60)
+            return tx.run("UPDATE clock SET rev = rev + 1")
+
+    def close():
+        begun.wait(60)
+        threading.Timer(0.2, closing.set).start()
+        opened[0].close()
+        return closing.is_set()
+
+    assert sorted(at_once(write, close), key=str) == [1, True]
+    again = Store(tmp_path / "home")
+    assert again.rev() == 1
     again.close()

@@ -13,6 +13,7 @@ import pytest
 
 from chutes_nb import waking
 from chutes_nb.errors import StoreError, StoreTooNew
+from chutes_nb.paths import interpreter
 from chutes_nb.store import STORE_MIGRATIONS, Store, _scripts, fleet
 from chutes_nb.store.db import Database
 from rows import queue
@@ -143,7 +144,7 @@ def test_nobody_is_host_to_a_store_that_he_may_not_write(store):
     migrated(store).close()
     known = Store(store.home)
     assert known.status(job)["status"] == "queued"
-    assert waking.claim_host(known, sys.executable) is None
+    assert waking.claim_host(known, interpreter()) is None
     known.close()
     command = [sys.executable, "-m", "chutes_nb.host", str(store.home)]
     run = subprocess.run(command, capture_output=True, text=True, check=False)

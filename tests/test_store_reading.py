@@ -93,7 +93,7 @@ def test_a_page_looks_only_at_jobs_of_its_name_or_state(store, asked, index):
 def test_kin_that_hold_a_job_back_are_looked_for_among_the_running(store, statement):
     # Each job that waits looks for its kin: of 4,000 of one name, one claim took 9 s.
     params = defaultdict(int)
-    plan = store.reader.connection.execute(
+    plan = store.reader.seat.connection.execute(
         "EXPLAIN QUERY PLAN " + placed(statement)[0],
         placed(statement)[1](params),
     )

@@ -33,7 +33,7 @@ WRITE = """
     for number in range(10_000_000):
         row = (f"{number:08}" + "x" * (number % 7 * 100), number)
         with database.writing() as tx:
-            tx.connection.execute("INSERT INTO capacities VALUES (?, ?)", row)
+            tx.seat.connection.execute("INSERT INTO capacities VALUES (?, ?)", row)
         print(number, flush=True)
 """
 CHECKPOINT = """

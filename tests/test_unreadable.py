@@ -21,7 +21,7 @@ S = 60
 @contextlib.contextmanager
 def unreadable(store) -> Iterator[None]:
     """Let SQLite refuse each row that is read, but for this thread's."""
-    own = store.reader.connection
+    own = store.reader.seat.connection
     others = [one.connection for one in store._db._seats._all]
     others = [one for one in others if one is not own]
     before = [one.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 30) for one in others]

@@ -134,7 +134,7 @@ def test_an_end_that_cannot_be_stored_is_a_failure_with_its_cause(own_chute):
 
     assert give.submit(size=1).result(S) == "x"
     executor = runtime.executor()
-    connection = executor.call(lambda: executor.store.reader.connection).result(S)
+    connection = executor.call(lambda: executor.store.reader.seat.connection).result(S)
     executor.call(
         lambda: connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 100_000)
     ).result(S)

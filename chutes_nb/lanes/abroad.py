@@ -126,9 +126,11 @@ def peek(asked: Mapping[str, Known]) -> dict[str, bytes]:
     asked : mapping of str to Known
         Attempt to what is known of it.
     """
-    with _lock:
+    with _lock:  # all the while: what has left closes its store
         found = {name: _running[name] for name in asked if name in _running}
-    return {name: pickle.dumps(one.news(asked[name])) for name, one in found.items()}
+        return {
+            name: pickle.dumps(one.news(asked[name])) for name, one in found.items()
+        }
 
 
 def order(name: str, what: str, value: Any) -> bool:

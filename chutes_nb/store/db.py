@@ -16,7 +16,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from .. import failpoints
 from ..errors import StoreBusy, StoreDamaged, StoreError, StoreReadOnly
 from ..paths import PRIVATE_FILE
 from . import room, schema
@@ -123,27 +122,25 @@ class Database:
         self._inode = seat.inode
         return seat
 
-    def _changed_seat(self, old: Seat) -> Seat:
+    def _changed_seat(self, seat: Seat) -> Seat:
         """Turn to the file that has taken the place of one that was put aside.
 
-        The gate stays as it is, entered or not. SQLite sees that the old file is not
-        at its path any more, so closing it touches neither the new write-ahead log
-        nor its shared memory (pager.c, ``databaseIsUnmoved``).
+        The gate stays as it is, entered or not.
         """
         try:
-            seat = self._new_connection(old.gate)
+            found = self._new_connection(seat.gate)
         except sqlite3.DatabaseError as error:
             raise self._explain(error) from error
-        self._seats.change(seat)
+        seat.turn_to(*found)
         self._inode = seat.inode
-        old.connection.close()
         return seat
 
     def _new_seat(self) -> Seat:
         gate = Gate(self.path.with_name(self.path.name + ".gate"))
         try:
             leave_parent(self.path, gate)
-            return self._new_connection(gate)
+            connection, inode = self._new_connection(gate)
+            return Seat(connection, gate, inode)
         except BaseException as error:
             gate.close()
             if isinstance(error, sqlite3.DatabaseError):
@@ -151,7 +148,7 @@ class Database:
             raise
 
     @decoded()
-    def _new_connection(self, gate: Gate) -> Seat:
+    def _new_connection(self, gate: Gate) -> tuple[sqlite3.Connection, int]:
         target = str(self.path)
         if self.refusal is not None:
             target = f"{self.path.as_uri()}?mode=ro"
@@ -179,7 +176,7 @@ class Database:
         except BaseException:
             connection.close()
             raise
-        return Seat(connection, gate, inode)
+        return connection, inode
 
     def _set_up(self, connection: sqlite3.Connection, gate: Gate) -> None:
         if self.refusal is not None:
@@ -196,7 +193,7 @@ class Database:
     @property
     def reader(self) -> Transaction:
         """A connection of this thread for reading; it sees the newest commit."""
-        return Transaction(self._connect().connection)
+        return Transaction(self._connect())
 
     @property
     def is_ours(self) -> bool:
@@ -235,32 +232,36 @@ class Database:
         StoreBusy, StoreDamaged, StoreReadOnly
         """
         seat = self._connect()
-        if not entered:
-            seat.gate.enter()
-        try:
-            if not self.is_in_place():
-                seat = self._changed_seat(seat)
-            self._begin(seat, 0.0 if entered else GATE_TIMEOUT_S)
-            connection = seat.connection
+        with seat.in_use:
+            if not entered:
+                seat.gate.enter()
             try:
-                if (refusal := self._refusal(connection)) is not None:
-                    raise refusal
-                tx = Transaction(connection)
-                yield tx
-                record = self._record(tx)
-                connection.execute("COMMIT")
-            except BaseException:
-                if connection.in_transaction:  # a full disk has rolled back already
-                    connection.execute("ROLLBACK")
+                if not self.is_in_place():
+                    self._changed_seat(seat)
+                self._begin(seat, 0.0 if entered else GATE_TIMEOUT_S)
+                yield from self._transaction(seat)
+            except VALUE_ERRORS:  # about what was to be written, not about the store
                 raise
-            if record and self.journal is not None:
-                self.journal.append(record)
-        except VALUE_ERRORS:  # about what was to be written, not about the store
+            except sqlite3.DatabaseError as error:
+                raise self._explain(error) from error
+            finally:
+                seat.gate.leave()
+
+    def _transaction(self, seat: Seat) -> Iterator[Transaction]:
+        connection = seat.connection
+        try:
+            if (refusal := self._refusal(connection)) is not None:
+                raise refusal
+            tx = Transaction(seat)
+            yield tx
+            record = self._record(tx)
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:  # a full disk has rolled back already
+                connection.execute("ROLLBACK")
             raise
-        except sqlite3.DatabaseError as error:
-            raise self._explain(error) from error
-        finally:
-            seat.gate.leave()
+        if record and self.journal is not None:
+            self.journal.append(record)
 
     def _record(self, tx: Transaction) -> bytes:
         """Pack what the journal is told; before the commit, since this may fail."""
@@ -325,17 +326,14 @@ class Database:
         if self.refusal is not None or self.wal_bytes() <= limit_bytes:
             return False
         seat = self._connect()
-        if not seat.gate.try_enter():
-            return False
+        with seat.in_use:
+            return seat.gate.try_enter() and self._fold(seat)
+
+    def _fold(self, seat: Seat) -> bool:
         busy_ms = seat.busy_ms
         try:
             seat.be_busy_for(0)
-            failpoints.hit("ckpt.before")
-            if self._gives_back:
-                room.give_back(seat.connection)
-            row = seat.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-            failpoints.hit("ckpt.after")
-            return not row[0]
+            return room.fold(seat.connection, self._gives_back)
         except sqlite3.OperationalError:
             return False  # no room, or somebody's lock: the log stays, and is whole
         finally:
@@ -344,30 +342,36 @@ class Database:
 
     def copy_to(self, path: Path) -> None:
         """Write a copy to a new file; raises FileExistsError or StoreFull."""
-        try:
-            schema.copy(self._connect().connection, path)
-        except sqlite3.DatabaseError as error:
-            raise self._explain(error) from error
+        with self._using() as seat:
+            schema.copy(seat.connection, path)
 
     def unused_bytes(self) -> int:
         """Room of deleted rows in the file."""
-        return room.unused_bytes(self._connect().connection)
+        with self._using() as seat:
+            return room.unused_bytes(seat.connection)
 
     def shrink(self) -> None:
         """Give the room of deleted rows back to the disk."""
+        with self._using() as seat:
+            seat.gate.enter()
+            try:
+                room.shrink(seat.connection, self._gives_back)
+            finally:
+                seat.gate.leave()
+
+    @contextlib.contextmanager
+    def _using(self) -> Iterator[Seat]:
+        """Have the seat of this thread, which nobody closes meanwhile."""
         seat = self._connect()
-        seat.gate.enter()
         try:
-            room.shrink(seat.connection, self._gives_back)
+            with seat.in_use:
+                yield seat
         except sqlite3.DatabaseError as error:
             raise self._explain(error) from error
-        finally:
-            seat.gate.leave()
 
     def _migrate(self) -> None:
         wanted = len(self._migrations)
-        seat = self._connect()
-        try:
+        with self._using() as seat:
             if self._refusal(seat.connection) is not None or self._version() == wanted:
                 return
             seat.gate.enter()
@@ -375,8 +379,6 @@ class Database:
                 schema.advance(seat.connection, self.path, self._migrations)
             finally:
                 seat.gate.leave()
-        except sqlite3.DatabaseError as error:
-            raise self._explain(error) from error
 
     @decoded()
     def _version(self) -> int:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 
+from .. import failpoints
+
 FREE_PAGES = "PRAGMA freelist_count"
 BY_PAGES = "PRAGMA auto_vacuum = INCREMENTAL"
+FOLD = "PRAGMA wal_checkpoint(TRUNCATE)"
 SPARE_PAGES = 32  # serve what comes next
 
 
@@ -14,6 +17,22 @@ def unused_bytes(connection: sqlite3.Connection) -> int:
     pages: int = connection.execute(FREE_PAGES).fetchone()[0]
     size: int = connection.execute("PRAGMA page_size").fetchone()[0]
     return pages * size
+
+
+def fold(connection: sqlite3.Connection, by_pages: bool) -> bool:
+    """Move the write-ahead log into its file; False where a reader needs it still.
+
+    Parameters
+    ----------
+    by_pages : bool
+        Whether the file gives back single pages.
+    """
+    failpoints.hit("ckpt.before")
+    if by_pages:
+        give_back(connection)
+    row = connection.execute(FOLD).fetchone()
+    failpoints.hit("ckpt.after")
+    return not row[0]
 
 
 def give_back(connection: sqlite3.Connection) -> None:
@@ -37,4 +56,4 @@ def shrink(connection: sqlite3.Connection, by_pages: bool) -> None:
     if by_pages:
         connection.execute(BY_PAGES)
     connection.execute("VACUUM")
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.execute(FOLD)

@@ -29,6 +29,10 @@ class Seat:
     Attributes
     ----------
     connection : sqlite3.Connection
+    in_use : threading.RLock
+        Held for as long as a statement or a transaction goes on. Who closes the store
+        may be another thread, and a connection that is closed below a statement ends
+        the process: :mod:`sqlite3` goes on with what is not there any more.
     gate : Gate
     inode : int
         Which file it is: one that is damaged is put aside, and another is made.
@@ -36,11 +40,24 @@ class Seat:
         How long SQLite waits for somebody else's lock.
     """
 
-    __slots__ = ("busy_ms", "connection", "gate", "inode")
+    __slots__ = ("busy_ms", "connection", "gate", "in_use", "inode")
 
     def __init__(self, connection: sqlite3.Connection, gate: Gate, inode: int) -> None:
         self.connection, self.gate, self.inode = connection, gate, inode
         self.busy_ms = BUSY_TIMEOUT_MS
+        self.in_use = threading.RLock()
+
+    def turn_to(self, connection: sqlite3.Connection, inode: int) -> None:
+        """Take the connection to another file at the path, and close the old one.
+
+        SQLite sees that the old file is not at its path any more, so closing it
+        touches neither the new write-ahead log nor its shared memory (pager.c,
+        ``databaseIsUnmoved``).
+        """
+        with self.in_use:
+            old, self.connection, self.inode = self.connection, connection, inode
+            self.busy_ms = BUSY_TIMEOUT_MS
+            old.close()
 
     def be_busy_for(self, ms: int) -> None:
         """Set how long SQLite waits; it cannot be interrupted then."""
@@ -51,17 +68,20 @@ class Seat:
     def close(self) -> None:
         """Close the connection, under the gate as everything that writes.
 
+        A statement or a transaction of its thread comes to its end before.
+
         Raises
         ------
         StoreBusy
             If the gate stays taken; nothing is closed then.
         """
-        self.gate.enter()
-        try:
-            self.connection.close()
-        finally:
-            self.gate.leave()
-            self.gate.close()
+        with self.in_use:
+            self.gate.enter()
+            try:
+                self.connection.close()
+            finally:
+                self.gate.leave()
+                self.gate.close()
 
 
 class _Sitting:
@@ -122,15 +142,6 @@ class Seats:
             self._all.append(seat)
         self._sit(seat)
 
-    def change(self, seat: Seat) -> None:
-        """Take a new seat as that of this thread, in the place of the one it has."""
-        old = self._stand_up()
-        with self._lock:
-            if old is not None:
-                self._all.remove(old)
-            self._all.append(seat)
-        self._sit(seat)
-
     def leave(self) -> None:
         """Close the seat of this thread.
 
@@ -142,7 +153,7 @@ class Seats:
         seat = self.own
         if seat is not None:
             seat.close()
-            self._stand_up()
+            self._here.seat = self._here.sitting.seat = None
             with self._lock:
                 self._all.remove(seat)
 
@@ -166,13 +177,6 @@ class Seats:
     def _sit(self, seat: Seat) -> None:
         self._here.sitting = _Sitting(seat, self._free)
         self._here.seat = seat
-
-    def _stand_up(self) -> Seat | None:
-        seat, self._here.seat = self.own, None
-        sitting = getattr(self._here, "sitting", None)
-        if sitting is not None:
-            sitting.seat = None
-        return seat
 
     def _close_spare(self) -> None:
         """Close what many threads at once have left, as long as the gate is free."""

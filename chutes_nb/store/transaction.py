@@ -10,6 +10,7 @@ from operator import itemgetter
 from typing import Any
 
 from .journal import Fact
+from .seat import Seat
 
 Row = sqlite3.Row
 Params = Mapping[str, Any]
@@ -57,10 +58,10 @@ class Transaction:
         Whether a job that followed another may start now.
     """
 
-    __slots__ = ("_rev", "connection", "ended_too", "facts", "has_released")
+    __slots__ = ("_rev", "ended_too", "facts", "has_released", "seat")
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self.connection = connection
+    def __init__(self, seat: Seat) -> None:
+        self.seat = seat
         self._rev: int | None = None
         self.facts: list[Fact] = []
         self.ended_too: list[str] = []
@@ -70,8 +71,10 @@ class Transaction:
     def rev(self) -> int:
         """The store's next revision, counted on once a transaction."""
         if self._rev is None:
-            self._rev = int(self.connection.execute(LAST_REV).fetchone()[0]) + 1
-            self.connection.execute(TICK, (self._rev,))
+            with self.seat.in_use:
+                connection = self.seat.connection
+                self._rev = int(connection.execute(LAST_REV).fetchone()[0]) + 1
+                connection.execute(TICK, (self._rev,))
         return self._rev
 
     @property
@@ -82,20 +85,34 @@ class Transaction:
     def run(self, statement: str, params: Params = NONE) -> int:
         """Run a statement; returns how many rows it touched."""
         text, values = placed(statement)
-        return self.connection.execute(text, values(params)).rowcount
+        seat = self.seat
+        with seat.in_use:
+            return seat.connection.execute(text, values(params)).rowcount
 
     def one(self, query: str, params: Params = NONE) -> Row | None:
         """First row of a query or of a RETURNING clause, or None."""
         text, values = placed(query)
-        row: Row | None = self.connection.execute(text, values(params)).fetchone()
+        seat = self.seat
+        with seat.in_use:
+            row: Row | None = seat.connection.execute(text, values(params)).fetchone()
         return row
 
     def all(self, query: str, params: Params = NONE) -> list[Row]:
         """Every row of a query."""
         text, values = placed(query)
-        return self.connection.execute(text, values(params)).fetchall()
+        seat = self.seat
+        with seat.in_use:
+            return seat.connection.execute(text, values(params)).fetchall()
 
     def each(self, query: str, params: Params = NONE) -> Iterator[Row]:
         """Rows of a query one by one, as many as are taken."""
         text, values = placed(query)
-        yield from self.connection.execute(text, values(params))
+        seat = self.seat
+        with seat.in_use:
+            rows = seat.connection.execute(text, values(params))
+        while True:
+            with seat.in_use:
+                row: Row | None = rows.fetchone()
+            if row is None:
+                return
+            yield row

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-import sys
 from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from ..paths import interpreter
 from ..states import ENDED, State
 from . import claiming, fleet, following, holding, intake, jobs, moving, runs
 from .db import Transaction
@@ -167,7 +167,7 @@ WORKER_FIELDS = "id executor lease socket folder now"
 def _executor_of_nobody(tx: Transaction, executor: str) -> None:
     """Add an executor that is dead, so that a living one takes its jobs over."""
     place = {"id": executor, "kind": "kernel", "pid": 0, "boot_id": "", "now": 0.0}
-    place |= {"python": sys.executable, "lease": f"/gone/{executor}", "sqlite": ""}
+    place |= {"python": interpreter(), "lease": f"/gone/{executor}", "sqlite": ""}
     _executor(tx, [executor, place])
 
 

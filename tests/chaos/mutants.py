@@ -73,9 +73,9 @@ ONE_MORE = ("policy.py", "attempt >= max_attempts", "attempt > max_attempts")
 PENDING = "AND attempt = :attempt AND worker = :worker AND state = 'running'"
 TWO_TRANSACTIONS = """
     if result is not None:
-        tx.connection.execute("COMMIT")
+        tx.seat.connection.execute("COMMIT")
         __import__("chutes_nb.failpoints").failpoints.hit("done.before_commit")
-        tx.connection.execute("BEGIN IMMEDIATE")
+        tx.seat.connection.execute("BEGIN IMMEDIATE")
 """
 TWINS = """
             for twin in [one for one in self.lane.handles.values() if one.is_idle]:

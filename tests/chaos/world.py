@@ -227,12 +227,13 @@ class World:
         return list(self.stops)
 
     def resume_all(self) -> None:
+        """Resume who has stopped so far; who stops meanwhile is next."""
         for pid in self.processes():
             if state_of(pid) == "T":
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGCONT)
         self.resume()
-        self.stops.clear()
+        self.stops = dict.fromkeys(self.stops, 0.0)
 
     def spoil(self) -> None:
         """Damage the store, as a disk does; nobody must live who has it open."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import sys
 from pathlib import Path
 
 import pytest
 
+from chutes_nb.paths import interpreter
 from chutes_nb.states import State
 from chutes_nb.store import Store, checks, fleet
 from chutes_nb.store.db import Database
@@ -151,7 +151,7 @@ def test_jobs_that_nobody_will_run_are_orphans_and_mending_runs_them(home):
             "dead",
             kind="kernel",
             who=NOBODY,
-            python=sys.executable,
+            python=interpreter(),
             lease=str(store.leases / "dead.executor"),
             sqlite="3",
             now=1.0,

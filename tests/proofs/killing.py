@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import sys
 import tempfile
 import time
 from collections import Counter
 from pathlib import Path
 
 from chutes_nb import processes, waking
+from chutes_nb.paths import interpreter
 from chutes_nb.store import Store
 from kernels import Kernel
 from living import end_host, holders
@@ -63,7 +63,7 @@ class Scene:
         return Counter((self.gates / "ledger").read_text().splitlines())
 
     def hosts(self) -> list[int]:
-        return holders(waking.host_lock(self.store, sys.executable))
+        return holders(waking.host_lock(self.store, interpreter()))
 
     def has_host_at_work(self) -> bool:
         """Whether a host has taken over all that is left."""

@@ -143,7 +143,7 @@ class Gated:
     def write(self, rows: int) -> None:
         for _ in range(rows):
             with self._database.writing() as tx:
-                tx.connection.execute(ADD, (self.acknowledged, "x" * 300))
+                tx.seat.connection.execute(ADD, (self.acknowledged, "x" * 300))
             self.acknowledged += 1
 
     def before(self) -> None:
