@@ -17,6 +17,7 @@ from .scenarios import (
     Scenario,
     calm,
     dead_at_the_gate,
+    left_waiting,
     redelivery,
     stale_end,
     struck,
@@ -159,7 +160,7 @@ MUTANTS = [
     mutant(
         "nobody looks when a retry is due",
         "I2",
-        struck("later", seconds=1.0, spares=True),
+        left_waiting,
         (
             "executor.py",
             "        self._timer = self._put_later("
@@ -487,6 +488,7 @@ MUTANTS = [
         "a worker that hung up is given a job",
         "I2",
         dead_at_the_gate,
+        left_waiting,
         (
             "lanes/handle.py",
             "        if self.transport is None or self.transport.is_closing():\n"

@@ -96,6 +96,13 @@ def struck(
     return run
 
 
+def left_waiting(world: World) -> None:
+    """All that a kernel has left to do is to wait for the next attempts."""
+    world.spares = True
+    world.launch(kinds=shares("later"), most=3, cancel=0)
+    wait(lambda: len(starts(world.folder / "ledger")) >= 3, 60)
+
+
 def called_late(world: World, plan: str = "") -> int:
     """A worker settles alone after a new executor has read that it has an attempt.
 
