@@ -88,6 +88,20 @@ def forget_own(fd: int) -> None:
     _own.pop(fd, None)
 
 
+def above_streams(fd: int) -> int:
+    """Move a descriptor out of the numbers of the standard streams.
+
+    A body may close those, and the next thing that is opened gets their numbers. The
+    next body's streams are put there, whatever it is.
+    """
+    if fd > 2:
+        return fd
+    try:
+        return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)
+    finally:
+        os.close(fd)
+
+
 def _file_of(fd: int) -> tuple[int, int]:
     found = os.fstat(fd)
     return found.st_dev, found.st_ino

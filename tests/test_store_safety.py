@@ -13,10 +13,10 @@ import threading
 
 import pytest
 
-from chutes_nb.errors import StoreError, StoreFull, StoreUnsafe
+from chutes_nb.errors import StoreBusy, StoreError, StoreFull, StoreUnsafe
 from chutes_nb.paths import private_dir
 from chutes_nb.states import State
-from chutes_nb.store import Store, logs
+from chutes_nb.store import Store, logs, mending
 from chutes_nb.store.gate import Gate
 from rows import add_crew, bring, finish, queue, until
 
@@ -54,6 +54,56 @@ FORK = """
     os.waitpid(child, 0)
     print("rev", store.rev())
     store.close()
+"""
+FORK_IN_A_STATEMENT = """
+    import os, sys, threading
+    from pathlib import Path
+    from chutes_nb.store import Store, seat
+    home, waits = Path(sys.argv[1]), sys.argv[2] == "waits"
+    begun, may_end = threading.Event(), threading.Event()
+    def looked():
+        begun.set()
+        return may_end.wait(60)
+    def read():
+        reader = Store.open(home).reader
+        reader.seat.connection.create_function("looked", 0, looked)
+        reader.one("SELECT looked()")
+    thread = threading.Thread(target=read)
+    Store.open(home)
+    thread.start()
+    begun.wait(60)
+    if waits:
+        seat.FORK_WAIT_S = 60
+        threading.Timer(0.2, may_end.set).start()
+    else:
+        seat.FORK_WAIT_S = 0
+    child = os.fork()
+    if child == 0:
+        try:
+            print("read in the child", Store.open(home).rev(), flush=True)
+        except Exception as error:
+            print(type(error).__name__, error, flush=True)
+        os._exit(0)
+    os.waitpid(child, 0)
+    may_end.set()
+    thread.join()
+    Store.open(home).close()
+"""
+WITHOUT_STREAMS = """
+    import os, sys
+    from pathlib import Path
+    from chutes_nb.store import Store
+    told = os.dup(1)
+    for fd in (0, 1, 2):
+        os.close(fd)
+    store = Store(Path(sys.argv[1]))
+    with store.writing() as tx:
+        tx.run("INSERT INTO capacities VALUES ('one', 1)")
+        tx.facts.append(("none",))
+        assert tx.rev
+    own = [store.journal._fd, store.gate()._fd, store.log_gate()._fd]
+    os.write(told, f"{len(own)} {sum(fd > 2 for fd in own)}\\n".encode())
+    os._exit(0)
 """
 FORK_AND_WRITE = """
     import os, sys
@@ -258,6 +308,75 @@ def test_what_a_forked_child_writes_outlives_the_close_of_its_parent(tmp_path):
     found = store.reader.all("SELECT name FROM capacities ORDER BY name")
     assert [row[0] for row in found] == ["first", "second"]
     store.close()
+
+
+@pytest.mark.parametrize("waits", ["waits", "gives up"])
+def test_a_fork_waits_for_statements_of_other_threads(tmp_path, waits):
+    # SQLite's own lock of a statement would have no owner in the child.
+    told = said(start(FORK_IN_A_STATEMENT, tmp_path / "home", waits)).splitlines()
+    if waits == "waits":
+        assert told == ["read in the child 0"]
+    else:
+        assert told[0].startswith("StoreError this process was forked while")
+
+
+def test_a_write_goes_to_the_file_in_place_also_where_it_waited(store):
+    job, waiter, may_begin = queue(store), [], threading.Event()
+    gate = Gate(store.home / "store.db.gate")
+
+    def cancel():
+        store.reader.one("SELECT 1")  # it has a connection to the old file
+        may_begin.set()
+        waiter.append(store.request_cancel(job, "a test"))
+
+    gate.enter()
+    thread = threading.Thread(target=cancel)
+    thread.start()
+    may_begin.wait(60)
+    seat = store._db._connect()
+    # What a mender does while it has the gate; then its own thread looks first.
+    fresh = store._db.sibling(store.home / "fresh.db")
+    mending._fill(fresh, store.journal)
+    mending._put_aside(store._db.path)
+    os.replace(store.home / "fresh.db", store._db.path)
+    assert not store._db.is_in_place()
+    gate.leave()
+    thread.join()
+    gate.close()
+    assert waiter == [True]
+    assert store.status(job)["status"] == "cancelled"
+    assert seat.inode == os.stat(store._db.path).st_ino
+
+
+def test_who_has_the_gate_of_a_store_that_was_closed_writes_nothing(store):
+    gate = store.gate()
+    assert gate.try_enter()
+    store.close()
+    with pytest.raises(StoreError, match="closed"), store.writing(entered=True):
+        pytest.fail("it was written without the gate")
+    with pytest.raises(StoreError, match="closed meanwhile"):
+        gate.try_enter()
+
+
+def test_a_gate_that_stays_taken_leaves_the_store_to_be_closed_again(
+    tmp_path, monkeypatch
+):
+    store = Store(tmp_path / "home")
+    monkeypatch.setattr(Gate.enter, "__defaults__", (0.05,))
+    other = Gate(store.home / "store.db.gate")
+    other.enter()
+    with pytest.raises(StoreBusy):
+        store.close()
+    other.leave()
+    other.close()
+    assert len(store._db._seats) == 1
+    store.close()
+    assert len(store._db._seats) == 0
+
+
+def test_what_a_store_opens_is_never_a_standard_stream(tmp_path):
+    # A body may have closed one, and the next body's output is put there.
+    assert said(start(WITHOUT_STREAMS, tmp_path / "home")) == "3 3\n"
 
 
 def test_a_full_disk_says_so_and_changes_nothing(store):

@@ -6,12 +6,12 @@ import contextlib
 import logging
 import os
 import sqlite3
-import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from importlib.resources import files
 from pathlib import Path
+from threading import Lock
 from typing import Any, ClassVar
 
 from .. import failpoints
@@ -81,7 +81,7 @@ class Store:
     """
 
     _opened: ClassVar[dict[Path, Store]] = {}
-    _lock = threading.Lock()
+    _lock = Lock()
     # The default home's store, with what said where it is: asked for at every step.
     _last: ClassVar[tuple[str | None, Store] | None] = None
 
@@ -147,9 +147,10 @@ class Store:
                 del self._opened[self.home]
             if self._last is not None and self._last[1] is self:
                 type(self)._last = None
-        self._db.close()
-        self._logs.close()
-        self.journal.close()
+        with contextlib.ExitStack() as closing:
+            closing.callback(self.journal.close)
+            closing.callback(self._logs.close)
+            closing.callback(self._db.close)
 
     # -- the two ways in ---------------------------------------------------------
     def writing(self, *, entered: bool = False) -> AbstractContextManager[Transaction]:
@@ -393,3 +394,7 @@ class Store:
         own = checks.sqlite_note(sqlite3.sqlite_version)
         others = checks.sqlite_notes(self._db)
         return [own, *(one for one in others if one != own)]
+
+
+if hasattr(os, "register_at_fork"):  # who has it may be a thread that is not here
+    os.register_at_fork(after_in_child=lambda: setattr(Store, "_lock", Lock()))

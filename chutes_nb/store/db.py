@@ -22,6 +22,7 @@ from . import room, schema
 from .faults import decoded, explain, is_busy, too_new
 from .gate import GATE_TIMEOUT_S, Gate
 from .journal import Journal, packed
+from .opening import Opener
 from .seat import BEGIN_TIMEOUT_MS, BUSY_TIMEOUT_MS, Seat, Seats, leave_parent
 from .transaction import Params, Row, Transaction
 
@@ -31,15 +32,6 @@ DAMAGE_MARK = ".damaged"
 WAL_LIMIT_BYTES = 4 << 20
 LOG_WAL_LIMIT_BYTES = 1 << 20  # counts for what a flood may take of the disk
 
-PRAGMAS = """
-PRAGMA wal_autocheckpoint = 0;
-PRAGMA synchronous = {synchronous};
-PRAGMA busy_timeout = {busy_ms};
-PRAGMA cache_size = -16000;
-PRAGMA foreign_keys = ON;
-PRAGMA temp_store = MEMORY;
-PRAGMA secure_delete = FAST;
-"""
 VERSION = "PRAGMA user_version"
 VALUE_ERRORS = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError)
 
@@ -77,12 +69,10 @@ class Database:
         gives_back: bool = False,
     ) -> None:
         self.path = path
-        self._gives_back = gives_back
         self.refusal = refusal
         self.journal = journal
-        self._page_bytes = page_bytes
         self._migrations = migrations
-        self._synchronous = synchronous
+        self._opener = Opener(path, synchronous, page_bytes, gives_back)
         self._seats = Seats(path)
         self._inode = 0
         self._name = str(path)
@@ -102,8 +92,9 @@ class Database:
 
     def sibling(self, path: Path) -> Database:
         """Return a database of the same kind at another path, with no journal."""
-        kind = (self._migrations, self._synchronous, self._page_bytes, None, None)
-        return Database(path, *kind, self._gives_back).open()
+        _, synchronous, page_bytes, gives_back = self._opener
+        kind = (self._migrations, synchronous, page_bytes, None, None)
+        return Database(path, *kind, gives_back).open()
 
     # -- connections -------------------------------------------------------------
     def _connect(self) -> Seat:
@@ -122,13 +113,23 @@ class Database:
         self._inode = seat.inode
         return seat
 
+    def _turn_to_place(self, seat: Seat) -> None:
+        """Have a seat be at the file in place; the caller has the gate.
+
+        Who waited for it may have a file that was put aside meanwhile, and others of
+        this process know that already.
+        """
+        self.is_in_place()
+        if seat.inode != self._inode:
+            self._changed_seat(seat)
+
     def _changed_seat(self, seat: Seat) -> Seat:
         """Turn to the file that has taken the place of one that was put aside.
 
         The gate stays as it is, entered or not.
         """
         try:
-            found = self._new_connection(seat.gate)
+            found = self._opener.connect(seat.gate, self.refusal is not None)
         except sqlite3.DatabaseError as error:
             raise self._explain(error) from error
         seat.turn_to(*found)
@@ -139,56 +140,13 @@ class Database:
         gate = Gate(self.path.with_name(self.path.name + ".gate"))
         try:
             leave_parent(self.path, gate)
-            connection, inode = self._new_connection(gate)
+            connection, inode = self._opener.connect(gate, self.refusal is not None)
             return Seat(connection, gate, inode)
         except BaseException as error:
             gate.close()
             if isinstance(error, sqlite3.DatabaseError):
                 raise self._explain(error) from error
             raise
-
-    @decoded()
-    def _new_connection(self, gate: Gate) -> tuple[sqlite3.Connection, int]:
-        target = str(self.path)
-        if self.refusal is not None:
-            target = f"{self.path.as_uri()}?mode=ro"
-        elif not self.path.exists():
-            os.close(os.open(self.path, os.O_CREAT | os.O_WRONLY, PRIVATE_FILE))
-        inode = self.path.stat().st_ino  # first: an old number is found out, not a new
-        connection = sqlite3.connect(
-            target,
-            timeout=BUSY_TIMEOUT_MS / 1000,
-            isolation_level=None,
-            check_same_thread=False,  # close() may come from another thread
-            cached_statements=256,
-            uri=self.refusal is not None,
-        )
-        connection.row_factory = sqlite3.Row
-        try:
-            # No gate where the file is set up: who only reads must not wait for it.
-            if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-                self._set_up(connection, gate)
-            script = PRAGMAS.format(
-                synchronous=self._synchronous, busy_ms=BUSY_TIMEOUT_MS
-            )
-            for pragma in script.strip().splitlines():
-                connection.execute(pragma)
-        except BaseException:
-            connection.close()
-            raise
-        return connection, inode
-
-    def _set_up(self, connection: sqlite3.Connection, gate: Gate) -> None:
-        if self.refusal is not None:
-            return
-        gate.enter()
-        try:
-            connection.execute(f"PRAGMA page_size = {self._page_bytes}")
-            if self._gives_back:
-                connection.execute(room.BY_PAGES)
-            connection.execute("PRAGMA journal_mode = WAL")
-        finally:
-            gate.leave()
 
     @property
     def reader(self) -> Transaction:
@@ -235,9 +193,10 @@ class Database:
         with seat.in_use:
             if not entered:
                 seat.gate.enter()
+            elif not seat.gate.is_entered:
+                raise StoreError(f"{self.path} was closed below who has its gate")
             try:
-                if not self.is_in_place():
-                    self._changed_seat(seat)
+                self._turn_to_place(seat)
                 self._begin(seat, 0.0 if entered else GATE_TIMEOUT_S)
                 yield from self._transaction(seat)
             except VALUE_ERRORS:  # about what was to be written, not about the store
@@ -333,7 +292,7 @@ class Database:
         busy_ms = seat.busy_ms
         try:
             seat.be_busy_for(0)
-            return room.fold(seat.connection, self._gives_back)
+            return room.fold(seat.connection, self._opener.gives_back)
         except sqlite3.OperationalError:
             return False  # no room, or somebody's lock: the log stays, and is whole
         finally:
@@ -355,7 +314,8 @@ class Database:
         with self._using() as seat:
             seat.gate.enter()
             try:
-                room.shrink(seat.connection, self._gives_back)
+                self._turn_to_place(seat)
+                room.shrink(seat.connection, self._opener.gives_back)
             finally:
                 seat.gate.leave()
 
@@ -390,7 +350,7 @@ class Database:
             self._seats.leave()
 
     def close(self) -> None:
-        """Close every connection, each under the gate."""
+        """Close every connection, each under the gate; raises StoreBusy."""
         if self.is_ours:
-            seats, self._seats = self._seats, Seats(self.path)
-            seats.close()
+            self._seats.close()
+            self._seats = Seats(self.path)

@@ -8,11 +8,12 @@ import os
 import time
 from pathlib import Path
 
-from ..errors import StoreBusy
+from ..errors import StoreBusy, StoreError
 from ..paths import PRIVATE_FILE
-from ..processes import forget_own, keep_from_children
+from ..processes import above_streams, forget_own, keep_from_children
 
 GATE_TIMEOUT_S = 30.0
+MISSING, CLOSED = -1, -2  # in the place of a descriptor
 
 
 class Gate:
@@ -23,23 +24,31 @@ class Gate:
     path : pathlib.Path
         The lock file. Where it cannot be made (a store on a disk that is read-only)
         the gate is always free: nobody can write there.
+
+    Attributes
+    ----------
+    is_entered : bool
+        Whether it was taken, and not left since.
     """
 
     def __init__(self, path: Path) -> None:
         # A descriptor of its own for each user: flock belongs to the open file,
         # so two threads with two descriptors exclude each other as well.
         self._fd = _opened(path)
+        self.is_entered = False
         if self._fd >= 0:
             keep_from_children(self._fd)
 
     def try_enter(self) -> bool:
-        """Take the gate if it is free."""
-        if self._fd < 0:
-            return True
-        try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
+        """Take the gate if it is free; raises StoreError once it was closed."""
+        if self._fd == CLOSED:
+            raise StoreError("the store was closed meanwhile, by another thread")
+        if self._fd != MISSING:
+            try:
+                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+        self.is_entered = True
         return True
 
     def enter(self, timeout_s: float = GATE_TIMEOUT_S) -> None:
@@ -63,6 +72,7 @@ class Gate:
 
     def leave(self) -> None:
         """Give the gate to the next."""
+        self.is_entered = False
         if self._fd >= 0:
             fcntl.flock(self._fd, fcntl.LOCK_UN)
 
@@ -71,14 +81,16 @@ class Gate:
         if self._fd >= 0:
             forget_own(self._fd)
             os.close(self._fd)
-            self._fd = -1
+        self._fd = CLOSED
 
 
 def _opened(path: Path) -> int:
     try:
-        return os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, PRIVATE_FILE)
+        return above_streams(
+            os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, PRIVATE_FILE)
+        )
     except OSError:
         # A lock needs no right to write, so a reader still waits for who can.
         with contextlib.suppress(OSError):
-            return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    return -1
+            return above_streams(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+    return MISSING

@@ -27,6 +27,7 @@ from typing import Any, NamedTuple
 
 from .. import failpoints
 from ..paths import PRIVATE_FILE
+from ..processes import above_streams
 from .ids import new_id
 
 Fact = tuple[Any, ...]
@@ -150,7 +151,7 @@ class Journal:
             self._fd = -1
         if number < 0:
             number = max(self.numbers(), default=0)
-        self._fd = os.open(self.path(number), FLAGS, PRIVATE_FILE)
+        self._fd = above_streams(os.open(self.path(number), FLAGS, PRIVATE_FILE))
         self._number = number
         sync_folder(self.folder)
         return self._open_last()

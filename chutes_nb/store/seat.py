@@ -6,10 +6,12 @@ import contextlib
 import os
 import sqlite3
 import threading
+import time
 from collections import deque
 from pathlib import Path
 from weakref import WeakSet
 
+from ..errors import StoreError
 from .gate import Gate
 
 # For readers, whom only the recovery after a crash keeps waiting.
@@ -17,10 +19,12 @@ BUSY_TIMEOUT_MS = 10_000
 # For writers. SQLite's waiting cannot be interrupted, so we wait round it.
 BEGIN_TIMEOUT_MS = 50
 SPARE = 4  # seats kept for threads to come
+FORK_WAIT_S = 0.5
 
 _known: WeakSet[Seats] = WeakSet()
 # Of the parent of a forked child: what is collected is closed, at any time.
 _inherited: list[Seats] = []
+_forking = threading.local()
 
 
 class Seat:
@@ -158,19 +162,37 @@ class Seats:
                 self._all.remove(seat)
 
     def close(self) -> None:
-        """Close all; raises StoreBusy."""
-        with self._lock:
-            seats, self._all = self._all, []
-        for seat in seats:
+        """Close all.
+
+        Raises
+        ------
+        StoreBusy
+            If the gate stays taken; those that were not closed are still known.
+        """
+        for seat in list(self._all):
             seat.close()
+            with self._lock, contextlib.suppress(ValueError):  # its thread was first
+                self._all.remove(seat)
 
     def leave_parent(self) -> None:
-        """Close in a forked child what idles; the caller has the gate.
+        """Close in a forked child what its parent has open; the caller has the gate.
 
-        One in the midst of a transaction would undo it where the parent writes it.
+        One in the midst of a transaction would undo it where the parent writes it, and
+        one in the midst of a statement has locks in it whose thread is not here.
+
+        Raises
+        ------
+        StoreError
+            If one was in the midst of something for as long as a fork can wait.
         """
-        idle = [one for one in self._all if not one.connection.in_transaction]
-        for seat in idle:
+        for seat in list(self._all):
+            if seat.connection.in_transaction:
+                continue
+            if not seat.in_use.acquire(blocking=False):
+                raise StoreError(
+                    f"this process was forked while another thread read {self.path}; "
+                    "use subprocess or spawn, or fork once more"
+                )
             seat.connection.close()
             self._all.remove(seat)
 
@@ -190,7 +212,24 @@ class Seats:
             seat.close()
 
 
+def _wait_for_statements() -> None:
+    """Have no thread in a statement when this one forks, as far as that can be had."""
+    end = time.monotonic() + FORK_WAIT_S
+    _forking.held = [
+        seat
+        for seats in list(_known)
+        for seat in list(seats._all)
+        if seat.in_use.acquire(timeout=max(0.0, end - time.monotonic()))
+    ]
+
+
+def _go_on() -> None:
+    while _forking.held:
+        _forking.held.pop().in_use.release()
+
+
 def _inherit() -> None:
+    _go_on()
     _inherited[:] = [*_inherited, *_known]
     for seats in _known:
         seats.is_inherited = True
@@ -198,7 +237,9 @@ def _inherit() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_inherit)
+    os.register_at_fork(
+        before=_wait_for_statements, after_in_parent=_go_on, after_in_child=_inherit
+    )
 
 
 def leave_parent(path: Path, gate: Gate) -> None:

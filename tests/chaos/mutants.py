@@ -488,7 +488,6 @@ MUTANTS = [
         "a worker that hung up is given a job",
         "I2",
         dead_at_the_gate,
-        left_waiting,
         (
             "lanes/handle.py",
             "        if self.transport is None or self.transport.is_closing():\n"
