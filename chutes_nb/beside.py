@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -80,7 +80,8 @@ def end_kernel_jobs(
         return
     orphans = EndOrphans(NEVER_RAN)
     closing = asyncio.run_coroutine_threadsafe(lane.close(), loop)
-    with contextlib.suppress(TimeoutError, StoreError):  # the next executor does
+    # The next executor does it, where this one has ended meanwhile.
+    with contextlib.suppress(TimeoutError, CancelledError, StoreError):
         closing.result(KERNEL_END_S)
         put(orphans)
         orphans.done.result(KERNEL_END_S)

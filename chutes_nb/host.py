@@ -11,7 +11,6 @@ import os
 import signal
 import sqlite3
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -34,6 +33,32 @@ RETIRE_S = 5.0
 AGAIN_S = 1.0
 
 
+class Request:
+    """Something that a signal's handler asks for: it must wait for no lock.
+
+    The handler runs in the main thread, in the midst of whatever that does; that of an
+    event may be what it waits at.
+    """
+
+    def __init__(self) -> None:
+        self._is_set = False
+
+    def set(self) -> None:
+        """Ask for it."""
+        self._is_set = True
+
+    def is_set(self) -> bool:
+        """Whether it was asked for."""
+        return self._is_set
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for it so long at most; whether it was asked for."""
+        end = time.monotonic() + seconds
+        while not self._is_set and (left := end - time.monotonic()) > 0:
+            time.sleep(min(left, LOOK_S))
+        return self._is_set
+
+
 class Host:
     """An executor in a process of its own, and what tells it to let go.
 
@@ -41,13 +66,11 @@ class Host:
     ----------
     idle_s : float
         How long nothing must be left before it ends itself.
-    told_to_end : threading.Event
+    told_to_end : Request
         Set from outside: lets go at once.
     """
 
-    def __init__(
-        self, store: Store, idle_s: float, told_to_end: threading.Event
-    ) -> None:
+    def __init__(self, store: Store, idle_s: float, told_to_end: Request) -> None:
         self._store, self._idle_s, self._told_to_end = store, idle_s, told_to_end
         self._executor = Executor(store, _max_workers(store), kind="host")
 
@@ -142,7 +165,7 @@ def main(arguments: list[str]) -> None:
     """
     failpoints.hit("host.after_exec")
     home = Path(arguments[0])
-    told_to_end = threading.Event()
+    told_to_end = Request()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: told_to_end.set())
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")

@@ -60,22 +60,22 @@ class Beat:
             self._awake.say()
             streams.look()
             for run in runs:
-                told = run.take_told() + self._state(run)
+                self._look_at_state(run)
+                told = run.take_told()
                 if told:
                     self._deliver(run, told)
             time.sleep(BEAT_S)
 
-    def _state(self, run: Run) -> list[Telling]:
-        """Return the state of a run where it is another one than before."""
+    def _look_at_state(self, run: Run) -> None:
+        """Have the state of a run told where it is another one than before."""
         now = time.monotonic()
         if now < self._runs.get(run, now + 1):
-            return []
+            return
         try:
-            found = run.state.look()
+            run.state.look(run.put)
         except BaseException:  # the job changed it meanwhile, or has a hostile value
-            return []
+            return
         took = time.monotonic() - now
         with self._lock:
             if run in self._runs:
                 self._runs[run] = now + max(STATE_S, took * STATE_SHARE)
-        return found

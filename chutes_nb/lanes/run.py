@@ -194,10 +194,10 @@ class Run:
             outcome.files = [tuple(one) for one in self.keeper.collect(None)]
 
     def _last_words(self) -> list[Telling]:
-        told = self.take_told()
+        last: list[Telling] = []
         with contextlib.suppress(Exception):  # a hostile value among the state
-            told += self.state.look()
-        return told
+            self.state.look(last.append)
+        return self.take_told() + last
 
     # -- from other threads ----------------------------------------------------------
     def take_told(self) -> list[Telling]:
@@ -259,7 +259,10 @@ class Run:
             If nobody waits for the attempt any more: it is told so at each verb.
         """
         self._check()
-        telling = slimmed(telling, self._store.blobs)
+        self.put(slimmed(telling, self._store.blobs))
+
+    def put(self, telling: Telling) -> None:
+        """Keep one telling until it is sent on."""
         with self._lock:
             if telling.kind == "progress":
                 self._progress = telling

@@ -38,7 +38,7 @@ class Sink:
         flags = os.O_CREAT | os.O_APPEND | os.O_WRONLY | os.O_CLOEXEC
         self._path, self._trimmer, self._trimmed = path, Trimmer(yields=True), 0
         self._fd = os.open(path, flags, PRIVATE_FILE)
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a finalizer may print, anywhere
         self._is_dropping = False
         self.size = 0
         self.showing = Showing()
@@ -176,7 +176,8 @@ def _publish_around(original: Callable[..., None]) -> Callable[..., None]:
 def _start_around(original: Callable[[Any], None]) -> Callable[[Any], None]:
     def start(thread: threading.Thread) -> None:
         sink, context = _taking(), current()
-        if sink is not None:
+        # Our own threads serve other jobs as well, and are begun within some job.
+        if sink is not None and not thread.name.startswith("chutes-"):
             body = thread.run
 
             def run() -> None:

@@ -8,6 +8,7 @@ call of C code. So the asking can fail, and whoever asks has to be able to tell.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import ctypes
 import sys
@@ -144,7 +145,8 @@ class BodyThread:
             if not self._is_in_body:
                 return
             if self._loop is not None:
-                self._loop.call_soon_threadsafe(self._cancel)
+                with contextlib.suppress(RuntimeError):  # closed, as the body ends
+                    self._loop.call_soon_threadsafe(self._cancel)
             else:
                 self._interrupt()
 

@@ -77,6 +77,7 @@ class Feed:
         self._revision = revision
         self._unended, self._ended_since = unended, ended_since
         self._changed = threading.Condition()
+        self._nudges = 0
         self._waiting: dict[str, list[Future[None] | Returned]] = {}
         self._live: set[str] = set()
         self._follower: threading.Thread | None = None
@@ -103,6 +104,7 @@ class Feed:
             with contextlib.suppress(Exception):  # cancelled by who waited
                 waiting.set_result(None)
         with self._changed:  # behind: a thread is woken meanwhile
+            self._nudges += 1
             self._changed.notify_all()
         return bool(done)
 
@@ -129,12 +131,14 @@ class Feed:
         """
         end = time.monotonic() + timeout_s
         while True:
+            nudges = self._nudges
+            rev = self._revision()  # not with the lock: a read may take its time
+            left = end - time.monotonic()
+            if rev > since or left <= 0:
+                return rev
             with self._changed:
-                rev = self._revision()
-                left = end - time.monotonic()
-                if rev > since or left <= 0:
-                    return rev
-                self._changed.wait(min(left, FOREIGN_POLL_S))
+                if self._nudges == nudges:
+                    self._changed.wait(min(left, FOREIGN_POLL_S))
 
     def when_ended(self, job: str) -> Future[None]:
         """Return a future that is done once the job has ended, whoever ends it.

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from .. import failpoints
-from ..errors import MoveRefused, StoreBusy, StoreDamaged, StoreFull
+from ..errors import MoveRefused, StoreBusy, StoreDamaged, StoreError, StoreFull
 from ..policy import Ending
 from ..reading import Point
 from ..states import State
@@ -31,7 +31,15 @@ class Alone:
     worker : str
         Id of this worker; the store takes nothing from it once another one has
         the attempt.
+
+    Attributes
+    ----------
+    waits : bool
+        Whether a write waits for room on the disk. The end must; within a beat, which
+        watches the time and cancels, the next beat writes what this one could not.
     """
+
+    waits = False
 
     def __init__(self, store: Store, worker: str, task: Task) -> None:
         self._store, self._worker, self._task = store, worker, task
@@ -49,7 +57,7 @@ class Alone:
         found = self._capture.look(time.monotonic())
         if found is None:
             return False
-        record(self._store, self._task.job, self._task.attempt, self._capture, found)
+        self._record(found)
         self._capture.kept(found.start + len(found.body))
         self._store.checkpoint()
         return True
@@ -57,7 +65,7 @@ class Alone:
     def tell(self, tellings: list[Telling], batch: int = 0) -> None:
         """Write what the run told; a batch that had been sent, only if it is new."""
         doubled = self._capture.doubled.told(tellings)
-        persist(self._store, lambda: self._tell(tellings, batch, doubled))
+        persist(self._store, lambda: self._tell(tellings, batch, doubled), self.waits)
         self._store.feed.nudge()
 
     def tell_again(self, tellings: list[Telling], batch: int) -> None:
@@ -109,25 +117,37 @@ class Alone:
 
     def finish(self, outcome: Outcome, asked: Ending | None) -> None:
         """Bring the rest of the output in and record the end."""
+        self.waits = True
         self._capture.end()
         doubled = self._capture.doubled.told(outcome.told)
         if doubled:
-            persist(self._store, lambda: self._tell([], 0, doubled))
+            persist(self._store, lambda: self._tell([], 0, doubled), self.waits)
         while self.look():
             pass
         rest = self._capture.rest(time.monotonic())
         if rest is not None:
-            record(self._store, self._task.job, self._task.attempt, self._capture, rest)
+            self._record(rest)
         self._capture.close()
         self.tell([one for one in outcome.told if one.kind == "progress"])
         ending = ending_of(outcome, asked or self.asked(self.row()))
         try:
-            persist(self._store, lambda: self._finish(outcome, ending))
+            persist(self._store, lambda: self._finish(outcome, ending), self.waits)
         except (*VALUE_ERRORS, ValueError, OverflowError) as error:
             cut = Outcome(outcome.job, outcome.attempt, outcome.end)
             end = settling.bare(ending, error)
-            persist(self._store, lambda: self._finish(cut, end))
+            persist(self._store, lambda: self._finish(cut, end), self.waits)
         self._store.feed.nudge([outcome.job])
+
+    def _record(self, look: Look) -> None:
+        """Write one look at the output; it is made again where it cannot be now."""
+        place = (self._store, self._task.job, self._task.attempt, look)
+        # What it says without any output is not said again.
+        waits = self.waits or not look.body
+        try:
+            persist(self._store, lambda: _record(*place), waits)
+        except StoreError:
+            self._capture.goes_back([look])
+            raise
 
     def _finish(self, outcome: Outcome, ending: Ending) -> None:
         with self._store.writing() as tx:
@@ -149,10 +169,15 @@ class Alone:
         failpoints.hit("alone.after_commit")
 
 
-def persist(store: Store, write: Callable[[], None]) -> None:
+def persist(store: Store, write: Callable[[], None], waits: bool) -> None:
     """Write what happened, however long it takes: a full disk is emptied one day.
 
     Each write is a whole transaction, so it may be tried again.
+
+    Parameters
+    ----------
+    waits : bool
+        If false, it is for the caller to try again.
     """
     pause = RETRY_S
     while True:
@@ -160,16 +185,13 @@ def persist(store: Store, write: Callable[[], None]) -> None:
             return write()
         except (StoreFull, StoreBusy):
             if not store.ballast.free():
+                if not waits:
+                    raise
                 time.sleep(pause)
                 pause = min(pause * 1.5, RETRY_MAX_S)
         except StoreDamaged:
             if store.mend() is None:
                 raise
-
-
-def record(store: Store, job: str, attempt: int, capture: Capture, look: Look) -> None:
-    """Write one look at an attempt's output."""
-    persist(store, lambda: _record(store, job, attempt, look))
 
 
 def _record(store: Store, job: str, attempt: int, look: Look) -> None:

@@ -113,8 +113,13 @@ class Attempt:
         is_clean = self.keeper.was_clean
         if self.state is not None and self.state.may_tell:
             is_clean = False  # the user's code may be asked for the state's bytes
-            with contextlib.suppress(Exception, TooSlow), at_most(SHOW_S):
-                outcome.told.extend(self.state.look())
+            try:
+                with at_most(SHOW_S):
+                    self.state.look(outcome.told.append)
+            except TooSlow:  # the pulse may be in it, and would beat for no other job
+                self._worn = "its state takes too long to be read"
+            except Exception:
+                pass  # a hostile value among it
         outcome.output_bytes = self.place.leave(is_clean=is_clean)
         outcome.worn = self._worn or self.place.harm
         outcome.has_children = has_children()

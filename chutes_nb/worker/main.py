@@ -207,6 +207,7 @@ class Worker:
         outcome = attempt.run()
         faulthandler.cancel_dump_traceback_later()
         self.pulse.end(outcome)
+        faulthandler.cancel_dump_traceback_later()  # the last beat may have set it
         self._unacked = outcome
         failpoints.hit("outcome.before_send")
         if self.send(("outcome", *outcome.fields()), waits=True):

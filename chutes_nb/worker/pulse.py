@@ -22,7 +22,6 @@ from .. import failpoints
 from ..errors import ChutesError
 from ..policy import Ending
 from ..processes import signal_group
-from ..reading import Thinner
 from ..states import State
 from ..store import Store
 from .alone import Alone
@@ -30,6 +29,7 @@ from .attempt import Attempt
 from .frames import Busy, Line, Outcome, Task, Telling
 from .guard import Guard
 from .offspring import Origin, TellingFile
+from .outbox import Outbox
 from .place import Place
 from .trace import WHERE_SIGNAL
 from .trimming import Trimmer
@@ -80,12 +80,10 @@ class Pulse:
         self._worker = worker
         self._lock = threading.RLock()
         self._wake = threading.Event()
-        self._told: list[Telling] = []
+        self._outbox = Outbox()  # each attempt has its own
         # Sent, and perhaps not in the store yet: an executor may die with it.
         self._unheard: deque[tuple[int, list[Telling]]] = deque()
         self._batch = 0
-        self._progress: Telling | None = None
-        self._curves = Thinner()
         self._file = TellingFile(Path(worker.place.told))
         self._trimmer = Trimmer()
         self._attempt: Attempt | None = None
@@ -108,29 +106,22 @@ class Pulse:
             self._last_task = task
             self.asked = self._kill_at = self._alone = None
             self._state_due = 0.0
-            self._told.clear()
+            self._outbox = Outbox()
             self._unheard.clear()
             self._batch = 0
-            self._progress = None
-            self._curves = Thinner()
             self._file.begin()
         if not self._wake.is_set():
             self._wake.set()
 
     def tell(self, telling: Telling) -> None:
         """Take one telling; of progress only the newest is sent."""
-        with self._lock:
-            if telling.kind == "progress":
-                self._progress = telling
-            elif telling.kind != "metric" or self._curves.take(telling.value):
-                self._told.append(telling)
+        self._outbox.put(telling)
 
     def end(self, outcome: Outcome) -> None:
         """Stop beating; what was not sent yet goes with the outcome."""
         with self._lock:
             self._hear_offspring()
-            self._told += [Telling("metric", one) for one in self._curves.finish()]
-            outcome.told[:0] = self._take()
+            outcome.told[:0] = self._outbox.take(is_last=True)
             self.task = self._attempt = None
 
     def last_words(self) -> None:
@@ -143,9 +134,9 @@ class Pulse:
             return
         try:
             if self.task is not None:
-                self._told += [Telling("metric", one) for one in self._curves.finish()]
-                self._curves = Thinner()
                 self._state_due = 0.0
+                self._look_at_state(LAST_WORDS_S)
+                self._outbox.put_back(self._outbox.take(is_last=True))
                 self._try(self._beat)
         finally:
             self._lock.release()
@@ -176,6 +167,7 @@ class Pulse:
                 assert self._last_task is not None  # every outcome had a task
                 worker = self._worker
                 self._alone = Alone(worker.store, worker.id, self._last_task)
+            self._alone.waits = True
             self._tell_again(self._alone)
             return self._alone
 
@@ -199,6 +191,7 @@ class Pulse:
                 if self.task is None:
                     self._wake.wait()
             self._trim_for(BEAT_S)
+            self._try(self._look_at_state)
             with self._lock:
                 if self.task is not None:
                     idle_since = monotonic()
@@ -228,8 +221,7 @@ class Pulse:
         if not self._worker.is_heard():
             return  # what is told waits, and the newest state will do
         self._hear_offspring()
-        self._look_at_state()
-        tellings = self._take()
+        tellings = self._outbox.take()
         task = self.task
         assert task is not None  # only called while there is one
         if self._worker.guard.has_lost():
@@ -253,25 +245,23 @@ class Pulse:
         for telling in self._file.read(Origin(task.job, task.attempt)):
             self.tell(telling)
 
-    def _take(self) -> list[Telling]:
-        told, self._told = self._told, []
-        if self._progress is not None:
-            told.append(self._progress)
-            self._progress = None
-        return told
+    def _look_at_state(self, wait_s: float = -1) -> None:
+        """Have the state told where it has changed.
 
-    def _look_at_state(self) -> None:
-        now = monotonic()
-        attempt = self._attempt
-        if now < self._state_due or attempt is None or attempt.state is None:
-            return
-        try:
-            self._told += attempt.state.look()
-        except BaseException:  # the job changed it meanwhile, or has a hostile value
-            return
-        finally:
-            took = monotonic() - now
-            share = STATE_SHARE if took < SLOW_LOOK_S else SLOW_STATE_SHARE
+        It calls code of the user's, which may wait for what the body holds: so no other
+        thread waits for this one meanwhile.
+        """
+        with self._lock:
+            now, attempt, outbox = monotonic(), self._attempt, self._outbox
+            if now < self._state_due or attempt is None or attempt.state is None:
+                return
+            if not self._worker.is_heard():
+                return  # the newest will do
+        with contextlib.suppress(BaseException):  # changed meanwhile, or hostile
+            attempt.state.look(outbox.put, wait_s)
+        took = monotonic() - now
+        share = STATE_SHARE if took < SLOW_LOOK_S else SLOW_STATE_SHARE
+        if self._attempt is attempt:
             self._state_due = now + max(STATE_S, took * share)
 
     # -- the executor, or its absence ------------------------------------------
@@ -311,23 +301,31 @@ class Pulse:
         if self._alone is None:
             self._alone = Alone(self._worker.store, self._worker.id, task)
         try:
-            self._tell_again(self._alone)
+            self._write(self._alone, tellings)
+        finally:  # also while there is no room on the disk
+            self._watch(self._alone, task)
+
+    def _write(self, alone: Alone, tellings: list[Telling]) -> None:
+        try:
+            self._tell_again(alone)
             if tellings:
-                self._alone.tell(tellings)
+                alone.tell(tellings)
         except Exception:
-            self._told[:0] = tellings
+            self._outbox.put_back(tellings)
             raise
-        self._alone.look()
+        alone.look()
+
+    def _watch(self, alone: Alone, task: Task) -> None:
         now = monotonic()
         if self._kill_at is not None:
             if now > self._kill_at:
                 self._worker.kill_started()
                 signal_group(os.getpgrp(), signal.SIGKILL)
             return
-        row = self._alone.row()
+        row = alone.row()
         if row is not None:
             self._follow_limit(task, row["timeout_s"])
-        self.asked = self._time_is_up(task) or self._alone.asked(row)
+        self.asked = self._time_is_up(task) or alone.asked(row)
         if self.asked is not None:
             # This process may be gone before it can say so.
             self._worker.place.leave_note(task, self.asked)

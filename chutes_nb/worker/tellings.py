@@ -43,22 +43,35 @@ class StateWatch:
         """Whether there is, or was, any state to look at."""
         return bool(self._context._run_state) or self._last is not None
 
-    def look(self) -> list[Telling]:
-        """Return the state where it has changed, put so that it can be sent."""
-        state = self._context._run_state
-        with self._lock:
-            if not self.may_tell:
-                return []
-            body, exact = freeze_state(state)
-            size = 0 if exact is None else len(exact)
-            mark = (body, size, zlib.crc32(exact or b""))
-            if mark == self._last:
-                return []
-            file = None
-            if exact is not None and size > STATE_ROW_BYTES:
-                file, exact = self._put(exact), None
-            self._last = mark
-            return [Telling("state", (body, exact, file))]
+    def look(self, tell: Callable[[Telling], None], wait_s: float = -1) -> None:
+        """Tell the state where it has changed, put so that it can be sent.
+
+        It is told before anybody else can look, and find that nothing is new.
+
+        Parameters
+        ----------
+        wait_s : float
+            How long to wait for another thread that looks; below 0 for ever.
+        """
+        if not self._lock.acquire(timeout=wait_s):
+            return
+        try:
+            if self.may_tell:
+                self._look(tell)
+        finally:
+            self._lock.release()
+
+    def _look(self, tell: Callable[[Telling], None]) -> None:
+        body, exact = freeze_state(self._context._run_state)
+        size = 0 if exact is None else len(exact)
+        mark = (body, size, zlib.crc32(exact or b""))
+        if mark == self._last:
+            return
+        file = None
+        if exact is not None and size > STATE_ROW_BYTES:
+            file, exact = self._put(exact), None
+        self._last = mark
+        tell(Telling("state", (body, exact, file)))
 
 
 def freeze_state(state: dict[str, Any]) -> Frozen:
