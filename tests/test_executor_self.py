@@ -8,6 +8,7 @@ import math
 import os
 import re
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -96,6 +97,30 @@ def test_state_of_a_failed_job_is_kept(chute):
     job = work.submit()
     job.wait(S)
     assert job.state == {"epoch": 7}
+
+
+def test_a_state_that_waits_for_the_body_keeps_nobody_from_telling(chute):
+    @chute.job
+    def work(self):
+        own, is_read = threading.Lock(), threading.Event()
+
+        class Held:
+            def __reduce__(self):
+                is_read.set()
+                with own:
+                    return int, (7,)
+
+        with own:
+            self.held = Held()
+            found = is_read.wait(S)  # from now on it is waited for
+            self.progress(1, 2)
+            print("told")
+        return found
+
+    job = work.submit()
+    assert job.result(S) is True
+    assert job.state == {"held": 7}
+    assert job.progress.fraction == 0.5
 
 
 def test_what_is_not_state_is_read_from_the_chute(chute):

@@ -17,6 +17,7 @@ from chutes_nb.codec import decode
 from chutes_nb.policy import Ending, Verdict
 from chutes_nb.states import State
 from chutes_nb.store import jobs
+from chutes_nb.store.feed import Feed
 from chutes_nb.store.new import SHORT_BYTES
 from rows import NOW, WORKER, bring, claim, finish, queue, until
 
@@ -48,6 +49,23 @@ def elsewhere(store, what):
 def test_waiting_ends_at_once_when_there_is_something_newer(store):
     queue(store)
     assert store.wait(0, timeout_s=60) == store.rev()
+
+
+def test_a_nudge_between_a_look_and_the_wait_is_not_lost(monkeypatch):
+    monkeypatch.setattr("chutes_nb.store.feed.FOREIGN_POLL_S", 60)
+    revs = [1]
+
+    def revision():
+        seen = revs[-1]
+        if seen == 1:  # a read takes its time, and nobody waits for it
+            thread = threading.Thread(target=lambda: (revs.append(2), feed.nudge()))
+            thread.start()
+            thread.join(60)
+            assert not thread.is_alive()
+        return seen
+
+    feed = Feed(revision, lambda jobs: set(jobs), lambda rev: [])
+    assert feed.wait(1, timeout_s=60) == 2
 
 
 def test_waiting_ends_with_its_time(store):

@@ -189,6 +189,19 @@ def test_all_that_a_kernel_job_writes_is_in_its_log_and_nowhere_else(chute, caps
     assert capsys.readouterr() == ("a cell's own\n", "")
 
 
+def test_our_own_threads_belong_to_no_job_that_happens_to_start_them(chute, capsys):
+    @chute.job(executor="kernel")
+    def work():
+        ours = threading.Thread(target=print, args=("ours",), name="chutes-test")
+        ours.start()
+        ours.join()
+        print("the job's")
+
+    job = work.submit()
+    job.result(S)
+    assert (job.logs(), capsys.readouterr().out) == ("the job's\n", "ours\n")
+
+
 def test_an_exception_in_a_thread_of_the_job_is_in_its_log(chute, capsys):
     @chute.job(executor="kernel")
     def work(self):
