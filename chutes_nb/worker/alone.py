@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from .. import failpoints
 from ..errors import MoveRefused, StoreBusy, StoreDamaged, StoreError, StoreFull
@@ -43,6 +43,7 @@ class Alone:
 
     def __init__(self, store: Store, worker: str, task: Task) -> None:
         self._store, self._worker, self._task = store, worker, task
+        self._doubled: list[Point] = []  # read before it was told, and to be forgotten
         offset = logs.end(store.log_reader, task.job, task.attempt)
         row = self.row()
         if row is None:
@@ -64,8 +65,9 @@ class Alone:
 
     def tell(self, tellings: list[Telling], batch: int = 0) -> None:
         """Write what the run told; a batch that had been sent, only if it is new."""
-        doubled = self._capture.doubled.told(tellings)
-        persist(self._store, lambda: self._tell(tellings, batch, doubled), self.waits)
+        self._doubled += self._capture.doubled.told(tellings)
+        persist(self._store, lambda: self._tell(tellings, batch), self.waits)
+        self._doubled.clear()
         self._store.feed.nudge()
 
     def tell_again(self, tellings: list[Telling], batch: int) -> None:
@@ -76,14 +78,12 @@ class Alone:
         with contextlib.suppress(*VALUE_ERRORS, ValueError, OverflowError):
             self.tell(tellings, batch)
 
-    def _tell(
-        self, tellings: list[Telling], batch: int, doubled: Iterable[Point]
-    ) -> None:
+    def _tell(self, tellings: list[Telling], batch: int) -> None:
         task, now = self._task, time.time()
         with self._store.writing() as tx:
             if not runs.take_told(tx, task.job, task.attempt, batch):
                 return
-            runs.forget_metrics(tx, task.job, task.attempt, doubled)
+            runs.forget_metrics(tx, task.job, task.attempt, self._doubled)
             settling.write_tellings(tx, task.job, task.attempt, tellings, now)
             for telling in tellings:
                 if telling.kind == "progress":
@@ -119,9 +119,9 @@ class Alone:
         """Bring the rest of the output in and record the end."""
         self.waits = True
         self._capture.end()
-        doubled = self._capture.doubled.told(outcome.told)
-        if doubled:
-            persist(self._store, lambda: self._tell([], 0, doubled), self.waits)
+        self._doubled += self._capture.doubled.told(outcome.told)
+        if self._doubled:
+            persist(self._store, lambda: self._tell([], 0), self.waits)
         while self.look():
             pass
         rest = self._capture.rest(time.monotonic())
