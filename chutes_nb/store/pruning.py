@@ -15,8 +15,9 @@ from typing import NamedTuple
 
 from .. import failpoints
 from ..errors import StoreError, StoreFull
-from . import jobs, late, logs, witness
+from . import jobs, late, logs
 from .blobs import blob_path
+from .compacting import compact
 from .db import Database, Transaction
 from .disk import Ballast
 from .journal import Journal
@@ -294,28 +295,6 @@ def remove(paths: Iterable[Path]) -> int:
                 path.unlink()
             count += 1
     return count
-
-
-def compact(journal: Journal, database: Database) -> None:
-    """Leave out of the journal what tells of jobs that were deleted."""
-    numbers = journal.numbers()
-    known = _known(database)  # read after the list: every job of those files is there
-    for number in numbers[:-1]:
-        journal.rewrite(number, lambda fact: witness.is_needed(fact, known))
-    if numbers:
-        gate = database.gate()
-        gate.enter()
-        try:
-            known = _known(database)
-            journal.rewrite(
-                journal.numbers()[-1], lambda fact: witness.is_needed(fact, known)
-            )
-        finally:
-            gate.leave()
-
-
-def _known(database: Database) -> set[str]:
-    return {row["id"] for row in database.reader.each(witness.STANDS)}
 
 
 @contextlib.contextmanager

@@ -1,0 +1,102 @@
+"""The journal never tells of a job and not of its deletion, whoever writes it anew."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from chutes_nb.processes import take_lease
+from chutes_nb.states import State
+from chutes_nb.store import Store, compacting, mending, witness
+from chutes_nb.store.journal import Journal
+from rows import claim, finish, queue
+
+
+@pytest.fixture
+def several(monkeypatch):
+    """Each few records are a file of the journal."""
+    monkeypatch.setattr("chutes_nb.store.journal.SEGMENT_BYTES", 2000)
+
+
+def ended(store: Store, *, fill: int = 0) -> str:
+    """A job that has ended; between its submit and its end lie so many others."""
+    job = queue(store)
+    assert claim(store) == job
+    for _ in range(fill):
+        other = queue(store)
+        store.request_cancel(other, "a test")
+    finish(store, job, State.COMPLETED)
+    return job
+
+
+def told(store: Store, job: str) -> list[str]:
+    """Kinds of the facts about a job that the journal has."""
+    facts = [fact for record in store.journal.records() for fact in record.facts]
+    return [
+        fact[0] for fact in facts if fact[0] in witness.ABOUT_JOBS and fact[1] == job
+    ]
+
+
+def while_written(monkeypatch, do) -> None:
+    """Do something once, when the first file has been written anew."""
+    rewrite, done = Journal.rewrite, []
+
+    def first(journal, number, is_needed):
+        rewrite(journal, number, is_needed)
+        if not done:
+            done.append(number)
+            do()
+
+    monkeypatch.setattr(Journal, "rewrite", first)
+
+
+def test_what_tells_of_deleted_jobs_goes_from_all_files(store, several):
+    gone, stays = ended(store, fill=20), ended(store)
+    assert len(store.journal.numbers()) > 2
+    store.delete(gone)
+    compacting.compact(store.journal, store._db)
+    assert told(store, gone) == []
+    assert told(store, stays) == ["j", "a", "e"]
+    assert store.problems() == []
+
+
+def test_a_job_that_is_deleted_meanwhile_does_not_come_back(
+    store, several, monkeypatch
+):
+    # Its submit was left in a file before, and its end and deletion left out.
+    job = ended(store, fill=20)
+    while_written(monkeypatch, lambda: store.delete(job))
+    compacting.compact(store.journal, store._db)
+    assert mending.refill(store._db, store.journal) is None
+    assert told(store, job)[-1] == witness.DELETED
+    compacting.compact(store.journal, store._db)
+    assert told(store, job) == []
+
+
+def test_nor_does_one_that_came_and_went_in_a_file_that_began_meanwhile(
+    store, several, monkeypatch
+):
+    ended(store, fill=20)
+
+    def comes_and_goes():
+        job, files = ended(store), len(store.journal.numbers())
+        while len(store.journal.numbers()) == files:
+            ended(store)
+        store.delete(job)
+
+    while_written(monkeypatch, comes_and_goes)
+    compacting.compact(store.journal, store._db)
+    assert mending.refill(store._db, store.journal) is None
+    assert store.problems() == []
+
+
+def test_one_process_at_a_time_writes_the_journal_anew(store, several):
+    job = ended(store, fill=20)
+    store.delete(job)
+    lock = take_lease(store.journal.folder / compacting.LOCK)
+    compacting.compact(store.journal, store._db)
+    assert told(store, job) == ["j", "a", "e", "x"]
+    os.close(lock)
+    compacting.compact(store.journal, store._db)
+    assert told(store, job) == []
