@@ -29,13 +29,7 @@ from .inheriting import Heir
 from .lanes.handle import Handle
 from .lanes.process import ProcessLane
 from .paths import interpreter
-from .processes import (
-    WORKER_MARK,
-    forget_own,
-    identify,
-    keep_from_children,
-    take_lease,
-)
+from .processes import WORKER_MARK, forget_own, identify, keep_from_children, take_lease
 from .rounds import Round
 from .settler import Settler
 from .spinning import LoneJob
@@ -379,8 +373,7 @@ class Executor:
         self._timer = self._put_later(max(0.0, at - time.time()), Kick(clock=True))
 
     def call(self, ask: Callable[[], object]) -> Future[object]:
-        """Run a function on the executor's loop."""
-        assert self._loop is not None  # started
+        """Run a function on the executor's loop; StoreError where that has ended."""
         future: Future[object] = Future()
 
         def run() -> None:
@@ -389,7 +382,11 @@ class Executor:
             except Exception as error:
                 future.set_exception(error)
 
-        self._loop.call_soon_threadsafe(run)
+        assert self._loop is not None  # started
+        try:
+            self._loop.call_soon_threadsafe(run)
+        except RuntimeError:  # it has just closed
+            future.set_exception(StoreError("the executor has stopped"))
         return future
 
     @property

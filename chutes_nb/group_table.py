@@ -7,7 +7,7 @@ from collections import Counter
 from html import escape
 from typing import Any
 
-from .panel.static import CARD, LINE, ROW, SOFT, TONES, one_line
+from .snapshots import CARD, LINE, ROW, SOFT, TONES, one_line
 from .states import State
 from .wording import duration
 

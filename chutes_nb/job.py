@@ -32,8 +32,8 @@ from .job_files import JobFile, JobFiles
 from .job_future import JobFuture
 from .job_parts import live_state
 from .model import StatusInfo
-from .panel.card import card_bundle, static_bundle
-from .panel.static import one_line
+from .panel.card import card_bundle
+from .snapshots import job_bundle, one_line
 from .states import State
 from .store import Store, jobs, runs
 from .store.blobs import blob_path
@@ -270,7 +270,7 @@ class Job(JobFuture[NewResult | None]):
         """Show a card without a widget where no front end would draw one."""
         if self._is_gone or not showing.is_headless():
             raise NotImplementedError  # IPython goes on with the MIME bundle
-        showing.show(lambda: static_bundle(self._store, self.id))
+        showing.show(lambda: job_bundle(self._store, self.id))
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Any:
         if self._is_gone:  # what raises here is a traceback under the cell

@@ -29,7 +29,7 @@ HEIGHT = {
             "store",
             "reading views codec files_in registry waking buffers live",
             "captures signatures payloads uploads arrays checking hosting notebook_run "
-            "reusing startup",
+            "reusing startup snapshots",
             "pickling validation orders answers chute_facts",
             "binding arguments digests",
             "worker definition",

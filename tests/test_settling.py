@@ -107,6 +107,14 @@ def test_nobody_acknowledges_a_job_whom_no_heir_looks_for(store):
         assert left is None, "its executor's row says that all has ended"
 
 
+def test_an_executor_that_has_ended_says_so_to_whoever_asks_it(store):
+    executor = Executor(store, max_workers=1)
+    executor.start()
+    executor.stop()
+    with pytest.raises(StoreError, match="the executor has stopped"):
+        executor.call(lambda: None).result(60)
+
+
 KNOWN = "SELECT 1 FROM executors WHERE id = :id"
 LEFT = """
 SELECT 1

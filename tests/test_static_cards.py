@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from pathlib import Path
@@ -9,9 +10,15 @@ from typing import Any
 
 import pytest
 
-from chutes_nb.panel.static import static_card, static_list
 from chutes_nb.reading.lines import plain as plain_segment
+from chutes_nb.snapshots import JOB_MIME, job_bundle, static_card, static_list
+from chutes_nb.snapshots.result import drawn_result
+from chutes_nb.states import State
+from chutes_nb.store import Store, jobs
+from chutes_nb.store.new import NewResult
+from chutes_nb.views import view
 from chutes_nb.wording import plain, span
+from rows import DEFINITION, EXECUTOR, WORKER, add_crew, claim, finish, queue
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -59,3 +66,78 @@ def test_a_state_and_its_dot_stay_on_one_line_in_a_list(failed: dict[str, Any]) 
 def test_a_chosen_span_has_no_false_zero() -> None:
     said = [span(seconds) for seconds in (45, 600, 630, 7200, 7260, 172_800)]
     assert said == ["45 s", "10 min", "10 min 30 s", "2 h", "2 h 01 min", "2 d"]
+
+
+def drawn(value: object) -> str:
+    found = {"type": type(value).__name__, "exact": False, "view": view(value)}
+    return drawn_result("train", found)
+
+
+def test_a_short_result_stands_in_a_line() -> None:
+    assert "Result: dict</span>&ensp;<code" in drawn({"accuracy": 0.5})
+    assert ">{&#x27;accuracy&#x27;: 0.5}</code>" in drawn({"accuracy": 0.5})
+    assert drawn("<b>words</b>").count("&lt;b&gt;words&lt;/b&gt;") == 1
+
+
+def test_a_job_that_returned_nothing_says_nothing_of_a_result() -> None:
+    assert drawn(None) == drawn_result("train", None) == ""
+
+
+def test_a_long_result_is_cut_and_says_so() -> None:
+    lines = drawn("\n".join(f"line {number}" for number in range(1000)))
+    assert "line 19\n…</pre>" in lines
+    assert 'aria-label="Result of train" tabindex="0"' in lines
+    words = drawn("word " * 10_000)
+    assert len(words) < 3_000
+    assert "white-space:pre-wrap" in words
+
+
+def test_a_table_shows_its_first_rows_and_columns_and_counts_the_others() -> None:
+    rows = [{f"c{at}": at / 3 for at in range(30)} | {"c0": "<i>"}] * 1234
+    table = drawn(rows)
+    assert "10 of 1,234 rows, 12 of 30 columns" in table
+    assert table.count("<tr") == 11
+    assert table.count("<td") == 120
+    assert "&lt;i&gt;" in table
+    assert 'text-align:left">c0' in table
+    assert 'text-align:right">0.333333<' in table
+    assert "1 row, 1 column" in drawn([{"only": None}])
+
+
+def test_a_picture_is_in_the_page_itself() -> None:
+    gif = b"GIF89a\x01\x00\x01\x00\x00\x00\x00;"
+    assert 'src="data:image/gif;base64,R0lGODlh' in drawn(gif)
+    assert "<img" not in drawn(gif + bytes(600_000))
+
+
+class Page:
+    def _repr_html_(self) -> str:
+        return "<script>alert(1)</script>"
+
+
+class Drawing:
+    def _repr_svg_(self) -> str:
+        return "<svg onload='alert(1)'/>"
+
+
+def test_what_would_run_in_a_page_is_named_alone() -> None:
+    assert "Page, as text/html: job.result() has it" in drawn(Page())
+    for value in (Page(), Drawing()):
+        assert "alert" not in drawn(value)
+    # A picture runs nothing, whatever is in it.
+    assert 'src="data:image/svg+xml;base64,' in drawn(Drawing())
+
+
+def test_what_a_notebook_keeps_of_a_job_has_its_result(tmp_path: Path) -> None:
+    with contextlib.closing(Store.open(tmp_path)) as store:
+        with store.writing() as tx:
+            jobs.add_definition(tx, DEFINITION)
+            add_crew(tx, EXECUTOR, WORKER)
+        job = queue(store)
+        claim(store)
+        result = NewResult("json", b"[1, 2, 3]", type="list")
+        finish(store, job, State.COMPLETED, result=result)
+        kept = job_bundle(store, job)
+    assert set(kept) == {JOB_MIME, "text/html", "text/plain"}
+    assert set(kept[JOB_MIME]) == {"version", "job", "tail"}
+    assert "[1, 2, 3]" in kept["text/html"]

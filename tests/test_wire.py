@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from chutes_nb.model import ErrorInfo, StatusInfo
-from chutes_nb.panel import one_line, static_card
 from chutes_nb.policy import Ending, Verdict
+from chutes_nb.snapshots import one_line, static_card
 from chutes_nb.states import ALLOWED, State
 from chutes_nb.store import Store, jobs
 from rows import NOW, WORKER, claim, queue

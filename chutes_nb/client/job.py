@@ -11,7 +11,7 @@ from ..job import Job
 from ..job_files import JobFiles
 from ..job_future import JobFuture
 from ..model import StatusInfo
-from ..panel.static import TAIL_LINES, one_line, static_card
+from ..snapshots import one_line
 from ..states import State
 from . import logs
 from .files import RemoteFile
@@ -224,11 +224,10 @@ class RemoteJob(JobFuture[End]):
     # -- as a value --------------------------------------------------------------
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Any:
         try:
-            status = self._status()
-            tail = str(self.logs(tail=TAIL_LINES)).splitlines()
+            found = self._ask("/snapshot")
         except JobNotFound:  # what raises here is a traceback under the cell
             return {"text/plain": repr(self)}
-        return {"text/html": static_card(status, tail), "text/plain": one_line(status)}
+        return {kind: found[kind] for kind in ("text/html", "text/plain")}
 
     def __repr__(self) -> str:
         try:

@@ -6,13 +6,10 @@ from .actions import Actions, StoreActions
 from .board import JobsPanel
 from .card import JobCard, card_bundle
 from .form import FormLine, RunForm
-from .static import JOB_MIME, JOBS_MIME, one_line, static_card
 from .static_form import FORM_MIME
 
 __all__ = [
     "FORM_MIME",
-    "JOBS_MIME",
-    "JOB_MIME",
     "Actions",
     "FormLine",
     "JobCard",
@@ -20,6 +17,4 @@ __all__ = [
     "RunForm",
     "StoreActions",
     "card_bundle",
-    "one_line",
-    "static_card",
 ]

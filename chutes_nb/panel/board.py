@@ -6,10 +6,10 @@ import time
 from typing import Any
 
 from .. import showing
+from ..snapshots import JOBS_MIME, one_line, static_list
 from ..store import Store, listing
 from .feeder import Feeder
 from .live import LiveWidget
-from .static import JOBS_MIME, one_line, static_list
 
 STATIC_JOBS = 20
 MOST_ROWS = 1000

@@ -9,9 +9,9 @@ from typing import Any
 import comm
 import traitlets as t
 
+from ..snapshots import job_bundle
 from ..store import Store
 from .live import LiveWidget
-from .static import JOB_MIME, TAIL_LINES, one_line, static_card
 
 # Lines that a page has before its first message, also from a kernel that is busy.
 MODEL_LINES = 200
@@ -60,18 +60,7 @@ class JobCard(LiveWidget):
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         made = super()._repr_mimebundle_(**kwargs)
         data, metadata = made if isinstance(made, tuple) else (made or {}, {})
-        return dict(data) | static_bundle(self._store, self._job_id), metadata
-
-
-def static_bundle(store: Store, job_id: str) -> dict[str, Any]:
-    """Make what stands for a job where no kernel lives: job MIME, HTML and text."""
-    status = store.status(job_id)
-    tail = store.tail(job_id, TAIL_LINES)
-    return {
-        JOB_MIME: {"version": 1, "job": status, "tail": tail},
-        "text/html": static_card(status, tail),
-        "text/plain": one_line(status),
-    }
+        return dict(data) | job_bundle(self._store, self._job_id), metadata
 
 
 _cards: dict[tuple[Path, str], JobCard] = {}
@@ -84,7 +73,7 @@ def card_bundle(store: Store, job_id: str, actions: object = None) -> dict[str, 
     The same job shown twice is one model with two views.
     """
     if comm.create_comm.__module__ == comm.__name__:  # no kernel has put in its own
-        return static_bundle(store, job_id)
+        return job_bundle(store, job_id)
     with _cards_lock:
         card = _cards.get((store.home, job_id))
         if card is None or card.comm is None:

@@ -6,8 +6,8 @@ import json
 from html import escape
 from typing import Any
 
+from ..snapshots import CARD, LINE, ROW, SOFT
 from ..wording import span
-from .static import CARD, LINE, ROW, SOFT
 
 FORM_MIME = "application/vnd.chutes.form+json"
 MOST_DEFAULT = 80  # characters of a default that are shown

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar
 
 from ..answers import detail, forget, page
+from ..snapshots import job_bundle
 from ..states import ENDED, State
 from ..store import Store
 from . import shapes
@@ -97,6 +98,14 @@ def _detail(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     found = detail(store, job, points)
     return found["status"], found
+
+
+class Snapshot(ChutesHandler):
+    """``GET jobs/ID/snapshot``."""
+
+    async def get(self, job: str, scope: str | None = None) -> None:
+        """Answer what a notebook keeps of the job."""
+        self.answer(await self.of_job(scope, job, job_bundle))
 
 
 class Jobs(ChutesHandler):

@@ -14,7 +14,7 @@ from .base import ChutesHandler
 from .events import Changes, Events
 from .files import File, Files, Zip
 from .intents import Cancel, Extend, Retry
-from .jobs import Job, Jobs, Logs, Status
+from .jobs import Job, Jobs, Logs, Snapshot, Status
 from .metrics import Metrics, Schema
 from .results import Partial, Results
 from .rows import Rows
@@ -162,6 +162,17 @@ ROUTES = [
             "get": Operation(
                 "What a job has emitted so far",
                 {200: Answer("Its partial results.", shapes.Partials)},
+                errors=(404,),
+            )
+        },
+    ),
+    Route(
+        "jobs/{job}/snapshot",
+        Snapshot,
+        {
+            "get": Operation(
+                "What a notebook keeps of a job: MIME types to their content",
+                {200: Answer("Job MIME, HTML and a line of text.", shapes.Snapshot)},
                 errors=(404,),
             )
         },

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..model import StatusInfo
+from ..snapshots import JOB_MIME
 from ..spans import MOST_SPAN_S
 from ..states import State
 
@@ -325,6 +326,22 @@ class Partials(BaseModel):
     """What a job has emitted, in order."""
 
     partial: list[PartialResult]
+
+
+class JobDocument(BaseModel):
+    """The job MIME: a job as it stood, and the last lines of its log."""
+
+    version: Literal[1]
+    job: StatusInfo
+    tail: list[str]
+
+
+class Snapshot(BaseModel):
+    """What a notebook keeps of a job."""
+
+    job: JobDocument = Field(alias=JOB_MIME)
+    html: str = Field(alias="text/html")
+    text: str = Field(alias="text/plain")
 
 
 class Trace(BaseModel):

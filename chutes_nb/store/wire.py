@@ -248,7 +248,7 @@ def detail(tx: Transaction, job: str, most_points: int | None = None) -> dict[st
         "stages": [dict(found) for found in runs.stages(tx, job)],
         "checkpoint": runs.checkpoint_facts(tx, job),
         "files": [_file(found) for found in runs.files(tx, job)],
-        "result": _result(tx.one(jobs.RESULT, {"job": job})),
+        "result": result(tx, job),
     }
 
 
@@ -275,7 +275,9 @@ def _file(row: Row) -> dict[str, Any]:
     return {name: row[name] for name in ("n", "name", "size", "type", "sha256")}
 
 
-def _result(row: Row | None) -> dict[str, Any] | None:
+def result(tx: Transaction, job: str) -> dict[str, Any] | None:
+    """Type and view of what a job returned; None for one that has returned nothing."""
+    row = tx.one(jobs.RESULT, {"job": job})
     if row is None:
         return None
     view = _loaded(row["view"])

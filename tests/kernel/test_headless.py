@@ -12,7 +12,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from chutes_nb.panel.static import JOB_MIME, JOBS_MIME
+from chutes_nb.snapshots import JOB_MIME, JOBS_MIME
 from chutes_nb.store import Store
 from living import end_host, kill_worker
 

@@ -92,6 +92,7 @@ def test_the_end_of_a_job_is_saved_with_the_notebook(
     html = "".join(data["text/html"])
     assert 'data-state="completed"' in html
     assert "last words" in html
+    assert "[1, 2, 3]" in html
     assert "completed" in "".join(data["text/plain"])
 
 

@@ -1,19 +1,16 @@
 /** A job in a notebook's output: by the server, else by the kernel, else as saved. */
 import type { IRenderMimeRegistry } from "@jupyterlab/rendermime";
 import type { IRenderMime } from "@jupyterlab/rendermime-interfaces";
-import type { ReadonlyPartialJSONObject } from "@lumino/coreutils";
 import { Panel } from "@lumino/widgets";
 import { render as mount } from "preact";
 import { JobSource } from "../core/source";
-import { bundleOf } from "../core/static";
-import { isActive, JOB_MIME, type JobDocument, type StatusInfo } from "../core/types";
+import { isActive, JOB_MIME, type JobDocument } from "../core/types";
 import { LiveCard } from "../ui/LiveCard";
 import type { Doors } from "./doors";
 import { NotFound } from "./http";
 import { COMMANDS, type RestTransport } from "./rest";
 import { RANK, takeIn, WIDGET_MIME, widgetFor } from "./widget";
 
-const TAIL_LINES = 20;
 const RETRY_MS = 2_000;
 const AS_SAVED = "As it was saved: neither this server nor a kernel knows the job now.";
 const UNSURE = "The server does not answer: this is what was known last.";
@@ -28,6 +25,9 @@ export class JobRenderer extends Panel implements IRenderMime.IRenderer {
   #retry: ReturnType<typeof setTimeout> | null = null;
   /** Set where the end was written before the last lines were there. */
   #tailStop: (() => void) | null = null;
+  #isKeeping = false;
+  /** News came while it was written. */
+  #keepsAgain = false;
 
   constructor(
     private readonly doors: Doors,
@@ -92,7 +92,8 @@ export class JobRenderer extends Panel implements IRenderMime.IRenderer {
       const answer = await transport.find(this.#jobId);
       if (this.#source !== source) return;
       const stop = source.start();
-      const unsubscribe = source.subscribe(() => this.#keep(model, source));
+      const keep = () => void this.#keep(model, source, transport);
+      const unsubscribe = source.subscribe(keep);
       this.#stop = () => {
         unsubscribe();
         stop();
@@ -117,10 +118,16 @@ export class JobRenderer extends Panel implements IRenderMime.IRenderer {
    * shown by a server, without the kernel's widget. Never more often: each writing
    * makes the notebook one to be saved.
    */
-  #keep(model: IRenderMime.IMimeModel, source: JobSource): void {
+  async #keep(
+    model: IRenderMime.IMimeModel,
+    source: JobSource,
+    transport: RestTransport,
+  ): Promise<void> {
     const saved = documentOf(model);
     const job = source.job(this.#jobId);
     if (!saved || !job) return;
+    this.#keepsAgain = this.#isKeeping;
+    if (this.#isKeeping) return;
     const log = source.log(job.job_id, job.attempt);
     // What a server shows needs no kernel's widget, which nbconvert would take for it.
     const hasWidget = WIDGET_MIME in model.data;
@@ -130,12 +137,22 @@ export class JobRenderer extends Panel implements IRenderMime.IRenderer {
     const isWhole = log.ended || log.next >= job.log_end;
     const wasCut = this.#tailStop !== null && isWhole;
     if (!isOther && !hasEnded && !wasCut && !hasWidget) return;
-    this.#tailStop?.();
-    const isCut = !isActive(job) && !isWhole;
-    this.#tailStop = isCut ? log.subscribe(() => this.#keep(model, source)) : null;
-    const tail = lastLines(log, TAIL_LINES);
-    const { [WIDGET_MIME]: _, ...kept } = model.data;
-    model.setData({ data: { ...kept, ...bundle(job, tail) } });
+    this.#isKeeping = true;
+    try {
+      const snapshot = await transport.snapshot(job.job_id);
+      if (this.#source !== source || this.#jobId !== job.job_id) return;
+      this.#tailStop?.();
+      const again = () => void this.#keep(model, source, transport);
+      const isCut = !isActive(job) && !isWhole;
+      this.#tailStop = isCut ? log.subscribe(again) : null;
+      const { [WIDGET_MIME]: _, ...kept } = model.data;
+      model.setData({ data: { ...kept, ...snapshot } });
+    } catch {
+      // Deleted, or nobody answers: what was kept stays until there is news again.
+    } finally {
+      this.#isKeeping = false;
+    }
+    if (this.#keepsAgain) await this.#keep(model, source, transport);
   }
 
   /** The kernel's widget where it still has one; the snapshot stays where it has not. */
@@ -154,21 +171,9 @@ export class JobRenderer extends Panel implements IRenderMime.IRenderer {
   }
 }
 
-function bundle(job: StatusInfo, tail: string[]): ReadonlyPartialJSONObject {
-  return bundleOf(job, tail) as unknown as ReadonlyPartialJSONObject;
-}
-
 function documentOf(model: IRenderMime.IMimeModel): JobDocument | null {
   const found = model.data[JOB_MIME] as unknown as JobDocument | undefined;
   return found?.job?.job_id ? found : null;
-}
-
-function lastLines(
-  log: { length: number; line(index: number): { text: string } },
-  most: number,
-): string[] {
-  const from = Math.max(0, log.length - most);
-  return Array.from({ length: log.length - from }, (_, i) => log.line(from + i).text);
 }
 
 /** Shows job outputs in everything that this registry renders. */

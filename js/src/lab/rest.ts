@@ -111,6 +111,12 @@ export class RestTransport implements Transport {
     return this.http.get<Detail>(`${pathOf(jobId)}?points=${MOST_POINTS}`);
   }
 
+  /** What a notebook keeps of a job: MIME types to their content. */
+  async snapshot(jobId: string): Promise<{ [mime: string]: Json }> {
+    const path = `${pathOf(jobId)}/snapshot`;
+    return (await this.http.get<{ [mime: string]: Json }>(path)).value;
+  }
+
   subscribe(take: (message: Message) => void): () => void {
     this.#take = take;
     const stop = this.feed.subscribe(

@@ -1,4 +1,4 @@
-"""The card of a job as text that needs no kernel: HTML, one line, the job MIME."""
+"""A job, and a list of them, as HTML with nothing to load, and as one line of text."""
 
 from __future__ import annotations
 
@@ -9,39 +9,10 @@ from typing import Any
 
 from ..states import ENDED
 from ..wording import duration, plain
+from .look import BOARD, CARD, LINE, MARK, PRE, ROW, SOFT, TONES
+from .result import drawn_result
 
-JOB_MIME = "application/vnd.chutes.job+json"
-JOBS_MIME = "application/vnd.chutes.jobs+json"
 TAIL_LINES = 20
-
-# Middle tones, readable on white and on black: a saved page may be either.
-TONES = {
-    "queued": "#808890",
-    "running": "#1e88e5",
-    "retrying": "#b7791f",
-    "completed": "#2e9e4f",
-    "failed": "#d9483b",
-    "timeout": "#d9483b",
-    "cancelled": "#808890",
-    "interrupted": "#b7791f",
-}
-LINE = "1px solid rgba(128,128,128,.35)"
-CARD = (
-    f"border:{LINE};border-radius:6px;max-width:1000px;color:inherit;"
-    "overflow-wrap:anywhere"
-)
-BOARD = f"{CARD};box-sizing:border-box"
-ROW = "padding:7px 12px;font:13px/1.5 system-ui,sans-serif"
-SOFT = "opacity:.72;font-size:12px"
-PRE = (
-    f"margin:0;padding:8px 12px;border:0;border-top:{LINE};background:none;"
-    "color:inherit;font:12px/1.55 ui-monospace,monospace;white-space:pre;overflow:auto"
-)
-MARK = (
-    "background:rgba(217,72,59,.16);box-shadow:inset 2px 0 #d9483b;display:block;"
-    "margin:0 -12px;padding:0 12px"
-)
-
 
 # Markdown's HTML ends at a blank line: what comes after it would be read as Markdown.
 BLANK = re.compile(r"\n(?=[^\S\n]*\n)")
@@ -52,7 +23,9 @@ def unbroken(drawn: str) -> str:
     return BLANK.sub("&#10;", drawn)
 
 
-def static_card(status: dict[str, Any], tail: list[str]) -> str:
+def static_card(
+    status: dict[str, Any], tail: list[str], result: dict[str, Any] | None = None
+) -> str:
     """Draw a job as it stands, for saved notebooks, nbconvert and GitHub.
 
     Parameters
@@ -61,6 +34,8 @@ def static_card(status: dict[str, Any], tail: list[str]) -> str:
         StatusInfo as JSON.
     tail : list of str
         The last lines of the newest attempt's log; the last 20 are shown.
+    result : dict, optional
+        Type and view of what it returned, as a detail has them.
 
     Returns
     -------
@@ -69,8 +44,15 @@ def static_card(status: dict[str, Any], tail: list[str]) -> str:
     """
     state = status["status"]
     name = f"Job {status['name']}"
-    parts = [_head(status), _why(status), _failing_lines(status), _log(status, tail)]
-    body = "".join(part for part in parts if part)
+    body = "".join(
+        [
+            _head(status),
+            _why(status),
+            _failing_lines(status),
+            drawn_result(status["name"], result),
+            _log(status, tail),
+        ]
+    )
     return unbroken(
         f'<div role="region" aria-label="{escape(name)}" data-state="{escape(state)}" '
         f'data-job="{escape(status["job_id"])}" style="{CARD}">{body}</div>'
