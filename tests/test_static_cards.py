@@ -11,12 +11,18 @@ from typing import Any
 import pytest
 
 from chutes_nb.reading.lines import plain as plain_segment
-from chutes_nb.snapshots import JOB_MIME, job_bundle, static_card, static_list
+from chutes_nb.snapshots import (
+    JOB_MIME,
+    RESULT_MIME,
+    job_bundle,
+    static_card,
+    static_list,
+)
 from chutes_nb.snapshots.result import drawn_result
 from chutes_nb.states import State
 from chutes_nb.store import Store, jobs
 from chutes_nb.store.new import NewResult
-from chutes_nb.views import view
+from chutes_nb.views import TABLE_MIME, reduced, view
 from chutes_nb.wording import plain, span
 from rows import DEFINITION, EXECUTOR, WORKER, add_crew, claim, finish, queue
 
@@ -128,6 +134,15 @@ def test_what_would_run_in_a_page_is_named_alone() -> None:
     assert 'src="data:image/svg+xml;base64,' in drawn(Drawing())
 
 
+def test_a_notebook_keeps_no_more_of_a_result_than_it_should() -> None:
+    made = view([{"a": "x" * 400, "b": n} for n in range(1000)])
+    kept = reduced(made, 100_000)
+    assert len(json.dumps(kept)) < 100_000
+    assert 50 < len(kept[TABLE_MIME]["rows"]) < 1000
+    assert kept[TABLE_MIME]["total_rows"] == 1000
+    assert reduced(kept, 200_000) == kept
+
+
 def test_what_a_notebook_keeps_of_a_job_has_its_result(tmp_path: Path) -> None:
     with contextlib.closing(Store.open(tmp_path)) as store:
         with store.writing() as tx:
@@ -138,6 +153,7 @@ def test_what_a_notebook_keeps_of_a_job_has_its_result(tmp_path: Path) -> None:
         result = NewResult("json", b"[1, 2, 3]", type="list")
         finish(store, job, State.COMPLETED, result=result)
         kept = job_bundle(store, job)
-    assert set(kept) == {JOB_MIME, "text/html", "text/plain"}
+    assert set(kept) == {JOB_MIME, RESULT_MIME, "text/html", "text/plain"}
     assert set(kept[JOB_MIME]) == {"version", "job", "tail"}
+    assert kept[RESULT_MIME]["view"]["application/json"] == [1, 2, 3]
     assert "[1, 2, 3]" in kept["text/html"]

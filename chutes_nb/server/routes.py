@@ -172,7 +172,7 @@ ROUTES = [
         {
             "get": Operation(
                 "What a notebook keeps of a job: MIME types to their content",
-                {200: Answer("Job MIME, HTML and a line of text.", shapes.Snapshot)},
+                {200: Answer("Job MIME, HTML, text, result.", shapes.Snapshot)},
                 errors=(404,),
             )
         },

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..model import StatusInfo
-from ..snapshots import JOB_MIME
+from ..snapshots import JOB_MIME, RESULT_MIME
 from ..spans import MOST_SPAN_S
 from ..states import State
 
@@ -342,6 +342,7 @@ class Snapshot(BaseModel):
     job: JobDocument = Field(alias=JOB_MIME)
     html: str = Field(alias="text/html")
     text: str = Field(alias="text/plain")
+    result: ResultView | None = Field(None, alias=RESULT_MIME)
 
 
 class Trace(BaseModel):

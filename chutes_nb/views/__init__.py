@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .bundle import LIMIT_BYTES, TABLE_MIME, view
+from .bundle import LIMIT_BYTES, TABLE_MIME, reduced, view
 from .jsonable import preview
 from .pages import Pages, packed, wanted
 from .text import safe_repr
@@ -13,6 +13,7 @@ __all__ = [
     "Pages",
     "packed",
     "preview",
+    "reduced",
     "safe_repr",
     "view",
     "wanted",

@@ -61,6 +61,12 @@ def view(value: Any, *, limit_bytes: int = LIMIT_BYTES) -> dict[str, Any]:
     return _capped(text, bundle, notes, limit_bytes)
 
 
+def reduced(bundle: dict[str, Any], limit_bytes: int) -> dict[str, Any]:
+    """Make a bundle of a smaller size of one that :func:`view` has made."""
+    rest = dict(bundle)
+    return _capped(rest.pop("text/plain", ""), rest, [], limit_bytes)
+
+
 def _show_table(value: Any) -> dict[str, Any]:
     table = of_frame(value) or of_dicts(value)
     return {TABLE_MIME: table} if table else {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ pytestmark = pytest.mark.ui
 
 SOON = 60_000
 JOB_MIME = "application/vnd.chutes.job+json"
+RESULT_MIME = "application/vnd.chutes.result+json"
 STEADY = """
 import pathlib, time
 from chutes_nb import Chute
@@ -45,6 +47,14 @@ def saved_output(lab: Lab, name: str) -> dict[str, Any]:
     notebook = json.loads((lab.work / name).read_text("utf-8"))
     data: dict[str, Any] = notebook["cells"][0]["outputs"][-1]["data"]
     return data
+
+
+@pytest.fixture(scope="module")
+def job_of() -> Callable[[str], dict[str, Any]]:
+    golden = json.loads(
+        (Path(__file__).parents[1] / "golden/changes.json").read_text("utf-8")
+    )
+    return lambda name: next(one for one in golden["jobs"] if one["name"] == name)
 
 
 @pytest.fixture
@@ -159,11 +169,16 @@ def test_a_card_whose_server_is_gone_says_so(tmp_path: Path, page: Page) -> None
         expect(card).to_have_attribute("data-state", "completed", timeout=SOON)
 
 
-def test_a_job_that_nobody_knows_stands_as_it_was_saved(lab: Lab, page: Page) -> None:
-    golden = json.loads(
-        (Path(__file__).parents[1] / "golden/changes.json").read_text("utf-8")
-    )
-    job = next(one for one in golden["jobs"] if one["name"] == "train_model")
+TABLE = {
+    "columns": [{"name": "country", "type": "str"}, {"name": "gdp", "type": "float64"}],
+    "rows": [["Norway", 1.5], ["Peru", 2.5]],
+    "total_rows": 900,
+    "truncated": True,
+}
+
+
+def saved_job(lab: Lab, page: Page, name: str, job: dict[str, Any], kept: Any) -> None:
+    """Show a notebook with a job in it that nobody knows."""
     widget = {"version_major": 2, "version_minor": 1, "model_id": "gone"}
     data = {
         JOB_MIME: {"version": 1, "job": job, "tail": ["<b>as it was</b>"]},
@@ -172,10 +187,16 @@ def test_a_job_that_nobody_knows_stands_as_it_was_saved(lab: Lab, page: Page) ->
     }
     notebook = notebook_of(["1"])
     notebook["cells"][0]["outputs"] = [
-        {"output_type": "display_data", "metadata": {}, "data": data}
+        {"output_type": "display_data", "metadata": {}, "data": data | kept}
     ]
-    (lab.work / "nobody.ipynb").write_text(json.dumps(notebook), "utf-8")
-    lab.show(page, "nobody.ipynb")
+    (lab.work / name).write_text(json.dumps(notebook), "utf-8")
+    lab.show(page, name)
+
+
+def test_a_job_that_nobody_knows_stands_as_it_was_saved(
+    lab: Lab, page: Page, job_of: Callable[[str], dict[str, Any]]
+) -> None:
+    saved_job(lab, page, "nobody.ipynb", job_of("train_model"), {})
     card = card_of(lab.cell(page, 0), "train_model")
     expect(card).to_contain_text("neither this server nor a kernel", timeout=SOON)
     expect(card).to_have_attribute("data-state", "running")
@@ -183,3 +204,19 @@ def test_a_job_that_nobody_knows_stands_as_it_was_saved(lab: Lab, page: Page) ->
     expect(card.get_by_role("button", name="Cancel")).to_have_count(0)
     comes_by(lab.cell(page, 0), "snapshot")
     assert page.get_by_text("model not found").count() == 0
+
+
+def test_a_job_that_nobody_knows_has_the_result_that_was_saved(
+    lab: Lab, page: Page, job_of: Callable[[str], dict[str, Any]]
+) -> None:
+    job = job_of("train_model") | {"status": "completed", "finished_at": 1.8e9}
+    view = {"application/vnd.chutes.table+json": TABLE, "text/plain": "a frame"}
+    result = {"type": "pandas.DataFrame", "exact": False, "view": view}
+    saved_job(lab, page, "result.ipynb", job, {RESULT_MIME: result})
+    cell = lab.cell(page, 0)
+    pane = card_of(cell, "train_model").get_by_role("tabpanel", name="Result")
+    expect(pane).to_contain_text("Norway", timeout=SOON)
+    expect(pane).to_contain_text("900")
+    comes_by(cell, "snapshot")
+    # Nobody could bring the others.
+    expect(pane.get_by_role("button", name="more")).to_have_count(0)

@@ -2,7 +2,7 @@
 import { LogBuffer } from "./log";
 import { apply, type Jobs, NO_JOBS } from "./reducer";
 import type { Link, Message, Transport } from "./transport";
-import type { Detail, StatusInfo } from "./types";
+import type { Detail, Result, StatusInfo } from "./types";
 
 const ASK_AGAIN_MS = 2_000;
 
@@ -56,8 +56,9 @@ export class JobSource {
   }
 
   /** Puts in what is known before the first message (a model's traits, a snapshot). */
-  seed(job: StatusInfo, tail: string[]): void {
+  seed(job: StatusInfo, tail: string[], result?: Result): void {
     this.log(job.job_id, job.attempt).preview(tail);
+    if (result) this.#details.set(job.job_id, { result });
     this.#merge({ rev: job.rev, jobs: [job], moves: [], more: false });
   }
 

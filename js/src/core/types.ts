@@ -177,6 +177,9 @@ export interface JobDocument {
   tail: string[];
 }
 
+/** Beside the job MIME, where a job has returned something: as much as is kept of it. */
+export const RESULT_MIME = "application/vnd.chutes.result+json";
+
 /** What a notebook keeps of the panel: the newest jobs as it was shown. */
 export interface JobsDocument {
   version: 1;

@@ -4,7 +4,13 @@ import type { IRenderMime } from "@jupyterlab/rendermime-interfaces";
 import { Panel } from "@lumino/widgets";
 import { render as mount } from "preact";
 import { JobSource } from "../core/source";
-import { isActive, JOB_MIME, type JobDocument } from "../core/types";
+import {
+  isActive,
+  JOB_MIME,
+  type JobDocument,
+  RESULT_MIME,
+  type Result,
+} from "../core/types";
 import { LiveCard } from "../ui/LiveCard";
 import type { Doors } from "./doors";
 import { NotFound } from "./http";
@@ -45,7 +51,8 @@ export class JobRenderer extends Panel implements IRenderMime.IRenderer {
     this.#jobId = saved.job.job_id;
     const transport = this.doors.transport();
     const source = new JobSource(transport);
-    source.seed(saved.job, saved.tail ?? []);
+    const result = model.data[RESULT_MIME] as unknown as Result | undefined;
+    source.seed(saved.job, saved.tail ?? [], result?.view ? result : undefined);
     this.#source = source;
     this.#draw(source, "snapshot", null);
     // Not awaited: the notebook goes on drawing its other outputs.
@@ -68,16 +75,18 @@ export class JobRenderer extends Panel implements IRenderMime.IRenderer {
 
   #draw(source: JobSource, via: Via, standing: string | null): void {
     this.node.dataset.via = via;
+    const isServed = via === "rest";
     mount(
       <LiveCard
         source={source}
         jobId={this.#jobId}
-        commands={via === "rest" ? COMMANDS : []}
+        commands={isServed ? COMMANDS : []}
+        isServed={isServed}
         standing={standing}
         onMoved={(jobId) => {
           this.#jobId = jobId;
         }}
-        more={via === "rest" ? (job) => this.doors.more(job) : undefined}
+        more={isServed ? (job) => this.doors.more(job) : undefined}
       />,
       this.node,
     );
@@ -145,7 +154,7 @@ export class JobRenderer extends Panel implements IRenderMime.IRenderer {
       const again = () => void this.#keep(model, source, transport);
       const isCut = !isActive(job) && !isWhole;
       this.#tailStop = isCut ? log.subscribe(again) : null;
-      const { [WIDGET_MIME]: _, ...kept } = model.data;
+      const { [WIDGET_MIME]: _, [RESULT_MIME]: __, ...kept } = model.data;
       model.setData({ data: { ...kept, ...snapshot } });
     } catch {
       // Deleted, or nobody answers: what was kept stays until there is news again.

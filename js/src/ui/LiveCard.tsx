@@ -16,6 +16,7 @@ export function LiveCard({
   jobId,
   commands,
   standing = null,
+  isServed = true,
   onMoved,
   onDeleted,
   more,
@@ -25,6 +26,8 @@ export function LiveCard({
   commands: readonly CommandName[];
   /** Said where nobody tells what the job does now: the card stands still then. */
   standing?: string | null;
+  /** False where nobody has more rows of a table than the card was given. */
+  isServed?: boolean;
   /** Called when a retry has put another job in this one's place. */
   onMoved?: (jobId: string) => void;
   onDeleted?: (jobId: string) => void;
@@ -91,7 +94,7 @@ export function LiveCard({
         link: (part) => transport.link(shown, part),
         file: (n) => transport.file(shown, n),
         rows:
-          transport.address === null
+          transport.address === null || !isServed
             ? undefined
             : (offset) => transport.rows(shown, offset),
       }}
