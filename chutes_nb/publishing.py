@@ -20,6 +20,7 @@ from typing import Any
 from . import runtime
 from .captures import captures
 from .definer import Definer
+from .interrupts import Uninterrupted
 from .processes import WORKER_MARK
 from .shell import current_shell
 from .sizes import approximate_size
@@ -70,9 +71,11 @@ def _announce_now(definer: Definer) -> None:
         if not _is_quiet(definer):
             return
         definition, store = definer.definition(), runtime.store()
-        if store.gate().try_enter():  # nobody waits for a writer while a module loads
-            with store.writing(entered=True) as tx:
-                intake.publish(tx, replace(definition, created_at=time.time()))
+        with Uninterrupted():
+            # Nobody waits for a writer while a module loads.
+            if store.gate().try_enter():
+                with store.writing(entered=True) as tx:
+                    intake.publish(tx, replace(definition, created_at=time.time()))
 
 
 def _is_quiet(definer: Definer) -> bool:

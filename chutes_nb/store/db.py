@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import StoreBusy, StoreDamaged, StoreError, StoreReadOnly
+from ..interrupts import Uninterrupted
 from ..paths import PRIVATE_FILE
 from . import room, schema
 from .faults import decoded, explain, is_busy, too_new
@@ -190,12 +191,13 @@ class Database:
         StoreBusy, StoreDamaged, StoreReadOnly
         """
         seat = self._connect()
-        with seat.in_use:
-            if not entered:
-                seat.gate.enter()
-            elif not seat.gate.is_entered:
-                raise StoreError(f"{self.path} was closed below who has its gate")
+        # What comes between is undone at the end, and an interrupt comes behind that.
+        with seat.in_use, Uninterrupted():
             try:
+                if not entered:
+                    seat.enter()
+                elif not seat.gate.is_entered:
+                    raise StoreError(f"{self.path} was closed below who has its gate")
                 self._turn_to_place(seat)
                 self._begin(seat, 0.0 if entered else GATE_TIMEOUT_S)
                 yield from self._transaction(seat)
@@ -204,21 +206,27 @@ class Database:
             except sqlite3.DatabaseError as error:
                 raise self._explain(error) from error
             finally:
-                seat.gate.leave()
+                seat.leave()
 
     def _transaction(self, seat: Seat) -> Iterator[Transaction]:
-        connection = seat.connection
+        connection, record = seat.connection, b""
+        is_asked = False
         try:
             if (refusal := self._refusal(connection)) is not None:
                 raise refusal
             tx = Transaction(seat)
             yield tx
-            record = self._record(tx)
+            record, is_asked = self._record(tx), True
             connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:  # a full disk has rolled back already
-                connection.execute("ROLLBACK")
+        except sqlite3.Error:
             raise
+        except BaseException:
+            if is_asked and not connection.in_transaction:
+                self._tell_journal(record)  # a signal's handler raised it, afterwards
+            raise
+        self._tell_journal(record)
+
+    def _tell_journal(self, record: bytes) -> None:
         if record and self.journal is not None:
             self.journal.append(record)
 
@@ -285,7 +293,7 @@ class Database:
         if self.refusal is not None or self.wal_bytes() <= limit_bytes:
             return False
         seat = self._connect()
-        with seat.in_use:
+        with seat.in_use, Uninterrupted():
             return seat.gate.try_enter() and self._fold(seat)
 
     def _fold(self, seat: Seat) -> bool:
@@ -296,8 +304,10 @@ class Database:
         except sqlite3.OperationalError:
             return False  # no room, or somebody's lock: the log stays, and is whole
         finally:
-            seat.be_busy_for(busy_ms)
-            seat.gate.leave()
+            try:
+                seat.be_busy_for(busy_ms)
+            finally:
+                seat.gate.leave()
 
     def copy_to(self, path: Path) -> None:
         """Write a copy to a new file; raises FileExistsError or StoreFull."""
@@ -311,13 +321,9 @@ class Database:
 
     def shrink(self) -> None:
         """Give the room of deleted rows back to the disk."""
-        with self._using() as seat:
-            seat.gate.enter()
-            try:
-                self._turn_to_place(seat)
-                room.shrink(seat.connection, self._opener.gives_back)
-            finally:
-                seat.gate.leave()
+        with self._using() as seat, seat.gate.taken():
+            self._turn_to_place(seat)
+            room.shrink(seat.connection, self._opener.gives_back)
 
     @contextlib.contextmanager
     def _using(self) -> Iterator[Seat]:
@@ -334,11 +340,8 @@ class Database:
         with self._using() as seat:
             if self._refusal(seat.connection) is not None or self._version() == wanted:
                 return
-            seat.gate.enter()
-            try:
+            with seat.gate.taken():
                 schema.advance(seat.connection, self.path, self._migrations)
-            finally:
-                seat.gate.leave()
 
     @decoded()
     def _version(self) -> int:
@@ -351,6 +354,11 @@ class Database:
 
     def close(self) -> None:
         """Close every connection, each under the gate; raises StoreBusy."""
-        if self.is_ours:
-            self._seats.close()
-            self._seats = Seats(self.path)
+        if not self.is_ours:
+            return
+        # First, so that no thread adds to those that are closed.
+        seats, self._seats = self._seats, Seats(self.path)
+        try:
+            seats.close()
+        finally:
+            self._seats.keep(seats)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import StoreBusy, StoreError
+from ..interrupts import Uninterrupted, let_through
 from ..paths import PRIVATE_FILE
 from ..processes import above_streams, forget_own, keep_from_children
 
 GATE_TIMEOUT_S = 30.0
 MISSING, CLOSED = -1, -2  # in the place of a descriptor
+REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT)
 
 
 class Gate:
@@ -29,6 +33,11 @@ class Gate:
     ----------
     is_entered : bool
         Whether it was taken, and not left since.
+
+    Raises
+    ------
+    StoreError
+        If the lock file is there and cannot be opened: no descriptor may be left.
     """
 
     def __init__(self, path: Path) -> None:
@@ -67,6 +76,7 @@ class Gate:
                     f"another process has kept the store locked for {timeout_s:g} s; "
                     "it may be stopped or stuck: %chute_doctor names who uses it"
                 )
+            let_through()
             time.sleep(pause)
             pause = min(pause * 1.5, 0.002)
 
@@ -75,6 +85,26 @@ class Gate:
         self.is_entered = False
         if self._fd >= 0:
             fcntl.flock(self._fd, fcntl.LOCK_UN)
+
+    @contextlib.contextmanager
+    def taken(self) -> Iterator[None]:
+        """Have the gate for a ``with`` block; an interrupt waits for its end.
+
+        Raises
+        ------
+        StoreBusy
+        """
+        with Uninterrupted():
+            self.enter()
+            try:
+                yield
+            finally:
+                self.leave()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nobody can take it any more."""
+        return self._fd == CLOSED
 
     def close(self) -> None:
         """Let go of the lock file."""
@@ -85,12 +115,12 @@ class Gate:
 
 
 def _opened(path: Path) -> int:
-    try:
-        return above_streams(
-            os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, PRIVATE_FILE)
-        )
-    except OSError:
-        # A lock needs no right to write, so a reader still waits for who can.
-        with contextlib.suppress(OSError):
-            return above_streams(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+    # A lock needs no right to write, so a reader still waits for who can.
+    for flags in (os.O_CREAT | os.O_RDWR, os.O_RDONLY):
+        try:
+            return above_streams(os.open(path, flags | os.O_CLOEXEC, PRIVATE_FILE))
+        except OSError as error:
+            # With no gate for want of a descriptor, commits could be lost.
+            if error.errno not in REFUSED:
+                raise StoreError(f"cannot open {path}: {error.strerror}") from error
     return MISSING

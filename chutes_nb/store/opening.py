@@ -76,11 +76,8 @@ class Opener(NamedTuple):
         return connection, inode
 
     def _set_up(self, connection: sqlite3.Connection, gate: Gate) -> None:
-        gate.enter()
-        try:
+        with gate.taken():
             connection.execute(f"PRAGMA page_size = {self.page_bytes}")
             if self.gives_back:
                 connection.execute(room.BY_PAGES)
             connection.execute("PRAGMA journal_mode = WAL")
-        finally:
-            gate.leave()

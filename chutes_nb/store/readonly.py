@@ -81,14 +81,11 @@ def _copied(home: Path, runtime: Path) -> Path:
     target = private_dir(Path(tempfile.mkdtemp(prefix=COPY, dir=place)))
     atexit.register(_remove, target, os.getpid())  # before the folder goes
     gate = Gate(home / "store.db.gate")
-    gate.enter()  # nobody writes meanwhile, where the gate's file can be opened
-    try:
+    # Nobody writes meanwhile, where the gate's file can be opened.
+    with contextlib.closing(gate), gate.taken():
         for name in FILES:
             if (home / name).exists():
                 shutil.copyfile(home / name, target / name)
-    finally:
-        gate.leave()
-        gate.close()
     return target
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from weakref import WeakSet
 
 from ..errors import StoreError
+from ..interrupts import Uninterrupted
 from .gate import Gate
 
 # For readers, whom only the recovery after a crash keeps waiting.
@@ -20,6 +21,7 @@ BUSY_TIMEOUT_MS = 10_000
 BEGIN_TIMEOUT_MS = 50
 SPARE = 4  # seats kept for threads to come
 FORK_WAIT_S = 0.5
+FORK_PAUSE_S = 0.001
 
 _known: WeakSet[Seats] = WeakSet()
 # Of the parent of a forked child: what is collected is closed, at any time.
@@ -42,14 +44,33 @@ class Seat:
         Which file it is: one that is damaged is put aside, and another is made.
     busy_ms : int
         How long SQLite waits for somebody else's lock.
+    waits : bool
+        Whether it is in use by who waits at the gate only, in the midst of nothing.
     """
 
-    __slots__ = ("busy_ms", "connection", "gate", "in_use", "inode")
+    __slots__ = ("busy_ms", "connection", "gate", "in_use", "inode", "waits")
 
     def __init__(self, connection: sqlite3.Connection, gate: Gate, inode: int) -> None:
         self.connection, self.gate, self.inode = connection, gate, inode
         self.busy_ms = BUSY_TIMEOUT_MS
         self.in_use = threading.RLock()
+        self.waits = False
+
+    def enter(self) -> None:
+        """Wait for the gate; raises StoreBusy. A fork need not wait for that."""
+        self.waits = True
+        try:
+            self.gate.enter()
+        finally:
+            self.waits = False
+
+    def leave(self) -> None:
+        """Leave the gate, with no transaction open whatever has come in between."""
+        try:
+            if self.connection.in_transaction:
+                self.connection.execute("ROLLBACK")
+        finally:
+            self.gate.leave()
 
     def turn_to(self, connection: sqlite3.Connection, inode: int) -> None:
         """Take the connection to another file at the path, and close the old one.
@@ -72,15 +93,18 @@ class Seat:
     def close(self) -> None:
         """Close the connection, under the gate as everything that writes.
 
-        A statement or a transaction of its thread comes to its end before.
+        A statement or a transaction of its thread comes to its end before. Once is
+        enough: another thread may have been first.
 
         Raises
         ------
         StoreBusy
             If the gate stays taken; nothing is closed then.
         """
-        with self.in_use:
-            self.gate.enter()
+        with self.in_use, Uninterrupted():
+            if self.gate.is_closed:
+                return
+            self.enter()
             try:
                 self.connection.close()
             finally:
@@ -174,6 +198,11 @@ class Seats:
             with self._lock, contextlib.suppress(ValueError):  # its thread was first
                 self._all.remove(seat)
 
+    def keep(self, others: Seats) -> None:
+        """Take over what others could not close, for the next time."""
+        with self._lock:
+            self._all += others._all
+
     def leave_parent(self) -> None:
         """Close in a forked child what its parent has open; the caller has the gate.
 
@@ -188,7 +217,7 @@ class Seats:
         for seat in list(self._all):
             if seat.connection.in_transaction:
                 continue
-            if not seat.in_use.acquire(blocking=False):
+            if not (seat.waits or seat.in_use.acquire(blocking=False)):
                 raise StoreError(
                     f"this process was forked while another thread read {self.path}; "
                     "use subprocess or spawn, or fork once more"
@@ -213,19 +242,38 @@ class Seats:
 
 
 def _wait_for_statements() -> None:
-    """Have no thread in a statement when this one forks, as far as that can be had."""
+    """Have no thread in a statement when this one forks, as far as that can be had.
+
+    None is held while one is waited for: others take them in another order.
+    """
     end = time.monotonic() + FORK_WAIT_S
-    _forking.held = [
-        seat
-        for seats in list(_known)
-        for seat in list(seats._all)
-        if seat.in_use.acquire(timeout=max(0.0, end - time.monotonic()))
-    ]
+    while True:
+        wanted = [
+            seat
+            for seats in list(_known)
+            for seat in list(seats._all)
+            if not (seat.waits or _is_owned(seat))
+        ]
+        # First, so that an interrupt, which ends this and not the fork, leaves none.
+        _forking.held = wanted
+        taken = [seat for seat in wanted if seat.in_use.acquire(blocking=False)]
+        if len(taken) == len(wanted) or time.monotonic() >= end:
+            return
+        _go_on()
+        time.sleep(FORK_PAUSE_S)
+
+
+def _is_owned(seat: Seat) -> bool:
+    """Whether this thread has taken it, as :class:`threading.Condition` asks a lock."""
+    return bool(seat.in_use._is_owned())  # type: ignore[attr-defined]
 
 
 def _go_on() -> None:
-    while _forking.held:
-        _forking.held.pop().in_use.release()
+    held: list[Seat] = getattr(_forking, "held", [])
+    while held:
+        if _is_owned(held[-1]):
+            held[-1].in_use.release()
+        held.pop()
 
 
 def _inherit() -> None:
@@ -257,9 +305,6 @@ def leave_parent(path: Path, gate: Gate) -> None:
     """
     found = [seats for seats in _inherited if seats.path == path]
     if found:
-        gate.enter()
-        try:
+        with gate.taken():
             for seats in found:
                 seats.leave_parent()
-        finally:
-            gate.leave()
