@@ -247,6 +247,16 @@ def test_interrupts_at_any_moment_leave_the_store_to_the_others(store: Store) ->
         other.close()
 
 
+def test_a_transaction_within_another_leaves_that_one_as_it_is(store: Store) -> None:
+    with store.writing() as tx:
+        tx.run(ADD, {"name": "one"})
+        with pytest.raises(StoreError, match="in a transaction"):
+            add(store, "two")
+        assert store.gate().is_entered
+        tx.run(ADD, {"name": "three"})
+    assert names(store) == ["one", "three"]
+
+
 # -- forks -------------------------------------------------------------------
 def test_a_fork_that_is_interrupted_leaves_no_seat_taken(tmp_path: Path) -> None:
     assert said(INTERRUPTED_FORK, tmp_path / "home") == ["written True"]

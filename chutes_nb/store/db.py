@@ -193,6 +193,8 @@ class Database:
         seat = self._connect()
         # What comes between is undone at the end, and an interrupt comes behind that.
         with seat.in_use, Uninterrupted():
+            if seat.connection.in_transaction:
+                raise StoreError(f"this thread is in a transaction on {self.path}")
             try:
                 if not entered:
                     seat.enter()
