@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import enum
 import functools
 from collections import ChainMap
 from types import FunctionType, MemberDescriptorType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import cloudpickle
 
+from .enums import whole
 from .loading import cached_again, dispatched_again, dispatching_again
 from .locality import travels_by_reference
 
@@ -67,6 +69,8 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             raise TypeError("a run (self) ends with its job; give what is in it")
         if issubclass(kind, type):
             reduced = super().reducer_override(thing)
+            if issubclass(thing, enum.Enum):
+                return whole(thing, reduced)
             return _slotted(thing, reduced) if _SLOTS in vars(thing) else reduced
         if kind is not FunctionType:
             return NotImplemented
@@ -84,11 +88,11 @@ def _slotted(kind: type, reduced: Any) -> Any:
     """
     slots = vars(kind)[_SLOTS]
     is_whole = isinstance(slots, str | tuple | list | dict)  # no iterator, read by now
+    if _is_named_tuple(kind):
+        return reduced  # these have none; typing.NamedTuple sets its own
     if not is_whole or not isinstance(reduced, tuple) or len(reduced) < 3:
         return reduced  # by its name
     make, given, (members, of_slots), *rest = reduced
-    if not isinstance(given[_OPTIONS], dict):
-        return reduced  # an Enum
     options = {**given[_OPTIONS], _SLOTS: slots}
     given = *given[:_OPTIONS], options, *given[_OPTIONS + 1 :]
     members = {
@@ -97,3 +101,8 @@ def _slotted(kind: type, reduced: Any) -> Any:
         if type(value) is not MemberDescriptorType
     }
     return make, given, (members, of_slots), *rest
+
+
+def _is_named_tuple(kind: type) -> bool:
+    bases = vars(kind).get("__orig_bases__", ())
+    return issubclass(kind, tuple) and NamedTuple in bases

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import enum
 import functools
 import subprocess
 import sys
@@ -16,7 +17,7 @@ S = 60
 
 # One text for both sides: what a notebook defines, and the values that it makes.
 NOTEBOOK = """
-    import dataclasses, functools
+    import dataclasses, enum, functools, typing
 
     class Slots:
         __slots__ = ("a", "__weakref__")
@@ -53,6 +54,37 @@ NOTEBOOK = """
         @told.register
         def _(self, x: int): return "int"
 
+    class Planet(enum.Enum):
+        EARTH = 5.9, 6.3
+        MARS = 0.6, 3.3
+        HOME = 5.9, 6.3
+        def __init__(self, mass, radius): self.mass, self.radius = mass, radius
+        @property
+        def neighbour(self): return Planet.MARS
+        @classmethod
+        def _missing_(cls, value): return cls.EARTH
+
+    class Coordinate(bytes, enum.Enum):
+        def __new__(cls, value, label):
+            made = bytes.__new__(cls, [value])
+            made._value_, made.label = value, label
+            return made
+        X = 7, "P.X"
+        Y = 8, "P.Y"
+
+    class Right(enum.Flag):
+        READ = enum.auto()
+        WRITE = enum.auto()
+        ALL = READ | WRITE
+
+    class Colour(enum.StrEnum):
+        RED = enum.auto()
+
+    class Pair(typing.NamedTuple):
+        a: int
+        b: str = "b"
+        def swapped(self): return self.b, self.a
+
     @functools.lru_cache(maxsize=3)
     def cached(n): return n * 2
 
@@ -69,6 +101,13 @@ READ = [
     ("Record(c=3)", "v, hasattr(v, '__dict__')"),
     ("Record(c=3)", "[f.default is MISSING for f in fields(v)]"),
     ("Caches()", "v.kept, vars(v), v.looked_up(), v.told(1), v.told('a')"),
+    ("Planet.MARS", "v, v.radius, v.neighbour is v, list(type(v).__members__)"),
+    ("Planet['HOME']", "v, v.mass, type(v)('none'), v.neighbour.mass"),
+    ("Coordinate.Y", "v, v.label, bytes(v), type(v)(7).label"),
+    ("Right.ALL", "v, type(v)['READ'] | type(v).WRITE, v & type(v).READ, ~v"),
+    ("Colour.RED", "v, str(v), type(v)('red')"),
+    ("Pair(1)", "v, v.swapped(), v._fields, hasattr(v, '__dict__')"),
+    ("Pair", "v(1), v._field_defaults"),
     ("cached", "v(2), v.cache_parameters()"),
     ("told", "v(1), v('a')"),
 ]
@@ -132,3 +171,20 @@ def test_a_job_uses_a_class_that_keeps_what_it_has_worked_out(chute):
 
     given, made, back = totals.submit(table=Table()).result(S)
     assert given == made == back.total == 3
+
+
+def test_a_job_gives_back_the_very_member_of_an_enum(chute):
+    class Level(enum.Enum):
+        LOW = 1
+        SMALL = 1
+
+        def __init__(self, size):
+            self.size = size
+
+    @chute.job
+    def levels(self, level):
+        return level, Level["SMALL"], Level(1).size, list(Level.__members__)
+
+    level, small, size, names = levels.submit(level=Level.SMALL).result(S)
+    assert level is small is Level.LOW
+    assert (size, names) == (1, ["LOW", "SMALL"])
