@@ -1,7 +1,7 @@
 """Enums of a notebook as they are: cloudpickle keeps a value for each member alone.
 
-Lost are aliases, what ``__init__`` and ``__new__`` have given the members, and the value
-of a type that the enum is mixed with where ``__new__`` has chosen another one.
+Lost are aliases, what ``__init__`` and ``__new__`` have given the members, and what a
+member is of the type that the enum is mixed with where ``__new__`` has chosen that.
 """
 
 from __future__ import annotations
@@ -64,10 +64,8 @@ def enum_again(make: Make, raws: list[Any] | None, given: Any) -> type[enum.Enum
     """
     values = given[_MEMBERS]
     if raws is not None:
-        values = {
-            "__new__": _creator(zip(raws, values.values(), strict=True)),
-            **values,
-        }
+        members = zip(raws, values.values(), strict=True)
+        values = {"__new__": _creator(members), **values}
     return make(*given[:_MEMBERS], values, *given[_MEMBERS + 1 :])
 
 
@@ -76,7 +74,8 @@ def _creator(members: Iterator[tuple[Any, Any]]) -> Callable[..., Any]:
 
     def create(kind: type, *_: object) -> Any:
         raw, value = next(members)
-        made = object.__new__(kind) if raw is None else type(raw).__new__(kind, raw)
+        base: Any = object if raw is None else type(raw)
+        made = base.__new__(kind) if raw is None else base.__new__(kind, raw)
         made._value_ = value
         return made
 

@@ -103,7 +103,7 @@ READ = [
     ("Caches()", "v.kept, vars(v), v.looked_up(), v.told(1), v.told('a')"),
     ("Planet.MARS", "v, v.radius, v.neighbour is v, list(type(v).__members__)"),
     ("Planet['HOME']", "v, v.mass, type(v)('none'), v.neighbour.mass"),
-    ("Coordinate.Y", "v, v.label, bytes(v), type(v)(7).label"),
+    ("Coordinate.Y", "v.name, v.value, v.label, bytes(v), type(v)(7).label"),
     ("Right.ALL", "v, type(v)['READ'] | type(v).WRITE, v & type(v).READ, ~v"),
     ("Colour.RED", "v, str(v), type(v)('red')"),
     ("Pair(1)", "v, v.swapped(), v._fields, hasattr(v, '__dict__')"),
@@ -176,7 +176,7 @@ def test_a_job_uses_a_class_that_keeps_what_it_has_worked_out(chute):
 def test_a_job_gives_back_the_very_member_of_an_enum(chute):
     class Level(enum.Enum):
         LOW = 1
-        SMALL = 1
+        SMALL = 1  # noqa: PIE796 - an alias
 
         def __init__(self, size):
             self.size = size
