@@ -17,7 +17,7 @@ from tqdm import tqdm
 from tqdm.notebook import tqdm as notebook_tqdm
 
 import chutes_nb
-from chutes_nb import JobFailed, JobTimeout, UploadedFile, track
+from chutes_nb import JobFailed, JobTimeout, UploadedFile, runtime, track
 from rows import until
 
 S = 20.0
@@ -209,16 +209,21 @@ def test_a_tracked_loop_may_be_an_async_one(chute):
     assert job.progress.done == 3
 
 
-def test_what_is_no_number_is_nan_in_a_curve(chute):
+def test_what_is_no_finite_number_is_that_in_a_curve_and_null_in_json(chute):
     @chute.job
     def train(self):
-        for loss in (0.5, math.nan, math.inf):
+        for loss in (0.5, math.nan, math.inf, -math.inf):
             self.log(loss=loss)
+        self.log(math.inf, at=1)
 
     job = train.submit()
     job.result(S)
-    values = [value for _, value in job.metrics["loss"]]
-    assert (values[0], [math.isnan(one) for one in values[1:]]) == (0.5, [True, True])
+    first, missing, *others = [value for _, value in job.metrics["loss"]]
+    assert (first, others) == (0.5, [math.inf, -math.inf])
+    assert math.isnan(missing)
+    told = runtime.store().detail(job.id)["metrics"]
+    assert told["loss"] == [(None, 0.5), (None, None), (None, None), (None, None)]
+    assert told["at"] == [(None, 1.0)]
 
 
 def test_metrics_are_curves_from_the_verb_and_from_plain_output(chute):

@@ -191,11 +191,10 @@ def add_metrics(
     points: Iterable[tuple[str, float | None, float]],
     at: float,
 ) -> None:
-    """Append metric points: name, step, value (NaN and infinities are kept as null)."""
+    """Append metric points: name, step, value; NaN is kept as null by SQLite itself."""
     for name, step, value in points:
-        finite = value if value - value == 0 else None
         place = {"job": job, "attempt": attempt, "name": name, "step": step}
-        tx.run(ADD_METRIC, place | {"value": finite, "at": at})
+        tx.run(ADD_METRIC, place | {"value": value, "at": at})
 
 
 def forget_metrics(
@@ -206,9 +205,8 @@ def forget_metrics(
 ) -> None:
     """Take metric points away that :func:`add_metrics` has added."""
     for name, step, value in points:
-        finite = value if value - value == 0 else None
         place = {"job": job, "attempt": attempt, "name": name, "step": step}
-        tx.run(FORGET_METRIC, place | {"value": finite})
+        tx.run(FORGET_METRIC, place | {"value": value})
 
 
 def metrics(

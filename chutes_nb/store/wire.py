@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from math import isfinite
 from typing import Any
 
 from ..errors import AttemptNotFound
@@ -242,14 +244,26 @@ def detail(tx: Transaction, job: str, most_points: int | None = None) -> dict[st
         "source_first_line": definition["first_line"],
         "state": {} if state is None else json.loads(state["body"]),
         "metrics": {
-            name: thinned(points, most_points)
-            for name, points in runs.metrics(tx, job).items()
+            name: [(_finite(step), _finite(value)) for step, value in points]
+            for name, points in _curves(tx, job, most_points)
         },
         "stages": [dict(found) for found in runs.stages(tx, job)],
         "checkpoint": runs.checkpoint_facts(tx, job),
         "files": [_file(found) for found in runs.files(tx, job)],
         "result": result(tx, job),
     }
+
+
+def _curves(
+    tx: Transaction, job: str, most_points: int | None
+) -> Iterator[tuple[str, list[Any]]]:
+    for name, points in runs.metrics(tx, job).items():
+        yield name, thinned(points, most_points)
+
+
+def _finite(value: float | None) -> float | None:
+    """JSON has no words for infinities."""
+    return value if value is None or isfinite(value) else None
 
 
 def thinned(points: list[Any], keep: int | None) -> list[Any]:
