@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, InvalidStateError
@@ -21,7 +22,10 @@ from .reading import Point
 from .states import ENDED, State
 from .store import Transaction, jobs, limits, runs, settling
 from .store.db import Row
+from .store.gate import GATE_TIMEOUT_S, busy
 from .worker.capture import Capture, Look
+
+LOOK_S = 0.5  # between two looks at who has waited for too long
 
 
 class Commit(Protocol):
@@ -89,6 +93,10 @@ class Entry:
         """
         return False
 
+    def is_overdue(self, now: float) -> bool:
+        """Whether who waits for it has waited long enough; ``now`` is monotonic."""
+        return False
+
     def apply(self, tx: Transaction, commit: Commit) -> None:
         """Write it."""
 
@@ -112,10 +120,17 @@ class Submit(Entry):
     resume_from: str | None = None
     done: Future[list[str]] = field(default_factory=Future)
     ids: list[str] = field(default_factory=list)
+    put_at: float = field(default_factory=time.monotonic)
     must_be_written = False
+
+    def is_overdue(self, now: float) -> bool:
+        """Whether the store has been locked for as long as anybody waits for it."""
+        return now - self.put_at > GATE_TIMEOUT_S
 
     def apply(self, tx: Transaction, commit: Commit) -> None:
         """Write the definition once, and each job."""
+        if self.done.cancelled():  # who asked was interrupted
+            return
         key = self.definition.key
         if key not in commit.lane.written or not jobs.has_definition(tx, key):
             jobs.add_definition(tx, self.definition)
@@ -288,6 +303,7 @@ class Inbox:
     def __init__(self) -> None:
         self._entries: deque[Entry] = deque()
         self._alone = 0  # so many are written one by one
+        self._looked_at = 0.0
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -312,6 +328,22 @@ class Inbox:
             return list(self.drain())
         self._alone -= 1
         return [self._entries.popleft()]
+
+    def give_up(self) -> None:
+        """Tell those who have waited for too long, and do without what they want."""
+        now = time.monotonic()
+        if now < self._looked_at + LOOK_S:
+            return
+        self._looked_at = now
+        kept, alone = [], 0
+        for n, entry in enumerate(list(self.drain())):
+            if entry.is_overdue(now):
+                entry.fail(busy(GATE_TIMEOUT_S))
+            else:
+                kept.append(entry)
+                alone += n < self._alone
+        self._alone = alone
+        self._entries.extendleft(reversed(kept))
 
     def put_back(self, group: list[Entry], *, apart: bool = False) -> None:
         """Give a group back, to be taken next, in its order.

@@ -274,7 +274,9 @@ class Executor:
         """Wait for the store's gates without stopping the loop, then commit."""
         await anyio.sleep(pause_s)
         pause = 0.0001
+        self._inbox.give_up()
         while not self._gates.enter(self._inbox):
+            self._inbox.give_up()
             await anyio.sleep(pause)
             pause = min(pause * 2, 0.005)
         self._is_waiting = False

@@ -14,7 +14,7 @@ from .errors import ValidationFailed
 from .files_in import FileRef
 from .panel import FormLine, RunForm
 from .store.blobs import blob_path
-from .submitting import new_job, submit
+from .submitting import durable, new_job, submit
 from .uploads import UPLOADS, UploadNotFound, Uploads
 
 # Name of the comm that a page of JupyterLab opens to have a form's job run.
@@ -62,7 +62,7 @@ class DefinedRunner:
         arguments = self._checked(payload)
         definition = definer.definition()
         new = new_job(definer, definition, arguments)
-        (job_id,) = submit(definition, [new]).result()
+        (job_id,) = durable(submit(definition, [new]))
         registry.remember_jobs([job_id])
         return job_id
 

@@ -25,7 +25,7 @@ from .remarks import Remarks
 from .signatures import Signature, inspect_function
 from .sizes import approximate_size, shown_size
 from .startup import ChuteHere
-from .submitting import bound_input, new_job, submit
+from .submitting import bound_input, durable, new_job, submit
 from .worker.inline import InlineJob, call_inline
 
 DEFINERS: dict[str, type[Definer]] = {
@@ -130,7 +130,7 @@ class JobFunction:
         definition = self.definer.definition()
         new = new_job(self.definer, definition, payload, key=key, reuse=reuse)
         self._remarks.make(stacklevel=3)
-        (job_id,) = submit(definition, [new]).result()
+        (job_id,) = durable(submit(definition, [new]))
         registry.remember_jobs([job_id])
         return Job(job_id, runtime.store())
 
@@ -167,7 +167,7 @@ class JobFunction:
                 error.args = (f"item {number}: {error}",)
                 raise
         self._remarks.make(stacklevel=2)
-        ids = submit(definition, new).result() if new else []
+        ids = durable(submit(definition, new)) if new else []
         registry.remember_jobs(ids)
         place = runtime.store()
         return JobGroup([Job(job_id, place) for job_id in ids])

@@ -100,9 +100,19 @@ def submit(definition: jobs.NewDefinition, new: list[jobs.NewJob]) -> Future[lis
     return queued
 
 
+def durable(queued: Future[list[str]]) -> list[str]:
+    """Wait for the ids of jobs; who is interrupted meanwhile wants none of them."""
+    try:
+        return queued.result()
+    except BaseException:
+        queued.cancel()
+        raise
+
+
 def _hold_until_ended(queued: Future[list[str]], new: list[jobs.NewJob]) -> None:
     """Let go of what jobs were given once they have ended, or were not queued."""
-    ids = set() if queued.exception() else set(queued.result())
+    is_queued = not (queued.cancelled() or queued.exception())
+    ids = set(queued.result()) if is_queued else set()
     feed = runtime.store().feed
     for job in new:
         if job.id in ids:
@@ -175,7 +185,7 @@ def resubmit(store: Store, job_id: str, code: str, resume: bool) -> str:
     queued = executor.submit(definition, [new], resume_from=source)
     if new.lane == "kernel":
         queued.add_done_callback(lambda done: _hold_until_ended(done, [new]))
-    (new_job_id,) = queued.result()
+    (new_job_id,) = durable(queued)
     registry.remember_jobs([new_job_id])
     return new_job_id
 

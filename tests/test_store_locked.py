@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import subprocess
 import sys
 import textwrap
@@ -10,7 +12,7 @@ import time
 
 import pytest
 
-from chutes_nb import runtime
+from chutes_nb import entries, runtime
 from chutes_nb.errors import JobTimeout, StoreBusy
 from chutes_nb.panel.feeder import Feeder
 from chutes_nb.states import State
@@ -43,6 +45,16 @@ def hold(code, path, seconds):
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout.readline() == "held\n"
     return process
+
+
+@contextlib.contextmanager
+def held(code, path):
+    """Have a store locked for a ``with`` block."""
+    with hold(code, path, 600) as holder:
+        try:
+            yield
+        finally:
+            holder.kill()
 
 
 class Heart:
@@ -159,3 +171,45 @@ def test_a_foreign_transaction_is_named_when_waiting_was_in_vain(store, monkeypa
     holder.wait()
     holder.stdout.close()
     assert queue(store)
+
+
+@pytest.mark.parametrize("code", [HOLD_GATE, HOLD_TRANSACTION], ids=["gate", "begin"])
+def test_a_submit_waits_no_longer_for_a_lock_than_anybody_does(
+    own_chute, code, monkeypatch
+):
+    @own_chute.job
+    def add(a, b):
+        return a + b
+
+    assert add.submit(a=1, b=2).result(timeout=60) == 3
+    monkeypatch.setattr(entries, "GATE_TIMEOUT_S", 0.2)
+    before = sum(runtime.store().counts().values())
+    locked = held(code, runtime.store().home / "store.db")
+    with locked, pytest.raises(StoreBusy, match="kept the store locked"):
+        add.submit(a=3, b=4)
+    assert sum(runtime.store().counts().values()) == before
+    assert add.submit(a=5, b=6).result(timeout=60) == 11
+
+
+def test_a_submit_that_is_interrupted_queues_nothing(own_chute):
+    @own_chute.job
+    def add(a, b):
+        return a + b
+
+    assert add.submit(a=1, b=2).result(timeout=60) == 3
+    before = sum(runtime.store().counts().values())
+    main = threading.main_thread().ident
+    inbox = runtime.executor()._inbox
+
+    def interrupt():
+        until(lambda: any(isinstance(one, entries.Submit) for one in inbox.copy()))
+        signal.pthread_kill(main, signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    with held(HOLD_TRANSACTION, runtime.store().home / "store.db"):
+        thread.start()
+        with pytest.raises(KeyboardInterrupt):
+            add.submit(a=3, b=4)
+        thread.join()
+    assert add.submit(a=5, b=6).result(timeout=60) == 11
+    assert sum(runtime.store().counts().values()) == before + 1

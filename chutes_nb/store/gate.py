@@ -72,10 +72,7 @@ class Gate:
         pause = 0.0001
         while not self.try_enter():
             if time.monotonic() > end:
-                raise StoreBusy(
-                    f"another process has kept the store locked for {timeout_s:g} s; "
-                    "it may be stopped or stuck: %chute_doctor names who uses it"
-                )
+                raise busy(timeout_s)
             let_through()
             time.sleep(pause)
             pause = min(pause * 1.5, 0.002)
@@ -112,6 +109,14 @@ class Gate:
             forget_own(self._fd)
             os.close(self._fd)
         self._fd = CLOSED
+
+
+def busy(waited_s: float) -> StoreBusy:
+    """Make the error of who has waited for others."""
+    return StoreBusy(
+        f"another process has kept the store locked for {waited_s:g} s; "
+        "it may be stopped or stuck: %chute_doctor names who uses it"
+    )
 
 
 def _opened(path: Path) -> int:
