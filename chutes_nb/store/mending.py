@@ -14,7 +14,7 @@ from .. import failpoints
 from ..errors import StoreDamaged
 from . import contents, moving, witness
 from .db import Database
-from .faults import decoded, is_damage
+from .faults import decoded, explain, is_passing
 from .gate import Gate
 from .journal import Journal, sync_folder
 
@@ -62,6 +62,11 @@ def damage(path: Path) -> str | None:
     """Return what is wrong with a store's file, None where it is sound.
 
     Takes as long as reading the whole file.
+
+    Raises
+    ------
+    StoreError
+        If it could not be read for another reason.
     """
     connection = sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=10)
     try:
@@ -74,6 +79,8 @@ def damage(path: Path) -> str | None:
                 if astray is not None:  # each connection of ours would have refused
                     return f"a row of {astray[0]} refers to no row of {astray[2]}"
     except sqlite3.DatabaseError as error:
+        if is_passing(error):
+            raise explain(path, error) from error
         return str(error)
     finally:
         connection.close()
@@ -84,13 +91,20 @@ def is_wrong(database: Database, journal: Journal) -> bool:
     """Whether the values in a file's rows are not those that the journal has.
 
     Of the moves it has no more than the ends; but each hangs on another.
+
+    Raises
+    ------
+    StoreError
+        If they could not be read for another reason than damage.
     """
     records = list(journal.records())  # before the store, which may only be ahead
     try:
         if database.reader.one(moving.ASTRAY) is not None:
             return True
         return any(True for _ in contents.differences(database.reader, records))
-    except contents.UNREADABLE:
+    except contents.UNREADABLE as error:
+        if is_passing(error):
+            raise explain(database.path, error) from error
         return True
 
 
@@ -230,6 +244,6 @@ def _caught_up(database: Database, journal: Journal, last: int) -> Mended | None
                 tx.run(witness.RAISE_REV, {"rev": last + witness.REV_MARGIN})
             return mended
     except (StoreDamaged, *contents.UNREADABLE) as error:
-        if isinstance(error, sqlite3.Error) and not is_damage(error):
+        if is_passing(error):
             raise
         return rebuild(database, journal, is_known=True)
