@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from chutes_nb.processes import take_lease
 from chutes_nb.states import State
 from chutes_nb.store import Store, compacting, mending, witness
+from chutes_nb.store.gate import Gate
 from chutes_nb.store.journal import Journal
 from rows import claim, finish, queue
 
@@ -100,3 +102,34 @@ def test_one_process_at_a_time_writes_the_journal_anew(store, several):
     os.close(lock)
     compacting.compact(store.journal, store._db)
     assert told(store, job) == []
+
+
+# -- a store that was put aside ------------------------------------------------------
+def test_a_file_that_was_put_aside_before_is_not_asked_which_jobs_there_are(store):
+    other = Store(store.home)
+    mending.rebuild(store._db, store.journal, is_known=True)
+    job = queue(store)
+    compacting.compact(other.journal, other._db)
+    assert told(store, job) == ["j"]
+    other.close()
+
+
+def test_nor_is_one_that_was_put_aside_meanwhile(store, monkeypatch):
+    other, jobs = Store(store.home), []
+    # As by a version that did not hold the journal while it did so.
+    monkeypatch.setattr(
+        mending, "held_back", lambda _: contextlib.nullcontext(), raising=False
+    )
+    enter = Gate.enter
+
+    def late(gate, *wait):
+        if not jobs:
+            jobs.append("")
+            mending.rebuild(store._db, store.journal, is_known=True)
+            jobs[0] = queue(store)
+        enter(gate, *wait)
+
+    monkeypatch.setattr(Gate, "enter", late)
+    compacting.compact(other.journal, other._db)
+    assert told(store, jobs[0]) == ["j"]
+    other.close()

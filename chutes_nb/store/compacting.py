@@ -11,7 +11,7 @@ import os
 
 from ..processes import take_lease
 from . import witness
-from .db import Database
+from .db import Database, Transaction
 from .journal import Journal
 
 LOCK = "compacting.lock"
@@ -36,7 +36,10 @@ def _compact(journal: Journal, database: Database) -> None:
     numbers = journal.numbers()
     if not numbers:
         return
-    known = _known(database)  # read after the list: every job of those files is there
+    database.is_in_place()  # one that was put aside does not know which jobs there are
+    reader = database.reader
+    connection = reader.seat.connection
+    known = _known(reader)  # read after the list: every job of those files is there
     for number in numbers[:-1]:
         journal.rewrite(number, lambda fact: witness.is_needed(fact, known))
     gate = database.gate()
@@ -44,12 +47,16 @@ def _compact(journal: Journal, database: Database) -> None:
     try:
         if journal.numbers() != numbers:
             return  # it is not the last one any more: what is new would tell too little
+        database.is_in_place()
+        reader = database.reader
+        if reader.seat.connection is not connection:
+            return  # the new file's jobs are others than those that were known
         # A job that was deleted since is told of by the files before.
-        known |= _known(database)
+        known |= _known(reader)
         journal.rewrite(numbers[-1], lambda fact: witness.is_needed(fact, known))
     finally:
         gate.leave()
 
 
-def _known(database: Database) -> set[str]:
-    return {row["id"] for row in database.reader.each(witness.STANDS)}
+def _known(reader: Transaction) -> set[str]:
+    return {row["id"] for row in reader.each(witness.STANDS)}
