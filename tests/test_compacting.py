@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from chutes_nb.processes import take_lease
+from chutes_nb.processes import is_held, take_lease
 from chutes_nb.states import State
 from chutes_nb.store import Store, compacting, mending, witness
 from chutes_nb.store.gate import Gate
@@ -133,3 +133,26 @@ def test_nor_is_one_that_was_put_aside_meanwhile(store, monkeypatch):
     compacting.compact(other.journal, other._db)
     assert told(store, jobs[0]) == ["j"]
     other.close()
+
+
+# -- what is left behind -------------------------------------------------------------
+@pytest.mark.parametrize("what", ["compact", "rebuild"])
+def test_who_is_interrupted_at_the_gate_leaves_it(store, monkeypatch, what):
+    queue(store)
+    enter = Gate.enter
+
+    def interrupted(gate, *wait):
+        enter(gate, *wait)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(Gate, "enter", interrupted)
+        if what == "compact":
+            compacting.compact(store.journal, store._db)
+        else:
+            mending.rebuild(store._db, store.journal)
+    gate = Gate(store.home / "store.db.gate")
+    assert gate.try_enter()
+    gate.leave()
+    gate.close()
+    assert not is_held(store.journal.folder / compacting.LOCK)

@@ -43,8 +43,8 @@ def _compact(journal: Journal, database: Database) -> None:
     for number in numbers[:-1]:
         journal.rewrite(number, lambda fact: witness.is_needed(fact, known))
     gate = database.gate()
-    gate.enter()
     try:
+        gate.enter()
         if journal.numbers() != numbers:
             return  # it is not the last one any more: what is new would tell too little
         database.is_in_place()
@@ -55,7 +55,8 @@ def _compact(journal: Journal, database: Database) -> None:
         known |= _known(reader)
         journal.rewrite(numbers[-1], lambda fact: witness.is_needed(fact, known))
     finally:
-        gate.leave()
+        if gate.is_entered:
+            gate.leave()
 
 
 def _known(reader: Transaction) -> set[str]:

@@ -124,8 +124,8 @@ def rebuild(
     """
     path = database.path
     gate = Gate(path.with_name(path.name + ".gate"))
-    gate.enter()
     try:
+        gate.enter()
         if not path.exists() or (damage(path) is None and not is_known):
             _unmark(database)
             return None
@@ -142,7 +142,8 @@ def rebuild(
         sync_folder(path.parent)
         _unmark(database)
     finally:
-        gate.leave()
+        if gate.is_entered:
+            gate.leave()
         gate.close()
     database.is_in_place()
     return Mended(aside, sorted(changed))
