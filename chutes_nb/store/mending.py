@@ -13,6 +13,7 @@ from typing import NamedTuple
 from .. import failpoints
 from ..errors import StoreDamaged
 from . import contents, moving, witness
+from .compacting import held_back
 from .db import Database
 from .faults import decoded, explain, is_passing
 from .gate import Gate
@@ -97,7 +98,8 @@ def is_wrong(database: Database, journal: Journal) -> bool:
     StoreError
         If they could not be read for another reason than damage.
     """
-    records = list(journal.records())  # before the store, which may only be ahead
+    with held_back(journal):  # before the store, which may only be ahead
+        records = list(journal.records())
     try:
         if database.reader.one(moving.ASTRAY) is not None:
             return True
@@ -122,6 +124,15 @@ def rebuild(
     is_known : bool
         The file is known to be damaged where SQLite finds nothing to say.
     """
+    if journal is None:
+        return _rebuild(database, None, is_known)
+    with held_back(journal):
+        return _rebuild(database, journal, is_known)
+
+
+def _rebuild(
+    database: Database, journal: Journal | None, is_known: bool
+) -> Mended | None:
     path = database.path
     gate = Gate(path.with_name(path.name + ".gate"))
     try:
@@ -180,12 +191,15 @@ def _put_aside(path: Path) -> Path:
 
 def refill(database: Database, journal: Journal) -> Mended | None:
     """Write what the journal has and the store has not; None if that is nothing."""
-    found = witness.missing(database.reader, journal.records())
-    if not found:
-        return None
-    with database.writing() as tx:
-        witness.play(tx, journal.records(), journal.last_rev())
-    return Mended(None, sorted(found))
+    with held_back(journal):
+        if not witness.missing(database.reader, journal.records()):
+            return None
+        with database.writing() as tx:
+            # Once more, now that nobody writes: one may be deleted since it was read.
+            found = witness.missing(tx, journal.records())
+            if found:
+                witness.play(tx, journal.records(), journal.last_rev())
+    return Mended(None, sorted(found)) if found else None
 
 
 def recount(database: Database) -> Mended | None:
@@ -200,12 +214,13 @@ def mend_whole(database: Database, logs: Database, journal: Journal) -> Mended |
     Reads the whole store. What is found first decides: a file that was rebuilt has
     all its jobs and counts, and so on.
     """
-    is_known = is_wrong(database, journal)
-    mended = (
-        rebuild(database, journal, is_known=is_known)
-        or refill(database, journal)
-        or recount(database)
-    )
+    with held_back(journal):  # else by what a damaged file says that there is
+        is_known = is_wrong(database, journal)
+        mended = (
+            rebuild(database, journal, is_known=is_known)
+            or refill(database, journal)
+            or recount(database)
+        )
     logs_mended = rebuild(logs, None)
     return mended or logs_mended
 
