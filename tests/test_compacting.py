@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import subprocess
+import sys
 import threading
 import time
 
@@ -254,6 +256,40 @@ def test_nor_is_one_that_was_put_aside_meanwhile(store, monkeypatch):
 
 
 # -- what is left behind -------------------------------------------------------------
+FORK = """
+import os, signal, sys
+from pathlib import Path
+from chutes_nb.store import Store, compacting
+from chutes_nb.store.journal import Journal
+
+def fork(journal, number, is_needed):
+    if os.fork():
+        os.kill(os.getpid(), signal.SIGKILL)
+    print("forked", flush=True)
+    sys.stdin.read()
+    os._exit(0)
+
+Journal.rewrite = fork
+store = Store(Path(sys.argv[1]))
+compacting.compact(store.journal, store._db)
+"""
+
+
+def test_a_forked_child_does_not_keep_the_journal_from_being_written(store):
+    job = ended(store)
+    store.delete(job)
+    with subprocess.Popen(
+        [sys.executable, "-c", FORK, str(store.home)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as run:
+        assert run.stdout.readline() == b"forked\n"
+        until(lambda: run.poll() is not None)
+        assert not is_held(store.journal.folder / compacting.LOCK)
+        compacting.compact(store.journal, store._db)
+        assert told(store, job) == []
+
+
 @pytest.mark.parametrize("what", ["compact", "rebuild"])
 def test_who_is_interrupted_at_the_gate_leaves_it(store, monkeypatch, what):
     queue(store)

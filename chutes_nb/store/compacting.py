@@ -17,7 +17,7 @@ from collections.abc import Iterator
 
 from ..errors import StoreBusy
 from ..paths import PRIVATE_FILE
-from ..processes import above_streams
+from ..processes import above_streams, forget_own, keep_from_children
 from . import witness
 from .db import Database, Transaction
 from .gate import GATE_TIMEOUT_S
@@ -71,7 +71,13 @@ def _lock_file(journal: Journal) -> Iterator[int]:
     # A file object: wherever an interrupt comes it is closed, and the lock goes too.
     with open(journal.folder / LOCK, "ab", opener=_private) as file:
         fd = file.fileno()
-        yield fd
+        try:
+            keep_from_children(fd)
+            yield fd
+        finally:
+            forget_own(fd)
+            # A child that is being started may still have the file.
+            fcntl.flock(fd, fcntl.LOCK_UN)
 
 
 def _private(path: str, flags: int) -> int:
