@@ -16,10 +16,12 @@ from dataclasses import replace
 
 import pytest
 
+from chutes_nb.errors import StoreBusy
 from chutes_nb.policy import Ending, Verdict
 from chutes_nb.states import State
-from chutes_nb.store import Store, intake, jobs, runs
+from chutes_nb.store import Store, Transaction, intake, jobs, mending, moving, runs
 from chutes_nb.store.blobs import keep
+from chutes_nb.store.faults import is_passing
 from chutes_nb.store.journal import Journal, packed, parsed
 from rows import DEFINITION, NOW, bring, claim, finish, queue, until
 
@@ -361,6 +363,7 @@ def test_two_who_tidy_the_journal_at_once_lose_nothing(tmp_path):
         ("UPDATE jobs SET reason = 'why' WHERE id = :job", "its end"),
         ("UPDATE attempts SET job = 'astray' WHERE job = :job", "refers to no row"),
         ("DELETE FROM attempts WHERE job = :job", "attempt 1"),
+        ("UPDATE jobs SET name = CAST(x'ff' AS TEXT) WHERE id = :job", "its row"),
         ("UPDATE moves SET job = 'astray' WHERE job = :job", "newest move is another"),
         ("UPDATE jobs SET move = move - 1 WHERE id = :job", "newest move is another"),
         ("UPDATE moves SET before = before - 1 WHERE job = :job", "does not follow"),
@@ -433,6 +436,66 @@ def test_a_column_that_lost_its_name_is_told_and_comes_back(store, name, other):
     again.mend()
     assert everything(again) == before
     again.close()
+
+
+@pytest.mark.parametrize(
+    "query",
+    [moving.ASTRAY, jobs.GET, jobs.GET_DEFINITION],
+    ids=["of the moves", "of a job", "of a definition"],
+)
+def test_a_read_that_fails_for_now_puts_no_sound_store_aside(store, monkeypatch, query):
+    fill(store)
+    job = claim(store)
+    number = store.status(job)["attempt"]
+    store.save_checkpoint(job, number, NOW, "json", b"42")  # not in the journal
+    one, failed = Transaction.one, []
+
+    def fails_once(tx, asked, params=None):
+        if asked is query and not failed:
+            failed.append(asked)
+            error = sqlite3.OperationalError("database is locked")
+            error.sqlite_errorname = "SQLITE_BUSY"
+            raise error
+        return one(tx, asked, params or {})
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Transaction, "one", fails_once)
+        with pytest.raises(StoreBusy):
+            store.mend()
+    assert failed
+    assert not list(store.home.glob("*.corrupt-*"))
+    assert store.load_checkpoint(job) == ("json", b"42")
+    assert store.mend() is None
+
+
+def test_a_file_that_another_program_has_locked_is_not_put_aside(store, monkeypatch):
+    fill(store)
+    store.close()
+    holder = sqlite3.connect(store.home / "store.db", isolation_level=None)
+    holder.execute("PRAGMA locking_mode = EXCLUSIVE")
+    holder.execute("BEGIN EXCLUSIVE")
+    connect = sqlite3.connect
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            sqlite3, "connect", lambda *place, **how: connect(*place, **how | AT_ONCE)
+        )
+        with pytest.raises(StoreBusy):
+            mending.rebuild(store._db, store.journal)
+    holder.close()
+    assert not list(store.home.glob("*.corrupt-*"))
+    assert mending.rebuild(store._db, store.journal) is None
+
+
+AT_ONCE = {"timeout": 0}
+
+
+@pytest.mark.parametrize("read", ["json_valxd('1')", "CAST(x'ff' AS TEXT)", "a FROM b"])
+def test_a_read_that_will_never_succeed_is_damage(read):
+    connection = sqlite3.connect(":memory:")
+    with pytest.raises(sqlite3.DatabaseError) as raised:
+        connection.execute(f"SELECT {read}").fetchone()
+    connection.close()
+    assert not is_passing(raised.value)
 
 
 def test_a_definition_that_is_made_again_is_no_damage(store):

@@ -7,8 +7,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from ..errors import StoreBusy
 from . import contents, moving, pruning, witness
 from .blobs import blob_path
+from .compacting import held_back
 from .db import Database
 from .journal import Journal
 
@@ -83,7 +85,12 @@ def problems(database: Database, logs: Database, journal: Journal) -> Iterator[s
     str
         One line a problem, with the ids of the jobs that have it.
     """
-    records = list(journal.records())  # before the store, which may only be ahead
+    records = []
+    try:
+        with held_back(journal):  # before the store, which may only be ahead
+            records = list(journal.records())
+    except StoreBusy as error:
+        yield str(error)
     home = journal.folder.parent
     if database.refusal is not None:
         yield str(database.refusal)

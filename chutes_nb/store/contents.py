@@ -14,6 +14,7 @@ from ..states import ENDED
 from . import jobs, runs
 from .claiming import output_name
 from .db import Row, Transaction
+from .faults import is_passing
 from .journal import ATTEMPT, DEFINITION, END, FILE, JOB, Record
 from .witness import ENDING, HAS_FILE
 
@@ -52,6 +53,11 @@ def differences(
         The job or the definition, and what of it is wrong. A job that is not in the
         store at all is none of it: it may have been deleted. What belongs to a job
         goes with it only, so of a job that is there nothing may be missing.
+
+    Raises
+    ------
+    sqlite3.DatabaseError
+        If a row could not be read for another reason than damage.
     """
     looks = {JOB: _job, ATTEMPT: _attempt, END: _end, FILE: _file}
     defined = {}
@@ -69,6 +75,8 @@ def _found(look: Look, tx: Transaction, values: list[Any]) -> Iterator[tuple[str
     try:
         what = look(tx, values)
     except UNREADABLE as error:
+        if is_passing(error):
+            raise
         what = f"its row ({error})"
     if what is not None:
         yield str(values[0]), what

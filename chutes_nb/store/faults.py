@@ -8,6 +8,7 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeGuard
 
 from ..errors import (
     StoreBusy,
@@ -20,6 +21,7 @@ from ..errors import (
 
 _FULL = ("SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHM", "SQLITE_IOERR_FSYNC")
 _DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_IOERR_SHORT_READ")
+_UNDECODED = "Could not decode"  # sqlite3's own error, which has no name of SQLite's
 # What every file has from its first step on, by a name that only damage can change.
 _NAMELESS = re.compile("no such table|no such column|has no column named")
 
@@ -32,6 +34,17 @@ def is_busy(error: sqlite3.Error) -> bool:
 def is_damage(error: sqlite3.Error) -> bool:
     """Whether the file is not what it should be."""
     return _name(error).startswith(_DAMAGED) or _NAMELESS.search(str(error)) is not None
+
+
+def is_passing(error: Exception) -> TypeGuard[sqlite3.DatabaseError]:
+    """Whether a read of ours failed for another reason than damage, such as a lock.
+
+    Our statements are right: what SQLite can make nothing of there is a spoiled schema,
+    and what Python cannot decode is spoiled text.
+    """
+    if not isinstance(error, sqlite3.DatabaseError) or is_damage(error):
+        return False
+    return _name(error) != "SQLITE_ERROR" and not str(error).startswith(_UNDECODED)
 
 
 @contextlib.contextmanager

@@ -13,8 +13,9 @@ from typing import NamedTuple
 from .. import failpoints
 from ..errors import StoreDamaged
 from . import contents, moving, witness
+from .compacting import held_back
 from .db import Database
-from .faults import decoded, is_damage
+from .faults import decoded, explain, is_passing
 from .gate import Gate
 from .journal import Journal, sync_folder
 
@@ -62,6 +63,11 @@ def damage(path: Path) -> str | None:
     """Return what is wrong with a store's file, None where it is sound.
 
     Takes as long as reading the whole file.
+
+    Raises
+    ------
+    StoreError
+        If it could not be read for another reason.
     """
     connection = sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=10)
     try:
@@ -74,6 +80,8 @@ def damage(path: Path) -> str | None:
                 if astray is not None:  # each connection of ours would have refused
                     return f"a row of {astray[0]} refers to no row of {astray[2]}"
     except sqlite3.DatabaseError as error:
+        if is_passing(error):
+            raise explain(path, error) from error
         return str(error)
     finally:
         connection.close()
@@ -84,13 +92,21 @@ def is_wrong(database: Database, journal: Journal) -> bool:
     """Whether the values in a file's rows are not those that the journal has.
 
     Of the moves it has no more than the ends; but each hangs on another.
+
+    Raises
+    ------
+    StoreError
+        If they could not be read for another reason than damage.
     """
-    records = list(journal.records())  # before the store, which may only be ahead
+    with held_back(journal):  # before the store, which may only be ahead
+        records = list(journal.records())
     try:
         if database.reader.one(moving.ASTRAY) is not None:
             return True
         return any(True for _ in contents.differences(database.reader, records))
-    except contents.UNREADABLE:
+    except contents.UNREADABLE as error:
+        if is_passing(error):
+            raise explain(database.path, error) from error
         return True
 
 
@@ -108,10 +124,19 @@ def rebuild(
     is_known : bool
         The file is known to be damaged where SQLite finds nothing to say.
     """
+    if journal is None:
+        return _rebuild(database, None, is_known)
+    with held_back(journal):
+        return _rebuild(database, journal, is_known)
+
+
+def _rebuild(
+    database: Database, journal: Journal | None, is_known: bool
+) -> Mended | None:
     path = database.path
     gate = Gate(path.with_name(path.name + ".gate"))
-    gate.enter()
     try:
+        gate.enter()
         if not path.exists() or (damage(path) is None and not is_known):
             _unmark(database)
             return None
@@ -128,7 +153,8 @@ def rebuild(
         sync_folder(path.parent)
         _unmark(database)
     finally:
-        gate.leave()
+        if gate.is_entered:
+            gate.leave()
         gate.close()
     database.is_in_place()
     return Mended(aside, sorted(changed))
@@ -165,12 +191,15 @@ def _put_aside(path: Path) -> Path:
 
 def refill(database: Database, journal: Journal) -> Mended | None:
     """Write what the journal has and the store has not; None if that is nothing."""
-    found = witness.missing(database.reader, journal.records())
-    if not found:
-        return None
-    with database.writing() as tx:
-        witness.play(tx, journal.records(), journal.last_rev())
-    return Mended(None, sorted(found))
+    with held_back(journal):
+        if not witness.missing(database.reader, journal.records()):
+            return None
+        with database.writing() as tx:
+            # Once more, now that nobody writes: one may be deleted since it was read.
+            found = witness.missing(tx, journal.records())
+            if found:
+                witness.play(tx, journal.records(), journal.last_rev())
+    return Mended(None, sorted(found)) if found else None
 
 
 def recount(database: Database) -> Mended | None:
@@ -185,12 +214,13 @@ def mend_whole(database: Database, logs: Database, journal: Journal) -> Mended |
     Reads the whole store. What is found first decides: a file that was rebuilt has
     all its jobs and counts, and so on.
     """
-    is_known = is_wrong(database, journal)
-    mended = (
-        rebuild(database, journal, is_known=is_known)
-        or refill(database, journal)
-        or recount(database)
-    )
+    with held_back(journal):  # else by what a damaged file says that there is
+        is_known = is_wrong(database, journal)
+        mended = (
+            rebuild(database, journal, is_known=is_known)
+            or refill(database, journal)
+            or recount(database)
+        )
     logs_mended = rebuild(logs, None)
     return mended or logs_mended
 
@@ -230,6 +260,6 @@ def _caught_up(database: Database, journal: Journal, last: int) -> Mended | None
                 tx.run(witness.RAISE_REV, {"rev": last + witness.REV_MARGIN})
             return mended
     except (StoreDamaged, *contents.UNREADABLE) as error:
-        if isinstance(error, sqlite3.Error) and not is_damage(error):
+        if is_passing(error):
             raise
         return rebuild(database, journal, is_known=True)
