@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
+from types import SimpleNamespace
+
 import pytest
 
-from chutes_nb.errors import StoreFull
+from chutes_nb.errors import StoreBusy, StoreFull
 from chutes_nb.states import State
 from chutes_nb.store import logs
 from chutes_nb.worker.alone import Alone
-from chutes_nb.worker.frames import Outcome, Task
+from chutes_nb.worker.frames import Outcome, Task, Telling
 from rows import claim, finish, queue, until
 
 RESULT = {"kind": "json", "body": b"1", "blob": None, "type": "int", "view": None}
@@ -76,6 +79,89 @@ def test_a_beat_does_not_wait_for_room_and_the_next_one_writes_all(store, alone)
     assert logs.end(store.log_reader, job, 1) == output.stat().st_size
     found = [tuple(one) for one in store.reader.all("SELECT name, value FROM metrics")]
     assert found == [("loss", 0.5)]
+
+
+@pytest.fixture(params=[StoreFull, StoreBusy])
+def look_in_vain(request, monkeypatch):
+    """Beats that can write nothing, and may not wait until they can."""
+
+    def wait(seconds):
+        pytest.fail("a beat waits")
+
+    def refuse(*look):
+        raise request.param
+
+    def beat(alone):
+        with monkeypatch.context() as patch, pytest.raises(request.param):
+            patch.setattr("chutes_nb.worker.alone._record", refuse)
+            alone.look()
+
+    clock = SimpleNamespace(monotonic=time.monotonic, time=time.time, sleep=wait)
+    monkeypatch.setattr("chutes_nb.worker.alone.time", clock)
+    return beat
+
+
+def fall_silent(alone):
+    """Let it be a thousand seconds since the last of several signs of life."""
+    for ago in (1002.0, 1001.0, 1000.0):
+        alone._capture._silence.broken(time.monotonic() - ago)
+
+
+def test_a_beat_does_not_wait_to_say_that_a_job_is_silent(store, alone, look_in_vain):
+    alone, _ = alone
+    began = time.time()
+    fall_silent(alone)
+    look_in_vain(alone)
+    look_in_vain(alone)
+    alone._owed_at -= 500.0  # as if it had been so long ago
+    assert alone.look() is True
+    quiet_since = store.status(alone._task.job)["quiet_since"]
+    assert began - 1510.0 < quiet_since <= began - 1490.0
+    assert alone.look() is False
+
+
+def test_output_that_follows_ends_a_silence_that_could_not_be_told(
+    store, alone, look_in_vain
+):
+    alone, output = alone
+    fall_silent(alone)
+    look_in_vain(alone)
+    output.write_text("a word\n")
+    assert alone.look() is True
+    assert store.status(alone._task.job)["quiet_since"] is None
+
+
+def test_what_a_last_line_says_is_written_once_there_is_room(
+    store, alone, look_in_vain
+):
+    alone, output = alone
+    output.write_text("step 3/10")
+    assert alone.look() is True
+    look_in_vain(alone)  # the line is whole as it stands
+    look_in_vain(alone)
+    with output.open("a") as file:
+        file.write("\nloss=0.25\n")
+    look_in_vain(alone)
+    until(lambda: alone.look() and alone._capture.has(output.stat().st_size))
+    while alone.look():
+        pass
+    found = [one["value"] for one in store.reader.all("SELECT value FROM metrics")]
+    assert found == [0.25]
+    assert store.status(alone._task.job)["progress"]["done"] == 3
+
+
+def test_what_is_told_is_not_followed_by_what_was_read_before(
+    store, alone, look_in_vain
+):
+    alone, output = alone
+    output.write_text("step 3/10")
+    assert alone.look() is True
+    look_in_vain(alone)
+    told = {"done": 5, "total": 10, "message": None, "unit": None}
+    alone.tell([Telling("progress", told)])
+    while alone.look():
+        pass
+    assert store.status(alone._task.job)["progress"]["done"] == 5
 
 
 def test_the_end_waits_for_room(store, alone):
