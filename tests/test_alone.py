@@ -12,6 +12,7 @@ from chutes_nb.states import State
 from chutes_nb.store import logs
 from chutes_nb.worker.alone import Alone
 from chutes_nb.worker.frames import Outcome, Task, Telling
+from chutes_nb.worker.pulse import Pulse
 from rows import claim, finish, queue, until
 
 RESULT = {"kind": "json", "body": b"1", "blob": None, "type": "int", "view": None}
@@ -162,6 +163,63 @@ def test_what_is_told_is_not_followed_by_what_was_read_before(
     while alone.look():
         pass
     assert store.status(alone._task.job)["progress"]["done"] == 5
+
+
+@pytest.fixture
+def pulse(store, alone):
+    """The pulse of a worker that has just lost its executor."""
+    task = alone[0]._task
+    worker = SimpleNamespace(
+        id="worker-1",
+        store=store,
+        line=None,
+        place=SimpleNamespace(told=f"{task.output}.told", leave_note=lambda *a: None),
+        guard=SimpleNamespace(has_lost=lambda: False, is_harmed=lambda: False),
+        is_heard=lambda: True,
+        answer=lambda timeout_s: False,
+        kill_started=lambda: None,
+    )
+    pulse = Pulse(worker)
+    pulse.task = pulse._last_task = task
+    return pulse
+
+
+def partials(store):
+    return store.reader.one("SELECT count(*) FROM partials")[0]
+
+
+def test_a_first_beat_beside_a_store_that_cannot_be_read_loses_nothing(
+    store, pulse, monkeypatch
+):
+    job, signals = pulse.task.job, []
+
+    def refuse(*where):
+        raise StoreBusy
+
+    name = "chutes_nb.worker.pulse.signal_group"
+    monkeypatch.setattr(name, lambda *signal: signals.append(signal))
+    pulse.tell(Telling("partial", ("json", b"1")))
+    store.request_cancel(job, by="a test")
+    with monkeypatch.context() as patch, pytest.raises(StoreBusy):
+        patch.setattr(logs, "end", refuse)
+        pulse._beat()
+    assert pulse.asked is not None  # the cancel was seen all the same
+    assert signals
+    assert partials(store) == 0
+    pulse._beat()
+    assert partials(store) == 1
+
+
+def test_a_worker_that_cannot_be_alone_yet_loses_nothing(store, pulse, monkeypatch):
+    def refuse(*whom):
+        raise StoreBusy
+
+    pulse.tell(Telling("partial", ("json", b"1")))
+    with monkeypatch.context() as patch, pytest.raises(StoreBusy):
+        patch.setattr("chutes_nb.worker.pulse.Alone", refuse)
+        pulse._beat()
+    pulse._beat()
+    assert partials(store) == 1
 
 
 def test_the_end_waits_for_room(store, alone):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable
+from functools import cached_property
 
 from .. import failpoints
 from ..errors import MoveRefused, StoreBusy, StoreDamaged, StoreError, StoreFull
@@ -46,14 +47,18 @@ class Alone:
         self._doubled: list[Point] = []  # read before it was told, and to be forgotten
         self._owed: Look | None = None  # what no output will say again, to be written
         self._owed_at = 0.0
+
+    @cached_property
+    def _capture(self) -> Capture:
+        """What follows the output; made once the store can be read."""
+        store, task = self._store, self._task
         offset = logs.end(store.log_reader, task.job, task.attempt)
         row = self.row()
         if row is None:
-            self._capture = Capture(task.output, offset)
-            return
+            return Capture(task.output, offset)
         usual_s = Earlier().usual_s(store.reader, row["chute"], row["name"])
         began_at = time.monotonic() - max(0.0, time.time() - row["started_at"])
-        self._capture = Capture(task.output, offset, usual_s, began_at)
+        return Capture(task.output, offset, usual_s, began_at)
 
     def look(self) -> bool:
         """Bring new output into the store; False where there was none."""
