@@ -98,10 +98,14 @@ class Host:
             self._executor.stop()
 
     def _has_successor(self) -> bool:
-        """Whether a kernel of this interpreter lives: its user watches it."""
+        """Whether a kernel of this interpreter lives: its user watches it.
+
+        By the same name: else it is of an earlier version, and inherits nothing here.
+        """
         rows = fleet.unended_executors(self._store.reader, interpreter())
         return any(
             row["kind"] == "kernel"
+            and row["python"] == interpreter()
             and not row["is_nested"]
             and is_held(Path(row["lease"]))
             for row in rows

@@ -35,19 +35,28 @@ def default_home() -> Path:
 
 @cache
 def interpreter() -> str:
-    """Path of this Python: one for all the names that it is started by.
+    """Path of this Python: one for all the names that it is started by."""
+    return interpreter_of(sys.executable)
+
+
+@cache
+def interpreter_of(path: str) -> str:
+    """Path of a Python: one for all the names that it is started by.
 
     Who starts kernels names it as they like: ``python`` or ``python3.11``, by a link,
     by ``..``. Jobs of one belong to all of them. The file itself is not it: those of
-    two environments may be the same.
+    two environments may be the same. Earlier versions kept the name as it was, so what
+    the store has is compared by this, too.
     """
-    folder, name = os.path.split(sys.executable)
+    folder, name = os.path.split(path)
+    if not folder:
+        return path
     folder = os.path.realpath(folder)
     for usual in ("python", "python3"):
         found = os.path.join(folder, usual)
-        if os.path.realpath(found) == os.path.realpath(sys.executable):
+        if os.path.realpath(found) == os.path.realpath(path):
             return found
-    return os.path.join(folder, name) if name else ""
+    return os.path.join(folder, name)
 
 
 def private_dir(path: Path) -> Path:

@@ -94,16 +94,17 @@ def _staying() -> Iterator[None]:
     try:
         yield
     finally:
-        if sys.platform == "linux" and cores:
+        if cores:
             _go_anywhere(cores)
 
 
 def _go_anywhere(cores: set[int]) -> None:
-    try:
-        os.sched_setaffinity(0, cores)
-    except OSError:  # they were taken from this group meanwhile: all that it has
-        with contextlib.suppress(OSError):
-            os.sched_setaffinity(0, range(os.cpu_count() or 1))
+    if sys.platform == "linux":
+        try:
+            os.sched_setaffinity(0, cores)
+        except OSError:  # they were taken from this group meanwhile: all that it has
+            with contextlib.suppress(OSError):
+                os.sched_setaffinity(0, range(os.cpu_count() or 1))
 
 
 class SpinningSelector(selectors.DefaultSelector):

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from . import failpoints
-from .paths import PRIVATE_FILE, interpreter
+from .paths import PRIVATE_FILE, interpreter, interpreter_of
 from .processes import WORKER_MARK, is_held, take_lease
 from .store import Store, Transaction, fleet
 
@@ -31,7 +31,7 @@ def host_lock(store: Store, python: str) -> Path:
 
     Two interpreters have a host each, since neither can run the other's jobs.
     """
-    mark = hashlib.sha256(os.fsencode(python)).hexdigest()[:8]
+    mark = hashlib.sha256(os.fsencode(interpreter_of(python))).hexdigest()[:8]
     return store.leases / f"host-{mark}.lock"
 
 
@@ -39,16 +39,20 @@ def is_needed(store: Store, python: str) -> bool:
     """Whether an interpreter's executors are all dead and left something to do.
 
     A running job whose worker lives is not counted: that worker settles it alone,
-    and then asks again.
+    and then asks again. One of an earlier version that was started by another name than
+    the usual one inherits only from those that were started by the same.
     """
     tx = store.reader
-    dead = []
+    dead, living = [], set()
     for row in fleet.unended_executors(tx, python):
         if not is_held(Path(row["lease"])):
-            dead.append(row["id"])
-        elif not row["is_nested"]:
+            dead.append(row)
+        elif row["python"] == interpreter_of(python) and not row["is_nested"]:
             return False
-    return any(_has_left(tx, executor) for executor in dead)
+        elif not row["is_nested"]:
+            living.add(row["python"])
+    left = [row["id"] for row in dead if row["python"] not in living]
+    return any(_has_left(tx, executor) for executor in left)
 
 
 def _has_left(tx: Transaction, executor: str) -> bool:

@@ -123,6 +123,23 @@ def test_a_state_that_waits_for_the_body_keeps_nobody_from_telling(chute):
     assert job.progress.fraction == 0.5
 
 
+@pytest.mark.parametrize("executor", ["process", "kernel"])
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, GeneratorExit])
+def test_a_state_that_cannot_be_read_does_not_change_how_the_job_ends(
+    chute, executor, error
+):
+    @chute.job(executor=executor)
+    def work(self):
+        class Evil:
+            def __reduce__(self):
+                raise error("no")
+
+        self.value = Evil()
+        return 7
+
+    assert work.submit().result(S) == 7
+
+
 def test_what_is_not_state_is_read_from_the_chute(chute):
     chute.threshold = 0.5
 

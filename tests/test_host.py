@@ -17,9 +17,9 @@ import pytest
 from chutes_nb import host, processes, runtime, waking
 from chutes_nb.errors import ChutesError
 from chutes_nb.paths import interpreter
-from chutes_nb.store import Store, fleet, jobs
+from chutes_nb.store import Store, fleet, intake, jobs
 from living import holders, living_in
-from rows import until
+from rows import DEFINITION, NOBODY, NOW, queue, until
 
 S = 60.0
 PYTHON = interpreter()
@@ -293,6 +293,82 @@ def test_an_executor_inside_a_job_is_nobodys_heir(store, tmp_path, monkeypatch):
     rows = store.reader.all("SELECT DISTINCT executor FROM jobs")
     assert nested.executor not in [row[0] for row in rows]
     assert set(ledger(tmp_path).values()) == {1}
+
+
+# -- beside an earlier version -------------------------------------------------
+@pytest.fixture
+def other_name(tmp_path):
+    """This interpreter as an earlier version named it: as it was started."""
+    folder = tmp_path / "link"
+    folder.symlink_to(Path(PYTHON).parent)
+    return str(folder / Path(PYTHON).name)
+
+
+def add_executor(store: Store, name: str, python: str, kind: str = "kernel") -> int:
+    """Record an executor; it lives until what is returned is closed."""
+    lease = store.leases / f"{name}.executor"
+    with store.writing() as tx:
+        place = {"python": python, "lease": str(lease), "sqlite": "3", "now": NOW}
+        fleet.add_executor(tx, name, kind=kind, who=NOBODY, **place)
+        jobs.add_definition(tx, DEFINITION)
+    queue(store, executor=name)
+    return processes.take_lease(lease)
+
+
+def test_what_was_left_under_another_name_is_taken_over(store, tmp_path, other_name):
+    killed_kernel(tmp_path, 12, 10)
+    with store.writing() as tx:
+        tx.run("UPDATE executors SET python = :name", {"name": other_name})
+    assert waking.is_needed(store, PYTHON) is True
+    mine = runtime.executor()
+    until(lambda: owners(store) == {mine.id}, S)
+    (tmp_path / "gate").touch()
+    until(lambda: completed(store) == 12, S)
+    assert set(ledger(tmp_path).values()) == {1}
+
+
+def test_a_host_has_one_lock_whatever_its_interpreter_is_called(store, other_name):
+    assert waking.host_lock(store, other_name) == waking.host_lock(store, PYTHON)
+    os.close(add_executor(store, "old", other_name))
+    assert waking.is_needed(store, other_name) is True
+    assert waking.is_needed(store, PYTHON) is True
+
+
+def test_who_knows_this_interpreter_by_another_name_only_is_no_heir(store, other_name):
+    old = add_executor(store, "old", other_name)
+    assert waking.is_needed(store, PYTHON) is False  # its own jobs it runs itself
+    os.close(add_executor(store, "host", PYTHON, "host"))
+    assert waking.is_needed(store, PYTHON) is True
+    served = host.Host(store, 60.0, host.Request())
+    assert served._has_successor() is False
+    new = add_executor(store, "new", PYTHON)
+    assert served._has_successor() is True
+    assert waking.is_needed(store, PYTHON) is False
+    os.close(new)
+    os.close(old)
+
+
+def test_of_two_with_another_name_the_living_one_is_the_heir(store, other_name):
+    os.close(add_executor(store, "first", other_name))
+    old = add_executor(store, "second", other_name)
+    assert waking.is_needed(store, PYTHON) is False
+    os.close(old)
+
+
+def test_a_job_by_name_goes_to_the_living_whatever_the_interpreter_is_called(
+    store, other_name
+):
+    os.close(add_executor(store, "dead", other_name))
+    living = add_executor(store, "living", PYTHON)
+    with store.writing() as tx:
+        found = [
+            intake.place_for(tx, name, store.leases)
+            for name in (other_name, PYTHON, "/another/python")
+        ]
+    os.close(living)
+    assert found[:2] == [("living", True)] * 2
+    assert found[2].is_alive is False
+    assert found[2].executor not in ("living", "dead")
 
 
 # -- who takes over ----------------------------------------------------------

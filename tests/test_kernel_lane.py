@@ -155,6 +155,54 @@ def test_a_result_that_cannot_be_stored_fails_and_says_where_it_may_go(chute):
     assert (len(job.attempts), job.state) == (1, {"epoch": 1})
 
 
+def unspeakable():
+    """Make an exception that says nothing of itself; its class does not either."""
+
+    class Silent(type):
+        @property
+        def __name__(cls):
+            raise SystemExit("no name")
+
+    class Unspeakable(Exception, metaclass=Silent):
+        @property
+        def __class__(self):
+            raise SystemExit("no class")
+
+        def __str__(self):
+            raise SystemExit("no words")
+
+    return Unspeakable()
+
+
+@pytest.mark.parametrize("executor", ["process", "kernel"])
+def test_an_exception_that_cannot_be_asked_anything_is_the_end_of_the_job(
+    chute, executor
+):
+    @chute.job(executor=executor)
+    def work():
+        raise unspeakable()
+
+    job = work.submit()
+    assert isinstance(job.exception(S), JobFailed)
+    assert job.error.type == "Unspeakable"
+
+
+def test_the_end_is_told_where_its_telling_fails(chute, monkeypatch):
+    def fail(_run, _outcome, error):
+        raise SystemExit("no words")
+
+    raised = []
+    monkeypatch.setattr("chutes_nb.lanes.run.Run._fail", fail)
+    monkeypatch.setattr(threading, "excepthook", raised.append)
+
+    @chute.job(executor="kernel")
+    def work():
+        raise ValueError
+
+    assert isinstance(work.submit().exception(S), JobFailed)
+    until(lambda: raised)
+
+
 # -- output ----------------------------------------------------------------------
 def test_all_that_a_kernel_job_writes_is_in_its_log_and_nowhere_else(chute, capsys):
     handler = logging.StreamHandler()  # holds sys.stderr as it was before

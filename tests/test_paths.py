@@ -8,7 +8,7 @@ import venv
 
 import pytest
 
-from chutes_nb.paths import interpreter
+from chutes_nb.paths import interpreter, interpreter_of
 
 
 @pytest.fixture
@@ -33,6 +33,16 @@ def test_an_interpreter_is_the_same_by_all_its_names(env, monkeypatch, tmp_path)
     ]
     found = {named(monkeypatch, way) for way in ways}
     assert found == {os.path.join(os.path.realpath(env), "python")}
+
+
+def test_a_name_that_an_earlier_version_kept_is_the_same_too(env, tmp_path):
+    kept = tmp_path / "link" / "bin" / "python3"
+    assert interpreter_of(str(kept)) == os.path.join(os.path.realpath(env), "python")
+    assert interpreter_of(interpreter_of(str(kept))) == interpreter_of(str(kept))
+
+
+def test_an_interpreter_that_is_gone_keeps_its_name():
+    assert interpreter_of("/gone/bin/python3") == "/gone/bin/python3"
 
 
 def test_interpreters_of_two_environments_are_two(env, monkeypatch):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import io
 import os
 import random
@@ -21,9 +23,12 @@ from chutes_nb.policy import Ending, Verdict
 from chutes_nb.states import State
 from chutes_nb.store import Store, Transaction, intake, jobs, mending, moving, runs
 from chutes_nb.store.blobs import keep
+from chutes_nb.store.disk import sync
 from chutes_nb.store.faults import is_passing
 from chutes_nb.store.journal import Journal, packed, parsed
 from rows import DEFINITION, NOW, bring, claim, finish, queue, until
+
+FULLSYNC = 51  # F_FULLFSYNC of macOS
 
 
 def everything(store):
@@ -303,6 +308,54 @@ def test_each_file_that_is_full_reaches_the_disk_too(tmp_path, monkeypatch, is_c
         until(lambda: synced == files)
         journal.close()
     assert journal._full == []
+
+
+@pytest.fixture
+def macos(monkeypatch):
+    """The calls that macOS has; a list of the files its drive was asked to write."""
+    asked: list[int] = []
+    plain = fcntl.fcntl
+
+    def request(fd, number, *given):
+        if number != FULLSYNC:
+            return plain(fd, number, *given)
+        asked.append(fd)
+        return 0
+
+    monkeypatch.delattr(os, "fdatasync")
+    monkeypatch.setattr(fcntl, "F_FULLFSYNC", FULLSYNC, raising=False)
+    monkeypatch.setattr(fcntl, "fcntl", request)
+    return asked
+
+
+@pytest.mark.parametrize("is_synced", [False, True])
+def test_the_journal_reaches_the_disk_where_there_is_no_fdatasync(
+    tmp_path, macos, is_synced, monkeypatch
+):
+    closed: list[int] = []
+    close = os.close
+    monkeypatch.setattr(os, "close", lambda fd: (close(fd), closed.append(fd)))
+    journal = Journal(tmp_path, is_synced)
+    journal.append(packed(1, []))
+    fd = journal._fd
+    assert (fd in macos) == is_synced
+    journal.close()
+    assert fd in macos
+    assert fd in closed
+
+
+def test_a_disk_that_refuses_the_request_to_the_drive_is_synced_all_the_same(
+    tmp_path, macos, monkeypatch
+):
+    def refuse(fd, number, *given):
+        raise OSError(errno.ENOTSUP, "not supported")
+
+    synced: list[int] = []
+    monkeypatch.setattr(fcntl, "fcntl", refuse)
+    monkeypatch.setattr(os, "fsync", synced.append)
+    with (tmp_path / "file").open("wb") as file:
+        sync(file.fileno())
+        assert synced == [file.fileno()]
 
 
 def test_two_processes_go_on_to_the_same_new_file(tmp_path, monkeypatch):

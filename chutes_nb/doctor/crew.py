@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from ..paths import interpreter_of
 from ..processes import is_held
 from ..store import Store, fleet
 from ..store.db import Row
@@ -19,7 +20,7 @@ def findings(store: Store, *, mend: bool) -> Iterator[Finding]:
         if is_held(Path(row["lease"])):
             text = f"{row['kind']} {row['pid']} of {row['python']}"
             yield Finding("runs jobs", OK, text)
-    pythons = dict.fromkeys(row["python"] for row in rows)
+    pythons = dict.fromkeys(interpreter_of(row["python"]) for row in rows)
     alive = [python for python in pythons if _lives(store, rows, python)]
     if not alive:
         yield Finding("runs jobs", OK, "nobody now; a submit starts the detached host")
@@ -30,7 +31,8 @@ def findings(store: Store, *, mend: bool) -> Iterator[Finding]:
 
 def _lives(store: Store, rows: list[Row], python: str) -> bool:
     return is_held(host_lock(store, python)) or any(
-        row["python"] == python and is_held(Path(row["lease"])) for row in rows
+        interpreter_of(row["python"]) == python and is_held(Path(row["lease"]))
+        for row in rows
     )
 
 

@@ -32,7 +32,7 @@ from ..store.runs import SHOWN
 from ..worker import returned
 from ..worker.body import JobStopped
 from ..worker.context import RunContext, RunFacts, enter_here
-from ..worker.errors import describe, located
+from ..worker.errors import bare, describe, located
 from ..worker.frames import Outcome, Telling
 from ..worker.keeping import Keeper, began_ns, kept_body, slimmed
 from ..worker.outcomes import may_retry
@@ -113,24 +113,31 @@ class Run:
 
     # -- in the thread -------------------------------------------------------------
     def _work(self) -> None:
-        outcome = Outcome(self.facts.job_id, self.facts.attempt, "ok")
+        outcome = Outcome(self.facts.job_id, self.facts.attempt, "error")
         enter_sink(self.sink)
         enter_here(self.context)
         try:
-            try:
-                value = self._call()
-                outcome.result = self._result(value)
-                outcome.files = [tuple(one) for one in self.keeper.collect(value)]
-            except BaseException as error:  # whatever a body can raise is its end
-                self._fail(outcome, error)
-            outcome.told += self._last_words()
-            self.sink.close(drops=self.is_abandoned)
-            outcome.output_bytes = self.sink.size
-            self._on_end(outcome)
+            self._come_to_end(outcome)
         finally:
-            self.corner.remove()
-            leave_thread(self._store)
-            streams.leave()
+            try:
+                self._on_end(outcome)  # whatever was raised: nobody else tells of it
+            finally:
+                self.corner.remove()
+                leave_thread(self._store)
+                streams.leave()
+
+    def _come_to_end(self, outcome: Outcome) -> None:
+        """Call the body, and put its end into an outcome."""
+        try:
+            value = self._call()
+            outcome.result = self._result(value)
+            outcome.files = [tuple(one) for one in self.keeper.collect(value)]
+            outcome.end = "ok"
+        except BaseException as error:  # whatever a body can raise is its end
+            self._fail(outcome, error)
+        outcome.told += self._last_words()
+        self.sink.close(drops=self.is_abandoned)
+        outcome.output_bytes = self.sink.size
 
     def _call(self) -> Any:
         function, found = self.live.function, self.live
@@ -185,17 +192,15 @@ class Run:
                 error, self.live.retry_on
             )
         except BaseException:  # an exception that raises wherever it is touched
-            words = "<the exception cannot be described>"
-            name = type(error).__name__
-            outcome.error = {"type": name, "message": words, "traceback": ""}
-        if isinstance(error, JobStopped):
+            outcome.error = bare(error)
+        if issubclass(type(error), JobStopped):  # not asking the exception itself
             outcome.error["type"] = "JobStopped"
         with contextlib.suppress(OSError):
             outcome.files = [tuple(one) for one in self.keeper.collect(None)]
 
     def _last_words(self) -> list[Telling]:
         last: list[Telling] = []
-        with contextlib.suppress(Exception):  # a hostile value among the state
+        with contextlib.suppress(BaseException):  # a hostile value among the state
             self.state.look(last.append)
         return self.take_told() + last
 

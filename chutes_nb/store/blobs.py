@@ -7,6 +7,7 @@ import fcntl
 import hashlib
 import mmap
 import os
+import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -156,9 +157,8 @@ def _written(
 def _make_room(fd: int, size: int) -> None:
     """Ask for all room at once: writing is three times as fast on ext4 then."""
     try:
-        os.posix_fallocate(fd, 0, size)
-    except AttributeError:  # not on macOS
-        pass
+        if sys.platform != "darwin":  # which has no such call
+            os.posix_fallocate(fd, 0, size)
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise
@@ -188,11 +188,10 @@ def _write_past_cache(aligned: mmap.mmap, fd: int, piece: memoryview) -> None:
     with memoryview(aligned) as view:
         view[:whole] = piece[:whole]
         try:
-            fcntl.fcntl(fd, fcntl.F_SETFL, flags | os.O_DIRECT)
-            while done < whole:
-                done += os.write(fd, view[done:whole])
-        except AttributeError:  # macOS
-            pass
+            if sys.platform != "darwin":  # which has no O_DIRECT
+                fcntl.fcntl(fd, fcntl.F_SETFL, flags | os.O_DIRECT)
+                while done < whole:
+                    done += os.write(fd, view[done:whole])
         except OSError as error:
             if (
                 error.errno != errno.EINVAL

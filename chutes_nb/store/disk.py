@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import os
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from ..errors import StoreFull, StoreUnsafe
 from ..paths import PRIVATE_FILE
+from ..processes import IS_LINUX
 
 T = TypeVar("T")
 
@@ -38,7 +39,7 @@ REFUSED = {
 
 def file_system(path: Path) -> int:
     """Return the magic number of the file system that holds a path (Linux; else 0)."""
-    if sys.platform != "linux":
+    if not IS_LINUX:
         return 0
     found = (ctypes.c_long * 32)()  # struct statfs has at most 120 bytes
     if ctypes.CDLL(None).statfs(os.fsencode(path), ctypes.byref(found)):
@@ -65,6 +66,20 @@ def refuse_network(path: Path, magic: int) -> None:
             "cannot be trusted; set CHUTES_NB_HOME to a folder on a local disk, "
             "such as /var/tmp/$USER/chutes_nb, and restart the kernel"
         )
+
+
+def sync(fd: int) -> None:
+    """Let what was written to a file reach the disk.
+
+    macOS has no fdatasync(2), and its fsync(2) leaves what it takes to the drive, which
+    may keep it in a cache. F_FULLFSYNC asks the drive too; some file systems refuse it.
+    """
+    full = getattr(fcntl, "F_FULLFSYNC", None)  # of macOS alone
+    if full is not None:
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(fd, full)
+            return
+    getattr(os, "fdatasync", os.fsync)(fd)
 
 
 class Ballast:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..paths import interpreter_of
 from ..processes import Identity
 from .db import Row, Transaction
 from .holding import IS_PAUSED
@@ -30,9 +31,10 @@ LIVE_EXECUTORS = "SELECT * FROM executors WHERE ended_at IS NULL"
 UNENDED = """
 SELECT *
   FROM executors
- WHERE ended_at IS NULL AND python = :python
+ WHERE ended_at IS NULL
  ORDER BY started_at
 """
+PYTHONS = "SELECT DISTINCT python FROM executors"
 REOPEN = "UPDATE executors SET ended_at = NULL WHERE id = :id"
 ADD_WORKER = """
 INSERT INTO workers (id, executor, lease, socket, folder, started_at)
@@ -151,7 +153,14 @@ def live_executors(tx: Transaction) -> list[Row]:
 
 def unended_executors(tx: Transaction, python: str) -> list[Row]:
     """Executors of an interpreter that may have left something, oldest first."""
-    return tx.all(UNENDED, {"python": python})
+    own = interpreter_of(python)
+    return [row for row in tx.all(UNENDED) if interpreter_of(row["python"]) == own]
+
+
+def names_of(tx: Transaction, python: str) -> list[str]:
+    """Return all names by which executors of an interpreter have known it."""
+    own = interpreter_of(python)
+    return [row[0] for row in tx.all(PYTHONS) if interpreter_of(row[0]) == own]
 
 
 def reopen(tx: Transaction, executor: str) -> None:

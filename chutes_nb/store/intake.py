@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import time
 from collections.abc import Iterable, Mapping
@@ -61,7 +62,7 @@ SELECT d.chute, d.name, d.options, d.python,
 EXECUTORS = """
 SELECT id, lease, ended_at
   FROM executors
- WHERE python = :python
+ WHERE python IN (SELECT value FROM json_each(:names))
  ORDER BY ended_at IS NOT NULL, kind = 'host', started_at DESC
 """
 KEY = "SELECT job, digest FROM request_keys WHERE key = :key"
@@ -159,7 +160,8 @@ def place_for(tx: Transaction, python: str, leases: Path) -> Place:
     the one that died last, who counts as not ended again.
     """
     last: str | None = None
-    for row in tx.each(EXECUTORS, {"python": python}):
+    names = json.dumps(fleet.names_of(tx, python))
+    for row in tx.each(EXECUTORS, {"names": names}):
         last = last or row["id"]
         if row["ended_at"] is not None:
             break

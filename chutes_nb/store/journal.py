@@ -28,6 +28,7 @@ from typing import Any, NamedTuple
 from .. import failpoints
 from ..paths import PRIVATE_FILE
 from ..processes import above_streams
+from .disk import sync
 from .ids import new_id
 
 Fact = tuple[Any, ...]
@@ -121,7 +122,7 @@ class Journal:
                     raise
                 del self._unwritten[0]
             if self._is_synced:
-                os.fdatasync(self._fd)
+                sync(self._fd)
                 return
         if not self._dirty.is_set():
             self._dirty.set()
@@ -243,9 +244,11 @@ class Journal:
 
 def _let_go(fd: int) -> None:
     """Let a file reach the disk, as far as it can, and close it."""
-    with contextlib.suppress(OSError):
-        os.fdatasync(fd)
-    os.close(fd)
+    try:
+        with contextlib.suppress(OSError):
+            sync(fd)
+    finally:
+        os.close(fd)
 
 
 def packed(rev: int, facts: list[Fact]) -> bytes:

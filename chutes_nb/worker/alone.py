@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable
+from functools import cached_property
 
 from .. import failpoints
 from ..errors import MoveRefused, StoreBusy, StoreDamaged, StoreError, StoreFull
@@ -44,18 +45,25 @@ class Alone:
     def __init__(self, store: Store, worker: str, task: Task) -> None:
         self._store, self._worker, self._task = store, worker, task
         self._doubled: list[Point] = []  # read before it was told, and to be forgotten
+        self._owed: Look | None = None  # what no output will say again, to be written
+        self._owed_at = 0.0
+
+    @cached_property
+    def _capture(self) -> Capture:
+        """What follows the output; made once the store can be read."""
+        store, task = self._store, self._task
         offset = logs.end(store.log_reader, task.job, task.attempt)
         row = self.row()
         if row is None:
-            self._capture = Capture(task.output, offset)
-            return
+            return Capture(task.output, offset)
         usual_s = Earlier().usual_s(store.reader, row["chute"], row["name"])
         began_at = time.monotonic() - max(0.0, time.time() - row["started_at"])
-        self._capture = Capture(task.output, offset, usual_s, began_at)
+        return Capture(task.output, offset, usual_s, began_at)
 
     def look(self) -> bool:
         """Bring new output into the store; False where there was none."""
-        found = self._capture.look(time.monotonic())
+        now = time.monotonic()
+        found = self._with_owed(self._capture.look(now), now)
         if found is None:
             return False
         self._record(found)
@@ -65,7 +73,7 @@ class Alone:
 
     def tell(self, tellings: list[Telling], batch: int = 0) -> None:
         """Write what the run told; a batch that had been sent, only if it is new."""
-        self._doubled += self._capture.doubled.told(tellings)
+        self._is_told(tellings)
         persist(self._store, lambda: self._tell(tellings, batch), self.waits)
         self._doubled.clear()
         self._store.feed.nudge()
@@ -119,7 +127,7 @@ class Alone:
         """Bring the rest of the output in and record the end."""
         self.waits = True
         self._capture.end()
-        self._doubled += self._capture.doubled.told(outcome.told)
+        self._is_told(outcome.told)
         if self._doubled:
             persist(self._store, lambda: self._tell([], 0), self.waits)
         while self.look():
@@ -139,15 +147,45 @@ class Alone:
         self._store.feed.nudge([outcome.job])
 
     def _record(self, look: Look) -> None:
-        """Write one look at the output; it is made again where it cannot be now."""
+        """Write one look at the output; it is made again where it cannot be now.
+
+        What it says without any output is not said again, and is owed then.
+        """
         place = (self._store, self._task.job, self._task.attempt, look)
-        # What it says without any output is not said again.
-        waits = self.waits or not look.body
         try:
-            persist(self._store, lambda: _record(*place), waits)
+            persist(self._store, lambda: _record(*place), self.waits)
         except StoreError:
-            self._capture.goes_back([look])
+            if self._capture.goes_back([look]):
+                look = look.bare()  # its metrics come again with its bytes
+            if look.tells:
+                self._owed, self._owed_at = look, time.monotonic()
             raise
+
+    def _with_owed(self, look: Look | None, now: float) -> Look | None:
+        """Put what could not be written before into a look; the newer word counts."""
+        owed, self._owed = self._owed, None
+        if owed is None:
+            return look
+        if owed.quiet_s is not None:
+            owed.quiet_s += now - self._owed_at
+        if look is None:
+            return owed
+        look.metrics = owed.metrics + look.metrics
+        if look.progress is None:
+            look.progress = owed.progress
+        if look.quiet_s is None and not look.body:  # output has ended the silence
+            look.quiet_s = owed.quiet_s
+        return look
+
+    def _is_told(self, tellings: list[Telling]) -> None:
+        """Take note of what the job tells by itself: what is owed is older."""
+        self._doubled += self._capture.doubled.told(tellings)
+        owed = self._owed
+        if owed is not None:
+            points = zip(owed.metrics, owed.points, strict=True)
+            owed.metrics = [one for one, at in points if at not in self._doubled]
+            if any(telling.kind == "progress" for telling in tellings):
+                owed.progress = owed.quiet_s = None
 
     def _finish(self, outcome: Outcome, ending: Ending) -> None:
         with self._store.writing() as tx:

@@ -27,7 +27,7 @@ from ..warning_filters import WarningFilters
 from . import main_names, returned, showing
 from .body import JobStopped, Stopper, TooSlow, at_most
 from .context import RunContext, RunFacts, enter
-from .errors import describe, note_what_differs
+from .errors import bare, describe, note_what_differs
 from .frames import Outcome, Task, Telling
 from .guard import Guard, seed
 from .keeping import Keeper, began_ns, kept_body, slimmed
@@ -118,7 +118,7 @@ class Attempt:
                     self.state.look(outcome.told.append)
             except TooSlow:  # the pulse may be in it, and would beat for no other job
                 self._worn = "its state takes too long to be read"
-            except Exception:
+            except BaseException:
                 pass  # a hostile value among it
         outcome.output_bytes = self.place.leave(is_clean=is_clean)
         outcome.worn = self._worn or self.place.harm
@@ -252,9 +252,7 @@ class Attempt:
                 outcome.error = describe(error, self.loaded.sources)
                 outcome.may_retry = self._may_retry(error)
         except BaseException:  # an exception that raises wherever it is touched
-            name = type.__getattribute__(type(error), "__name__")
-            words = "<the exception cannot be described>"
-            outcome.error = {"type": str(name), "message": words, "traceback": ""}
+            outcome.error = bare(error)
         if type(error) is JobStopped:
             outcome.error["type"] = "JobStopped"
         if type(error) is MemoryError:

@@ -25,7 +25,7 @@ from ..reading import (
     Thinner,
 )
 from ..store.logs import Passed, cap_bytes, tail_bytes
-from .trimming import block_of, may_be_gone, punch
+from .trimming import block_of, has_hole, may_be_gone, punch
 
 LOOK_BYTES = 1 << 20
 # Of a flood the head is kept and the tail; less is taken of what lies between.
@@ -384,7 +384,7 @@ def count_lines(fd: int, start: int, stop: int) -> int | None:
         None where the part is too large to be counted in passing, or where somebody
         has given some of it back to the disk, be it meanwhile.
     """
-    if stop - start > MOST_COUNTED_BYTES or _has_hole(fd, start, stop):
+    if stop - start > MOST_COUNTED_BYTES or has_hole(fd, start, stop):
         return None
     count, at = 0, start
     while at < stop:
@@ -393,8 +393,4 @@ def count_lines(fd: int, start: int, stop: int) -> int | None:
             return None
         count += body.count(b"\n")
         at += len(body)
-    return None if _has_hole(fd, start, stop) else count
-
-
-def _has_hole(fd: int, start: int, stop: int) -> bool:
-    return hasattr(os, "SEEK_HOLE") and os.lseek(fd, start, os.SEEK_HOLE) < stop
+    return None if has_hole(fd, start, stop) else count

@@ -50,6 +50,16 @@ def describe(error: BaseException, sources: Sources) -> dict[str, Any]:
     return found
 
 
+def bare(error: BaseException) -> dict[str, Any]:
+    """Name an exception that raises wherever it is touched, and no more.
+
+    Its class may do so as well, by a metaclass: so that is not asked either.
+    """
+    name = type.__dict__["__name__"].__get__(type(error))
+    words = "<the exception cannot be described>"
+    return {"type": str(name), "message": words, "traceback": ""}
+
+
 def note_what_differs(error: BaseException, folder: str) -> None:
     """Note with an exception what would have gone well in a cell, and what to do.
 

@@ -163,13 +163,16 @@ class Pulse:
     def alone(self) -> Alone:
         """Return who writes to the store for an attempt that has ended."""
         with self._lock:
-            if self._alone is None:
-                assert self._last_task is not None  # every outcome had a task
-                worker = self._worker
-                self._alone = Alone(worker.store, worker.id, self._last_task)
-            self._alone.waits = True
-            self._tell_again(self._alone)
-            return self._alone
+            assert self._last_task is not None  # every outcome had a task
+            alone = self._alone_with(self._last_task)
+            alone.waits = True
+            self._tell_again(alone)
+            return alone
+
+    def _alone_with(self, task: Task) -> Alone:
+        if self._alone is None:
+            self._alone = Alone(self._worker.store, self._worker.id, task)
+        return self._alone
 
     def _tell_again(self, alone: Alone) -> None:
         """Write what a dead executor was told and may not have written."""
@@ -221,9 +224,11 @@ class Pulse:
         if not self._worker.is_heard():
             return  # what is told waits, and the newest state will do
         self._hear_offspring()
-        tellings = self._outbox.take()
         task = self.task
         assert task is not None  # only called while there is one
+        if self._worker.line is None:
+            self._alone_with(task)  # before anything is taken that would be lost
+        tellings = self._outbox.take()
         if self._worker.guard.has_lost():
             return  # nothing may be written; the attempt's end settles it
         if self._worker.line is not None:
@@ -298,12 +303,11 @@ class Pulse:
 
     def _be_alone(self, task: Task, tellings: list[Telling]) -> None:
         """Do what the executor would: follow the output, watch time and cancels."""
-        if self._alone is None:
-            self._alone = Alone(self._worker.store, self._worker.id, task)
+        alone = self._alone_with(task)
         try:
-            self._write(self._alone, tellings)
+            self._write(alone, tellings)
         finally:  # also while there is no room on the disk
-            self._watch(self._alone, task)
+            self._watch(alone, task)
 
     def _write(self, alone: Alone, tellings: list[Telling]) -> None:
         try:

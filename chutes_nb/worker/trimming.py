@@ -12,9 +12,9 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
-import sys
 from time import monotonic
 
+from ..processes import IS_LINUX
 from ..store.logs import cap_bytes, tail_bytes
 
 LOOK_S = 0.01
@@ -47,12 +47,21 @@ def punch(fd: int, start: int, length: int, *, yields: bool = True) -> None:
     yields : bool
         Let other threads of this process run meanwhile.
     """
-    if sys.platform != "linux":
+    if not IS_LINUX:
         return
     with contextlib.suppress(AttributeError, OSError):
         flags = _FALLOC_FL_PUNCH_HOLE | _FALLOC_FL_KEEP_SIZE
         libc = _YIELDING if yields else _KEEPING
         libc.fallocate(fd, flags, ctypes.c_int64(start), ctypes.c_int64(length))
+
+
+def has_hole(fd: int, start: int, stop: int) -> bool:
+    """Whether somebody has given the disk back some of a part of a file.
+
+    Only where :func:`punch` can: elsewhere not every file system knows its holes, and
+    the question is an error.
+    """
+    return IS_LINUX and os.lseek(fd, start, os.SEEK_HOLE) < stop
 
 
 def block_of(offset: int) -> int:
