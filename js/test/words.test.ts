@@ -4,6 +4,7 @@ import { painted } from "../src/core/colours";
 import {
   duration,
   leftText,
+  measured,
   number,
   place,
   progressText,
@@ -97,6 +98,26 @@ describe("words", () => {
     expect(number(0.2067)).toBe("0.2067");
     expect(number(1204)).toBe("1,204");
     expect(number(3.1e-7)).toBe("3.10e-7");
+  });
+});
+
+describe("a measured value", () => {
+  it.each([
+    [0.99998, 0.1, "0.99998"],
+    [1.99996, 3, "1.99996"],
+    [0.2067123, 1, "0.2067"],
+    [0.20671234, 0.0001, "0.206712"],
+    [1_000_000.0012, 0.002, "1000000.00120"],
+    [99.999, 50, "99.999"],
+    [1234.5, 1000, "1234.5"],
+    [1204, 3000, "1,204"],
+    [5.0000000001, 3, "5.000"],
+    [3.14159e-7, 1, "3.14e-7"],
+    [3.14159e-7, 1e-9, "3.1416e-7"],
+    [-0.99998, 1, "-0.99998"],
+    [0, 1, "0"],
+  ])("%d within %d has the digits that tell it", (value, range, text) => {
+    expect(measured(value, range)).toBe(text);
   });
 });
 
