@@ -107,7 +107,8 @@ def _table(table: dict[str, Any]) -> tuple[str, str]:
         f"{_of(len(shown), len(columns), 'column')}"
     )
     return said, (
-        '<div tabindex="0" style="overflow:auto"><table style="font:inherit;'
+        '<div role="region" aria-label="Table" tabindex="0" style="overflow:auto">'
+        '<table style="font:inherit;'
         f'font-size:12px;border-collapse:collapse;margin:4px 0 0">{"".join(drawn)}'
         "</table></div>"
     )

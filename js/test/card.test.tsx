@@ -49,6 +49,22 @@ function lately(job: StatusInfo): StatusInfo {
   return { ...job, progress, submitted_at: now - 20, started_at: now - 19 };
 }
 
+describe("the card by keyboard", () => {
+  it("keeps its keys from the notebook, and lets its code be scrolled", () => {
+    show(sample("process_pipeline"), { source: "x = 1" });
+    const card = root.querySelector(".chutes");
+    expect(card?.getAttribute("data-lm-suppress-shortcuts")).toBe("true");
+    const boxes = [
+      ...root.querySelectorAll("[role=tabpanel] pre:not(.chutes-wrapped)"),
+    ];
+    expect(boxes.length).toBeGreaterThan(0);
+    for (const box of boxes) {
+      expect(box.getAttribute("tabindex")).toBe("0");
+      expect(box.getAttribute("aria-label")).toBeTruthy();
+    }
+  });
+});
+
 describe("a long cause", () => {
   it("is there whole in the error's tab, though it is one line with no trace", () => {
     const message = `cannot read ${"/a/deep/folder".repeat(20)}`;

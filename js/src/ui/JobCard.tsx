@@ -19,6 +19,7 @@ import { type HeadProps, JobHead } from "./JobHead";
 import { InputsPane, LogPane, MetricsPane } from "./panes";
 import { ProgressBar } from "./parts";
 import { ResultPane } from "./ResultPane";
+import { ownKeys } from "./shortcuts";
 import { type Tab, Tabs } from "./Tabs";
 import { JsonTree } from "./viewers/json";
 
@@ -57,6 +58,7 @@ export function JobCard(props: CardProps) {
   return (
     <section
       ref={props.root}
+      {...ownKeys}
       class="chutes"
       aria-label={`Job ${job.name}`}
       data-state={job.status}
