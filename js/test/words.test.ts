@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { PLAIN, parse, plain } from "../src/core/ansi";
 import { painted } from "../src/core/colours";
 import {
+  countsText,
   duration,
   leftText,
   measured,
@@ -83,6 +84,14 @@ describe("words", () => {
     expect(rateText(progress({ rate: 0.38, unit: "epoch" }))).toBe("0.38 epochs/s");
     expect(rateText(progress({ rate: 0.01, unit: "epochs" }))).toBe("1 min 40 s/epoch");
     expect(rateText(progress({ rate: 2600, unit: "rows" }))).toBe("2,600 rows/s");
+  });
+
+  it("counts jobs by how they really ended", () => {
+    const ends = { completed: 50, cancelled: 2, failed: 3, timeout: 4, interrupted: 1 };
+    expect(countsText({ running: 1, ...ends })).toBe(
+      "1 running · 3 failed · 4 timed out · 1 interrupted · 2 cancelled · 50 done",
+    );
+    expect(countsText({ failed: 0 })).toBe("");
   });
 
   it("counts down to the next attempt", () => {

@@ -1,6 +1,6 @@
 /** Numbers and states in words, as the card says them. */
 import type { Counts } from "./transport";
-import type { Progress, StatusInfo } from "./types";
+import type { Progress, State, StatusInfo } from "./types";
 
 const ORDINALS = new Map([
   ["one", "st"],
@@ -243,24 +243,25 @@ function runningText(progress: Progress | null, stage: string | null): string {
   return progress?.message ?? stage ?? "";
 }
 
-const COUNT_WORDS: [word: string, states: (keyof Counts)[]][] = [
-  ["running", ["running"]],
-  ["retrying", ["retrying"]],
-  ["queued", ["queued"]],
-  ["failed", ["failed", "timeout", "interrupted"]],
-  ["done", ["completed", "cancelled"]],
-];
+/** A state in a count: each by its own name, since a cancelled job is no done one. */
+const COUNT_WORDS: { [state in State]: string } = {
+  running: "running",
+  retrying: "retrying",
+  queued: "queued",
+  failed: "failed",
+  timeout: "timed out",
+  interrupted: "interrupted",
+  cancelled: "cancelled",
+  completed: "done",
+};
 
-/** `3 running · 12 queued · 1,204 done`. */
+/** `3 running · 12 queued · 1 timed out · 1,204 done`. */
 export function countsText(counts: Counts): string {
-  const parts = COUNT_WORDS.map(([word, states]): [string, number] => [
-    word,
-    states.reduce((sum, state) => sum + (counts[state] ?? 0), 0),
-  ]);
-  const said = parts
-    .filter(([, n]) => n > 0)
-    .map(([word, n]) => `${number(n)} ${word}`);
-  return said.join(" · ");
+  const states = Object.keys(COUNT_WORDS) as State[];
+  return states
+    .filter((state) => counts[state])
+    .map((state) => `${number(counts[state] ?? 0)} ${COUNT_WORDS[state]}`)
+    .join(" · ");
 }
 
 /** What the status bar says: `2 jobs running · 3 waiting`. */
