@@ -353,6 +353,34 @@ describe("the card of a job that ended", () => {
     expect(text(".chutes-result .chutes-text")).toBe("'one\\n<b>'");
   });
 
+  it("says that a value is there whole where the page has a preview", () => {
+    const view = { "text/plain": "x" };
+    show(sample("analyze_text"), {
+      result: { type: "pandas.DataFrame", exact: false, view },
+    });
+    expect(text(".chutes-result")).toContain(
+      "Preview of a pandas.DataFrame; job.result() has it all.",
+    );
+  });
+
+  it("shows what was displayed first where nothing was returned", async () => {
+    const view = { "application/json": null, "text/plain": "None" };
+    const facts = { size: 9, type: "image/png", sha256: "0" };
+    const files = ["model.bin", "display-10.png", "display-2.png"].map((name, n) => ({
+      ...{ n: n + 1, name },
+      ...facts,
+    }));
+    const result = { type: "NoneType", exact: true, view };
+    show(sample("analyze_text"), { result, files });
+    await settled();
+    expect(text("[aria-selected=true]")).toBe("Output 2");
+    const shown = [...root.querySelectorAll(".chutes-display")];
+    expect(shown.map((one) => one.getAttribute("aria-label"))).toEqual([
+      "display-2.png",
+      "display-10.png",
+    ]);
+  });
+
   it("stays with the log where nothing was returned", () => {
     const view = { "application/json": null, "text/plain": "None" };
     show(sample("analyze_text"), { result: { type: "NoneType", exact: true, view } });

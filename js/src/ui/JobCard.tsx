@@ -16,6 +16,7 @@ import { CauseLine, ErrorView, isTold } from "./ErrorView";
 import { type FileDoor, FilesPane } from "./FilesPane";
 import { Attempts } from "./History";
 import { type HeadProps, JobHead } from "./JobHead";
+import { displaysIn, OutputPane } from "./OutputPane";
 import { InputsPane, LogPane, MetricsPane } from "./panes";
 import { ProgressBar } from "./parts";
 import { ResultPane } from "./ResultPane";
@@ -88,13 +89,14 @@ export function JobCard(props: CardProps) {
   );
 }
 
-/** Until the user chooses: the log while it runs, then how it came out. */
+/** Until the user chooses: the log while it runs, then how it came out or what it showed. */
 function firstTab(tabs: Tab[], { job, detail }: CardProps): string {
   const names = tabs.map((tab) => tab.name);
   if (job.status === "cancelled") return "Log"; // where it was stopped is not an error
   // None says less than what the job wrote, which may just be being read.
   const returned = detail.result?.type === "NoneType" ? [] : ["Result"];
-  return ["Error", ...returned].find((name) => names.includes(name)) ?? "Log";
+  const wanted = ["Error", ...returned, ...(isActive(job) ? [] : ["Output"])];
+  return wanted.find((name) => names.includes(name)) ?? "Log";
 }
 
 function tabsOf(
@@ -125,6 +127,14 @@ function tabsOf(
       />
     ),
   });
+  const displays = displaysIn(files);
+  if (displays.length) {
+    tabs.push({
+      name: "Output",
+      count: displays.length > 1 ? displays.length : undefined,
+      content: () => <OutputPane displays={displays} door={door} />,
+    });
+  }
   if (Object.keys(metrics).length) {
     tabs.push({ name: "Metrics", content: () => <MetricsPane metrics={metrics} /> });
   }
