@@ -3,12 +3,15 @@ import { act } from "preact/test-utils";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ownKeys } from "../src/ui/shortcuts";
 
-/** Does as lumino: at the document, before anybody else, by the keys of a notebook. */
+/** Does as lumino: from the target up to what has the focus, as a notebook's keys say. */
 let heard: string[];
 function lumino(event: KeyboardEvent) {
   const { target } = event;
   if (event.defaultPrevented || !(target instanceof Element)) return;
-  if (target.closest("[data-lm-suppress-shortcuts]")) return;
+  for (let node: Element | null = target; node; node = node.parentElement) {
+    if (node.hasAttribute("data-lm-suppress-shortcuts")) return;
+    if (node === document.activeElement || node === document.body) break;
+  }
   heard.push(`${event.ctrlKey ? "Ctrl " : ""}${event.key}`);
   if (event.key === "s" && event.ctrlKey && event.keyCode === 83) {
     event.preventDefault();

@@ -7,19 +7,30 @@
 const MARK = "data-lm-suppress-shortcuts";
 /** What a field itself does: all, copy, paste, cut, undo, redo. */
 const OF_FIELDS = /^[acvxyz]$/i;
+const ALONE = /^(Control|Meta|Alt|AltGraph|Shift)$/;
 const FIELDS = "input, textarea, select, [contenteditable]";
 
 /** For the root of what is ours. */
 export const ownKeys = {
   [MARK]: "true",
+  onFocusIn: mark,
   onKeyDownCapture: handOn,
   onKeyDown: leave,
 } as const;
 
+/**
+ * Lumino goes from the target upwards and takes the first that its selector names or that
+ * is marked: a notebook's selectors name what has the focus, so that must bear the mark.
+ */
+function mark(event: FocusEvent): void {
+  const { currentTarget: root, target } = event;
+  if (target instanceof Element && target !== root) target.setAttribute(MARK, "true");
+}
+
 function handOn(event: KeyboardEvent): void {
   const { currentTarget: root, target, key } = event;
   if (!(root instanceof Element) || !(target instanceof Element)) return;
-  if (!(event.ctrlKey || event.metaKey || event.altKey)) return;
+  if (!(event.ctrlKey || event.metaKey || event.altKey) || ALONE.test(key)) return;
   if (key === "Enter" || (target.matches(FIELDS) && OF_FIELDS.test(key))) return;
   const outside = beyond(root);
   if (outside?.dispatchEvent(copyOf(event)) === false) {
