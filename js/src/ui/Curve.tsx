@@ -26,16 +26,17 @@ export function Curve({
   const last = finite.at(-1);
   if (!last) return null;
   const box = bounds(finite);
+  const isFlat = box.low === box.high;
   const lost = lostAt(points);
   const isLost = lost !== null && pointed === null;
   const bottom = height - 16;
   const x = (step: number) =>
     PAD + ((step - box.left) / (box.right - box.left || 1)) * (WIDTH - VALUE_PX - PAD);
   const y = (value: number) =>
-    PAD + (1 - (value - box.low) / (box.high - box.low || 1)) * (bottom - 2 * PAD);
+    PAD +
+    (isFlat ? 0.5 : (box.high - value) / (box.high - box.low)) * (bottom - 2 * PAD);
   const shown = pointed ?? last;
   const said = (value: number) => measured(value, box.high - box.low);
-  const isFlat = box.low === box.high;
   const range = isFlat ? said(box.low) : `${said(box.low)} to ${said(box.high)}`;
   const told = isLost ? lostText(lost) : range;
   const value = said(shown[1]);

@@ -100,11 +100,12 @@ function firstTab(tabs: Tab[], { job, detail }: CardProps): string {
 }
 
 function tabsOf(
-  { job, detail, log, now, door }: CardProps,
+  props: CardProps,
   attempt: number,
   onShowLog: (attempt: number) => void,
 ): Tab[] {
-  const { metrics = {}, files = [], state = {}, attempts = [], result } = detail;
+  const { job, detail, log, now, door } = props;
+  const { metrics = {}, attempts = [], result } = detail;
   const { error } = job;
   const tabs: Tab[] = [];
   if (!isActive(job) && error && isTold(error)) {
@@ -127,6 +128,29 @@ function tabsOf(
       />
     ),
   });
+  tabs.push(...tabsOfKept(props));
+  if (detail.source || detail.inputs) {
+    tabs.push({
+      name: "Inputs",
+      content: () => <InputsPane job={job} detail={detail} />,
+    });
+  }
+  if (attempts.length) {
+    tabs.push({
+      name: "Attempts",
+      count: attempts.length > 1 ? attempts.length : undefined,
+      content: () => (
+        <Attempts detail={detail} now={now} shown={attempt} onShowLog={onShowLog} />
+      ),
+    });
+  }
+  return tabs;
+}
+
+/** What the job has put down on its way. */
+function tabsOfKept({ detail, door }: CardProps): Tab[] {
+  const { metrics = {}, files = [], state = {} } = detail;
+  const tabs: Tab[] = [];
   const displays = displaysIn(files);
   if (displays.length) {
     tabs.push({
@@ -146,21 +170,6 @@ function tabsOf(
       name: "Files",
       count: files.length,
       content: () => <FilesPane files={files} door={door} />,
-    });
-  }
-  if (detail.source || detail.inputs) {
-    tabs.push({
-      name: "Inputs",
-      content: () => <InputsPane job={job} detail={detail} />,
-    });
-  }
-  if (attempts.length) {
-    tabs.push({
-      name: "Attempts",
-      count: attempts.length > 1 ? attempts.length : undefined,
-      content: () => (
-        <Attempts detail={detail} now={now} shown={attempt} onShowLog={onShowLog} />
-      ),
     });
   }
   return tabs;
