@@ -12,7 +12,8 @@ from .files_in import clean_path
 from .states import ENDED, TOLD_BY, State
 from .store import Store, intake, jobs, listing, runs
 from .store.blobs import blob_path
-from .views import TABLE_MIME
+from .store.wide import for_page
+from .views import TABLE_MIME, answered
 
 FOLLOW_S = 0.1
 FILE_FIELDS = ("n", "name", "size", "type", "sha256")
@@ -124,7 +125,7 @@ def result(store: Store, job: str) -> tuple[dict[str, Any], Answer]:
         return status, Answer(body, blob=blob_path(store.blobs, row["blob"]))
     body["result"] = value = json.loads(row["body"])
     if body["view"] is None:  # small exact JSON is its own view
-        body["view"] = {"application/json": value, "text/plain": repr(value)}
+        body["view"] = {"application/json": for_page(value), "text/plain": repr(value)}
     return status, Answer(body)
 
 
@@ -136,7 +137,11 @@ def _preview_in(view: dict[str, Any]) -> Any:
     if table is None:
         return view.get("text/plain")
     names = [column["name"] for column in table["columns"]]
-    return [dict(zip(names, row, strict=True)) for row in table["rows"]]
+    kinds = [column["type"] for column in table["columns"]]
+    return [
+        dict(zip(names, map(answered, row, kinds), strict=True))
+        for row in table["rows"]
+    ]
 
 
 def partials(store: Store, job: str) -> list[dict[str, Any]]:

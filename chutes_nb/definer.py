@@ -164,7 +164,7 @@ class Definer:
             first_line=found.first_line,
             sources=json.dumps(sources),
             schema=json.dumps(found.schema),
-            options=json.dumps(preview(told), allow_nan=False),
+            options=json.dumps(preview(told, is_read_back=True), allow_nan=False),
             python=interpreter(),
             created_at=time.time(),
         )

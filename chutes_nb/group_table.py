@@ -66,7 +66,9 @@ def as_html(statuses: list[dict[str, Any]]) -> str:
         f'<div style="{ROW}"><b>{name}</b>&ensp;'
         f'<span style="{SOFT}">{escape(summary(statuses) + place)}</span>'
         f"{_bar(statuses)}</div>"
-        f'<div style="overflow:auto;{MOST_HEIGHT};padding:0 12px 8px">'
+        # What scrolls must take the keyboard.
+        f'<div role="region" aria-label="Table of {name}" tabindex="0" '
+        f'style="overflow:auto;{MOST_HEIGHT};padding:0 12px 8px">'
         # JupyterLab gives every table columns of one width; "why" needs more than most.
         f'<table style="border:0;border-collapse:collapse;font-size:12px;width:100%;'
         f'table-layout:auto;margin:0;color:inherit;{NUMBERS}"><thead>'

@@ -275,7 +275,9 @@ def _new_job(
         definition=row["key"],
         input_kind=payloads.PAYLOAD,
         input=payloads.body(arguments, files),
-        inputs=json.dumps(preview(arguments | files), allow_nan=False),
+        inputs=json.dumps(
+            preview(arguments | files, is_read_back=True), allow_nan=False
+        ),
         submitted_at=now,
         **_by_options(told, now),
     )

@@ -79,7 +79,7 @@ def new_job(
         input=encoded.body,
         inputs=encoded.body.decode()
         if is_small
-        else json.dumps(preview(arguments), allow_nan=False),
+        else json.dumps(preview(arguments, is_read_back=True), allow_nan=False),
         submitted_at=now,
         executor=runtime.executor().id,
         reuse_key=reuse_key,

@@ -154,6 +154,8 @@ def test_a_group_shows_its_sum_and_each_job(picky):
     assert len(lines) == 4
     page = group._repr_mimebundle_()["text/html"]
     assert 'aria-label="3 jobs"' in page
+    # What scrolls takes the keyboard.
+    assert '<div role="region" aria-label="Table of 3 jobs" tabindex="0"' in page
     assert "ValueError: three is odd" in page
     assert page.count("<tr") == 4
     assert repr(JobGroup([])) == "no jobs"

@@ -374,7 +374,7 @@ def test_pages_of_frames_keep_what_is_missing(tmp_path):
     (tmp_path / "pages").write_bytes(body)
     assert Pages(tmp_path / "pages").read(0, 9) == [
         [1.5, "1970-01-01T00:00:00"],
-        [None, None],
+        ["NaN", None],
     ]
 
 

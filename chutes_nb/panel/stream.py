@@ -9,6 +9,7 @@ from typing import Any
 
 from ..states import ENDED
 from ..store import Store
+from ..store.wide import for_page
 
 Send = Callable[[dict[str, Any]], None]
 
@@ -141,6 +142,8 @@ def _changes(status: dict[str, Any]) -> dict[str, Any]:
 
 
 def _detail(job_id: str, detail: dict[str, Any]) -> dict[str, Any]:
+    given = {key: for_page(detail[key]) for key in ("inputs", "state") if key in detail}
+    detail = detail | given
     return {"type": "detail", "now": time.time(), "job_id": job_id, "detail": detail}
 
 

@@ -53,7 +53,8 @@ def answer_of(store: Store, job: str, asked: shapes.RowsQuery) -> dict[str, Any]
         rows = pages.read(asked.offset, asked.limit)
         return found | {"rows": rows, "found_rows": kept}
     every: Iterator[list[Any]] = iter(table["rows"]) if pages is None else pages.all()
-    chosen = wanted(every, asked.q or "", asked.sort, asked.down)
+    kind = "" if asked.sort is None else str(columns[asked.sort].get("type", ""))
+    chosen = wanted(every, asked.q or "", asked.sort, kind, is_down=asked.down)
     return found | {"rows": chosen[asked.offset : stop], "found_rows": len(chosen)}
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from ..views import TABLE_MIME
+from ..views import TABLE_MIME, texts
 from ..wording import plain
 from .look import LINE, PRE, ROW, SOFT
 
@@ -93,15 +94,21 @@ def _table(table: dict[str, Any]) -> tuple[str, str]:
     """Draw the first rows and columns; gives also how many there are."""
     columns, rows = table["columns"], table["rows"][:MOST_ROWS]
     shown = range(min(len(columns), MOST_COLUMNS))
-    aligned = ["right" if _is_number(rows, at) else "left" for at in shown]
+    kinds = [str(columns[at].get("type")) for at in shown]
+    aligned = ["right" if kind == "number" else "left" for kind in kinds]
+    filled = [
+        texts([row[at] for row in rows], kind)
+        for at, kind in zip(shown, kinds, strict=True)
+    ]
     drawn = [_row("th", [columns[at]["name"] for at in shown], aligned)]
-    drawn += [_row("td", [row[at] for at in shown], aligned) for row in rows]
+    drawn += [_row("td", cells, aligned) for cells in zip(*filled, strict=True)]
     said = (
         f"{_of(len(rows), table['total_rows'], 'row')}, "
         f"{_of(len(shown), len(columns), 'column')}"
     )
     return said, (
-        '<div tabindex="0" style="overflow:auto"><table style="font:inherit;'
+        '<div role="region" aria-label="Table" tabindex="0" style="overflow:auto">'
+        '<table style="font:inherit;'
         f'font-size:12px;border-collapse:collapse;margin:4px 0 0">{"".join(drawn)}'
         "</table></div>"
     )
@@ -112,11 +119,7 @@ def _of(shown: int, total: int, word: str) -> str:
     return words if shown == total else f"{shown} of {words}"
 
 
-def _is_number(rows: list[list[Any]], at: int) -> bool:
-    return all(type(row[at]) in (int, float, type(None)) for row in rows)
-
-
-def _row(tag: str, cells: list[Any], aligned: list[str]) -> str:
+def _row(tag: str, cells: Sequence[str], aligned: list[str]) -> str:
     look = f"padding:2px 14px 2px 0;border:0;border-top:{LINE};white-space:nowrap"
     made = "".join(
         f'<{tag} style="{look};text-align:{side}">{escape(_cell(cell))}</{tag}>'
@@ -125,10 +128,6 @@ def _row(tag: str, cells: list[Any], aligned: list[str]) -> str:
     return f'<tr style="background:none">{made}</tr>'
 
 
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    if type(value) is float:
-        return f"{value:.6g}"
-    text = plain(str(value)).replace("\n", " ")
+def _cell(value: str) -> str:
+    text = plain(value).replace("\n", " ")
     return text if len(text) <= CELL_CHARACTERS else f"{text[: CELL_CHARACTERS - 1]}…"

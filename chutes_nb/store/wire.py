@@ -10,6 +10,7 @@ from typing import Any
 from ..errors import AttemptNotFound
 from . import holding, jobs, logs, moving, runs
 from .db import Row, Transaction
+from .wide import for_page
 
 # That a waiting job is held back is the chute's row, not the job's: pausing touches
 # one row, however many jobs wait. So is how much there is of a token.
@@ -297,7 +298,7 @@ def result(tx: Transaction, job: str) -> dict[str, Any] | None:
     view = _loaded(row["view"])
     if view is None:  # small exact JSON is its own view
         value = json.loads(row["body"])
-        view = {"application/json": value, "text/plain": repr(value)}
+        view = {"application/json": for_page(value), "text/plain": repr(value)}
     return {"type": row["type"], "exact": row["kind"] == "json", "view": view}
 
 

@@ -21,12 +21,14 @@ DEPTH = 12
 ITEMS = 1_000
 TEXT = 20_000  # characters of one string
 BUDGET = 200_000  # characters of the whole, about
+# A page counts in floats: behind this it would show another number.
+WIDEST = (1 << 53) - 1
 _TIMES = (datetime.date, datetime.time)
 _BY_STR = (pathlib.PurePath, decimal.Decimal, uuid.UUID)
 SAID_AS_TEXT = (*_TIMES, *_BY_STR)  # in a text that says all of them but their type
 
 
-def preview(value: Any, budget: int = BUDGET) -> Any:
+def preview(value: Any, budget: int = BUDGET, *, is_read_back: bool = False) -> Any:
     """Make a JSON preview of any value; never raises.
 
     Parameters
@@ -36,6 +38,9 @@ def preview(value: Any, budget: int = BUDGET) -> Any:
         numbers; NaN and infinities become None; anything else its safe repr.
     budget : int
         Characters that the preview may have as JSON, about.
+    is_read_back : bool
+        Whether Python reads it again: integers stay integers. A page could not tell
+        those beyond 2**53 apart, and gets them as text.
 
     Returns
     -------
@@ -43,14 +48,15 @@ def preview(value: Any, budget: int = BUDGET) -> Any:
         Made of dict, list, str, int, float, bool, None. A dict or list that
         was cut ends with ``"…"`` resp. ``{"…": "990 more"}``.
     """
-    return _Previewer(budget).take(value, 0)
+    return _Previewer(budget, is_read_back=is_read_back).take(value, 0)
 
 
 class _Previewer:
     """One walk over one value."""
 
-    def __init__(self, budget: int) -> None:
+    def __init__(self, budget: int, *, is_read_back: bool) -> None:
         self._left = budget
+        self._widest_bits = INT_LIMIT_BITS if is_read_back else WIDEST.bit_length()
         self._open: set[int] = set()
 
     def take(self, value: Any, depth: int) -> Any:
@@ -69,9 +75,7 @@ class _Previewer:
         if isinstance(value, enum.Enum):
             return self.take(value.value, depth)
         if isinstance(value, int):
-            self._left -= 10
-            is_huge = int(value).bit_length() > INT_LIMIT_BITS
-            return int_text(value) if is_huge else int(value)
+            return self._int(value)
         if isinstance(value, float):
             self._left -= 20
             return float(value) if math.isfinite(value) else None
@@ -97,6 +101,14 @@ class _Previewer:
             return self._list(value, depth)
         finally:
             self._open.discard(id(value))
+
+    def _int(self, value: int) -> int | str:
+        if int(value).bit_length() <= self._widest_bits:
+            self._left -= 10
+            return int(value)
+        text = int_text(value)
+        self._left -= len(text) + 2
+        return text
 
     def _dict(self, value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
         made: dict[str, Any] = {}

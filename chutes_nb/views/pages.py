@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from .cells import holds, rank
 from .tables import rows_of
 
 PAGE_ROWS = 500
@@ -104,26 +105,24 @@ class Pages:
 
 
 def wanted(
-    rows: Iterator[list[Any]], text: str, column: int | None, is_down: bool
+    rows: Iterator[list[Any]],
+    text: str,
+    column: int | None,
+    kind: str,
+    *,
+    is_down: bool,
 ) -> list[list[Any]]:
-    """Give the rows in which a text occurs, sorted by a column; empty cells last."""
+    """Give the rows in which a text occurs, sorted by a column of a kind.
+
+    Empty cells and what is no number (NaN) come last, whichever way it is sorted.
+    """
     found = list(rows)
     if text:
         needle = text.casefold()
-        found = [row for row in found if any(_holds(cell, needle) for cell in row)]
+        found = [row for row in found if any(holds(cell, needle) for cell in row)]
     if column is None:
         return found
-    full = [row for row in found if row[column] is not None]
-    full.sort(key=lambda row: _rank(row[column]), reverse=is_down)
-    return [*full, *(row for row in found if row[column] is None)]
-
-
-def _holds(cell: Any, needle: str) -> bool:
-    text = cell if isinstance(cell, str) else json.dumps(cell, ensure_ascii=False)
-    return needle in text.casefold()
-
-
-def _rank(cell: Any) -> tuple[int, Any]:
-    if isinstance(cell, bool | int | float):
-        return 0, cell
-    return 1, cell if isinstance(cell, str) else json.dumps(cell)
+    ranked = [(rank(row[column], kind), row) for row in found]
+    full = [(place, row) for place, row in ranked if place is not None]
+    full.sort(key=lambda one: one[0], reverse=is_down)
+    return [row for _, row in full] + [row for place, row in ranked if place is None]

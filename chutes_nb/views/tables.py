@@ -5,14 +5,11 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from .jsonable import preview
+from .cells import BOOLEAN, CELL, NUMBER, SPAN, TEXT, TIME, cell, is_missing, kind_of
 from .text import clean, safe_repr
 
 ROWS = 1_000
 COLUMNS = 200
-CELL = 500  # characters of one cell
-INT_LIMIT = 1 << 63
-
 
 Rows = list[list[Any]]
 Columns = list[dict[str, str]]
@@ -73,10 +70,11 @@ def of_dicts(value: Any) -> dict[str, Any] | None:
     names = _names(value)
     if names is None:
         return None
-    rows = _rows_of_dicts(value[:ROWS], names)
+    first = value[:ROWS]
+    rows = _rows_of_dicts(first, names)
     columns = [
-        {"name": clean(name, CELL), "type": _kind([row[i] for row in rows])}
-        for i, name in enumerate(names)
+        {"name": clean(name, CELL), "type": kind_of([row.get(name) for row in first])}
+        for name in names
     ]
     return _table(columns, rows, len(value), is_cut=False)
 
@@ -98,43 +96,45 @@ def _names(value: Any) -> list[str] | None:
 def _rows_of_dicts(items: list[Any], names: list[str]) -> Rows:
     """Give the cells of dicts; what is none, behind the first rows, is empty."""
     return [
-        [_cell(row.get(name)) if isinstance(row, dict) else None for name in names]
+        [cell(row.get(name)) if isinstance(row, dict) else None for name in names]
         for row in items
     ]
 
 
 def _of_pandas(frame: Any, pandas: Any, start: int, count: int) -> tuple[Columns, Rows]:
     part = frame.iloc[start : start + count, :COLUMNS]
-    columns = [
-        {"name": _label(name), "type": _dtype(dtype)}
-        for name, dtype in zip(part.columns, part.dtypes, strict=True)
-    ]
-    series = [_filled(part.iloc[:, i]) for i in range(part.shape[1])]
-    is_plain = isinstance(frame.index, pandas.RangeIndex)
-    if not is_plain:  # else the index only counts the rows
+    found = [(_label(part.columns[i]), part.iloc[:, i]) for i in range(part.shape[1])]
+    if not isinstance(frame.index, pandas.RangeIndex):  # it only counts the rows
         name = " / ".join(_label(n) for n in frame.index.names if n is not None)
-        columns.insert(0, {"name": name or "index", "type": _dtype(frame.index.dtype)})
-        series.insert(0, part.index.tolist())
-    rows = [[_cell(item) for item in row] for row in zip(*series, strict=True)]
-    return columns, rows
+        found.insert(0, (name or "index", part.index))
+    columns: Columns = []
+    filled: Rows = []
+    for name, series in found:
+        items = series.tolist()
+        kind = _dtype(series.dtype) or kind_of(items)
+        columns.append({"name": name, "type": kind})
+        filled.append(_filled(items, kind))
+    return columns, [list(row) for row in zip(*filled, strict=True)]
 
 
-def _filled(series: Any) -> list[Any]:
-    """Give the values of a pandas series, None for each that is missing."""
-    items, missing = series.tolist(), series.isna().tolist()
+def _filled(items: list[Any], kind: str) -> list[Any]:
+    """Give the cells of a column; NaN is a number, or elsewhere a word for none."""
     return [
-        None if is_missing else item
-        for item, is_missing in zip(items, missing, strict=True)
+        None
+        if is_missing(item)
+        or (kind != NUMBER and isinstance(item, float) and item != item)
+        else cell(item)
+        for item in items
     ]
 
 
 def _of_polars(frame: Any, start: int, count: int) -> tuple[Columns, Rows]:
     part = frame[start : start + count, :COLUMNS]
     columns = [
-        {"name": _label(name), "type": _dtype(dtype)}
+        {"name": _label(name), "type": _dtype(dtype) or TEXT}
         for name, dtype in zip(part.columns, part.dtypes, strict=True)
     ]
-    return columns, [[_cell(item) for item in row] for row in part.rows()]
+    return columns, [[cell(item) for item in row] for row in part.rows()]
 
 
 def _table(columns: Columns, rows: Rows, total: int, *, is_cut: bool) -> dict[str, Any]:
@@ -146,35 +146,19 @@ def _table(columns: Columns, rows: Rows, total: int, *, is_cut: bool) -> dict[st
     }
 
 
-def _cell(value: Any) -> Any:
-    kind = type(value)
-    if value is None or kind is bool or (kind is float and value - value == 0):
-        return value
-    if kind is int and -INT_LIMIT < value < INT_LIMIT:
-        return value
-    if kind is str and len(value) <= CELL and value.isascii():
-        return value
-    return preview(value, CELL)
-
-
 def _label(name: Any) -> str:
     return clean(name, CELL) if isinstance(name, str) else safe_repr(name, CELL)
 
 
-def _dtype(dtype: Any) -> str:
-    """Say what a column holds: number, boolean, time or text."""
+def _dtype(dtype: Any) -> str | None:
+    """Say what a column holds by its type; None where only its values know."""
     name = str(dtype).lower()
     if name.startswith(("int", "uint", "float", "decimal")):
-        return "number"
+        return None if name.startswith("interval") else NUMBER
     if name.startswith("bool"):
-        return "boolean"
-    return "time" if name.startswith(("date", "time")) else "text"
-
-
-def _kind(items: list[Any]) -> str:
-    kinds = {type(item) for item in items if item is not None}
-    if kinds == {bool}:
-        return "boolean"
-    if kinds and kinds <= {int, float}:
-        return "number"
-    return "text"
+        return BOOLEAN
+    if name.startswith(("timedelta", "duration")):
+        return SPAN
+    if name.startswith(("date", "time")):
+        return TIME
+    return TEXT if name.startswith("str") else None

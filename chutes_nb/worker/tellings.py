@@ -96,7 +96,7 @@ def freeze_state(state: dict[str, Any]) -> Frozen:
     if is_plain and sum(len(e.body) for e in exact.values()) <= STATE_JSON_BYTES:
         parts = (f"{json.dumps(name)}:{e.body.decode()}" for name, e in exact.items())
         return "{" + ",".join(parts) + "}", None
-    body = json.dumps(preview(state), allow_nan=False)
+    body = json.dumps(preview(state, is_read_back=True), allow_nan=False)
     packed = {name: (e.kind, e.body) for name, e in exact.items()}
     return body, pickle.dumps(packed, protocol=5)
 

@@ -49,6 +49,22 @@ function lately(job: StatusInfo): StatusInfo {
   return { ...job, progress, submitted_at: now - 20, started_at: now - 19 };
 }
 
+describe("the card by keyboard", () => {
+  it("keeps its keys from the notebook, and lets its code be scrolled", () => {
+    show(sample("process_pipeline"), { source: "x = 1" });
+    const card = root.querySelector(".chutes");
+    expect(card?.getAttribute("data-lm-suppress-shortcuts")).toBe("true");
+    const boxes = [
+      ...root.querySelectorAll("[role=tabpanel] pre:not(.chutes-wrapped)"),
+    ];
+    expect(boxes.length).toBeGreaterThan(0);
+    for (const box of boxes) {
+      expect(box.getAttribute("tabindex")).toBe("0");
+      expect(box.getAttribute("aria-label")).toBeTruthy();
+    }
+  });
+});
+
 describe("a long cause", () => {
   it("is there whole in the error's tab, though it is one line with no trace", () => {
     const message = `cannot read ${"/a/deep/folder".repeat(20)}`;
@@ -335,6 +351,34 @@ describe("the card of a job that ended", () => {
     act(() => render(null, root));
     show(sample("analyze_text"), { result: { type: "Words", exact: false, view } });
     expect(text(".chutes-result .chutes-text")).toBe("'one\\n<b>'");
+  });
+
+  it("says that a value is there whole where the page has a preview", () => {
+    const view = { "text/plain": "x" };
+    show(sample("analyze_text"), {
+      result: { type: "pandas.DataFrame", exact: false, view },
+    });
+    expect(text(".chutes-result")).toContain(
+      "Preview of a pandas.DataFrame; job.result() has it all.",
+    );
+  });
+
+  it("shows what was displayed first where nothing was returned", async () => {
+    const view = { "application/json": null, "text/plain": "None" };
+    const facts = { size: 9, type: "image/png", sha256: "0" };
+    const files = ["model.bin", "display-10.png", "display-2.png"].map((name, n) => ({
+      ...{ n: n + 1, name },
+      ...facts,
+    }));
+    const result = { type: "NoneType", exact: true, view };
+    show(sample("analyze_text"), { result, files });
+    await settled();
+    expect(text("[aria-selected=true]")).toBe("Output 2");
+    const shown = [...root.querySelectorAll(".chutes-display")];
+    expect(shown.map((one) => one.getAttribute("aria-label"))).toEqual([
+      "display-2.png",
+      "display-10.png",
+    ]);
   });
 
   it("stays with the log where nothing was returned", () => {

@@ -62,7 +62,10 @@ describe("chart numbers", () => {
   });
 
   it("has room for a curve that never moves, and for none at all", () => {
-    expect(scaleOf(one([2, 2]))).toEqual({ low: 1.8, high: 2.2, isLog: false });
+    const flat = scaleOf(one([2, 2]));
+    expect(ticks(flat, 4)).toEqual([2]);
+    expect(placeOn(flat, 2)).toBe(0.5);
+    expect(placeOn(scaleOf(one([2, 2]), true), 2)).toBe(0.5);
     expect(scaleOf([])).toMatchObject({ low: 0, high: 1 });
   });
 
@@ -146,6 +149,19 @@ describe("Chart", () => {
     const lines = [...root.querySelectorAll("polyline")];
     expect(lines.map((line) => line.getAttribute("data-series"))).toEqual(["1"]);
     expect(legend[0]?.getAttribute("aria-pressed")).toBe("false");
+  });
+
+  it("says how near a value is to another or to a whole number", () => {
+    const legend = (...values: number[]) => {
+      const dots = values.map((value, i): [number, number] => [i, value]);
+      const group = { name: "auc", series: [{ name: "auc", dots, lostAt: null }] };
+      act(() => render(<Chart group={group} />, root));
+      return root.querySelector(".chutes-legend b")?.textContent;
+    };
+    expect(legend(0.9, 0.99998)).toBe("0.99998");
+    expect(legend(0.99998, 0.99998)).toBe("0.99998");
+    const labels = [...root.querySelectorAll("text[text-anchor=end]")];
+    expect(labels.map((label) => label.textContent)).toEqual(["0.99998"]);
   });
 
   it("turns to a log scale", () => {

@@ -56,6 +56,20 @@ describe("the list of jobs", () => {
     expect(rows()).toHaveLength(CHANGES.jobs.length);
   });
 
+  it("says of which jobs its counts are where a filter leaves some out", async () => {
+    await show([sample("analyze_text")]);
+    const counts = () =>
+      root.querySelector(".chutes-counts")?.textContent?.replaceAll("\u00a0", " ");
+    expect(counts()).toBe("2 running");
+    const state = root.querySelector<HTMLSelectElement>("select[aria-label=State]");
+    await act(async () => {
+      if (state) state.value = "failed";
+      state?.dispatchEvent(new Event("change", { bubbles: true }));
+      await new Promise((resolve) => setTimeout(resolve, 40)); // asked, and a frame
+    });
+    expect(counts()).toBe("Of all jobs: 2 running");
+  });
+
   it("says it in words when there are no jobs", async () => {
     await show([]);
     expect(root.textContent).toContain("No jobs yet.");

@@ -112,6 +112,18 @@ describe("viewers", () => {
     expect(cells(0)).toEqual(["a"]);
   });
 
+  it("show of a number all there is, in the cell or where the pointer rests", () => {
+    const columns = [{ name: "x", type: "number" }];
+    const rows = [["1152921504606846977"], [0.123456789], ["NaN"], [2]];
+    show({ [TABLE]: { columns, rows, total_rows: 4 } });
+    expect(cells(0)).toEqual(["1152921504606846977", "0.123457", "NaN", "2.000000"]);
+    const titles = [...root.querySelectorAll("td")].map((td) => td.title);
+    expect(titles).toEqual(["", "0.123456789", "", ""]);
+    act(() => root.querySelector<HTMLElement>("th button")?.click());
+    act(() => root.querySelector<HTMLElement>("th button")?.click());
+    expect(cells(0)).toEqual(["1152921504606846977", "2.000000", "0.123457", "NaN"]);
+  });
+
   it("write what they show as text", () => {
     show({ "text/plain": "\x1b[31m<b>red</b>\x1b[0m" });
     expect(root.querySelector("pre")?.textContent).toBe("<b>red</b>");

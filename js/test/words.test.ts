@@ -2,8 +2,10 @@ import { describe, expect, it } from "vitest";
 import { PLAIN, parse, plain } from "../src/core/ansi";
 import { painted } from "../src/core/colours";
 import {
+  countsText,
   duration,
   leftText,
+  measured,
   number,
   place,
   progressText,
@@ -84,6 +86,14 @@ describe("words", () => {
     expect(rateText(progress({ rate: 2600, unit: "rows" }))).toBe("2,600 rows/s");
   });
 
+  it("counts jobs by how they really ended", () => {
+    const ends = { completed: 50, cancelled: 2, failed: 3, timeout: 4, interrupted: 1 };
+    expect(countsText({ running: 1, ...ends })).toBe(
+      "1 running · 3 failed · 4 timed out · 1 interrupted · 2 cancelled · 50 done",
+    );
+    expect(countsText({ failed: 0 })).toBe("");
+  });
+
   it("counts down to the next attempt", () => {
     const job = sample("fetch_prices");
     const now = (job.next_attempt_at ?? 0) - 3.4;
@@ -97,6 +107,26 @@ describe("words", () => {
     expect(number(0.2067)).toBe("0.2067");
     expect(number(1204)).toBe("1,204");
     expect(number(3.1e-7)).toBe("3.10e-7");
+  });
+});
+
+describe("a measured value", () => {
+  it.each([
+    [0.99998, 0.1, "0.99998"],
+    [1.99996, 3, "1.99996"],
+    [0.2067123, 1, "0.2067"],
+    [0.20671234, 0.0001, "0.206712"],
+    [1_000_000.0012, 0.002, "1000000.00120"],
+    [99.999, 50, "99.999"],
+    [1234.5, 1000, "1234.5"],
+    [1204, 3000, "1,204"],
+    [5.0000000001, 3, "5.000"],
+    [3.14159e-7, 1, "3.14e-7"],
+    [3.14159e-7, 1e-9, "3.1416e-7"],
+    [-0.99998, 1, "-0.99998"],
+    [0, 1, "0"],
+  ])("%d within %d has the digits that tell it", (value, range, text) => {
+    expect(measured(value, range)).toBe(text);
   });
 });
 

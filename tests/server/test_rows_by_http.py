@@ -80,7 +80,7 @@ def test_rows_are_sorted_over_the_whole_table_empty_cells_last(server, table):
     down = rows(server, table, sort=2, down=True, limit=2)
     assert [row[0] for row in down["rows"]] == [4_998, 4_996]
     up = rows(server, table, sort=2, offset=2_499, limit=2)
-    assert [row[2] for row in up["rows"]] == [499.8, None]
+    assert [row[2] for row in up["rows"]] == [499.8, "NaN"]
 
 
 def test_rows_are_filtered_by_a_text(server, table):
@@ -135,3 +135,25 @@ def test_rows_whose_file_is_gone_are_told_to_be(server):
     sha256 = result["view"][TABLE_MIME]["pages"]["sha256"]
     blob_path(server.store().blobs, sha256).unlink()
     rows(server, job, expected=410)
+
+
+def test_a_large_integer_is_exact_in_the_result_and_text_in_its_view(server):
+    body = json.dumps({"n": 2**60}).encode()
+    job = returned(server.store(), None, kind="json", body=body, view=None)
+    found = server.json(f"jobs/{job}/results")
+    assert found["result"] == {"n": 2**60}
+    assert found["view"]["application/json"] == {"n": str(2**60)}
+    detail = server.json(f"jobs/{job}")
+    assert detail["result"]["view"]["application/json"] == {"n": str(2**60)}
+
+
+def test_rows_are_sorted_by_numbers_that_json_does_not_have(server):
+    frame = pd.DataFrame({"n": range(3_000), "x": [float(n) for n in range(3_000)]})
+    frame["n"] += 2**60
+    frame.loc[2_500, "x"], frame.loc[7, "x"] = float("inf"), float("nan")
+    job = returned(server.store(), frame)
+    down = rows(server, job, sort=0, down=True, limit=1)
+    assert down["rows"][0][0] == str(2**60 + 2_999)
+    assert rows(server, job, sort=1, down=True, limit=1)["rows"][0][1] == "inf"
+    assert rows(server, job, sort=1, offset=2_999)["rows"][0][1] == "NaN"
+    assert rows(server, job, q="inf")["found_rows"] == 1

@@ -68,3 +68,26 @@ def test_letters_typed_in_a_menu_do_nothing_to_the_notebook(
     page.keyboard.press("c")
     expect(items.filter(has_text="Copy id")).to_be_focused()
     expect(page.locator(".jp-NotebookPanel:visible .jp-Cell")).to_have_count(1)
+
+
+def test_keys_pressed_on_a_card_are_no_commands_of_the_notebook(
+    lab: Lab, page: Page
+) -> None:
+    lab.open(page, "commands.ipynb", [STEADY.replace("n=50", "n=1"), "1"])
+    card = lab.run(page, 0).get_by_role("region", name="Job steady")
+    expect(card).to_have_attribute("data-state", "completed")
+    cells = page.locator(".jp-NotebookPanel:visible .jp-Cell")
+    tab = card.get_by_role("tab", name="Inputs")
+    tab.press("Enter")
+    for key in ("d", "d", "b", "x"):
+        tab.press(key)
+    expect(cells).to_have_count(2)
+    expect(tab).to_be_focused()
+
+    tab.press("Control+s")
+    expect(page.locator(".jp-mod-dirty")).to_have_count(0)
+
+    tab.press("Escape")
+    expect(cells.first).to_be_focused()
+    page.keyboard.press("b")
+    expect(cells).to_have_count(3)

@@ -64,17 +64,14 @@ export function grouped(metrics: Metrics): Group[] {
   return [...groups.values()];
 }
 
-/** Room for all of some series, upwards; a log scale has it for what is above zero. */
+/**
+ * From the least to the greatest of some series, upwards; a log scale is of what is above
+ * zero. Both are one for a curve that never moves: it has no other value to tell of.
+ */
 export function scaleOf(series: readonly Series[], wantsLog = false): Scale {
   const values = series.flatMap((one) => one.dots.map(([, value]) => value));
   const isLog = wantsLog && values.some((value) => value > 0);
-  const { low, high } = ends(isLog ? values.filter((value) => value > 0) : values);
-  if (low === high) {
-    if (isLog) return { low: low / 2, high: high * 2, isLog };
-    const room = Math.abs(low) * 0.1 || 1;
-    return { low: low - room, high: high + room, isLog };
-  }
-  return { low, high, isLog };
+  return { ...ends(isLog ? values.filter((value) => value > 0) : values), isLog };
 }
 
 /** The least and the greatest; of no values, 0 and 1. */
@@ -97,14 +94,16 @@ export function stepsOf(series: readonly Series[]): Scale {
 /** Where a value stands, from 0 to 1; null where a log scale has no place for it. */
 export function placeOn(scale: Scale, value: number): number | null {
   const { low, high, isLog } = scale;
+  if (isLog && value <= 0) return null;
+  if (low === high) return 0.5;
   if (!isLog) return (value - low) / (high - low);
-  if (value <= 0) return null;
   return Math.log(value / low) / Math.log(high / low);
 }
 
 /** Round values inside a scale, about as many as are wanted. */
 export function ticks(scale: Scale, wanted: number): number[] {
   const { low, high, isLog } = scale;
+  if (low === high) return [low];
   if (isLog) return logTicks(low, high, wanted);
   const raw = (high - low) / wanted;
   const power = 10 ** Math.floor(Math.log10(raw));

@@ -1,4 +1,5 @@
 /** A job's file as a MIME bundle, where it is of a kind that a page can show. */
+import { numeric } from "./cells";
 import type { FileEntry, Json, MimeBundle } from "./types";
 
 /** What is shown of a file is read whole, so it must not be large. */
@@ -53,18 +54,24 @@ function csvBundle(name: string, text: string): MimeBundle {
   const columns = head.map((title, i) => {
     const cells = rows.slice(0, 200).map((row) => row[i] ?? "");
     const isNumber =
-      cells.some(Boolean) && cells.every((cell) => !cell || Number.isFinite(+cell));
+      cells.some(Boolean) && cells.every((cell) => !cell || numeric(cell) !== null);
     return { name: title, type: isNumber ? "number" : "text" };
   });
   const typed = rows.slice(0, MOST_ROWS).map((row) =>
     columns.map(({ type }, i) => {
       const cell = row[i] ?? "";
       if (cell === "") return null;
-      return type === "number" && Number.isFinite(+cell) ? +cell : cell;
+      return type === "number" && isExact(cell) ? +cell : cell;
     }),
   );
   const table = { columns, rows: typed, total_rows: rows.length };
   return { "application/vnd.chutes.table+json": table, "text/plain": text };
+}
+
+/** Whether a number is all that a text says: no `007`, and no more digits than it has. */
+function isExact(cell: string): boolean {
+  if (!Number.isFinite(+cell)) return false;
+  return !/^-?\d+$/.test(cell) || String(+cell) === cell;
 }
 
 /** Lines and cells of separated values; quotes hold what separates. */

@@ -1,4 +1,5 @@
 /** Rows of a table: which are shown, in which order, and how wide they want to be. */
+import { cellText, compare, numeric, rankOf, type Written, writer } from "./cells";
 import type { Json } from "./types";
 import { amount, number } from "./words";
 
@@ -21,16 +22,41 @@ export function turned(sort: Sort | null, column: number): Sort | null {
   return sort.down ? null : { column, down: true };
 }
 
-/** A row says so itself: `success` false, or a bad word as its `status`. */
-export function isFailed(table: Table, row: Json[]): boolean {
-  return table.columns.some(({ name }, i) => {
-    const cell = row[i];
-    if (/^(success|ok)$/i.test(name)) return cell === false;
-    if (/^(status|state)$/i.test(name)) {
-      return typeof cell === "string" && /^(fail(ed|ure)?|error)$/i.test(cell);
-    }
-    return /^error$/i.test(name) && cell !== null && cell !== undefined && cell !== "";
-  });
+const BAD_WORD = /^(fail(ed|ure)?|error)$/i;
+
+/**
+ * What tells the failed rows of a table: `success` false, a bad word as its `status`, or
+ * the text of an error. `ok` alone may be data like any other, and so may numbers of a
+ * column `error`: they count where other columns say that things went wrong.
+ */
+export function failureOf(table: Table): (row: Json[]) => boolean {
+  const named = (name: RegExp) =>
+    table.columns.flatMap((column, i) => (name.test(column.name) ? [i] : []));
+  const [success, ok] = [named(/^success$/i), named(/^ok$/i)];
+  const [states, errors] = [named(/^(status|state)$/i), named(/^(error|exception)$/i)];
+  const isBad = (row: Json[]) =>
+    success.some((i) => row[i] === false) ||
+    states.some((i) => typeof row[i] === "string" && BAD_WORD.test(row[i])) ||
+    errors.some((i) => isTold(row[i]));
+  const isOfOutcomes = ok.length > 0 && table.rows.some(isBad);
+  return (row) => isBad(row) || (isOfOutcomes && ok.some((i) => row[i] === false));
+}
+
+/** An error is text, or what a worker says of one. */
+function isTold(cell: Json | undefined): boolean {
+  return typeof cell === "string"
+    ? cell !== "" && numeric(cell) === null
+    : typeof cell === "object" && cell !== null;
+}
+
+/** How each column writes its cells. */
+export function writers(table: Table): Written[] {
+  return table.columns.map(({ type }, i) =>
+    writer(
+      table.rows.map((row) => row[i]),
+      type,
+    ),
+  );
 }
 
 /** The rows that are wanted, in the order that is. */
@@ -41,13 +67,20 @@ export function rowsOf(
   sort: Sort | null,
 ): Json[][] {
   const wanted = text.toLowerCase();
+  const isFailed = onlyFailed ? failureOf(table) : () => true;
+  const written = wanted ? writers(table) : [];
+  const holds = (cell: Json, i: number) =>
+    cellText(cell).toLowerCase().includes(wanted) ||
+    Boolean(written[i]?.(cell).toLowerCase().includes(wanted));
   const kept = table.rows.filter(
-    (row) =>
-      (!onlyFailed || isFailed(table, row)) &&
-      (!wanted || row.some((cell) => cellText(cell).toLowerCase().includes(wanted))),
+    (row) => isFailed(row) && (!wanted || row.some(holds)),
   );
-  if (sort) kept.sort((a, b) => compare(a[sort.column], b[sort.column], sort.down));
-  return kept;
+  if (!sort) return kept;
+  const kind = table.columns[sort.column]?.type ?? "text";
+  return kept
+    .map((row) => ({ row, rank: rankOf(row[sort.column], kind) }))
+    .sort((a, b) => compare(a.rank, b.rank, sort.down))
+    .map(({ row }) => row);
 }
 
 export function countText(kept: number, { rows, total_rows: total }: Table): string {
@@ -58,63 +91,18 @@ export function countText(kept: number, { rows, total_rows: total }: Table): str
   return kept === rows.length ? held : `${number(kept)} of ${held}`;
 }
 
-export function cellText(cell: Json | undefined): string {
-  if (cell === null || cell === undefined) return "";
-  if (typeof cell === "number") return number(cell);
-  return typeof cell === "object" ? JSON.stringify(cell) : String(cell);
-}
-
-const MOST_DECIMALS = 4;
-
-/**
- * How many decimals the numbers of each column have, so that they stand one below the
- * other; null where there are none, or where they are too large or small for that.
- */
-export function decimals(table: Table): (number | null)[] {
-  return table.columns.map((_, i) => {
-    let most: number | null = null;
-    for (const row of table.rows) {
-      const cell = row[i];
-      if (typeof cell !== "number" || cell === 0) continue;
-      const size = Math.abs(cell);
-      if (size < 1e-3 || size >= 1e6) return null;
-      const behind = String(cell).split(".")[1]?.length ?? 0;
-      most = Math.max(most ?? 0, Math.min(MOST_DECIMALS, behind));
-    }
-    return most || null;
-  });
-}
-
-/** A cell as it is shown in a column of so many decimals. */
-export function shownText(cell: Json | undefined, places: number | null): string {
-  return typeof cell === "number" && places !== null
-    ? cell.toFixed(places)
-    : cellText(cell);
-}
-
 /** Rows that are looked at for the widths. */
 const SAMPLE = 300;
 const LEAST_CH = 5;
 const MOST_CH = 40;
 
 /** How many letters wide each column is; the same for all rows, so that none jumps. */
-export function widths(table: Table): number[] {
+export function widths(table: Table, written: readonly Written[]): number[] {
   return table.columns.map(({ name }, i) => {
     let most = name.length + 2;
     for (const row of table.rows.slice(0, SAMPLE)) {
-      most = Math.max(most, cellText(row[i]).length);
+      most = Math.max(most, written[i]?.(row[i]).length ?? 0);
     }
     return Math.min(MOST_CH, Math.max(LEAST_CH, most));
   });
-}
-
-/** Numbers by size, all else by text; empty cells stand last either way. */
-function compare(a: Json | undefined, b: Json | undefined, down: boolean): number {
-  const empty = (cell: Json | undefined) => cell === null || cell === undefined;
-  if (empty(a) || empty(b)) return Number(empty(a)) - Number(empty(b));
-  const order =
-    typeof a === "number" && typeof b === "number"
-      ? a - b
-      : cellText(a).localeCompare(cellText(b), "en", { numeric: true });
-  return down ? -order : order;
 }

@@ -1,6 +1,6 @@
 /** Numbers and states in words, as the card says them. */
 import type { Counts } from "./transport";
-import type { Progress, StatusInfo } from "./types";
+import type { Progress, State, StatusInfo } from "./types";
 
 const ORDINALS = new Map([
   ["one", "st"],
@@ -45,14 +45,35 @@ export function size(bytes: number): string {
 
 /** A count or a measured value, never wider than it helps: `1,204`, `0.2067`, `3.1e-7`. */
 export function number(value: number): string {
-  if (Number.isInteger(value) && Math.abs(value) < 1e15)
-    return value.toLocaleString("en");
-  const magnitude = Math.abs(value);
-  if (magnitude !== 0 && (magnitude < 1e-3 || magnitude >= 1e6)) {
-    return value.toExponential(2);
+  return Number.isInteger(value) && Math.abs(value) < 1e15
+    ? value.toLocaleString("en")
+    : measured(value, Number.POSITIVE_INFINITY);
+}
+
+const LEAST_DIGITS = 4;
+const MOST_DIGITS = 12;
+/** To tell a value from a whole number, so many digits at most. */
+const WHOLE_DIGITS = 9;
+
+/**
+ * A value of a curve, with the digits that tell it from the others within a range, and
+ * from a whole number that it is not: `0.2067`, `0.99998`, `1000000.0012`.
+ */
+export function measured(value: number, range: number): string {
+  const size = Math.abs(value);
+  if (value === 0) return "0";
+  if (Number.isInteger(value) && size < 1e15) return value.toLocaleString("en");
+  const power = Math.floor(Math.log10(size));
+  const wanted = range > 0 ? power - Math.floor(Math.log10(range / 100)) + 1 : 0;
+  const least = Math.min(MOST_DIGITS, Math.max(LEAST_DIGITS, wanted));
+  const isSmall = size < 1e-3;
+  if (isSmall || size >= 1e9) return value.toExponential(Math.max(2, wanted - 1, 0));
+  const written = (digits: number) => value.toFixed(Math.max(0, digits - 1 - power));
+  const isTold = (digits: number) => !Number.isInteger(Number(written(digits)));
+  for (let digits = least; digits <= WHOLE_DIGITS; digits++) {
+    if (isTold(digits)) return written(digits);
   }
-  if (magnitude >= 1000) return value.toFixed(1);
-  return magnitude >= 100 ? value.toFixed(2) : value.toPrecision(4);
+  return written(least);
 }
 
 /** `1 line`, `1,204 lines`. */
@@ -222,24 +243,25 @@ function runningText(progress: Progress | null, stage: string | null): string {
   return progress?.message ?? stage ?? "";
 }
 
-const COUNT_WORDS: [word: string, states: (keyof Counts)[]][] = [
-  ["running", ["running"]],
-  ["retrying", ["retrying"]],
-  ["queued", ["queued"]],
-  ["failed", ["failed", "timeout", "interrupted"]],
-  ["done", ["completed", "cancelled"]],
-];
+/** A state in a count: each by its own name, since a cancelled job is no done one. */
+const COUNT_WORDS: { [state in State]: string } = {
+  running: "running",
+  retrying: "retrying",
+  queued: "queued",
+  failed: "failed",
+  timeout: "timed out",
+  interrupted: "interrupted",
+  cancelled: "cancelled",
+  completed: "done",
+};
 
-/** `3 running · 12 queued · 1,204 done`. */
+/** `3 running · 12 queued · 1 timed out · 1,204 done`. */
 export function countsText(counts: Counts): string {
-  const parts = COUNT_WORDS.map(([word, states]): [string, number] => [
-    word,
-    states.reduce((sum, state) => sum + (counts[state] ?? 0), 0),
-  ]);
-  const said = parts
-    .filter(([, n]) => n > 0)
-    .map(([word, n]) => `${number(n)} ${word}`);
-  return said.join(" · ");
+  const states = Object.keys(COUNT_WORDS) as State[];
+  return states
+    .filter((state) => counts[state])
+    .map((state) => `${number(counts[state] ?? 0)} ${COUNT_WORDS[state]}`)
+    .join(" · ");
 }
 
 /** What the status bar says: `2 jobs running · 3 waiting`. */

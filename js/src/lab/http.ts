@@ -19,6 +19,8 @@ export interface Answer<T> {
   now: number;
 }
 
+type Parse = (text: string) => unknown;
+
 export class Http {
   constructor(private readonly settings: ServerConnection.ISettings) {}
 
@@ -27,8 +29,12 @@ export class Http {
     return `${URLExt.join(this.settings.baseUrl, "chutes")}/${path}`;
   }
 
-  get<T>(path: string, signal?: AbortSignal): Promise<Answer<T>> {
-    return this.#ask<T>(path, { method: "GET", signal });
+  get<T>(
+    path: string,
+    signal?: AbortSignal,
+    parse: Parse = JSON.parse,
+  ): Promise<Answer<T>> {
+    return this.#ask<T>(path, { method: "GET", signal }, parse);
   }
 
   post<T>(path: string, body: object): Promise<Answer<T>> {
@@ -65,9 +71,16 @@ export class Http {
     }
   }
 
-  async #ask<T>(path: string, init: RequestInit): Promise<Answer<T>> {
+  async #ask<T>(
+    path: string,
+    init: RequestInit,
+    parse: Parse = JSON.parse,
+  ): Promise<Answer<T>> {
     const response = await this.#send(path, init);
-    const said = await response.json().catch(() => null);
+    const said = await response
+      .text()
+      .then((text) => parse(text))
+      .catch(() => null);
     if (response.ok && said !== null) {
       return { value: said as T, now: serverNow(response) };
     }

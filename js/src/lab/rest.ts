@@ -14,6 +14,7 @@ import {
   type LogBatch,
   type StatusInfo,
 } from "../core/types";
+import { parsed } from "../core/wide";
 import type { ChangeFeed } from "./feed";
 import { type Answer, type Http, NoRoutes, NotFound } from "./http";
 
@@ -108,7 +109,9 @@ export class RestTransport implements Transport {
 
   /** Resolves with the job's detail; rejects with NotFound where there is no such job. */
   find(jobId: string): Promise<Answer<Detail>> {
-    return this.http.get<Detail>(`${pathOf(jobId)}?points=${MOST_POINTS}`);
+    // What a user gave and made is shown as it is, large integers too.
+    const path = `${pathOf(jobId)}?points=${MOST_POINTS}`;
+    return this.http.get<Detail>(path, undefined, parsed);
   }
 
   /** What a notebook keeps of a job: MIME types to their content. */

@@ -45,7 +45,9 @@ export function BulkBar({ list }: { list: JobsList }) {
         class="chutes-bulk chutes-num"
         aria-label={`${LABELS[asked]} the picked jobs?`}
         onKeyDown={(event) => {
-          if (event.key === "Escape") ask(null);
+          if (event.key !== "Escape") return;
+          event.stopPropagation();
+          ask(null);
         }}
       >
         <span>{`${LABELS[asked]} ${jobsText(fitting(asked))}?`}</span>

@@ -10,7 +10,7 @@ import {
   stepsOf,
   ticks,
 } from "../core/chart";
-import { lostText, number } from "../core/words";
+import { lostText, measured, number } from "../core/words";
 
 const WIDTH = 380;
 const HEIGHT = 168;
@@ -63,6 +63,7 @@ export function Chart({ group }: { group: Group }) {
       <Legend
         series={group.series}
         hidden={hidden}
+        range={up.high - up.low}
         step={step}
         onToggle={group.series.length > 1 ? toggle : null}
       />
@@ -117,7 +118,7 @@ function Picture({ name, series, all, across, up, step, onStep }: PictureProps) 
       viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
       role="application"
       aria-roledescription="chart"
-      aria-label={spoken(name, series, step)}
+      aria-label={spoken(name, series, step, up.high - up.low)}
       // biome-ignore lint/a11y/noNoninteractiveTabindex: the arrow keys read its values
       tabIndex={0}
       onPointerMove={onMove}
@@ -200,11 +201,14 @@ function Axes({
 function Legend({
   series,
   hidden,
+  range,
   step,
   onToggle,
 }: {
   series: readonly Series[];
   hidden: ReadonlySet<string>;
+  /** From the least value that is drawn to the greatest. */
+  range: number;
   step: number | null;
   onToggle: ((name: string) => void) | null;
 }) {
@@ -216,7 +220,7 @@ function Legend({
         const said = (
           <>
             <i data-series={i} aria-hidden="true" />
-            {one.name} <b>{dot ? number(dot[1]) : ""}</b>
+            {one.name} <b>{dot ? measured(dot[1], range) : ""}</b>
             {one.lostAt === null ? null : (
               <span class="chutes-lost"> {lostText(one.lostAt)}</span>
             )}
@@ -242,12 +246,17 @@ function Legend({
   );
 }
 
-function spoken(name: string, series: readonly Series[], step: number | null): string {
+function spoken(
+  name: string,
+  series: readonly Series[],
+  step: number | null,
+  range: number,
+): string {
   const values = series.map((one) => {
     const dot = step === null ? one.dots.at(-1) : nearest(one.dots, step);
     const lost = one.lostAt === null ? "" : `, ${lostText(one.lostAt)}`;
     return dot
-      ? `${one.name} ${number(dot[1])} at step ${number(dot[0])}${lost}`
+      ? `${one.name} ${measured(dot[1], range)} at step ${number(dot[0])}${lost}`
       : one.name;
   });
   return `${name}: ${values.join(", ")}`;
@@ -269,10 +278,10 @@ function lineOf(
 function axisText(value: number): string {
   const magnitude = Math.abs(value);
   if (magnitude >= 1e6 || (magnitude > 0 && magnitude < 1e-3)) {
-    return value.toExponential().replace("e+", "e");
+    return Number(value.toPrecision(12)).toExponential().replace("e+", "e");
   }
   if (magnitude >= 10_000) return `${Number((value / 1000).toPrecision(9))}k`;
-  return String(Number(value.toPrecision(6)));
+  return String(Number(value.toPrecision(9)));
 }
 
 function round(n: number): number {

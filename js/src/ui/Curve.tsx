@@ -2,7 +2,7 @@
 import { useState } from "preact/hooks";
 import { type Dot, dots, ends, lostAt, nearest } from "../core/chart";
 import type { Metrics, Point } from "../core/types";
-import { lostText, number } from "../core/words";
+import { lostText, measured, number } from "../core/words";
 
 const WIDTH = 230;
 /** Room at the right end for the newest value. */
@@ -26,16 +26,20 @@ export function Curve({
   const last = finite.at(-1);
   if (!last) return null;
   const box = bounds(finite);
+  const isFlat = box.low === box.high;
   const lost = lostAt(points);
   const isLost = lost !== null && pointed === null;
   const bottom = height - 16;
   const x = (step: number) =>
     PAD + ((step - box.left) / (box.right - box.left || 1)) * (WIDTH - VALUE_PX - PAD);
   const y = (value: number) =>
-    PAD + (1 - (value - box.low) / (box.high - box.low || 1)) * (bottom - 2 * PAD);
+    PAD +
+    (isFlat ? 0.5 : (box.high - value) / (box.high - box.low)) * (bottom - 2 * PAD);
   const shown = pointed ?? last;
-  const range = `${number(box.low)} to ${number(box.high)}`;
+  const said = (value: number) => measured(value, box.high - box.low);
+  const range = isFlat ? said(box.low) : `${said(box.low)} to ${said(box.high)}`;
   const told = isLost ? lostText(lost) : range;
+  const value = said(shown[1]);
   const room = Math.floor((WIDTH - GAP_PX) / LETTER_PX) - told.length;
   const onMove = (event: PointerEvent) => {
     const rect = (event.currentTarget as SVGElement).getBoundingClientRect();
@@ -51,7 +55,7 @@ export function Curve({
         height={height}
         role="img"
         aria-label={
-          `${name}: ${number(last[1])} at step ${number(last[0])}` +
+          `${name}: ${said(last[1])} at step ${number(last[0])}` +
           (lost === null ? "" : `, ${lostText(lost)}`)
         }
         onPointerMove={onMove}
@@ -64,10 +68,10 @@ export function Curve({
         <circle cx={round(x(shown[0]))} cy={round(y(shown[1]))} r={2.6} />
         <text
           class="chutes-value"
-          x={x(shown[0]) + 7}
+          x={Math.min(x(shown[0]) + 7, WIDTH - LETTER_PX * value.length)}
           y={Math.max(11, y(shown[1]) + 4)}
         >
-          {number(shown[1])}
+          {value}
         </text>
         <text class="chutes-name" x={0} y={height - 3}>
           {shortened(name, room)}

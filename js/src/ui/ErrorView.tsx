@@ -1,7 +1,7 @@
 /** Why a job ended badly: the cause, then the line, then the trace. */
 import type { ErrorInfo, StatusInfo } from "../core/types";
 import { endText, repeats, whereText } from "../core/words";
-import { Fold } from "./parts";
+import { Fold, Scrolled } from "./parts";
 
 /** Of these a narrow card, too, shows all in its three lines. */
 const MOST_LETTERS = 150;
@@ -56,7 +56,7 @@ export function ErrorView({ error }: { error: ErrorInfo }) {
       {error.source.length ? <Source lines={error.source} marked={error.line} /> : null}
       {error.traceback ? (
         <Fold label="Traceback" open={error.source.length === 0}>
-          <pre class="chutes-text">{error.traceback}</pre>
+          <Scrolled label="Traceback">{error.traceback}</Scrolled>
         </Fold>
       ) : null}
     </div>
@@ -73,7 +73,7 @@ export function Source({
 }) {
   const width = String(lines.at(-1)?.[0] ?? 0).length;
   return (
-    <pre class="chutes-source">
+    <Scrolled class="chutes-source" label="Source">
       {lines.map(([n, text]) => (
         <span key={n} class="chutes-line" data-marked={n === marked || undefined}>
           <span class="chutes-number">{String(n).padStart(width)} </span>
@@ -81,6 +81,6 @@ export function Source({
           {"\n"}
         </span>
       ))}
-    </pre>
+    </Scrolled>
   );
 }

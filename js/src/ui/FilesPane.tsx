@@ -167,7 +167,7 @@ function AllAtOnce({
 
 type Loaded = { bundle: MimeBundle } | { problem: string } | null;
 
-function Preview({ file, door }: { file: FileEntry; door: FileDoor }) {
+export function Preview({ file, door }: { file: FileEntry; door: FileDoor }) {
   const [loaded, setLoaded] = useState<Loaded>(null);
   useEffect(() => {
     const load = async () => previewOf(file, await door.file(file.n));
@@ -176,7 +176,7 @@ function Preview({ file, door }: { file: FileEntry; door: FileDoor }) {
       (error: unknown) =>
         setLoaded({ problem: error instanceof Error ? error.message : String(error) }),
     );
-  }, [file.n]);
+  }, [file.n, file.sha256]);
   return (
     <div class="chutes-preview">
       {loaded === null ? <p class="chutes-empty">Loading …</p> : null}

@@ -16,9 +16,11 @@ import { CauseLine, ErrorView, isTold } from "./ErrorView";
 import { type FileDoor, FilesPane } from "./FilesPane";
 import { Attempts } from "./History";
 import { type HeadProps, JobHead } from "./JobHead";
+import { displaysIn, OutputPane } from "./OutputPane";
 import { InputsPane, LogPane, MetricsPane } from "./panes";
 import { ProgressBar } from "./parts";
 import { ResultPane } from "./ResultPane";
+import { ownKeys } from "./shortcuts";
 import { type Tab, Tabs } from "./Tabs";
 import { JsonTree } from "./viewers/json";
 
@@ -57,6 +59,7 @@ export function JobCard(props: CardProps) {
   return (
     <section
       ref={props.root}
+      {...ownKeys}
       class="chutes"
       aria-label={`Job ${job.name}`}
       data-state={job.status}
@@ -86,21 +89,23 @@ export function JobCard(props: CardProps) {
   );
 }
 
-/** Until the user chooses: the log while it runs, then how it came out. */
+/** Until the user chooses: the log while it runs, then how it came out or what it showed. */
 function firstTab(tabs: Tab[], { job, detail }: CardProps): string {
   const names = tabs.map((tab) => tab.name);
   if (job.status === "cancelled") return "Log"; // where it was stopped is not an error
   // None says less than what the job wrote, which may just be being read.
   const returned = detail.result?.type === "NoneType" ? [] : ["Result"];
-  return ["Error", ...returned].find((name) => names.includes(name)) ?? "Log";
+  const wanted = ["Error", ...returned, ...(isActive(job) ? [] : ["Output"])];
+  return wanted.find((name) => names.includes(name)) ?? "Log";
 }
 
 function tabsOf(
-  { job, detail, log, now, door }: CardProps,
+  props: CardProps,
   attempt: number,
   onShowLog: (attempt: number) => void,
 ): Tab[] {
-  const { metrics = {}, files = [], state = {}, attempts = [], result } = detail;
+  const { job, detail, log, now, door } = props;
+  const { metrics = {}, attempts = [], result } = detail;
   const { error } = job;
   const tabs: Tab[] = [];
   if (!isActive(job) && error && isTold(error)) {
@@ -123,19 +128,7 @@ function tabsOf(
       />
     ),
   });
-  if (Object.keys(metrics).length) {
-    tabs.push({ name: "Metrics", content: () => <MetricsPane metrics={metrics} /> });
-  }
-  if (Object.keys(state).length) {
-    tabs.push({ name: "State", content: () => <JsonTree value={state} /> });
-  }
-  if (files.length) {
-    tabs.push({
-      name: "Files",
-      count: files.length,
-      content: () => <FilesPane files={files} door={door} />,
-    });
-  }
+  tabs.push(...tabsOfKept(props));
   if (detail.source || detail.inputs) {
     tabs.push({
       name: "Inputs",
@@ -149,6 +142,34 @@ function tabsOf(
       content: () => (
         <Attempts detail={detail} now={now} shown={attempt} onShowLog={onShowLog} />
       ),
+    });
+  }
+  return tabs;
+}
+
+/** What the job has put down on its way. */
+function tabsOfKept({ detail, door }: CardProps): Tab[] {
+  const { metrics = {}, files = [], state = {} } = detail;
+  const tabs: Tab[] = [];
+  const displays = displaysIn(files);
+  if (displays.length) {
+    tabs.push({
+      name: "Output",
+      count: displays.length > 1 ? displays.length : undefined,
+      content: () => <OutputPane displays={displays} door={door} />,
+    });
+  }
+  if (Object.keys(metrics).length) {
+    tabs.push({ name: "Metrics", content: () => <MetricsPane metrics={metrics} /> });
+  }
+  if (Object.keys(state).length) {
+    tabs.push({ name: "State", content: () => <JsonTree value={state} /> });
+  }
+  if (files.length) {
+    tabs.push({
+      name: "Files",
+      count: files.length,
+      content: () => <FilesPane files={files} door={door} />,
     });
   }
   return tabs;

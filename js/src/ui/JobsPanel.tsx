@@ -7,6 +7,7 @@ import type { StatusInfo } from "../core/types";
 import { LiveCard } from "./LiveCard";
 import { LiveList } from "./LiveList";
 import type { MenuItem } from "./Menu";
+import { ownKeys } from "./shortcuts";
 
 export function JobsPanel({
   list,
@@ -30,7 +31,7 @@ export function JobsPanel({
     setOpened(job);
   };
   return (
-    <section class="chutes-board" aria-label="Chutes jobs">
+    <section {...ownKeys} class="chutes-board" aria-label="Chutes jobs">
       {opened ? (
         <>
           <div class="chutes chutes-back">

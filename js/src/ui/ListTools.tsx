@@ -91,6 +91,7 @@ export function ListTools(props: ListToolsProps) {
       </div>
       <div class="chutes-list-said">
         <span class="chutes-counts chutes-soft chutes-num">
+          {narrows(filter) && Object.keys(counts).length ? "Of all jobs: " : ""}
           {unbroken(countsText(counts))}
         </span>
         <fieldset class="chutes-looks" aria-label="Show as">
@@ -111,9 +112,15 @@ export function ListTools(props: ListToolsProps) {
   );
 }
 
+/** Whether the list below leaves jobs out, while the counts are of every one. */
+function narrows({ order: _, ...parts }: Filter): boolean {
+  return Object.values(parts).some(Boolean);
+}
+
 /** Breaks into lines between its parts alone. */
 function unbroken(counts: string): string {
-  return counts.replace(/(\d) /g, "$1\u00a0");
+  const parts = counts.split(" · ").map((part) => part.replaceAll(" ", "\u00a0"));
+  return parts.join(" · ");
 }
 
 function Choice({

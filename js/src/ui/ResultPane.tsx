@@ -15,10 +15,10 @@ export function ResultPane({
 }) {
   // A class that a function made: where it was made says nothing here.
   const type = result.type.replace(/^.*<locals>\./, "");
-  const article = /^[aeiou]/i.test(type) ? "An" : "A";
+  const article = /^[aeiou]/i.test(type) ? "an" : "a";
   const note = result.exact
     ? null
-    : `${article} ${type}, as far as a page can show it.`;
+    : `Preview of ${article} ${type}; job.result() has it all.`;
   return (
     <div class="chutes-result">
       <BundleView

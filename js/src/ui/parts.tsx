@@ -67,6 +67,25 @@ export function Fold({
   );
 }
 
+/** Text whose long lines scroll, by the keyboard too. */
+export function Scrolled({
+  label,
+  class: look = "chutes-text",
+  children,
+}: {
+  label: string;
+  class?: string;
+  children: ComponentChildren;
+}) {
+  return (
+    // biome-ignore lint/a11y/useSemanticElements: lines are kept in a pre alone
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must take the keyboard
+    <pre class={look} role="region" aria-label={label} tabIndex={0}>
+      {children}
+    </pre>
+  );
+}
+
 /** Draws again whenever the source has news. */
 export function useSource(source: JobSource): void {
   const [, redraw] = useState(0);

@@ -22,6 +22,7 @@ import {
 import type { Json } from "../../core/types";
 import { Upload, UploadQueue } from "../../core/upload";
 import { size } from "../../core/words";
+import { ownKeys } from "../shortcuts";
 import { FieldRow } from "./FieldRow";
 import { type FormTools, ToolsContext } from "./tools";
 
@@ -120,7 +121,7 @@ export function RunForm({
   const fields = form.fields();
   const isUploading = deed === "uploading" && hasOpenFiles(values);
   return (
-    <div class="chutes-form-place">
+    <div {...ownKeys} class="chutes-form-place">
       <form
         class="chutes chutes-form"
         aria-label={`Run ${about.name}`}

@@ -2,6 +2,7 @@
 import type { ComponentChildren } from "preact";
 import { useMemo } from "preact/hooks";
 import { type Block, type Inline, parseMarkdown } from "../../core/markdown";
+import { Scrolled } from "../parts";
 import type { ViewerProps } from "./props";
 import { joined } from "./text";
 
@@ -23,9 +24,9 @@ function drawBlock(block: Block, key: number): ComponentChildren {
       return <p key={key}>{block.parts.map(drawInline)}</p>;
     case "code":
       return (
-        <pre key={key} class="chutes-text">
+        <Scrolled key={key} label="Code">
           {block.text}
-        </pre>
+        </Scrolled>
       );
     case "quote":
       return <blockquote key={key}>{block.blocks.map(drawBlock)}</blockquote>;

@@ -1,16 +1,15 @@
 /** A table that sorts and filters, for frames and lists of dicts; any length. */
 import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { cellText } from "../../core/cells";
 import {
-  cellText,
   countText,
-  decimals,
-  isFailed,
+  failureOf,
   rowsOf,
   type Sort,
-  shownText,
   type Table,
   turned,
   widths,
+  writers,
 } from "../../core/table";
 import type { Json } from "../../core/types";
 import type { ViewerProps } from "./props";
@@ -24,10 +23,7 @@ export function TableView({ value, moreRows }: ViewerProps) {
   const [sort, setSort] = useState<Sort | null>(null);
   const [text, setText] = useState("");
   const [failed, setFailed] = useState(false);
-  const canFail = useMemo(
-    () => table.rows.some((row) => isFailed(table, row)),
-    [table],
-  );
+  const canFail = useMemo(() => table.rows.some(failureOf(table)), [table]);
   const rows = useMemo(
     () => rowsOf(table, text, failed, sort),
     [table, text, failed, sort],
@@ -118,8 +114,10 @@ function Grid({
 }) {
   const box = useRef<HTMLDivElement>(null);
   const [sight, setSight] = useState({ top: 0, height: 320 });
-  const wide = useMemo(() => widths(table), [table]);
-  const places = useMemo(() => decimals(table), [table]);
+  const { written, wide, isFailed } = useMemo(() => {
+    const written = writers(table);
+    return { written, wide: widths(table, written), isFailed: failureOf(table) };
+  }, [table]);
   const look = () => {
     const node = box.current;
     if (node) setSight({ top: node.scrollTop, height: node.clientHeight });
@@ -169,13 +167,20 @@ function Grid({
             <tr
               key={from + i}
               aria-rowindex={from + i + 2}
-              data-failed={isFailed(table, row) || undefined}
+              data-failed={isFailed(row) || undefined}
             >
-              {row.map((cell, j) => (
-                <td key={j} data-kind={table.columns[j]?.type} title={longText(cell)}>
-                  {shownText(cell, places[j] ?? null)}
-                </td>
-              ))}
+              {row.map((cell, j) => {
+                const text = written[j]?.(cell) ?? cellText(cell);
+                return (
+                  <td
+                    key={j}
+                    data-kind={table.columns[j]?.type}
+                    title={wholeText(cell, text)}
+                  >
+                    {text}
+                  </td>
+                );
+              })}
             </tr>
           ))}
           <Space rows={rows.length - to} />
@@ -194,8 +199,9 @@ function Space({ rows }: { rows: number }) {
   );
 }
 
-/** What may not fit into its cell is said where the pointer rests. */
-function longText(cell: Json | undefined): string | undefined {
-  const text = cellText(cell);
-  return text.length > 20 ? text : undefined;
+/** What a cell leaves out, or may not have room for, is said where the pointer rests. */
+function wholeText(cell: Json | undefined, shown: string): string | undefined {
+  const whole = cellText(cell);
+  const isWhole = shown === whole || Number(shown) === cell;
+  return isWhole && shown.length <= 20 ? undefined : whole;
 }
