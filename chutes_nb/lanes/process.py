@@ -75,7 +75,8 @@ class ProcessLane(Lane[Handle]):
         self._hear_out = hear_out
         self._is_closed = False
         self.backlog: int | None = None  # ready jobs; see Round.expect_ready
-        self.written: set[str] = set()  # definitions known to be in the store
+        # Definitions known to be in the store, each with the hash of its sources.
+        self.written: dict[str, int] = {}
         self.owed: set[str] = set()  # outputs that the log has not got all of
         self.births = Births()
         self.earlier = Earlier()
