@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from . import forms, notebook_end, publishing, registry, runtime
 from .chute_facts import ChuteFacts
 from .errors import DefinitionError, UnknownName
-from .group import JobGroup, listed
+from .group import JobGroup, list_jobs
 from .job import CardActions, Job
 from .job_function import JobFunction
 from .model import StatusInfo
@@ -369,30 +369,6 @@ def get_job(job_id: str) -> Job:
     runtime.executor()  # whoever looks for jobs wants those of dead kernels to go on
     store = runtime.store()
     return Job(store.find(job_id), store)
-
-
-def list_jobs(
-    status: str | Iterable[str] | None = None,
-    name: str | None = None,
-    tag: str | None = None,
-    limit: int | None = 100,
-    chute: str | None = None,
-    username: str | None = None,
-) -> JobGroup:
-    """List jobs of the store, newest first; all of them where ``limit`` is None.
-
-    Of several states each will do; ``username`` is that of the chute.
-
-    Raises
-    ------
-    ValueError
-        If ``status`` names no state, or ``limit`` no count.
-    """
-    wanted, most = listed(status, name, tag, limit)
-    store = runtime.store()
-    wanted |= {"chute": chute, "username": username}
-    rows, _ = store.jobs(limit=-1 if most is None else most, **wanted)
-    return JobGroup([Job(row["job_id"], store) for row in rows])
 
 
 def counts() -> dict[str, int]:

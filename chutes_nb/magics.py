@@ -11,9 +11,9 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from . import chute, registry
 from .cell_magic import CellMagic
-from .chute import list_jobs
 from .doctor import examine
 from .errors import AttemptNotFound, JobNotFound, KernelGone, MoveRefused, UnknownName
+from .group import list_jobs
 from .job import Job
 from .magic_lines import LineParser
 from .panel.board import JobsPanel

@@ -64,6 +64,11 @@ SELECT id
   FROM jobs
  WHERE id IN (SELECT value FROM json_each(:ids)) AND finished_at IS NULL
 """
+INPUTS = """
+SELECT id, name, inputs
+  FROM jobs
+ WHERE id IN (SELECT value FROM json_each(:ids))
+"""
 RESULTS = "SELECT * FROM results WHERE job IN (SELECT value FROM json_each(:ids))"
 OLDEST_WAITING = """
 SELECT submitted_at
@@ -138,6 +143,12 @@ def some(tx: Transaction, ids: list[str]) -> dict[str, dict[str, Any]]:
     """StatusInfo of jobs by their ids, as far as they are there."""
     rows = tx.all(MOVED, {"ids": json.dumps(ids)})
     return {row["id"]: status_of(row) for row in rows}
+
+
+def inputs(tx: Transaction, ids: list[str]) -> dict[str, tuple[str, Any]]:
+    """Names and inputs of jobs by their ids, as far as they are there."""
+    rows = tx.all(INPUTS, {"ids": json.dumps(ids)})
+    return {row["id"]: (row["name"], json.loads(row["inputs"])) for row in rows}
 
 
 def unended(tx: Transaction, ids: list[str]) -> set[str]:
