@@ -523,7 +523,7 @@ def test_an_upload_that_is_not_given_is_said_at_the_submit(chute):
     def may(self, file: bytes | None = None):
         return file
 
-    with pytest.raises(chutes_nb.BindingError, match="lacks file"):
+    with pytest.raises(chutes_nb.BindingError, match="needs file: needs"):
         needs.submit()
     with pytest.raises(chutes_nb.ValidationFailed, match="should be a file"):
         needs.submit(file=None)
