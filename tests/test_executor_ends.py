@@ -65,6 +65,26 @@ def test_a_sleeping_body_is_ended_at_its_timeout(chute):
     assert "killed" not in job.reason
 
 
+def test_a_line_of_a_file_is_named_by_its_file(chute):
+    @chute.job(timeout=TIMEOUT, grace=AMPLE_GRACE)
+    def sleep(self):
+        time.sleep(60)
+
+    @chute.job
+    def fails(self):
+        raise ValueError("no")
+
+    job = sleep.submit()
+    assert isinstance(job.exception(S), JobTimeout)
+    file = Path(__file__).name
+    assert job.reason == f"timed out after 0.3 s at line {job.error.line} of {file}"
+    assert job.error.file == file
+    job = fails.submit()
+    job.wait(S)
+    page = job._repr_mimebundle_()["text/html"]
+    assert f"line {job.error.line} of {file}" in page
+
+
 def test_an_async_body_runs_its_finally_blocks_at_a_timeout(chute):
     @chute.job(timeout=60, grace=AMPLE_GRACE)
     async def wait(self):

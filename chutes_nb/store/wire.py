@@ -96,7 +96,8 @@ _OF_LANE = _BEFORE.format(
 AHEAD = f"SELECT 1 + iif(:lane = 'process', {_ALL} - ({_BESIDE}), {_OF_LANE})"
 # An error as whoever died without a word leaves it lacks what only a frame tells.
 ERROR: dict[str, Any] = {"type": "", "message": "", "traceback": ""}
-ERROR |= {"function": None, "line": None, "cell": None, "source": []}
+ERROR |= {"function": None, "line": None, "cell": None, "file": None}
+ERROR |= {"source": []}
 TAIL_WINDOW_BYTES = 1 << 20  # as far back as a tail looks
 
 

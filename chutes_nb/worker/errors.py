@@ -16,6 +16,7 @@ TRACE_LIMIT = 200_000
 HANDLER = "_on_term"  # of body.Stopper
 # What pickle says of a class that a cell has defined and that did not come.
 _LACKING = re.compile(r"Can't get attribute '(\w+)' on <module '__main__'")
+_OF_KERNEL = f"{os.sep}ipykernel_"  # in the name that it gives the file of a cell
 _OWN = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
 
 Sources = Mapping[str, tuple[int | None, str]]
@@ -77,13 +78,15 @@ def note_what_differs(error: BaseException, folder: str) -> None:
 
 
 def located(sources: Sources, file: str, line: int) -> dict[str, Any]:
-    """Name the cell of a line, with the lines around it."""
+    """Name the cell of a line, or its file, with the lines around it."""
     cell, text = sources[file]
     lines = text.splitlines()
     first = max(1, line - CONTEXT_LINES)
     last = min(len(lines), line + CONTEXT_LINES - 1)
     around = [(number, lines[number - 1]) for number in range(first, last + 1)]
-    return {"line": line, "cell": cell, "source": around}
+    is_file = cell is None and file.endswith(".py") and _OF_KERNEL not in file
+    named = {"file": os.path.basename(file)} if is_file else {}
+    return {"line": line, "cell": cell, "source": around, **named}
 
 
 def type_name(error: BaseException) -> str:
