@@ -217,7 +217,7 @@ class Chute:
         function = name if isinstance(name, JobFunction) else self.function(name)
         return await function.submit_async(payload, key=key, reuse=reuse)
 
-    async def get_job_status(self, job_id: str) -> StatusInfo:
+    async def get_job_status(self, job_id: str | Job) -> StatusInfo:
         """Return a job as it stands; any job of the store.
 
         Raises
@@ -226,7 +226,7 @@ class Chute:
         """
         return self.get_job(job_id).info
 
-    async def get_job_results(self, job_id: str, *, wait: bool = False) -> Any:
+    async def get_job_results(self, job_id: str | Job, *, wait: bool = False) -> Any:
         """Return what a job returned.
 
         Parameters
@@ -315,7 +315,7 @@ class Chute:
         return runtime.store().is_paused(self.name)
 
     # -- looking ---------------------------------------------------------------
-    def get_job(self, job_id: str) -> Job:
+    def get_job(self, job_id: str | Job) -> Job:
         """Return a job by its id, or by an end or beginning that fits only one."""
         return get_job(job_id)
 
@@ -359,7 +359,7 @@ def last_chute() -> Chute | None:
     return last if isinstance(last, Chute) else None
 
 
-def get_job(job_id: str) -> Job:
+def get_job(job_id: str | Job) -> Job:
     """Return any job of the store, by its id or by a part that fits only one.
 
     Raises
@@ -368,7 +368,7 @@ def get_job(job_id: str) -> Job:
     """
     runtime.executor()  # whoever looks for jobs wants those of dead kernels to go on
     store = runtime.store()
-    return Job(store.find(job_id), store)
+    return Job(store.find(job_id.id if isinstance(job_id, Job) else job_id), store)
 
 
 def counts() -> dict[str, int]:

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, overload
 
 from . import runtime, showing
-from .errors import JobNotFound
+from .errors import JobNotFound, brief
 from .group_table import MOST_SHOWN, as_html, as_text, differing
 from .job import Job
 from .model import Progress
@@ -22,6 +22,13 @@ from .states import State
 from .store import listing, wire
 
 MOST_LISTED = 10**9  # more than there can be
+# What one job has, and several have by another name.
+_MEANT = {
+    "result": "results()",
+    "exception": "results(return_exceptions=True)",
+    **dict.fromkeys(("status", "state", "running"), "counts"),
+    "retry": "resubmit_failed()",
+}
 READ_AT_ONCE = 500  # results, which may be a megabyte each
 
 
@@ -91,6 +98,12 @@ class JobGroup:
         if isinstance(index, slice):
             return JobGroup(self._jobs[index])
         return self._jobs[index]
+
+    def __getattr__(self, name: str) -> Any:
+        meant = _MEANT.get(name)
+        hint = f"; of several jobs there is {meant}" if meant else ""
+        said = f"a group of jobs has no attribute {name!r}{hint}"
+        raise brief(AttributeError(said))
 
     # -- how they stand ----------------------------------------------------------
     def _statuses(self) -> list[dict[str, Any]]:

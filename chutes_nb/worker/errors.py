@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Mapping
 from typing import Any
 
+from ..errors import ChutesError, without_own
 from ..views import safe_repr
 
 CONTEXT_LINES = 2
@@ -110,11 +111,25 @@ def message(error: BaseException) -> str:
 
 def _format(error: BaseException, trace: Any) -> str:
     try:
-        text = "".join(traceback.format_exception(type(error), error, trace))
+        if isinstance(error, ChutesError):
+            text = "".join(_ours(error, trace).format())
+        else:
+            text = "".join(traceback.format_exception(type(error), error, trace))
     except BaseException:  # a message, note or attribute that raises
         head = "".join(traceback.format_tb(trace))
         text = f"{head}{type_name(error)}: {message(error) or safe_repr(error)}"
     return text.encode("utf-8", "replace").decode()
+
+
+def _ours(error: ChutesError, trace: Any) -> traceback.TracebackException:
+    """Describe an error of ours by the user's frames, and its cause by theirs."""
+    said = traceback.TracebackException(type(error), error, without_own(trace))
+    cause = error.__cause__
+    if cause is not None:
+        left = without_own(cause.__traceback__)
+        # Where no line is the user's, all that it says is in the error that came of it.
+        said.__cause__ = left and traceback.TracebackException(type(cause), cause, left)
+    return said
 
 
 def _without_own_frames(trace: Any) -> Any:
