@@ -91,7 +91,7 @@ _PLACES = {
     "last_chute": "chute",
     "prune": "upkeep",
 }
-_RENAMED = {"jobs": ("chute", "list_jobs"), "counts": ("chute", "counts")}
+_RENAMED = {"jobs": ("group", "list_jobs"), "counts": ("chute", "counts")}
 
 __all__ = ["__version__", *sorted([*_PLACES, *_RENAMED])]
 
@@ -136,7 +136,7 @@ if TYPE_CHECKING:
     from .chute import counts as counts
     from .chute import get_job as get_job
     from .chute import last_chute as last_chute
-    from .chute import list_jobs
+    from .group import list_jobs
 
     jobs = list_jobs
     from .client import InexactResult as InexactResult

@@ -15,6 +15,9 @@ from .signatures import OUTPUT_DIR, Parameter, Signature
 from .validation import Validator
 from .wording import kind_of
 
+MOST_DEFAULT = 24  # characters of a default that a message shows
+_PLAIN = (bool, int, float, str)
+
 
 class Binder:
     """Binds payloads to one signature; its checks are built once."""
@@ -54,6 +57,8 @@ class Binder:
             raise BindingError(self._as_keywords(payload))
         parameter = self._open_parameter()
         if parameter is None:
+            if not payload:
+                raise BindingError(self._as_keywords(payload))
             raise BindingError(
                 f"{self._as_keywords(payload)}; and as a whole it fits only a function "
                 f"with one open parameter, {self._count_of_open()}"
@@ -66,6 +71,8 @@ class Binder:
         try:
             return self.validator.validated({parameter.name: payload})
         except ValidationFailed as error:
+            if not payload:
+                raise BindingError(self._as_keywords(payload)) from None
             if any(_is_inner(one) for one in error.details):
                 raise
             said = error.details[0]["msg"]
@@ -112,6 +119,8 @@ class Binder:
             unknown = [
                 name for name in unknown if type(name) is not str or name == "self"
             ]
+        if missing and not unknown:
+            return f"{self.signature.name} needs {', '.join(missing)}: {self._call()}"
         parts = [f"the payload does not fit {self._call()}: as keyword arguments"]
         if unknown:
             shown = ", ".join(reprlib.repr(name) for name in unknown[:8])
@@ -173,4 +182,12 @@ def _shown(one: Parameter) -> str:
             wanted = wanted.__origin__
         text = inspect.formatannotation(wanted).replace("__main__.", "")
         kind = f": {text.replace('typing.', '')}"[:60]
-    return f"{one.name}{kind}{'' if one.is_required else ' = ...'}"
+    return f"{one.name}{kind}{'' if one.is_required else f' = {_default(one)}'}"
+
+
+def _default(one: Parameter) -> str:
+    """Write a default as its author has, where that is short and plain."""
+    if one.default is not None and type(one.default) not in _PLAIN:
+        return "..."
+    text = repr(one.default)
+    return text if len(text) <= MOST_DEFAULT else "..."

@@ -89,6 +89,22 @@ class _Once(argparse.Action):
         setattr(namespace, self.dest, values)
 
 
+class CellSyntaxError(Exception):
+    """A cell is no Python; IPython shows it as it does of a plain cell.
+
+    It is no SyntaxError itself: with one that is raised while a cell runs, IPython
+    shows the frames of who found it.
+    """
+
+    def __init__(self, error: SyntaxError, shell: InteractiveShell) -> None:
+        self.error, self._shell = error, shell
+        super().__init__(str(error))
+
+    def _render_traceback_(self) -> list[str]:
+        show: Any = self._shell.SyntaxTB.structured_traceback
+        return list(show(type(self.error), self.error, []))
+
+
 @contextlib.contextmanager
 def _in_one_line() -> Iterator[None]:
     """Say what the line or the cell cannot be without the frames of who found it."""
@@ -150,7 +166,10 @@ class CellMagic:
         text = _transformed(self.shell, cell)
         filename = _remembered(self.shell, f"%%chute_job {line}\n{text}")
         with _in_one_line():
-            tree = parse_cell(text, filename)
+            try:
+                tree = parse_cell(text, filename)
+            except SyntaxError as error:
+                raise CellSyntaxError(error, self.shell) from None
             chute = self._chute(given.chute)
         if only_defines(tree):
             self._define(tree, filename, chute, given)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from . import forms, notebook_end, publishing, registry, runtime
 from .chute_facts import ChuteFacts
 from .errors import DefinitionError, UnknownName
-from .group import JobGroup, listed
+from .group import JobGroup, list_jobs
 from .job import CardActions, Job
 from .job_function import JobFunction
 from .model import StatusInfo
@@ -217,7 +217,7 @@ class Chute:
         function = name if isinstance(name, JobFunction) else self.function(name)
         return await function.submit_async(payload, key=key, reuse=reuse)
 
-    async def get_job_status(self, job_id: str) -> StatusInfo:
+    async def get_job_status(self, job_id: str | Job) -> StatusInfo:
         """Return a job as it stands; any job of the store.
 
         Raises
@@ -226,7 +226,7 @@ class Chute:
         """
         return self.get_job(job_id).info
 
-    async def get_job_results(self, job_id: str, *, wait: bool = False) -> Any:
+    async def get_job_results(self, job_id: str | Job, *, wait: bool = False) -> Any:
         """Return what a job returned.
 
         Parameters
@@ -315,7 +315,7 @@ class Chute:
         return runtime.store().is_paused(self.name)
 
     # -- looking ---------------------------------------------------------------
-    def get_job(self, job_id: str) -> Job:
+    def get_job(self, job_id: str | Job) -> Job:
         """Return a job by its id, or by an end or beginning that fits only one."""
         return get_job(job_id)
 
@@ -359,7 +359,7 @@ def last_chute() -> Chute | None:
     return last if isinstance(last, Chute) else None
 
 
-def get_job(job_id: str) -> Job:
+def get_job(job_id: str | Job) -> Job:
     """Return any job of the store, by its id or by a part that fits only one.
 
     Raises
@@ -368,31 +368,7 @@ def get_job(job_id: str) -> Job:
     """
     runtime.executor()  # whoever looks for jobs wants those of dead kernels to go on
     store = runtime.store()
-    return Job(store.find(job_id), store)
-
-
-def list_jobs(
-    status: str | Iterable[str] | None = None,
-    name: str | None = None,
-    tag: str | None = None,
-    limit: int | None = 100,
-    chute: str | None = None,
-    username: str | None = None,
-) -> JobGroup:
-    """List jobs of the store, newest first; all of them where ``limit`` is None.
-
-    Of several states each will do; ``username`` is that of the chute.
-
-    Raises
-    ------
-    ValueError
-        If ``status`` names no state, or ``limit`` no count.
-    """
-    wanted, most = listed(status, name, tag, limit)
-    store = runtime.store()
-    wanted |= {"chute": chute, "username": username}
-    rows, _ = store.jobs(limit=-1 if most is None else most, **wanted)
-    return JobGroup([Job(row["job_id"], store) for row in rows])
+    return Job(store.find(job_id.id if isinstance(job_id, Job) else job_id), store)
 
 
 def counts() -> dict[str, int]:

@@ -71,7 +71,8 @@ class Definer:
         return row
 
     def _definition(self, found: Definition) -> jobs.NewDefinition:
-        mark = found.key, log_settings.told(found.loggers), warning_filters.told()
+        told = log_settings.told(found.loggers), warning_filters.told()
+        mark = found.key, found.sources, *told
         if self._made is not None and self._made[0].still_hold(mark, self.chute):
             return self._made[1]
         # What it depends on is noted first: a change meanwhile is seen next time.

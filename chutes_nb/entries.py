@@ -39,8 +39,8 @@ class Commit(Protocol):
         Seconds since 1970.
     queued, ended : list of str
         Jobs that were queued, and those that came to their end.
-    new_keys : list of str
-        Definitions that were written.
+    new_keys : dict of str to int
+        Definitions that were written, each with the hash of its sources.
     returned : dict
         Short results of the jobs that completed, for who waits for them.
     finished : list of Finish
@@ -59,7 +59,7 @@ class Commit(Protocol):
     berths: Sequence[BerthLane[Any]]
     queued: list[str]
     ended: list[str]
-    new_keys: list[str]
+    new_keys: dict[str, int]
     returned: dict[str, jobs.NewResult]
     finished: list[Finish]
     buried: list[Holder]
@@ -131,10 +131,14 @@ class Submit(Entry):
         """Write the definition once, and each job."""
         if self.done.cancelled():  # who asked was interrupted
             return
-        key = self.definition.key
-        if key not in commit.lane.written or not jobs.has_definition(tx, key):
+        key, sources = self.definition.key, hash(self.definition.sources)
+        is_written = commit.lane.written.get(key) == sources
+        if not is_written or not jobs.has_definition(tx, key):
             jobs.add_definition(tx, self.definition)
-            commit.new_keys.append(key)
+            commit.new_keys[key] = sources
+            # A cell that is run again has another number: workers are told of it.
+            for handle in commit.lane.handles.values():
+                handle.known.discard(key)
         self.ids = [commit.add(tx, job) for job in self.new]
         for job, job_id in zip(self.new, self.ids, strict=True):
             if job.id == job_id:

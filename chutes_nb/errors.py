@@ -2,6 +2,19 @@
 
 from __future__ import annotations
 
+import os
+from functools import partial
+from types import TracebackType
+from typing import TypeVar
+
+from .shell import current_shell
+
+Raised = TypeVar("Raised", bound=BaseException)
+
+_OWN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "")
+_LIBRARY = os.path.join(os.path.dirname(os.path.abspath(os.__file__)), "")
+_INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
+
 
 class ChutesError(Exception):
     """The root of every error that chutes_nb raises of its own."""
@@ -10,6 +23,49 @@ class ChutesError(Exception):
         # Some are made of other things than their message, and Python would make
         # them again of that: they could not come out of another process.
         return _again, (type(self), self.args, vars(self))
+
+    def _render_traceback_(self) -> list[str]:
+        return drawn(self)
+
+
+def drawn(error: BaseException) -> list[str]:
+    """Draw an error for IPython, without the frames of this package."""
+    show = current_shell().InteractiveTB.structured_traceback
+    cause = error.__cause__
+    whole = None if cause is None else cause.__traceback__
+    try:
+        if cause is not None:
+            cause.__traceback__ = without_own(whole)
+        return list(show(type(error), error, without_own(error.__traceback__)))
+    finally:
+        if cause is not None:
+            cause.__traceback__ = whole
+
+
+def brief(error: Raised) -> Raised:
+    """Have IPython show an error of Python's own as it shows ours."""
+    error._render_traceback_ = partial(drawn, error)  # type: ignore[attr-defined]
+    return error
+
+
+def without_own(trace: TracebackType | None) -> TracebackType | None:
+    """Leave out the frames of this package, and of libraries that it has called."""
+    kept, is_below = [], False
+    while trace is not None:
+        file = trace.tb_frame.f_code.co_filename
+        is_own = file.startswith(_OWN)
+        is_below = is_below or is_own
+        if not is_own and not (is_below and _is_library(file)):
+            kept.append(trace)
+        trace = trace.tb_next
+    found = None
+    for one in reversed(kept):
+        found = TracebackType(found, one.tb_frame, one.tb_lasti, one.tb_lineno)
+    return found
+
+
+def _is_library(file: str) -> bool:
+    return file.startswith(_LIBRARY) or any(part in file for part in _INSTALLED)
 
 
 def _again(

@@ -254,7 +254,7 @@ def file_type(name: str) -> str:
 def clean_name(name: str) -> str:
     """Make a file name that is one safe step of a path, at most 200 bytes long."""
     last = name.replace("\\", "/").rpartition("/")[2]
-    kept = "".join(c for c in last if c.isprintable()).strip(". ")
+    kept = "".join(c for c in last if c.isprintable()).lstrip(" ").rstrip(". ")
     root, dot, suffix = kept.rpartition(".")
     root, suffix = (root, dot + suffix) if root and len(suffix) < 20 else (kept, "")
     while len(os.fsencode(root + suffix)) > 200:
@@ -278,7 +278,7 @@ def free_name(name: str, used: set[str]) -> str:
     name = clean_path(name)
     folder, slash, last = name.rpartition("/")
     root, dot, suffix = last.rpartition(".")
-    root, suffix = (root, dot + suffix) if root else (suffix, "")
+    root, suffix = (root, dot + suffix) if root else (last, "")
     found, count = name, 1
     while found.casefold() in used:
         count += 1

@@ -8,19 +8,27 @@ import time
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, wait
+from functools import partial
 from typing import Any, overload
 
 from . import runtime, showing
-from .errors import JobNotFound
-from .group_table import as_html, as_text
+from .errors import JobNotFound, brief
+from .group_table import MOST_SHOWN, as_html, as_text, differing
 from .job import Job
 from .model import Progress
 from .shell import current_shell
 from .spans import Span, waiting_s
 from .states import State
-from .store import wire
+from .store import listing, wire
 
 MOST_LISTED = 10**9  # more than there can be
+# What one job has, and several have by another name.
+_MEANT = {
+    "result": "results()",
+    "exception": "results(return_exceptions=True)",
+    **dict.fromkeys(("status", "state", "running"), "counts"),
+    "retry": "resubmit_failed()",
+}
 READ_AT_ONCE = 500  # results, which may be a megabyte each
 
 
@@ -66,10 +74,13 @@ class JobGroup:
     Parameters
     ----------
     jobs : list of Job
+    of : int, optional
+        How many there are in all, where these are the newest of them.
     """
 
-    def __init__(self, jobs: list[Job]) -> None:
-        self._jobs = jobs
+    def __init__(self, jobs: list[Job], of: int | None = None) -> None:
+        self._jobs, self._of = jobs, of
+        self._inputs: dict[str, str] | None = None  # what tells its jobs apart
 
     def __len__(self) -> int:
         return len(self._jobs)
@@ -87,6 +98,12 @@ class JobGroup:
         if isinstance(index, slice):
             return JobGroup(self._jobs[index])
         return self._jobs[index]
+
+    def __getattr__(self, name: str) -> Any:
+        meant = _MEANT.get(name)
+        hint = f"; of several jobs there is {meant}" if meant else ""
+        said = f"a group of jobs has no attribute {name!r}{hint}"
+        raise brief(AttributeError(said))
 
     # -- how they stand ----------------------------------------------------------
     def _statuses(self) -> list[dict[str, Any]]:
@@ -277,11 +294,20 @@ class JobGroup:
 
     # -- being shown -------------------------------------------------------------
     def __repr__(self) -> str:
-        return as_text(self._as_listed())
+        return as_text(self._as_listed(), self._told_apart(), self._of)
 
-    def _bundle(self) -> dict[str, Any]:
-        found = self._as_listed()
-        return {"text/html": as_html(found), "text/plain": as_text(found)}
+    def _told_apart(self) -> dict[str, str]:
+        """What tells the jobs that are shown apart; of a server's it is not known."""
+        if self._inputs is None:
+            ids = (self._local_ids() or [])[:MOST_SHOWN]
+            store = self._jobs[0]._store if ids else None
+            self._inputs = differing(wire.inputs(store.reader, ids)) if store else {}
+        return self._inputs
+
+    def _bundle(self, *, is_followed: bool = False) -> dict[str, Any]:
+        found, inputs = self._as_listed(), self._told_apart()
+        page = as_html(found, inputs, self._of, is_followed=is_followed)
+        return {"text/html": page, "text/plain": as_text(found, inputs, self._of)}
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Any:
         return self._bundle()
@@ -291,9 +317,38 @@ class JobGroup:
         kernel = getattr(current_shell(), "kernel", None)
         if kernel is None or (self.done() and not showing.is_headless()):
             raise NotImplementedError  # IPython goes on with the MIME bundle
-        output = showing.show(self._bundle)
-        if not showing.is_headless():
+        if showing.is_headless():
+            showing.show(self._bundle)
+        else:
+            output = showing.show(partial(self._bundle, is_followed=True))
             showing.follow(output, self.done)
+
+
+def list_jobs(
+    status: str | Iterable[str] | None = None,
+    name: str | None = None,
+    tag: str | None = None,
+    limit: int | None = 100,
+    chute: str | None = None,
+    username: str | None = None,
+) -> JobGroup:
+    """List jobs of the store, newest first; all of them where ``limit`` is None.
+
+    Of several states each will do; ``username`` is that of the chute.
+
+    Raises
+    ------
+    ValueError
+        If ``status`` names no state, or ``limit`` no count.
+    """
+    wanted, most = listed(status, name, tag, limit)
+    store = runtime.store()
+    wanted |= {"chute": chute, "username": username}
+    rows, _ = store.jobs(limit=-1 if most is None else most, **wanted)
+    is_cut = most is not None and len(rows) == most
+    of = listing.how_many(store.reader, **wanted) if is_cut else None
+    jobs = [Job(row["job_id"], store) for row in rows]
+    return JobGroup(jobs, of if of and of > len(rows) else None)
 
 
 def _result_or_why(job: Job) -> Any:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, SupportsIndex, TypeVar, overload
 
+from .errors import brief
 from .files_in import clean_path, free_name
 from .paths import PRIVATE_FILE
 from .sizes import shown_size
@@ -127,7 +128,7 @@ class JobFiles(list[File]):
             if file.name == name:
                 return file
         there = ", ".join(self.names) or "none"
-        raise KeyError(f"the job has no file {name!r}; there are: {there}")
+        raise brief(KeyError(f"the job has no file {name!r}; there are: {there}"))
 
     @property
     def names(self) -> list[str]:

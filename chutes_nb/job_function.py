@@ -14,7 +14,7 @@ from .chute_facts import ChuteFacts
 from .dask_definer import DaskDefiner
 from .definer import Definer
 from .definition import Definition
-from .errors import BindingError, ValidationFailed
+from .errors import BindingError, ValidationFailed, brief
 from .group import JobGroup
 from .job import CardActions, Job
 from .live_definer import LiveDefiner
@@ -26,6 +26,7 @@ from .signatures import Signature, inspect_function
 from .sizes import approximate_size, shown_size
 from .startup import ChuteHere
 from .submitting import bound_input, durable, new_job, submit
+from .wording import kind_of
 from .worker.inline import InlineJob, call_inline
 
 DEFINERS: dict[str, type[Definer]] = {
@@ -158,6 +159,13 @@ class JobFunction:
         BindingError, ValidationFailed
             If one does not fit, with its number; nothing is queued then.
         """
+        if not isinstance(items, Iterable):
+            raise brief(
+                TypeError(
+                    f"{self.name}.map() takes the inputs of several jobs, such as a "
+                    f"list, and makes a job of each; got {kind_of(items)}"
+                )
+            )
         definition = self.definer.definition()
         new = []
         for number, item in enumerate(items):

@@ -8,20 +8,23 @@ from typing import Any
 
 from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
+from pydantic import PrivateAttr
 
-from . import chute, registry
+from . import answers, chute, registry
 from .cell_magic import CellMagic
-from .chute import list_jobs
 from .doctor import examine
 from .errors import AttemptNotFound, JobNotFound, KernelGone, MoveRefused, UnknownName
+from .group import list_jobs
 from .job import Job
 from .magic_lines import LineParser
+from .model import StatusInfo
 from .panel.board import JobsPanel
 from .runtime import store
 from .store import Store, jobs
 
 LINE_MAGICS = ("status", "logs", "result", "cancel", "retry")
 MOST_COMPLETIONS = 50
+AT_ONCE_S = 0.3  # a wait that is shorter needs no word
 
 Magic = Callable[[str], Any]
 
@@ -139,9 +142,24 @@ def show_jobs(line: str) -> Any:
 _STATUS = _parser("chute_status", "Tell how a job stands.")
 
 
-def show_status(line: str) -> Any:
+class JobSheet(StatusInfo):
+    """How a job stands; as the last line of a cell it is what the shell prints."""
+
+    _told: dict[str, Any] = PrivateAttr(default_factory=dict)
+
+    def _repr_pretty_(self, printer: Any, _is_cycle: bool) -> None:
+        from .cli.sheets import sheet_text  # its packages are slow to import
+
+        printer.text(sheet_text(self._told))
+
+
+def show_status(line: str) -> StatusInfo:
     """Tell how a job stands: %chute_status [ID]."""
-    return named_job(_parsed(_STATUS, line).job).info
+    place = store()
+    told = answers.detail(place, named_job(_parsed(_STATUS, line).job).id)
+    found = JobSheet.model_validate(told["status"])
+    found._told = told
+    return found
 
 
 _LOGS = _parser("chute_logs", "Print what a job wrote.")
@@ -175,7 +193,21 @@ def give_result(line: str) -> Any:
     """Give what a job returned; waits for its end: %chute_result [ID] [--no-wait]."""
     given = _parsed(_RESULT, line)
     job = named_job(given.job)
-    return job.result_now() if given.no_wait else job.result()
+    if given.no_wait:
+        return job.result_now()
+    if not job.wait(AT_ONCE_S):
+        print(_waiting(job.info), flush=True)
+    return job.result()
+
+
+def _waiting(info: StatusInfo) -> str:
+    """Say what is waited for."""
+    before = (info.queue_position or 1) - 1
+    state = f"{info.status}, {before} before it" if before else info.status
+    return (
+        f"waiting for job {info.name} ({state}) ...; interrupt stops the waiting, not "
+        "the job"
+    )
 
 
 _CANCEL = _parser("chute_cancel", "Cancel a job.")

@@ -74,6 +74,8 @@ class ErrorInfo(Facts):
         Its line, counted from the top of the cell.
     cell : int or None
         The cell's execution count.
+    file : str or None
+        Name of the file that the line is in, where that is no cell.
     source : list of (int, str)
         The lines around the failing one, each with its number.
     """
@@ -84,6 +86,7 @@ class ErrorInfo(Facts):
     function: str | None = None
     line: int | None = None
     cell: int | None = None
+    file: str | None = None
     source: list[tuple[int, str]] = []
 
     def __contains__(self, text: object) -> bool:

@@ -49,7 +49,7 @@ class Round:
         self.late: list[tuple[str, int, Capture]] = []
         self.buried: list[Holder] = []
         self.newborn: list[Handle] = []
-        self.new_keys: list[str] = []
+        self.new_keys: dict[str, int] = {}
         self.asked: list[Row] = []
         self.limits: list[Row] = []
         self.backlog = lane.backlog

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import atexit
+import difflib
+import inspect
 import os
 import threading
 from typing import Any
 
 from .cores import usable_cores
-from .errors import ChutesError
+from .errors import ChutesError, brief
 from .executor import Executor
 from .options import counted, tokens
 from .sizes import read_size
@@ -83,6 +85,7 @@ def configure(
     headless_wait: bool | None = None,
     upload_limit: int | str | None = None,
     log_cap: int | str | None = None,
+    **unknown: Any,
 ) -> None:
     """Set how much this machine runs at once, and how much it takes.
 
@@ -120,7 +123,19 @@ def configure(
     ------
     ValueError
         If a setting is of another kind, or out of range.
+    TypeError
+        If there is none of that name; says which may be meant.
     """
+    for name in unknown:
+        known = inspect.signature(configure).parameters.keys() - {"unknown"}
+        near = difflib.get_close_matches(name, known, 1)
+        meant = f"did you mean {near[0]!r}? " if near else ""
+        raise brief(
+            TypeError(
+                f"configure() has no setting {name!r}; {meant}Known are "
+                f"{', '.join(sorted(known))}"
+            )
+        )
     if max_workers is not None:
         count = counted("max_workers", max_workers)
         _settings["max_workers"] = count

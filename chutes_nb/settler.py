@@ -284,11 +284,11 @@ class Settler:
     def _as_asked(self, handle: Holder, ending: Ending) -> Ending:
         """Name a cancel as the cause where a worker, alone, ended itself for it."""
         row = None  # where it cannot be read now, the commit looks once more
-        with contextlib.suppress(StoreError, sqlite3.Error):
-            row = fleet.running_on(self._store.reader, handle.id)
-        if row is None or row["cancel_by"] is None or handle.stopping is not None:
-            return ending
-        return Ending(State.CANCELLED, f"cancelled by {row['cancel_by']}")
+        if handle.stopping is None and ending.state is not State.CANCELLED:
+            with contextlib.suppress(StoreError, sqlite3.Error):
+                row = fleet.running_on(self._store.reader, handle.id)
+        by = None if row is None else row["cancel_by"]
+        return ending if by is None else Ending(State.CANCELLED, f"cancelled by {by}")
 
     async def _drain(
         self, handle: Holder, ending: Ending, outcome: Outcome | None

@@ -352,6 +352,7 @@ def test_a_body_that_swallows_its_timeout_while_nobody_lives_is_killed(own_chute
     runtime.stop()
     until(lambda: is_gone(pid))
     assert isinstance(job.exception(S), JobTimeout)
+    assert job.reason.endswith("; it did not stop within 0.3 s and was killed")
 
 
 def test_a_worker_notes_why_it_ends_itself_while_nobody_lives(own_chute, gate):
@@ -424,6 +425,7 @@ def test_a_swallowed_cancel_while_nobody_lives_is_not_tried_again(own_chute, gat
     assert job.cancel()
     until(lambda: is_gone(pid))
     assert isinstance(job.exception(S), JobCancelled)
+    assert job.reason.endswith("; it did not stop within 0.2 s and was killed")
     assert len(job.attempts) == 1
 
 

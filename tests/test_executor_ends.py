@@ -62,6 +62,27 @@ def test_a_sleeping_body_is_ended_at_its_timeout(chute):
     assert "chutes_nb/" not in job.error.traceback  # the user's own lines alone
     assert (job.error.type, job.error.message) == ("JobTimeout", job.reason)
     assert took(job) >= TIMEOUT
+    assert "killed" not in job.reason
+
+
+def test_a_line_of_a_file_is_named_by_its_file(chute):
+    @chute.job(timeout=TIMEOUT, grace=AMPLE_GRACE)
+    def sleep(self):
+        time.sleep(60)
+
+    @chute.job
+    def fails(self):
+        raise ValueError("no")
+
+    job = sleep.submit()
+    assert isinstance(job.exception(S), JobTimeout)
+    file = Path(__file__).name
+    assert job.reason == f"timed out after 0.3 s at line {job.error.line} of {file}"
+    assert job.error.file == file
+    job = fails.submit()
+    job.wait(S)
+    page = job._repr_mimebundle_()["text/html"]
+    assert f"line {job.error.line} of {file}" in page
 
 
 def test_an_async_body_runs_its_finally_blocks_at_a_timeout(chute):
@@ -114,6 +135,27 @@ def test_a_body_that_swallows_everything_is_killed_after_its_grace(chute):
     assert isinstance(job.exception(S), JobTimeout)
     assert took(job) >= TIMEOUT + LONG
     assert job.logs() == "begun\nnot me\n"
+    assert job.reason.startswith("timed out after 0.3 s at line")
+    assert job.reason.endswith("; it did not stop within 5 s and was killed")
+    assert job.error.message == job.reason
+
+
+def test_a_cancel_that_is_swallowed_says_that_it_took_a_kill(chute):
+    @chute.job(grace=GRACE)
+    def swallow(self):
+        while True:
+            try:
+                print("begun")
+                time.sleep(60)
+            except BaseException:
+                continue
+
+    job = swallow.submit()
+    until(lambda: job.info.log_end)
+    assert job.cancel()
+    assert isinstance(job.exception(S), JobCancelled)
+    assert job.reason.startswith("cancelled by")
+    assert job.reason.endswith("; it did not stop within 0.4 s and was killed")
 
 
 def test_a_c_call_that_never_lets_go_of_the_gil_is_killed_after_its_grace(chute):
@@ -124,6 +166,7 @@ def test_a_c_call_that_never_lets_go_of_the_gil_is_killed_after_its_grace(chute)
     job = hold.submit()
     assert isinstance(job.exception(S), JobTimeout)
     assert failing_line(job) == "sum(range(10**12))"
+    assert job.reason.endswith("; it did not stop within 5 s and was killed")
 
 
 def test_what_a_timed_out_body_started_is_ended_too(chute, tmp_path):

@@ -161,12 +161,65 @@ def test_a_group_shows_its_sum_and_each_job(picky):
     assert repr(JobGroup([])) == "no jobs"
 
 
+KNOWN = {"job_id": "0" * 16, "name": "n", "status": "queued", "attempt": 0}
+KNOWN |= {"max_attempts": 1, "progress": None, "started_at": None, "reason": None}
+KNOWN |= {"finished_at": None, "reported_failure": False, "notebook": "a.ipynb"}
+KNOWN |= {"cell": 4}
+
+
+def test_a_table_that_is_not_at_its_end_says_of_when_it_is():
+    ended = KNOWN | {"status": "completed"}
+    at = r"as of \d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
+    assert re.search(at, as_html([ended, KNOWN]))
+    assert not re.search(at, as_html([ended, ended]))
+
+
+def test_a_table_scrolls_by_keyboard_and_only_while_it_is_followed():
+    ended = KNOWN | {"status": "completed"}
+    page = as_html([KNOWN, KNOWN], is_followed=True)
+    assert 'tabindex="0"' in page
+    assert 'aria-label="Table of 2 jobs"' in page
+    assert "max-height" in page
+    assert "max-height" not in as_html([KNOWN, KNOWN])
+    assert "max-height" not in as_html([ended, ended], is_followed=True)
+
+
+def test_the_newest_of_more_jobs_are_called_so(chute):
+    @chute.job(tags=["few"])
+    def quick(self, n: int):
+        return n
+
+    quick.map(range(5)).wait(S)
+    found = chute.jobs(tag="few", limit=2, status=["completed", "failed"])
+    assert repr(found).startswith("newest 2 of 5 jobs: 2 completed\n")
+    assert "newest 2 of 5 jobs" in found._repr_mimebundle_()["text/html"]
+    assert repr(chute.jobs(limit=1, tag="few")).startswith("newest 1 of 5 jobs:")
+    assert repr(chute.jobs(tag="few", limit=5)).startswith("5 jobs:")
+
+
+def test_rows_are_told_apart_by_what_differs_in_their_inputs(chute):
+    @chute.job
+    def fit(self, k: int, data: str, note: str = "", api_key: str = ""):
+        return k
+
+    items = [{"k": k, "data": "same", "api_key": f"hidden{k}"} for k in (13, 14)]
+    group = fit.map([*items, {"k": 15, "data": "same", "note": "<" * 300}])
+    group.wait(S)
+    page = group._repr_mimebundle_()["text/html"]
+    assert ">inputs</th>" in page
+    assert ">k=13, api_key=…<" in page
+    assert ">k=15, note=&quot;&lt;&lt;" in page
+    assert "data=" not in page
+    assert "hidden13" not in page + repr(group)
+    assert "&lt;" * 40 not in page
+    assert "k=14" in repr(group).splitlines()[2]
+    alike = fit.map([items[0], items[0]])
+    assert ">inputs</th>" not in alike._repr_mimebundle_()["text/html"]
+
+
 def test_where_all_jobs_come_from_is_said_once():
     def table(*cells):
-        known = {"job_id": "0" * 16, "name": "n", "status": "queued", "attempt": 0}
-        known |= {"max_attempts": 1, "progress": None, "started_at": None}
-        known |= {"finished_at": None, "reason": None, "reported_failure": False}
-        return as_html([known | {"notebook": "a.ipynb", "cell": n} for n in cells])
+        return as_html([KNOWN | {"cell": n} for n in cells])
 
     assert table(4, 4).count("a.ipynb [4]") == 1
     assert table(4, 5).count("a.ipynb [4]") == table(4, 5).count("a.ipynb [5]") == 1

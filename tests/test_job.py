@@ -523,7 +523,7 @@ def test_an_upload_that_is_not_given_is_said_at_the_submit(chute):
     def may(self, file: bytes | None = None):
         return file
 
-    with pytest.raises(chutes_nb.BindingError, match="lacks file"):
+    with pytest.raises(chutes_nb.BindingError, match="needs file: needs"):
         needs.submit()
     with pytest.raises(chutes_nb.ValidationFailed, match="should be a file"):
         needs.submit(file=None)
@@ -640,3 +640,14 @@ def test_who_waits_for_a_job_that_was_deleted_hears_of_its_end():
         ended.set_result(None)
         assert waiter.event.is_set()
         assert waiter.finished_futures == [deleted]
+
+
+async def test_a_job_will_do_where_its_id_is_wanted(chute):
+    @chute.job
+    def one(self):
+        return 1
+
+    job = one.submit()
+    assert await chute.get_job_results(job, wait=True) == 1
+    assert await chute.get_job_status(job) == "completed"
+    assert chutes_nb.get_job(job).id == job.id

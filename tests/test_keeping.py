@@ -16,7 +16,7 @@ import pydantic
 import pytest
 
 from chutes_nb import FileTooLarge, JobFailed, job_files, runtime
-from chutes_nb.files_in import clean_path, free_name
+from chutes_nb.files_in import clean_name, clean_path, free_name
 from chutes_nb.worker.keeping import TICKS_NS, file_time, limit_bytes
 from rows import until
 
@@ -464,6 +464,27 @@ def test_two_files_of_one_name_are_told_apart_in_a_folder():
         "a.tar (2).gz",
         "b",
         "b (2)",
+    ]
+
+
+def test_a_hidden_file_keeps_its_name(chute, tmp_path):
+    @chute.job
+    def work(self):
+        (self.output_dir / ".hidden").write_text("seen")
+        (self.output_dir / ".git").mkdir()
+        (self.output_dir / ".git" / ".config").write_text("in a tree")
+
+    job = work.submit()
+    job.wait(S)
+    assert sorted(job.files.names) == [".git/.config", ".hidden"]
+    assert job.files[".hidden"].read() == b"seen"
+    assert job.files[".hidden"].save(tmp_path) == tmp_path / ".hidden"
+    used: set[str] = set()
+    assert [free_name(".a", used), free_name(".a", used)] == [".a", ".a (2)"]
+    assert [clean_name(name) for name in (". .", "...", " .a. ")] == [
+        "file",
+        "file",
+        ".a",
     ]
 
 

@@ -53,7 +53,8 @@ HEIGHT = {
             "chute",
             "host magic_lines",
             "cell_magic",
-            "magics cli",
+            "cli",
+            "magics",
             "extension",
             "__init__ __main__",
         ]
@@ -79,6 +80,7 @@ LOCAL_IMPORTS = {
     ("__init__", "unload_ipython_extension"): "an entry point of IPython",
     ("lanes.dask", "_connect"): "distributed is an extra, and slow to import",
     ("chute", "connect"): "httpx, for those who connect to a server",
+    ("magics", "_repr_pretty_"): "what the command line draws with is slow to import",
     ("job_future", "show"): "IPython is there in a notebook only, and slow to import",
     ("worker.payload", "bound_payload"): "pydantic, for payloads nobody has bound",
     ("paths", "default_home"): "jupyter_core is slow to import and often not needed",

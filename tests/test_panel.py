@@ -23,7 +23,7 @@ from chutes_nb.snapshots import JOB_MIME, JOBS_MIME, static_card, static_list
 from chutes_nb.states import State
 from chutes_nb.store import Store, jobs, logs, runs
 from chutes_nb.store.blobs import keep
-from chutes_nb.store.wire import thinned
+from chutes_nb.store.detail import thinned
 from rows import DEFINITION, add_crew, new_job, until
 
 WORKER = "worker-1"

@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
 from chutes_nb.codec import encode
-from chutes_nb.views import TABLE_MIME, Pages, packed, preview, view
+from chutes_nb.views import TABLE_MIME, Pages, packed, preview, safe_repr, view
 from chutes_nb.worker.returned import shown
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -404,3 +404,10 @@ def test_a_list_of_dicts_is_shown_as_a_table_however_short(rows, tmp_path):
 def test_small_json_is_its_own_view(tmp_path):
     for value in (None, 7, "x", [1, 2], {"n": 1}, []):
         assert shown(value, encode(value), tmp_path) is None
+
+
+def test_the_text_of_a_dict_keeps_its_order():
+    told = {"z": 1, "a": {"y": 2, "b": [3]}}
+    assert safe_repr(told) == repr(told)
+    assert safe_repr(dict.fromkeys(range(300))).endswith("199: None, ...}")
+    assert safe_repr({}) == "{}"

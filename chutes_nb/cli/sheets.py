@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from io import StringIO
 from typing import Any
 
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -29,6 +30,7 @@ from .printing import (
 
 MOST_POINTS = 6
 BAR_CELLS = 24
+TEXT_WIDTH = 100
 
 
 def sheet(told: dict[str, Any], *, in_detail: bool = False) -> Group:
@@ -54,6 +56,20 @@ def sheet(told: dict[str, Any], *, in_detail: bool = False) -> Group:
     if in_detail:
         parts += _details(told)
     return Group(*parts)
+
+
+def sheet_text(told: dict[str, Any]) -> str:
+    """Draw a job as text without colours, for a notebook."""
+    drawn = StringIO()
+    screen = Console(
+        file=drawn,
+        width=TEXT_WIDTH,
+        highlight=False,
+        color_system=None,
+        force_jupyter=False,  # else rich shows it itself, where it finds a notebook
+    )
+    screen.print(sheet(told))
+    return "\n".join(line.rstrip() for line in drawn.getvalue().splitlines())
 
 
 def _titled(title: str, body: RenderableType) -> Group:
@@ -139,7 +155,8 @@ def _cause(status: dict[str, Any], said: str) -> Padding:
     rest = [] if not reason or reason in said else [reason]
     if error and error.get("line") is not None:
         cell = error.get("cell") or status["cell"]
-        rest.append(f"line {error['line']}" + (f" of cell [{cell}]" if cell else ""))
+        place = error.get("file") or (f"cell [{cell}]" if cell else "")
+        rest.append(f"line {error['line']}" + (f" of {place}" if place else ""))
     for one in rest:
         text.append(f"\n{one}", style="not bold default")
     for number, line in (error or {}).get("source") or ():

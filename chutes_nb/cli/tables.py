@@ -25,6 +25,7 @@ from .printing import (
 )
 
 LEAST_WHY = 24
+MOST_WHY = 80  # in a pipe, where nothing else is cut
 MOST_NAME = 24
 GAP = 2  # between two columns
 
@@ -61,6 +62,8 @@ def jobs_table(rows: Rows, console: Console) -> Table:
         room = console.width - _width(table, console)
         if room >= least:
             break
+    if console.width == UNBOUND:  # a cause may have any length, and rows are read
+        room = MOST_WHY + GAP
     if room >= LEAST_WHY and any(whys):
         table.add_column("WHY", no_wrap=True, overflow="ellipsis")
         for why in whys:

@@ -11,7 +11,8 @@ from .. import failpoints
 from ..policy import Ending, lost
 from ..processes import boot_id
 from ..states import State
-from ..worker.asking import leave_note, read_note
+from ..store.db import Row
+from ..worker.asking import after_kill, leave_note, read_note
 from ..worker.errors import Sources
 from ..worker.exiting import read_code
 from ..worker.trace import crash, is_time_up, place_in_words, read_trace, where
@@ -33,9 +34,10 @@ def cause_of_death(handle: Handle, code: int | None, sources: Sources) -> Ending
     assert task is not None  # only asked for an attempt
     text = read_trace(handle.folder)
     place = where(text, sources)
-    if is_time_up(text, task["id"], task["attempt"]):
+    if had_time_up(handle, task):
         reason = f"timed out after {task['timeout_s']:g} s{place_in_words(place)}"
-        return Ending(State.TIMEOUT, reason, _as_error("JobTimeout", reason, place))
+        error = _as_error("JobTimeout", reason, place)
+        return after_kill(Ending(State.TIMEOUT, reason, error), task["grace_s"])
     asked = read_note(handle.folder, task["id"], task["attempt"])
     if asked is not None:  # by who died before it could settle it, or by the worker
         return placed(handle, asked, sources)
@@ -62,6 +64,11 @@ def cause_of_death(handle: Handle, code: int | None, sources: Sources) -> Ending
     return replace(found, error=error)
 
 
+def had_time_up(handle: Handle, task: Row) -> bool:
+    """Whether its own watchdog ended a worker, at the end of its attempt's grace."""
+    return is_time_up(read_trace(handle.folder), task["id"], task["attempt"])
+
+
 def placed(handle: Handle, ending: Ending, sources: Sources) -> Ending:
     """Add to a timeout the line at which it found the body."""
     place = where(read_trace(handle.folder), sources)
@@ -71,15 +78,26 @@ def placed(handle: Handle, ending: Ending, sources: Sources) -> Ending:
     return replace(ending, reason=reason, error=_as_error("JobTimeout", reason, place))
 
 
-def announce(handle: Handle, ending: Ending) -> None:
-    """Note down that an attempt is about to be stopped, in case this process dies."""
+def announce(handle: Handle, ending: Ending) -> Ending:
+    """Note down that an attempt is about to be stopped, in case this process dies.
+
+    Returns
+    -------
+    Ending
+        The same, or what a worker noted that has ended itself for it.
+    """
     task = handle.task
     assert task is not None  # only an attempt can be stopped
-    leave_note(handle.folder, task["id"], task["attempt"], ending)
+    place = (handle.folder, task["id"], task["attempt"])
+    noted = None if handle.is_alive() else read_note(*place)
+    if noted is not None and noted.state is ending.state:
+        ending = noted
+    leave_note(*place, ending)
     if ending.state is State.CANCELLED:
         failpoints.hit("cancel.before_kill")
     else:
         failpoints.hit("timeout.before_kill")
+    return ending
 
 
 def pass_after_kill(ending: Ending) -> None:

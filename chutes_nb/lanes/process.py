@@ -31,10 +31,11 @@ from ..store import Store
 from ..store.db import Row
 from ..store.earlier import Earlier
 from ..store.ids import new_id
+from ..worker.asking import after_kill
 from ..worker.frames import PROTOCOL, Busy, Outcome
 from ..worker.trace import WHERE_SIGNAL
 from .births import Births, environment, environment_of, start_process
-from .causes import announce, cause_of_death, pass_after_kill, placed
+from .causes import announce, cause_of_death, had_time_up, pass_after_kill, placed
 from .handle import POLL_S, Handle, Wire, in_thread
 from .holder import task_output
 from .lane import Lane, Settles
@@ -75,7 +76,8 @@ class ProcessLane(Lane[Handle]):
         self._hear_out = hear_out
         self._is_closed = False
         self.backlog: int | None = None  # ready jobs; see Round.expect_ready
-        self.written: set[str] = set()  # definitions known to be in the store
+        # Definitions known to be in the store, each with the hash of its sources.
+        self.written: dict[str, int] = {}
         self.owed: set[str] = set()  # outputs that the log has not got all of
         self.births = Births()
         self.earlier = Earlier()
@@ -244,10 +246,10 @@ class ProcessLane(Lane[Handle]):
         assert task is not None  # set by stop()
         assert ending is not None
         handle.changed.clear()
-        announce(handle, ending)
+        ending = announce(handle, ending)
         handle.ask_where(WHERE_SIGNAL)
         handle.signal(signal.SIGTERM)
-        with anyio.move_on_after(task["grace_s"]):
+        with anyio.move_on_after(task["grace_s"]) as grace:
             is_asked_again = False
             while handle.outcome is None and handle.is_alive():
                 with anyio.move_on_after(POLL_S * 5):
@@ -258,8 +260,12 @@ class ProcessLane(Lane[Handle]):
                     handle.ask_where(signal.SIGTERM)
                     is_asked_again = True
             await self._alone_in_group(handle)
+        is_late = grace.cancelled_caught and handle.is_alive()
+        is_late = is_late or had_time_up(handle, task)
         ending = placed(handle, ending, self._settles.sources(handle))
         await self.end_process(handle)
+        if is_late and handle.outcome is None:
+            ending = after_kill(ending, task["grace_s"])
         pass_after_kill(ending)
         self._settles.ended(handle, ending, handle.outcome)
         self._settles.gone(handle)

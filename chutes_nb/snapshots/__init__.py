@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..store import Store, wire
+from ..store import Store, detail
 from ..views import reduced
 from .card import TAIL_LINES, one_line, static_card, static_list
 from .look import CARD, LINE, ROW, SOFT, TONES
@@ -43,7 +43,7 @@ def job_bundle(store: Store, job: str) -> dict[str, Any]:
     """
     status = store.status(job)
     tail = store.tail(job, TAIL_LINES)
-    result = wire.result(store.reader, job)
+    result = detail.result(store.reader, job)
     kept = {
         JOB_MIME: {"version": 1, "job": status, "tail": tail},
         "text/html": static_card(status, tail, result),

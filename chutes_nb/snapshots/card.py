@@ -155,7 +155,8 @@ def _where(status: dict[str, Any]) -> str:
     parts = [f"in {error['function']}"] if error.get("function") else []
     if error.get("line") is not None:
         cell = error.get("cell") or status["cell"]
-        parts.append(f"line {error['line']}" + (f" of cell [{cell}]" if cell else ""))
+        place = error.get("file") or (f"cell [{cell}]" if cell else "")
+        parts.append(f"line {error['line']}" + (f" of {place}" if place else ""))
     return ", ".join(parts)
 
 

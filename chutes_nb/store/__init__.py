@@ -20,6 +20,7 @@ from ..paths import default_home, private_dir, runtime_dir
 from ..states import ENDED
 from . import (
     checks,
+    detail,
     disk,
     finding,
     holding,
@@ -266,7 +267,7 @@ class Store:
 
     def detail(self, job: str, most_points: int | None = None) -> dict[str, Any]:
         """Everything a card shows of a job except its log; raises JobNotFound."""
-        return wire.detail(self.reader, job, most_points)
+        return detail.detail(self.reader, job, most_points)
 
     def changes(self, since: int, limit: int = 1000) -> dict[str, Any]:
         """Return jobs and moves newer than a revision."""
@@ -372,13 +373,13 @@ class Store:
         return holding.is_paused(self.reader, chute)
 
     def delete(self, job: str) -> None:
-        """Forget an ended job, its log, result and files.
+        """Forget a job, its log, result and files.
 
         Raises
         ------
         JobNotFound
         StoreError
-            If the job has not ended.
+            If it has not ended.
         """
         pruning.delete(self._db, self._logs, self.ballast, job)
         self.large.forget(self.reader, job)
@@ -386,8 +387,8 @@ class Store:
 
     def data_version(self) -> int:
         """Return a number that changes when another connection commits."""
-        row = self.reader.one("PRAGMA data_version")
-        return int(row[0]) if row else 0
+        ((number,),) = self.reader.all("PRAGMA data_version")
+        return int(number)
 
     def sqlite_notes(self) -> list[str]:
         """Return the SQLite of this process and of each executor, with what to know."""

@@ -39,10 +39,11 @@ VALUES (:id, :chute, :name, :definition, 'queued', {moving.NEXT}, :max_attempts,
        :fresh, :reuse_key, :input_kind, :input, :inputs, :executor, :submitted_at,
        :submitted_at, :retry_of, :notebook, :cell, :tags, :after, :waits, :rev)
 """
-# Whoever tidies up must not take it for one that nobody uses any more.
+# Whoever tidies up must not take it for one that nobody uses any more. Its cells have
+# the numbers of their newest run.
 TOUCH_DEFINITION = """
 UPDATE definitions
-   SET created_at = max(created_at, :now)
+   SET created_at = max(created_at, :now), sources = :sources
  WHERE key = :key
 """
 REUSABLE = """
@@ -189,7 +190,7 @@ def add_definition(tx: Transaction, definition: NewDefinition) -> None:
     if tx.run(ADD_DEFINITION, fields):
         tx.facts.append((DEFINITION, definition.key, fields))
     else:
-        tx.run(TOUCH_DEFINITION, {"key": definition.key, "now": time.time()})
+        tx.run(TOUCH_DEFINITION, fields | {"now": time.time()})
 
 
 def add(tx: Transaction, job: NewJob) -> str:

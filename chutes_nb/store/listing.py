@@ -120,6 +120,26 @@ def listed(
     return [status_of(row) for row in rows], cursor
 
 
+def how_many(
+    tx: Transaction, status: Iterable[str] | None = None, **wanted: str | None
+) -> int:
+    """Count the jobs that filters let through, as in :func:`listed`.
+
+    Parameters
+    ----------
+    status : iterable of str, optional
+        States of which each will do.
+    """
+    where = _filters(wanted, "newest", has_cursor=False)
+    if status is not None:
+        where += "\n   AND state IN (SELECT value FROM json_each(:states))"
+    states = json.dumps(None if status is None else list(status))
+    row = tx.one(
+        f"SELECT count(*) FROM jobs WHERE {where}", wanted | {"states": states}
+    )
+    return 0 if row is None else int(row[0])
+
+
 def answer(
     tx: Transaction, *, attempts: bool = False, **filters: Any
 ) -> dict[str, Any]:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from math import isfinite
 from typing import Any
 
 from ..errors import AttemptNotFound
-from . import holding, jobs, logs, moving, runs
+from . import holding, jobs, logs
 from .db import Row, Transaction
-from .wide import for_page
 
 # That a waiting job is held back is the chute's row, not the job's: pausing touches
 # one row, however many jobs wait. So is how much there is of a token.
@@ -67,6 +64,11 @@ SELECT id
   FROM jobs
  WHERE id IN (SELECT value FROM json_each(:ids)) AND finished_at IS NULL
 """
+INPUTS = """
+SELECT id, name, inputs
+  FROM jobs
+ WHERE id IN (SELECT value FROM json_each(:ids))
+"""
 RESULTS = "SELECT * FROM results WHERE job IN (SELECT value FROM json_each(:ids))"
 OLDEST_WAITING = """
 SELECT submitted_at
@@ -94,26 +96,28 @@ _OF_LANE = _BEFORE.format(
 AHEAD = f"SELECT 1 + iif(:lane = 'process', {_ALL} - ({_BESIDE}), {_OF_LANE})"
 # An error as whoever died without a word leaves it lacks what only a frame tells.
 ERROR: dict[str, Any] = {"type": "", "message": "", "traceback": ""}
-ERROR |= {"function": None, "line": None, "cell": None, "source": []}
+ERROR |= {"function": None, "line": None, "cell": None, "file": None}
+ERROR |= {"source": []}
 TAIL_WINDOW_BYTES = 1 << 20  # as far back as a tail looks
 
 
 def status_of(row: Row) -> dict[str, Any]:
     """StatusInfo of a row, as JSON."""
     found = dict(zip(FIELDS, row, strict=False))
-    found["progress"] = _loaded(found["progress"])
-    found["error"] = _error(found["error"])
+    found["progress"] = loaded(found["progress"])
+    found["error"] = error_of(found["error"])
     found["tags"] = [] if found["tags"] == "[]" else json.loads(found["tags"])
     found["cancel_requested"] = bool(found["cancel_requested"])
     found["reported_failure"] = bool(found["reported_failure"])
     return found
 
 
-def _loaded(text: str | None) -> Any:
+def loaded(text: str | None) -> Any:
+    """Read a column that has JSON, or nothing."""
     return None if text is None else json.loads(text)
 
 
-def _error(text: str | None) -> dict[str, Any] | None:
+def error_of(text: str | None) -> dict[str, Any] | None:
     """Every field of ``model.ErrorInfo``: a page has no defaults for those it lacks."""
     return None if text is None else ERROR | json.loads(text)
 
@@ -141,6 +145,12 @@ def some(tx: Transaction, ids: list[str]) -> dict[str, dict[str, Any]]:
     """StatusInfo of jobs by their ids, as far as they are there."""
     rows = tx.all(MOVED, {"ids": json.dumps(ids)})
     return {row["id"]: status_of(row) for row in rows}
+
+
+def inputs(tx: Transaction, ids: list[str]) -> dict[str, tuple[str, Any]]:
+    """Names and inputs of jobs by their ids, as far as they are there."""
+    rows = tx.all(INPUTS, {"ids": json.dumps(ids)})
+    return {row["id"]: (row["name"], json.loads(row["inputs"])) for row in rows}
 
 
 def unended(tx: Transaction, ids: list[str]) -> set[str]:
@@ -221,85 +231,6 @@ def move_of(row: Row) -> dict[str, Any]:
         "attempt": row["attempt"],
         "reason": row["reason"],
     }
-
-
-def detail(tx: Transaction, job: str, most_points: int | None = None) -> dict[str, Any]:
-    """Everything a card shows of a job except its log.
-
-    Parameters
-    ----------
-    most_points : int, optional
-        Most points of one metric, at least 2; no curve is wider than a page.
-    """
-    row = jobs.get(tx, job)
-    definition = tx.one(jobs.GET_DEFINITION, {"key": row["definition"]})
-    assert definition is not None  # held by a foreign key
-    state = runs.run_state(tx, job)
-    return {
-        "status": status(tx, job),
-        "attempts": [_attempt(found) for found in tx.all(jobs.ATTEMPTS, {"job": job})],
-        "moves": [move_of(found) for found in moving.of_job(tx, job)],
-        "inputs": json.loads(row["inputs"]),
-        "after": row["after"],
-        "source": definition["source"],
-        "source_first_line": definition["first_line"],
-        "state": {} if state is None else json.loads(state["body"]),
-        "metrics": {
-            name: [(_finite(step), _finite(value)) for step, value in points]
-            for name, points in _curves(tx, job, most_points)
-        },
-        "stages": [dict(found) for found in runs.stages(tx, job)],
-        "checkpoint": runs.checkpoint_facts(tx, job),
-        "files": [_file(found) for found in runs.files(tx, job)],
-        "result": result(tx, job),
-    }
-
-
-def _curves(
-    tx: Transaction, job: str, most_points: int | None
-) -> Iterator[tuple[str, list[Any]]]:
-    for name, points in runs.metrics(tx, job).items():
-        yield name, thinned(points, most_points)
-
-
-def _finite(value: float | None) -> float | None:
-    """JSON has no words for infinities."""
-    return value if value is None or isfinite(value) else None
-
-
-def thinned(points: list[Any], keep: int | None) -> list[Any]:
-    """Drop points evenly; both ends stay."""
-    if keep is None or len(points) <= keep:
-        return points
-    step = (len(points) - 1) / (keep - 1)
-    return [points[round(i * step)] for i in range(keep)]
-
-
-def _attempt(row: Row) -> dict[str, Any]:
-    return {
-        "number": row["number"],
-        "started_at": row["started_at"],
-        "finished_at": row["finished_at"],
-        "status": row["state"] or "running",
-        "error": _error(row["error"]),
-        "reason": row["reason"],
-    }
-
-
-def _file(row: Row) -> dict[str, Any]:
-    return {name: row[name] for name in ("n", "name", "size", "type", "sha256")}
-
-
-def result(tx: Transaction, job: str) -> dict[str, Any] | None:
-    """Type and view of what a job returned; None for one that has returned nothing."""
-    row = tx.one(jobs.RESULT, {"job": job})
-    if row is None:
-        return None
-    view = _loaded(row["view"])
-    if view is None:  # small exact JSON is its own view
-        value = json.loads(row["body"])
-        view = {"application/json": for_page(value), "text/plain": repr(value)}
-    return {"type": row["type"], "exact": row["kind"] == "json", "view": view}
 
 
 def numbered_attempt(row: Row, attempt: int | None) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import reprlib
+from itertools import islice
 from typing import Any
 
 REPR_LIMIT = 20_000  # characters
@@ -23,6 +24,16 @@ class _Short(reprlib.Repr):
 
     def repr_int(self, x: int, level: int) -> str:
         return int_text(x)
+
+    def repr_dict(self, x: dict[Any, Any], level: int) -> str:
+        # reprlib's own sorts the keys.
+        if x and level <= 0:
+            return "{...}"
+        told = [
+            f"{self.repr1(key, level - 1)}: {self.repr1(value, level - 1)}"
+            for key, value in islice(x.items(), self.maxdict)
+        ]
+        return f"{{{', '.join([*told, '...'] if len(x) > self.maxdict else told)}}}"
 
     def repr_str(self, x: str, level: int) -> str:
         return repr(x if len(x) <= REPR_LIMIT else x[:REPR_LIMIT] + "…")

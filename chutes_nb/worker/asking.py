@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+from dataclasses import replace
 from pathlib import Path
 
 from ..policy import Ending
@@ -18,10 +20,25 @@ NAME = "asked"
 
 
 def leave_note(folder: Path, job: str, attempt: int, ending: Ending) -> None:
-    """Write down the end that is asked for; without room the signals go out alone."""
+    """Write down the end that is asked for; without room the signals go out alone.
+
+    A note that was left before stays whole where there is no room for this one.
+    """
     note = [job, attempt, ending.state, ending.reason, ending.may_retry]
+    aside = folder / f"{NAME}.new"
     with contextlib.suppress(OSError):
-        (folder / NAME).write_text(json.dumps(note), "utf-8")
+        aside.write_text(json.dumps(note), "utf-8")
+        os.replace(aside, folder / NAME)
+
+
+def after_kill(ending: Ending, grace_s: float) -> Ending:
+    """Say of an end that was asked for that the attempt had to be killed for it."""
+    told = f"; it did not stop within {grace_s:g} s and was killed"
+    reason = (ending.reason or "").removesuffix(told) + told
+    error = ending.error
+    if error is not None and error.get("message") == ending.reason:
+        error = error | {"message": reason}
+    return replace(ending, reason=reason, error=error)
 
 
 def read_note(folder: Path, job: str, attempt: int) -> Ending | None:

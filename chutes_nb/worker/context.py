@@ -20,7 +20,7 @@ from types import MethodType
 from typing import Any, Protocol, TypeVar, overload
 
 from ..codec import decode, encode
-from ..views.text import clean
+from ..views.text import clean, safe_repr
 from ..wording import kind_of
 from . import main_names
 from .frames import Telling
@@ -48,6 +48,18 @@ _MEANT = {
     **dict.fromkeys(("is_cancelled", "should_stop", "stopped"), "cancelled"),
     **dict.fromkeys(("id", "run_id"), "job_id"),
 }
+
+
+# What is meant by whoever assigns to a verb, given the value as it would be written.
+_CALLS = {
+    **dict.fromkeys(("progress", "emit", "checkpoint", "stage", "track"), "{0}({1})"),
+    "log": "log(name={1})",
+    "save_file": "save_file({1})",
+}
+
+
+class NameTaken(AttributeError):
+    """A body assigned to what belongs to its run: so it will in each attempt."""
 
 
 class Outlet(Protocol):
@@ -272,9 +284,11 @@ class RunContext:
     def __setattr__(self, name: str, value: Any) -> None:
         own = RunContext.__annotations__
         if hasattr(RunContext, name) or name in own or name.startswith("__"):
-            raise AttributeError(
+            call = _CALLS.get(name, "").format(name, safe_repr(value, 40))
+            raise NameTaken(
                 f"self.{name} belongs to the run itself; "
-                "keep state of your own under another name"
+                + (f"call self.{call}, or " if call else "")
+                + "keep state of your own under another name"
             )
         self._run_state[name] = value
 

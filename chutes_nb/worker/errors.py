@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Mapping
 from typing import Any
 
+from ..errors import ChutesError, without_own
 from ..views import safe_repr
 
 CONTEXT_LINES = 2
@@ -16,6 +17,7 @@ TRACE_LIMIT = 200_000
 HANDLER = "_on_term"  # of body.Stopper
 # What pickle says of a class that a cell has defined and that did not come.
 _LACKING = re.compile(r"Can't get attribute '(\w+)' on <module '__main__'")
+_OF_KERNEL = f"{os.sep}ipykernel_"  # in the name that it gives the file of a cell
 _OWN = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
 
 Sources = Mapping[str, tuple[int | None, str]]
@@ -87,13 +89,15 @@ def note_what_differs(error: BaseException, folder: str) -> None:
 
 
 def located(sources: Sources, file: str, line: int) -> dict[str, Any]:
-    """Name the cell of a line, with the lines around it."""
+    """Name the cell of a line, or its file, with the lines around it."""
     cell, text = sources[file]
     lines = text.splitlines()
     first = max(1, line - CONTEXT_LINES)
     last = min(len(lines), line + CONTEXT_LINES - 1)
     around = [(number, lines[number - 1]) for number in range(first, last + 1)]
-    return {"line": line, "cell": cell, "source": around}
+    is_file = cell is None and file.endswith(".py") and _OF_KERNEL not in file
+    named = {"file": os.path.basename(file)} if is_file else {}
+    return {"line": line, "cell": cell, "source": around, **named}
 
 
 def type_name(error: BaseException) -> str:
@@ -117,11 +121,25 @@ def message(error: BaseException) -> str:
 
 def _format(error: BaseException, trace: Any) -> str:
     try:
-        text = "".join(traceback.format_exception(type(error), error, trace))
+        if isinstance(error, ChutesError):
+            text = "".join(_ours(error, trace).format())
+        else:
+            text = "".join(traceback.format_exception(type(error), error, trace))
     except BaseException:  # a message, note or attribute that raises
         head = "".join(traceback.format_tb(trace))
         text = f"{head}{type_name(error)}: {message(error) or safe_repr(error)}"
     return text.encode("utf-8", "replace").decode()
+
+
+def _ours(error: ChutesError, trace: Any) -> traceback.TracebackException:
+    """Describe an error of ours by the user's frames, and its cause by theirs."""
+    said = traceback.TracebackException(type(error), error, without_own(trace))
+    cause = error.__cause__
+    if cause is not None:
+        left = without_own(cause.__traceback__)
+        # Where no line is the user's, all that it says is in the error that came of it.
+        said.__cause__ = left and traceback.TracebackException(type(cause), cause, left)
+    return said
 
 
 def _without_own_frames(trace: Any) -> Any:

@@ -25,6 +25,7 @@ from ..processes import WORKER_MARK, kill_all, started_by, tell
 from ..store import Store, fleet, jobs
 from ..waking import wake_host
 from . import exiting
+from .asking import after_kill
 from .attempt import Attempt
 from .birth import adopt_orphans, hold, listen_at
 from .body import Stopper
@@ -263,10 +264,13 @@ class Worker:
         end = time.monotonic() + grace_s
         while self._started() and time.monotonic() < end:
             time.sleep(LOOK_S)
-        self.kill_started()
+        kill_all(self._started)
 
     def kill_started(self) -> None:
-        """Kill all that this worker's jobs started."""
+        """Kill all that this worker's jobs started, before it is killed itself."""
+        task, asked = self.pulse.task, self.pulse.asked
+        if task is not None and asked is not None:
+            self.place.leave_note(task, after_kill(asked, task.grace_s))
         kill_all(self._started)
 
     def _started(self) -> list[int]:

@@ -12,8 +12,9 @@ from ..errors import (
     StoreDamaged,
     TemporaryError,
 )
+from .context import NameTaken
 
-NEVER_AGAIN = (PermanentError, ResultNotStorable, StoreDamaged)
+NEVER_AGAIN = (PermanentError, ResultNotStorable, StoreDamaged, NameTaken)
 
 
 def may_retry(error: BaseException, retry_on: Any) -> bool:

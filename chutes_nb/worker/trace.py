@@ -48,7 +48,7 @@ def where(text: str, sources: Sources) -> dict[str, Any] | None:
     Returns
     -------
     dict or None
-        ``function``, ``line``, ``cell`` and ``source``, as in ``ErrorInfo``.
+        ``function``, ``line``, ``cell``, ``file`` and ``source``, as in ``ErrorInfo``.
     """
     stacks = [part for part in text.split("\n\n") if BODY_THREAD in part]
     for stack in reversed(stacks or [text]):
@@ -63,5 +63,7 @@ def place_in_words(found: dict[str, Any] | None) -> str:
     """Say where, to be put behind a reason: `` at line 14 of cell [7]``."""
     if found is None:
         return ""
-    cell = "the cell" if found["cell"] is None else f"cell [{found['cell']}]"
+    cell = found.get("file") or "the cell"
+    if found["cell"] is not None:
+        cell = f"cell [{found['cell']}]"
     return f" at line {found['line']} of {cell}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from kernels import CellFailed, Kernel
@@ -409,6 +411,30 @@ def test_a_job_is_cancelled_and_retried(notebook):
     notebook.run("again = %chute_retry $job.id")
     assert notebook.value("again.result(30)") == "went"
     assert notebook.value("again.info.retry_of == job.id") is True
+
+
+def test_the_status_of_a_job_is_shown_as_the_command_line_does(notebook):
+    notebook.run("%%chute_job bad -o job\n1 / 0")
+    notebook.run("job.wait()")
+    shown = notebook.show("%chute_status").result
+    assert re.match(r"● failed  bad  \w+\n  chute +", shown)
+    assert "ZeroDivisionError: division by zero" in shown
+    assert "StatusInfo(" not in shown
+
+
+def test_a_wait_for_a_result_says_what_it_waits_for(notebook, tmp_path):
+    go = tmp_path / "go"
+    cell = "import os, time\nwhile not os.path.exists(go): time.sleep(0.05)"
+    notebook.run(f"go = {str(go)!r}\nimport threading, pathlib")
+    notebook.run(f"%%chute_job slow -o job\n{cell}")
+    notebook.run("threading.Timer(1.5, pathlib.Path(go).touch).start()")
+    told = notebook.run("%chute_result")
+    assert re.fullmatch(
+        r"waiting for job slow \((queued|running).*\) \.\.\.; interrupt stops the "
+        r"waiting, not the job\n",
+        told,
+    )
+    assert notebook.run("%chute_result") == ""
 
 
 def test_status_and_list_tell_of_jobs_of_the_store(notebook):
