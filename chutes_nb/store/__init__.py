@@ -393,8 +393,7 @@ class Store:
     def sqlite_notes(self) -> list[str]:
         """Return the SQLite of this process and of each executor, with what to know."""
         own = checks.sqlite_note(sqlite3.sqlite_version)
-        others = checks.sqlite_notes(self._db)
-        return [own, *(one for one in others if one != own)]
+        return [own, *(one for one in checks.sqlite_notes(self._db) if one != own)]
 
 
 if hasattr(os, "register_at_fork"):  # who has it may be a thread that is not here

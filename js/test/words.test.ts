@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { PLAIN, parse, plain } from "../src/core/ansi";
 import { painted } from "../src/core/colours";
+import type { ErrorInfo } from "../src/core/types";
 import {
   countsText,
   duration,
@@ -12,6 +13,7 @@ import {
   rateText,
   size,
   waitText,
+  whereText,
 } from "../src/core/words";
 import { sample } from "./samples";
 
@@ -27,6 +29,16 @@ const progress = (over: object) => ({
 });
 
 describe("words", () => {
+  it("name the cell of a line, or the file where it is in none", () => {
+    const job = sample("process_pipeline");
+    const at = (over: object) =>
+      whereText({ ...job, cell: 7, error: { ...job.error, ...over } as ErrorInfo });
+    const own = { function: "load", line: 4, cell: null };
+    expect(at(own)).toBe("in load, line 4 of cell [7]");
+    expect(at({ ...own, cell: 3 })).toBe("in load, line 4 of cell [3]");
+    expect(at({ ...own, file: "tools.py" })).toBe("in load, line 4 of tools.py");
+  });
+
   it.each([
     [0, "about 18 s left"],
     [6, "about 12 s left"],

@@ -32,6 +32,8 @@ export interface ErrorInfo {
   function: string | null;
   line: number | null;
   cell: number | null;
+  /** Name of the file of the line, where it is in no cell; older notebooks lack it. */
+  file?: string | null;
   /** Numbered lines around the failing one. */
   source: [number, string][];
 }

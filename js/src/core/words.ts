@@ -201,7 +201,8 @@ export function whereText(job: StatusInfo): string {
   if (!error) return "";
   const cell = error.cell ?? job.cell;
   const line = error.line === null ? "" : `line ${error.line}`;
-  const at = line && cell !== null ? `${line} of cell [${cell}]` : line;
+  const place = error.file ?? (cell === null ? "" : `cell [${cell}]`);
+  const at = line && place ? `${line} of ${place}` : line;
   return [error.function && `in ${error.function}`, at].filter(Boolean).join(", ");
 }
 
