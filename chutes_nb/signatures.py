@@ -48,6 +48,8 @@ class Signature:
         Without ``self``, ``output_dir``, ``*args`` and ``**kwargs``.
     takes_self, is_async, wants_output_dir, takes_any_name : bool
         ``takes_any_name`` where the function has ``**kwargs``.
+    rest : Parameter or None
+        ``**kwargs`` itself, where its values are to be of one kind.
     upload_parameters : mapping of parameter name to upload kind
     """
 
@@ -57,6 +59,7 @@ class Signature:
     is_async: bool = False
     wants_output_dir: bool = False
     takes_any_name: bool = False
+    rest: Parameter | None = None
     upload_parameters: Mapping[str, UploadKind] = field(default_factory=dict)
 
 
@@ -109,6 +112,7 @@ def inspect_function(function: Any, *, upload: bool = False) -> Signature:
             p.name == OUTPUT_DIR and p.kind in _BY_NAME for p in found
         ),
         takes_any_name=any(p.kind is p.VAR_KEYWORD for p in found),
+        rest=_rest(found, types),
         upload_parameters=uploads if upload else {},
     )
 
@@ -144,6 +148,16 @@ def _parameter(one: inspect.Parameter, annotation: Any) -> Parameter:
         field_info.is_required(),
         field_info,
     )
+
+
+def _rest(found: list[inspect.Parameter], types: Mapping[str, Any]) -> Parameter | None:
+    for one in found:
+        wanted = types.get(one.name, Any)
+        # An Unpack[TypedDict] says of each name what it is to be.
+        is_of_names = typing.get_origin(wanted) is typing.Unpack
+        if one.kind is one.VAR_KEYWORD and wanted is not Any and not is_of_names:
+            return Parameter(one.name, wanted, is_required=False)
+    return None
 
 
 def _annotations(function: FunctionType) -> dict[str, Any]:

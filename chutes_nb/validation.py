@@ -18,7 +18,7 @@ from pydantic_core import core_schema, to_jsonable_python
 
 from .codec import type_name
 from .errors import ValidationFailed
-from .signatures import Parameter, Signature
+from .signatures import OUTPUT_DIR, Parameter, Signature
 from .typed_dicts import checkable
 
 _LOOSE = ConfigDict(arbitrary_types_allowed=True)
@@ -51,7 +51,7 @@ class Validator:
         details: list[dict[str, object]] = []
         lines: list[str] = []
         for name, value in values.items():
-            parameter = self.by_name.get(name)
+            parameter = self._parameter(name)
             if parameter is not None and self._wants_a_file(parameter, value):
                 said = "Input should be a file: a path, bytes or an open file"
                 details.append({"loc": [name], "msg": said, "type": "file"})
@@ -68,6 +68,11 @@ class Validator:
         if details:
             raise ValidationFailed(_message(self.signature.name, lines), details)
         return passed | self.field_defaults(passed)
+
+    def _parameter(self, name: str) -> Parameter | None:
+        """Give the parameter that takes a name; None for what is not checked."""
+        found = self.by_name.get(name)
+        return self.signature.rest if found is None and name != OUTPUT_DIR else found
 
     def _checked(self, parameter: Parameter, value: Any) -> Any:
         adapter = self.adapter(parameter)
@@ -127,6 +132,8 @@ class Validator:
     def schema(self) -> dict[str, Any]:
         """Describe the parameters as one JSON schema object, titled as the function."""
         described, definitions = self._described()
+        rest = self.signature.rest
+        others = None if rest is None else described.get(rest.name)
         properties: dict[str, Any] = {}
         for one in self.signature.parameters:
             kind = self.signature.upload_parameters.get(one.name)
@@ -140,7 +147,7 @@ class Validator:
             "title": self.signature.name,
             "type": "object",
             "properties": properties,
-            "additionalProperties": self.signature.takes_any_name,
+            "additionalProperties": others or self.signature.takes_any_name,
         }
         required = [one.name for one in self.signature.parameters if one.is_required]
         if required:
@@ -153,8 +160,9 @@ class Validator:
         """Give the schema of each parameter, and the models they share."""
         known = {
             one.name: adapter
-            for one in self.signature.parameters
-            if one.name not in self.signature.upload_parameters
+            for one in (*self.signature.parameters, self.signature.rest)
+            if one is not None
+            and one.name not in self.signature.upload_parameters
             and (adapter := self.adapter(one)) is not None
         }
         try:

@@ -16,11 +16,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field, model_validator
 
+from chutes_nb import checking
 from chutes_nb.binding import Binder, bind
 from chutes_nb.errors import BindingError, DefinitionError, ValidationFailed
 from chutes_nb.files_in import UploadedFile
 from chutes_nb.loading import bound_arguments
 from chutes_nb.signatures import inspect_function
+from chutes_nb.validation import Validator
 
 if typing.TYPE_CHECKING:
     from somewhere import Unknown
@@ -66,6 +68,7 @@ async def within(self, span: Range): ...
 def two(a, b): ...
 def with_rest(data: dict, **rest): ...
 def only_rest(**rest): ...
+def numbers(self, a: int, output_dir=None, **rest: int): ...
 def by_position(a, b, /, c=1, *, d=2): ...
 def with_output_dir(self, name: str, output_dir): ...
 def nothing(): ...
@@ -411,3 +414,14 @@ def test_what_the_body_takes_one_by_one_still_comes_one_by_one():
 def test_a_key_named_self_is_told_as_unknown():
     with pytest.raises(BindingError, match="it has unknown key 'self'"):
         bind(inspect_function(only_rest), {"self": 1})
+
+
+def test_what_has_no_name_of_its_own_is_checked_as_the_rest_is():
+    assert bound(numbers, {"a": "1", "b": "2"}) == {"a": 1, "b": 2}
+    with pytest.raises(ValidationFailed, match="b: Input should be a valid integer"):
+        bound(numbers, {"a": 1, "b": "x"})
+    assert bound(numbers, {"a": 1, "output_dir": "x"})["output_dir"] == "x"
+    schema = Validator(inspect_function(numbers)).schema()
+    assert schema["additionalProperties"] == {"type": "integer"}
+    assert checking.bind(schema, {"a": 1, "b": 2}) == {"a": 1, "b": 2}
+    assert Validator(inspect_function(only_rest)).schema()["additionalProperties"]
