@@ -45,7 +45,7 @@ def whole(kind: type[enum.Enum], reduced: Any) -> Any:
         raws = [bare(one) if bare else None for one in members.values()]
     facts = {one.name: _own(one) for one in kind}
     of_class = {name: of for name, of in of_class.items() if name not in members}
-    state = fill, of_class, of_slots, facts
+    state = of_class, of_slots, fill, facts
     return enum_again, (make, raws, given), state, *rest, fill_again
 
 
@@ -82,9 +82,9 @@ def _creator(members: Iterator[tuple[Any, Any]]) -> Callable[..., Any]:
     return create
 
 
-def fill_again(kind: type[enum.Enum], state: tuple[Fill, Any, Any, Any]) -> None:
+def fill_again(kind: type[enum.Enum], state: tuple[Any, Any, Fill, Any]) -> None:
     """Give an enum its methods, and its members what they had."""
-    fill, of_class, of_slots, facts = state
+    of_class, of_slots, fill, facts = state
     fill(kind, (of_class, of_slots))
     for name, own in facts.items():
         for fact, value in own.items():
