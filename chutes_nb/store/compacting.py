@@ -114,9 +114,7 @@ def _compact(journal: Journal, database: Database) -> None:
     known = _known(reader)  # read after the list: every job of those files is there
     for number in numbers[:-1]:
         journal.rewrite(number, lambda fact: witness.is_needed(fact, known))
-    gate = database.gate()
-    try:
-        gate.enter()
+    with database.gate().taken():
         if journal.numbers() != numbers:
             return  # it is not the last one any more: what is new would tell too little
         database.is_in_place()
@@ -126,9 +124,6 @@ def _compact(journal: Journal, database: Database) -> None:
         # A job that was deleted since is told of by the files before.
         known |= _known(reader)
         journal.rewrite(numbers[-1], lambda fact: witness.is_needed(fact, known))
-    finally:
-        if gate.is_entered:
-            gate.leave()
 
 
 def _known(reader: Transaction) -> set[str]:

@@ -92,11 +92,12 @@ class Gate:
         StoreBusy
         """
         with Uninterrupted():
-            self.enter()
             try:
+                self.enter()
                 yield
             finally:
-                self.leave()
+                if self.is_entered:
+                    self.leave()
 
     @property
     def is_closed(self) -> bool:

@@ -135,8 +135,7 @@ def _rebuild(
 ) -> Mended | None:
     path = database.path
     gate = Gate(path.with_name(path.name + ".gate"))
-    try:
-        gate.enter()
+    with contextlib.closing(gate), gate.taken():
         if not path.exists() or (damage(path) is None and not is_known):
             _unmark(database)
             return None
@@ -152,10 +151,6 @@ def _rebuild(
         fresh.with_name(fresh.name + ".gate").unlink(missing_ok=True)
         sync_folder(path.parent)
         _unmark(database)
-    finally:
-        if gate.is_entered:
-            gate.leave()
-        gate.close()
     database.is_in_place()
     return Mended(aside, sorted(changed))
 
