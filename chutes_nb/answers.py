@@ -12,8 +12,8 @@ from .files_in import clean_path
 from .states import ENDED, TOLD_BY, State
 from .store import Store, intake, jobs, listing, runs
 from .store.blobs import blob_path
-from .store.wide import for_page
 from .views import TABLE_MIME, answered
+from .wide import for_page
 
 FOLLOW_S = 0.1
 FILE_FIELDS = ("n", "name", "size", "type", "sha256")

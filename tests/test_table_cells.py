@@ -14,9 +14,9 @@ import pytest
 
 from chutes_nb.answers import _preview_in
 from chutes_nb.snapshots.result import drawn_result
-from chutes_nb.store.wide import for_page
 from chutes_nb.views import TABLE_MIME, preview, view, wanted
 from chutes_nb.views.cells import texts
+from chutes_nb.wide import for_page
 
 WIDE = 2**60 + 1
 HOUR = datetime.timedelta(hours=1)

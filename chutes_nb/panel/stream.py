@@ -9,7 +9,7 @@ from typing import Any
 
 from ..states import ENDED
 from ..store import Store
-from ..store.wide import for_page
+from ..wide import for_page
 
 Send = Callable[[dict[str, Any]], None]
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from math import isfinite
 from typing import Any
 
+from ..wide import for_page
 from . import jobs, moving, runs
 from .db import Row, Transaction
-from .wide import for_page
 from .wire import error_of, loaded, move_of, status
 
 

@@ -14,7 +14,8 @@ import re
 import sys
 from typing import Any
 
-from .jsonable import WIDEST, preview
+from ..wide import WIDEST
+from .jsonable import preview
 from .text import clean, int_text
 
 CELL = 500  # characters of one cell

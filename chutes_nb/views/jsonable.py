@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
+from ..wide import WIDEST
 from .text import INT_LIMIT_BITS, clean, int_text, safe_repr
 
 # What was left out is said in place: {"…": "990 more"} ends a dict or a list.
@@ -21,8 +22,6 @@ DEPTH = 12
 ITEMS = 1_000
 TEXT = 20_000  # characters of one string
 BUDGET = 200_000  # characters of the whole, about
-# A page counts in floats: behind this it would show another number.
-WIDEST = (1 << 53) - 1
 _TIMES = (datetime.date, datetime.time)
 _BY_STR = (pathlib.PurePath, decimal.Decimal, uuid.UUID)
 SAID_AS_TEXT = (*_TIMES, *_BY_STR)  # in a text that says all of them but their type

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-WIDEST = (1 << 53) - 1  # as views/jsonable.py has it
+# A page counts in floats: behind this it would show another number.
+WIDEST = (1 << 53) - 1
 
 
 def for_page(value: Any) -> Any:
