@@ -11,6 +11,7 @@ from chutes_nb.errors import JobNotFound, MoveRefused, StoreError
 from chutes_nb.policy import Ending, Verdict
 from chutes_nb.states import ALLOWED, ENDED, State
 from chutes_nb.store import claiming, fleet, jobs, runs
+from chutes_nb.store.ids import new_id
 from rows import (
     EXECUTOR,
     NOW,
@@ -19,6 +20,7 @@ from rows import (
     bring,
     claim,
     finish,
+    new_job,
     queue,
 )
 
@@ -338,3 +340,44 @@ def test_no_job_has_two_live_attempts_by_construction(store):
     again = "UPDATE attempts SET finished_at = NULL, state = NULL WHERE job = :job"
     with pytest.raises(sqlite3.IntegrityError, match="again"), store.writing() as tx:
         tx.run(again, place)
+
+
+def in_turn(store):
+    """One after the other, each way in which a transaction makes a revision."""
+    job = queue(store)
+    yield "queued"
+    claim(store)
+    yield "claimed"
+    with store.writing() as tx:  # no job moves
+        runs.note(tx, job, 1, stage="half")
+    yield "told"
+    finish(store, job, State.RETRYING)
+    yield "retrying"
+    claim(store, now=NOW + 100)
+    yield "claimed again"
+    with store.writing() as tx:  # one moves, and another one is told of besides
+        jobs.add(tx, new_job(id=new_id()))
+        runs.note(tx, job, 2, stage="most")
+    yield "queued and told"
+    finish(store, job, State.COMPLETED, attempt=2)
+    yield "ended"
+    with store.writing() as tx:  # nothing waits under that name
+        jobs.end_waiting(tx, job, State.CANCELLED, "a test", NOW)
+    yield "found none"
+
+
+def test_each_transaction_counts_the_revision_on_by_one(store):
+    before = store.rev()
+    for what in in_turn(store):
+        assert (what, store.rev()) == (what, before + 1)
+        before += 1
+    assert store.problems() == []
+
+
+def test_a_job_of_a_revision_to_come_is_a_problem(store):
+    job = queue(store)
+    with store.writing() as tx:
+        tx.run("UPDATE jobs SET rev = rev + 1")
+    (found,) = store.problems()
+    assert "still to come" in found
+    assert job in found

@@ -44,7 +44,7 @@ __all__ = ["Pruned", "Store", "Transaction"]
 
 log = logging.getLogger(__name__)
 
-STORE_MIGRATIONS = [f"store_{number}.sql" for number in range(1, 13)]
+STORE_MIGRATIONS = [f"store_{number}.sql" for number in range(1, 14)]
 LOG_MIGRATIONS = ["logs_1.sql", "logs_2.sql"]
 
 

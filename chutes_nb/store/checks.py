@@ -64,6 +64,9 @@ SELECT 'a result of another attempt', r.job, r.attempt
 SELECT 'a job that waits for one that has ended', j.id, coalesce(p.state, 'gone')
   FROM jobs j LEFT JOIN jobs p ON p.id = j.after
  WHERE j.waits = 1 AND (p.id IS NULL OR p.finished_at IS NOT NULL);
+SELECT 'a job of a revision that is still to come', j.id, j.rev
+  FROM jobs j
+ WHERE j.rev > (SELECT rev FROM clock);
 SELECT 'a count that is wrong', c.state, c.n
   FROM counts c
  WHERE c.n <> (SELECT count(*) FROM jobs WHERE state = c.state);

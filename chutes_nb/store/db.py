@@ -218,6 +218,7 @@ class Database:
                 raise refusal
             tx = Transaction(seat)
             yield tx
+            tx.count_on()
             record, is_asked = self._record(tx), True
             connection.execute("COMMIT")
         except sqlite3.Error:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from .db import Row, Transaction
+from .transaction import NEXT as NEXT
 
-# Whatever moves a job says so in the job's row, and a trigger tells the move. The
-# revision times 2^20, counted on: it orders the moves, and finds those of a revision
-# without an index of its own.
-NEXT = "max(:rev << 20, (SELECT coalesce(max(seq), 0) + 1 FROM moves))"
 # From the newest back, each by its number; a damaged one leads nobody round in a ring.
 CHAIN = """
 WITH RECURSIVE chain (seq, before) AS (
