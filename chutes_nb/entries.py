@@ -329,7 +329,7 @@ class Inbox:
     def take(self) -> list[Entry]:
         """Take the next group: all that waits, but for what is to be written alone."""
         if not self._alone:
-            return list(self.drain())
+            return [self._entries.popleft() for _ in range(len(self._entries))]
         self._alone -= 1
         return [self._entries.popleft()]
 

@@ -36,7 +36,7 @@ from .spinning import LoneJob
 from .store import Store, Transaction, fleet, holding, jobs
 from .store.ids import new_id
 from .waking import wake_host
-from .watching import Clock, Gates, Watch, mended, pause_s
+from .watching import Alarm, Clock, Gates, Watch, mended, pause_s
 
 log = logging.getLogger(__name__)
 
@@ -60,18 +60,17 @@ class Executor:
 
     def __init__(self, store: Store, max_workers: int, kind: str = "kernel") -> None:
         self.store = store
-        self.id = new_id()
-        self.kind = kind
-        self.max_workers = max_workers
+        self.id, self.kind, self.max_workers = new_id(), kind, max_workers
         self._inbox = Inbox()
         self._is_kicked = self._is_waiting = self._is_over = self._is_leaving = False
+        self._is_hearing = False  # a worker speaks; what it says is committed behind
         self._loop: asyncio.AbstractEventLoop | None = None
         self._started: Future[None] = Future()
         self._thread: threading.Thread | None = None
         self._lease, self._lease_path = -1, store.leases / f"{self.id}.executor"
-        self._timer: asyncio.TimerHandle | None = None
         self._is_registered = False
         self._gates, self._clock, self._lone = Gates(store), Clock(), LoneJob()
+        self._alarm = Alarm(self.put)
         self.is_nested = WORKER_MARK in os.environ  # a job's own: nobody's heir
 
     # -- called from any thread ------------------------------------------------
@@ -155,6 +154,8 @@ class Executor:
         self._is_kicked = True
         assert self._loop is not None  # set before the thread counts as running
         if threading.current_thread() is self._thread:
+            if self._is_hearing:
+                return
             commit: Callable[[], object] = self._commit_all
             if self.lane.backlog:  # ends that are told within another turn come along
                 commit = partial(self._loop.call_soon, commit)
@@ -198,7 +199,7 @@ class Executor:
             self._scope, self._tasks = tasks.cancel_scope, tasks
             self._settler = Settler(self.store, self.put, tasks)
             place = (self.store, self._settler, tasks)
-            self.lane = ProcessLane(*place, self._commit_if_lone)
+            self.lane = ProcessLane(*place, self._hear)
             beside = lanes_beside(*place, self._lease_path, self.put)
             self._berths = self.kernel, self.dask = beside
             self._settler.lane, self._settler.berths = self.lane, self._berths
@@ -260,10 +261,23 @@ class Executor:
             self._commit(self._inbox.take())
         self._watch.last_commit_at = time.monotonic()
 
-    def _commit_if_lone(self) -> None:
-        """Spare the end of a lone job another turn of the loop."""
-        if self._is_kicked and self._lone.is_expected:
+    def _hear(self, deliver: Callable[[], object]) -> None:
+        """Take what a worker says; the end of a lone job waits for no other turn."""
+        self._is_hearing = self._lone.is_expected
+        try:
+            deliver()
+        finally:
+            has_heard, self._is_hearing = self._is_hearing, False
+            if has_heard and self._is_kicked:
+                self._commit_heard()
+
+    def _commit_heard(self) -> None:
+        try:
             self._commit_all()
+        except Exception as error:  # raised here it would cost the worker its line
+            said = {"message": "chutes_nb: a commit failed", "exception": error}
+            (loop := asyncio.get_running_loop()).call_exception_handler(said)
+            loop.call_soon(self._commit_all)
 
     def _wait_for_gates(self, pause_s: float = 0.0) -> None:
         if not self._is_waiting:
@@ -323,7 +337,8 @@ class Executor:
 
     def _after(self, round_: Round, batch: list[Entry]) -> None:
         """Do what had to wait for the commit: sends, acknowledgements, wake-ups."""
-        self.store.feed.expect(round_.queued)
+        if round_.queued:
+            self.store.feed.expect(round_.queued)
         round_.send()
         for entry in batch:
             entry.succeed()
@@ -333,7 +348,7 @@ class Executor:
             self._settler.bring_in(*late)
         for handle in round_.worn:
             self.lane.retire(handle)
-        self._set_timer(round_.next_time)
+        self._alarm.set(round_.next_time)
 
     def _divide(self, batch: list[Entry], error: Exception) -> None:
         """Find which entry of a group cannot be written, and settle the others."""
@@ -357,22 +372,10 @@ class Executor:
             if entry.set_back(self._inbox.copy()):
                 self._inbox.put_back([entry])
             else:
-                self._put_later(pause, entry)
+                asyncio.get_running_loop().call_later(pause, self.put, entry)
         else:
             log.error("cannot be written: %r", entry, exc_info=error)
             self._inbox.put_back(entry.bare(error))
-
-    def _put_later(self, seconds: float, entry: Entry) -> asyncio.TimerHandle:
-        assert self._loop is not None  # commits happen on it
-        return self._loop.call_later(seconds, self.put, entry)
-
-    def _set_timer(self, at: float | None) -> None:
-        """Look again when the next job may be retried, or passes its deadline."""
-        if at is None:
-            return
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self._put_later(max(0.0, at - time.time()), Kick(clock=True))
 
     def call(self, ask: Callable[[], object]) -> Future[object]:
         """Run a function on the executor's loop; StoreError where that has ended."""

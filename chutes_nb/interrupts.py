@@ -19,6 +19,7 @@ class _Kept:
 
     depth = 0
     thread = 0
+    main = threading.main_thread().ident  # asked for at each write
     handler: Callable[..., Any] | None = None
     has_come = False
 
@@ -37,7 +38,7 @@ class Uninterrupted:
     __slots__ = ("_is_kept",)
 
     def __enter__(self) -> None:
-        is_main = threading.get_ident() == threading.main_thread().ident
+        is_main = threading.get_ident() == _Kept.main
         self._is_kept = is_main and _keep()
 
     def __exit__(self, *error: object) -> None:
@@ -50,7 +51,7 @@ def let_through() -> None:
 
     For who waits within such a block. The block goes on being one, whatever is raised.
     """
-    is_main = threading.get_ident() == threading.main_thread().ident
+    is_main = threading.get_ident() == _Kept.main
     if not (is_main and _Kept.depth and _Kept.has_come):
         return
     _Kept.has_come = False
@@ -86,6 +87,7 @@ def _go_on() -> None:
 
 def _forget() -> None:
     """In a child that another thread has forked nobody is to go on."""
+    _Kept.main = threading.main_thread().ident  # who has forked
     if _Kept.depth and _Kept.thread != threading.get_ident():
         _Kept.depth = 0
         signal.signal(signal.SIGINT, _Kept.handler)

@@ -320,8 +320,7 @@ class Settler:
         files = [runs.KeptFile(*file) for file in handle.left]
         result = None
         if outcome is not None:
-            tellings = [one for one in outcome.told if one.kind == "progress"]
-            if tellings:
+            if tellings := [one for one in outcome.told if one.kind == "progress"]:
                 self.told(handle, tellings)
             told = [(k, v) for k, v in outcome.told if k != "progress"]
             files = [runs.KeptFile(*file) for file in outcome.files]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sqlite3
 import time
@@ -125,6 +126,32 @@ class Clock:
         self._ahead_s += moved_s
 
 
+class Alarm:
+    """Has an executor look again when a retry is due next, or a deadline.
+
+    Parameters
+    ----------
+    put : callable
+        Takes an entry for the next commit.
+    """
+
+    def __init__(self, put: Callable[[Entry], None]) -> None:
+        self._put = put
+        self._timer: asyncio.TimerHandle | None = None
+
+    def set(self, at: float | None) -> None:
+        """Wake at a time, in seconds since 1970, and no more at the one before.
+
+        None changes nothing. Called on the executor's loop.
+        """
+        if at is None:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        left_s, kick = max(0.0, at - time.time()), Kick(clock=True)
+        self._timer = asyncio.get_running_loop().call_later(left_s, self._put, kick)
+
+
 class Gates:
     """The gates of the jobs and of the logs, for who must not wait at them."""
 
@@ -141,8 +168,9 @@ class Gates:
             False, with none taken, where somebody else has one of them.
         """
         # A copy: other threads submit meanwhile. What has looks comes from this one.
-        told = [one for one in inbox.copy() if isinstance(one, Told)]
-        has_looks = any(one.has_body for one in told)
+        has_looks = False
+        for one in inbox.copy():
+            has_looks |= isinstance(one, Told) and one.has_body
         if not self._store.gate().try_enter():
             return False
         if not has_looks:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import subprocess
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -37,6 +38,7 @@ AGAIN_S = 0.2
 BUFFER_BYTES = 64 << 10
 Deliver = Callable[["Handle", tuple[Any, ...]], None]
 HangUp = Callable[["Handle"], None]
+Hear = Callable[[Callable[[], object]], object]
 
 
 class Wire(asyncio.BufferedProtocol):
@@ -51,11 +53,11 @@ class Wire(asyncio.BufferedProtocol):
         self,
         handle: Handle,
         deliver: Deliver,
-        hear_out: Callable[[], object],
+        hear: Hear,
         hang_up: HangUp,
     ) -> None:
         self._handle, self._deliver, self._hang_up = handle, deliver, hang_up
-        self._hear_out = hear_out
+        self._hear = hear
         self._unpacker = Unpacker()
         self._buffer = memoryview(bytearray(BUFFER_BYTES))
         self._fd = -1
@@ -79,13 +81,11 @@ class Wire(asyncio.BufferedProtocol):
             if self._handle.transport is not None:
                 self._handle.transport.abort()
             return
+        self._hear(partial(self._deliver_all, messages))
+
+    def _deliver_all(self, messages: list[tuple[Any, ...]]) -> None:
         for message in messages:
             self._deliver(self._handle, message)
-        try:
-            self._hear_out()
-        except Exception as error:  # raised here it would cost the worker its line
-            said = {"message": "chutes_nb: a commit failed", "exception": error}
-            asyncio.get_running_loop().call_exception_handler(said)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Say that the worker hung up."""

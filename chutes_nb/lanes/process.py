@@ -8,7 +8,6 @@ import os
 import signal
 import socket
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -36,7 +35,7 @@ from ..worker.frames import PROTOCOL, Busy, Outcome
 from ..worker.trace import WHERE_SIGNAL
 from .births import Births, environment, environment_of, start_process
 from .causes import announce, cause_of_death, had_time_up, pass_after_kill, placed
-from .handle import POLL_S, Handle, Wire, in_thread
+from .handle import POLL_S, Handle, Hear, Wire, in_thread
 from .holder import task_output
 from .lane import Lane, Settles
 from .left import left_files
@@ -60,8 +59,8 @@ class ProcessLane(Lane[Handle]):
     ----------
     tasks : anyio.abc.TaskGroup
         Where the lane's own tasks run.
-    hear_out : callable, optional
-        Called when all is told that a worker has said by now.
+    hear : callable, optional
+        Called with a callable that tells all that a worker has said by now.
     """
 
     def __init__(
@@ -69,11 +68,11 @@ class ProcessLane(Lane[Handle]):
         store: Store,
         settles: SettlesWorkers,
         tasks: anyio.abc.TaskGroup,
-        hear_out: Callable[[], object] = lambda: None,
+        hear: Hear = lambda deliver: deliver(),
     ) -> None:
         super().__init__()
         self._store, self._settles, self._tasks = store, settles, tasks
-        self._hear_out = hear_out
+        self._hear = hear
         self._is_closed = False
         self.backlog: int | None = None  # ready jobs; see Round.expect_ready
         # Definitions known to be in the store, each with the hash of its sources.
@@ -173,7 +172,7 @@ class ProcessLane(Lane[Handle]):
 
     # -- messages --------------------------------------------------------------
     def _wire(self, handle: Handle) -> Wire:
-        return Wire(handle, self._deliver, self._hear_out, self._hung_up)
+        return Wire(handle, self._deliver, self._hear, self._hung_up)
 
     def _deliver(self, handle: Handle, message: tuple[Any, ...]) -> None:
         kind = message[0]

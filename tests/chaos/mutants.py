@@ -162,9 +162,9 @@ MUTANTS = [
         "I2",
         left_waiting,
         (
-            "executor.py",
-            "        self._timer = self._put_later("
-            "max(0.0, at - time.time()), Kick(clock=True))\n",
+            "watching.py",
+            "        self._timer = "
+            "asyncio.get_running_loop().call_later(left_s, self._put, kick)\n",
             "",
         ),
     ),
