@@ -26,6 +26,7 @@ HEIGHT = {
             "spinning spans typing_names waited_for",
             "paths model policy loading options cells",
             "processes by_value",
+            "bells",
             "store",
             "reading views codec files_in registry waking buffers live",
             "captures signatures payloads uploads arrays checking hosting notebook_run "
