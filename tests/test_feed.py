@@ -174,6 +174,19 @@ def test_a_job_that_is_deleted_in_the_moment_in_which_it_ends_is_told(store):
     assert waiting.wait(30)
 
 
+def test_who_was_told_once_is_told_for_good(store):
+    job = bring(store, State.RUNNING)
+    waiting = store.feed.when_returned(job)
+    assert not waiting.wait(0)
+    finish(store, job, State.COMPLETED)
+    assert waiting.wait(30)
+    running = bring(store, State.RUNNING)
+    other = store.feed.when_returned(running)  # perhaps by its bell
+    assert waiting.wait(0)
+    assert not other.wait(0)
+    store.feed.withdraw(running, other)
+
+
 def test_the_follower_ends_when_nobody_waits(store):
     job = bring(store, State.RUNNING)
     future = store.feed.when_ended(job)

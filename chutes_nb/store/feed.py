@@ -39,18 +39,18 @@ class Returned:
         What the job returned, where that came along.
     """
 
-    __slots__ = ("_bell", "result")
+    __slots__ = ("_bell", "_is_told", "result")
 
     def __init__(self) -> None:
         self.result: NewResult | None = None
-        self._bell = new_bell()
+        self._bell, self._is_told = new_bell(), False
 
     def wait(self, limit_s: float | None) -> bool:
         """Wait for so many seconds at most; whether the job has ended."""
-        is_told = self._bell.wait(limit_s)
-        if is_told:
-            self._bell.give_back()
-        return is_told
+        if not self._is_told and self._bell.wait(limit_s):
+            self._is_told = True
+            self._bell.give_back()  # it may be another's from now on
+        return self._is_told
 
     def tell(self, result: NewResult | None) -> None:
         """Let the thread go on; called once."""
