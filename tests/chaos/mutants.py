@@ -335,7 +335,7 @@ MUTANTS = [
         "I17",
         calm("quick"),
         (
-            "store/migrations/store_12.sql",
+            "store/migrations/store_13.sql",
             "completed = completed + (NEW.state = 'completed') - (OLD",
             "completed = completed - (OLD",
         ),
@@ -345,7 +345,7 @@ MUTANTS = [
         "I3",
         calm("quick"),
         (
-            "store/migrations/store_12.sql",
+            "store/migrations/store_13.sql",
             "NEW.reason, OLD.move);",
             "NEW.reason, NULL);",
         ),
