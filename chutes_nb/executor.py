@@ -63,12 +63,11 @@ class Executor:
         self.id, self.kind, self.max_workers = new_id(), kind, max_workers
         self._inbox = Inbox()
         self._is_kicked = self._is_waiting = self._is_over = self._is_leaving = False
-        self._is_hearing = False  # a worker speaks; what it says is committed behind
         self._loop: asyncio.AbstractEventLoop | None = None
         self._started: Future[None] = Future()
         self._thread: threading.Thread | None = None
         self._lease, self._lease_path = -1, store.leases / f"{self.id}.executor"
-        self._is_registered = False
+        self._is_registered = self._is_hearing = False  # what a worker says just now
         self._gates, self._clock, self._lone = Gates(store), Clock(), LoneJob()
         self._alarm = Alarm(self.put)
         self.is_nested = WORKER_MARK in os.environ  # a job's own: nobody's heir
@@ -276,7 +275,8 @@ class Executor:
             self._commit_all()
         except Exception as error:  # raised here it would cost the worker its line
             said = {"message": "chutes_nb: a commit failed", "exception": error}
-            (loop := asyncio.get_running_loop()).call_exception_handler(said)
+            loop = asyncio.get_running_loop()
+            loop.call_exception_handler(said)
             loop.call_soon(self._commit_all)
 
     def _wait_for_gates(self, pause_s: float = 0.0) -> None:
