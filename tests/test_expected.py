@@ -134,17 +134,22 @@ def test_a_commit_that_fails_in_the_turn_of_its_end_costs_no_worker(
     def pid():
         return os.getpid()
 
-    executor = runtime.executor()
+    executor, failed = runtime.executor(), []
     enter, said = executor._gates.enter, itertools.cycle((True, False))
 
     def fail(inbox):
         if executor._lone.is_expected and next(said):  # each other time
+            failed.append(inbox)
             raise RuntimeError("by a test")
         return enter(inbox)
 
     before = {pid.submit().result(S) for _ in range(3)}
     monkeypatch.setattr(executor._gates, "enter", fail)
-    assert {pid.submit().result(S) for _ in range(3)} == before
+    for _ in range(TRIES):  # one may end before this thread comes to wait for it
+        assert {pid.submit().result(S)} == before
+        if len(failed) > 1:
+            break
+    assert failed
     assert "a commit failed" in caplog.text
 
 
