@@ -8,6 +8,7 @@ import sys
 import time
 from dataclasses import replace
 from hashlib import sha256
+from sqlite3 import Row
 from types import FunctionType
 from typing import Any
 
@@ -122,6 +123,13 @@ class Definer:
             input_kind=encoded.kind,
             input=encoded.body,
             **self.options.terms(job.submitted_at),
+        )
+
+    def has_made(self, job: Row) -> bool:
+        """Whether a job's row was made from code and options as they are now."""
+        terms = self.options.terms(job["submitted_at"])
+        return job["definition"] == self.definition().key and all(
+            job[name] == value for name, value in terms.items()
         )
 
     def reuse_key(self, arguments: dict[str, Any], encoded: Encoded) -> str:

@@ -171,6 +171,17 @@ class MoveRefused(ChutesError):
         )
 
 
+class CodeUnchanged(ChutesError):
+    """A job was to run again with edited code, and its code is what it was."""
+
+    def __init__(self, job_id: str) -> None:
+        self.job_id = job_id
+        super().__init__(
+            f"neither code nor options have changed since job {job_id} was submitted; "
+            "run the edited cell first, or choose Retry to run the same again"
+        )
+
+
 class KernelGone(ChutesError):
     """What a kernel job needs to run again ended with its kernel."""
 

@@ -21,6 +21,7 @@ from . import (
 )
 from .codec import decode
 from .errors import (
+    CodeUnchanged,
     JobCancelled,
     JobEnded,
     JobFailed,
@@ -313,7 +314,15 @@ class CardActions:
         return Job(job_id).retry(resume=resume).id
 
     def retry_current(self, job_id: str, resume: bool = True) -> str:
-        """Make a new job of an ended one with the code of now; returns its id."""
+        """Make a new job of an ended one with the code of now; returns its id.
+
+        Raises
+        ------
+        CodeUnchanged
+            If that is what it ran with: the cell was edited, maybe, but not run since.
+        """
+        if submitting.is_unchanged(runtime.store(), job_id):
+            raise CodeUnchanged(job_id)
         return Job(job_id).retry("current", resume).id
 
     def extend(self, job_id: str, seconds: float) -> bool:

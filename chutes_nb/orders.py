@@ -15,7 +15,7 @@ from typing import Any
 
 from . import payloads, reusing
 from .checking import bind, check
-from .errors import AmbiguousName, UnknownName, ValidationFailed
+from .errors import AmbiguousName, CodeUnchanged, UnknownName, ValidationFailed
 from .hosting import see_to
 from .options import JobOptions
 from .store import Store, intake, jobs
@@ -171,22 +171,27 @@ def queue_again(
         Whether the new job finds the old one's checkpoint.
     key : str, optional
         The client's own name for it: the same order is queued once.
-    code : {"same", "current"}
-        The old job's code and options, or those of the newest definition of its name.
+    code : {"same", "current", "edited"}
+        The old job's code and options, or those of the newest definition of its name;
+        of "edited", only where they are not the old ones.
 
     Raises
     ------
     JobNotFound, KeyTaken, MoveRefused
+    CodeUnchanged
+        If ``code="edited"`` and nothing was.
     """
     now = time.time()
     with store.writing() as tx:
-        newest = intake.newest_like(tx, job) if code == "current" else None
+        newest = None if code == "same" else intake.newest_like(tx, job)
         changed = None
         if newest is not None:
-            told = json.loads(newest["options"])
+            told, old = json.loads(newest["options"]), jobs.get(tx, job)
+            if code == "edited" and not _is_edited(old, newest["key"], told):
+                raise CodeUnchanged(job)
             code_now = told.get("fingerprint") or newest["key"]
-            reuse_key = reusing.by_other_code(jobs.get(tx, job)["reuse_key"], code_now)
             changed = _by_options(told, now) | {"definition": newest["key"]}
+            reuse_key = reusing.by_other_code(old["reuse_key"], code_now)
             changed |= {"reuse_key": reuse_key}
         queued = intake.queue_again(tx, job, store.leases, now, resume, key, changed)
     store.feed.nudge()
@@ -281,6 +286,12 @@ def _new_job(
         submitted_at=now,
         **_by_options(told, now),
     )
+
+
+def _is_edited(job: Row, definition: str, told: dict[str, Any]) -> bool:
+    """Whether a definition and its options are not what a job was made from."""
+    made = _by_options(told, job["submitted_at"]) | {"definition": definition}
+    return any(job[name] != value for name, value in made.items())
 
 
 def _by_options(told: dict[str, Any], now: float) -> dict[str, Any]:

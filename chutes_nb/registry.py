@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sqlite3 import Row
 from typing import Protocol
 
 from .store.jobs import NewDefinition, NewJob
@@ -23,6 +24,9 @@ class Defines(Protocol):
 
     def as_now(self, job: NewJob) -> NewJob:
         """Return a job's row with code and options as they are now."""
+
+    def has_made(self, job: Row) -> bool:
+        """Whether a job's row was made from code and options as they are now."""
 
 
 class Named(Protocol):

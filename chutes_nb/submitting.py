@@ -190,6 +190,15 @@ def resubmit(store: Store, job_id: str, code: str, resume: bool) -> str:
     return new_job_id
 
 
+def is_unchanged(store: Store, job_id: str) -> bool:
+    """Whether this kernel has the very code and options that a job was made from.
+
+    False as well where it has no such function: to ask for it says so.
+    """
+    function = registry.current_function(*intake.names_of(store.reader, job_id))
+    return function is not None and function.has_made(jobs.get(store.reader, job_id))
+
+
 def origin() -> tuple[str | None, int | None]:
     """Return which notebook and which cell this code runs in, where known."""
     shell = current_shell()

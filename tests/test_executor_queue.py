@@ -20,6 +20,8 @@ from chutes_nb import (
     runtime,
     submitting,
 )
+from chutes_nb.errors import CodeUnchanged
+from chutes_nb.job import CardActions
 from rows import until
 
 S = 20.0
@@ -441,6 +443,27 @@ def test_a_retry_of_current_code_has_the_options_of_now(lone_chute):
     assert new.result(S) == (1, False, 7)
     assert new.info.retry_of == old.id
     assert new.info.tags == []
+
+
+def test_a_card_says_when_there_is_no_edited_code_to_try(lone_chute):
+    def divide(self, n: int):
+        return 1 // n
+
+    card, old = CardActions(), lone_chute.job(divide).submit(n=0)
+    assert "ZeroDivisionError" in str(old.exception(S))
+    with pytest.raises(CodeUnchanged, match="run the edited cell first"):
+        card.retry_current(old.id)
+    assert [job.id for job in lone_chute.jobs()] == [old.id]
+    lone_chute.job(retry=1)(divide)
+    patient = get_job(card.retry_current(old.id))
+    assert "ZeroDivisionError" in str(patient.exception(S))
+    assert len(patient.attempts) == 2
+
+    @lone_chute.job
+    def divide(self, n: int):
+        return "mended"
+
+    assert get_job(card.retry_current(old.id)).result(S) == "mended"
 
 
 def test_a_retry_of_code_that_takes_other_arguments_is_refused_at_once(lone_chute):

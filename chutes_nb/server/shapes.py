@@ -117,12 +117,12 @@ class Extension(BaseModel):
 
 
 class Again(BaseModel):
-    """How an ended job is run again."""
+    """How an ended job is run again; "edited" is what is current, or a refusal."""
 
     model_config = ConfigDict(extra="forbid")
 
     resume: bool = True
-    code: Literal["same", "current"] = "same"
+    code: Literal["same", "current", "edited"] = "same"
 
 
 # -- what is answered ----------------------------------------------------------

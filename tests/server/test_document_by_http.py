@@ -160,6 +160,27 @@ def test_a_job_is_retried_by_http(both):
     assert until_ended(server, again)["status"] == "completed"
 
 
+@pytest.mark.parametrize(
+    ("was", "now"), [('"completed"', '"edited"'), ("timeout=60", "timeout=61")]
+)
+def test_only_code_that_was_edited_is_run_again_as_edited(both, was, now):
+    server, kernel = both
+    job = server.client.post("jobs/process_data", json={"input": "x"}).json()["job_id"]
+    until_ended(server, job)
+    path, before = f"jobs/{job}/retry", len(server.json("jobs")["jobs"])
+    refused = server.client.post(path, json={"code": "edited"})
+    assert refused.status_code == 409
+    error = refused.json()["error"]
+    assert error["type"] == "CodeUnchanged"
+    assert "run the edited cell first" in error["message"]
+    assert len(server.json("jobs")["jobs"]) == before
+    kernel.run(CELL.replace(was, now))
+    again = server.client.post(path, json={"code": "edited"})
+    assert again.status_code == 202
+    assert until_ended(server, again.json()["job_id"])["status"] == "completed"
+    kernel.run(CELL)
+
+
 @pytest.mark.parametrize("first_line", ["%load_ext chutes_nb", "pass"])
 def test_when_the_kernel_is_gone_a_job_runs_all_the_same(tmp_path, first_line):
     with Server(tmp_path) as server:

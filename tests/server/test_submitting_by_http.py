@@ -331,12 +331,13 @@ def test_an_ended_job_runs_again_with_the_code_of_now(server, ids):
     with server.store().writing() as tx:
         jobs.add_definition(tx, edited)
     path = f"jobs/{ids['failed']}/retry"
-    new = server.client.post(path, json={"code": "current"}).json()["job_id"]
+    new = server.client.post(path, json={"code": "edited"}).json()["job_id"]
     again = server.json(f"jobs/{new}")
     assert again["source"] == "edited\n"
     assert again["status"]["retry_of"] == ids["failed"]
     assert again["status"]["timeout_s"] == 7
     assert again["inputs"] == old["inputs"]
+    assert server.client.post(path, json={"code": "current"}).status_code == 202
     assert server.client.post(path, json={"code": "other"}).status_code == 400
 
 

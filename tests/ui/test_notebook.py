@@ -248,6 +248,10 @@ def test_a_failed_job_is_tried_again_with_the_code_as_it_was_mended(
     card = cell.get_by_role("region", name="Job mended")
     expect(card).to_have_attribute("data-state", "failed", timeout=SOON)
     job = card.get_attribute("data-job") or ""
+    edited = card.get_by_role("button", name="Retry with edited code")
+    edited.click()
+    expect(card).to_contain_text("run the edited cell first", timeout=SOON)
+    expect(card).to_have_attribute("data-job", job)
     # Another cell makes the function anew; this one's card stays.
     page.keyboard.press("Escape")
     page.keyboard.press("b")
@@ -257,7 +261,7 @@ def test_a_failed_job_is_tried_again_with_the_code_as_it_was_mended(
     page.keyboard.press("Control+Enter")
     prompt = lab.cell(page, 2).locator(".jp-InputPrompt").first
     expect(prompt).to_have_text(re.compile(r"\[\d+\]"), timeout=SOON)
-    card.get_by_role("button", name="Retry with edited code").click()
+    edited.click()
     expect(card).not_to_have_attribute("data-job", job, timeout=SOON)
     expect(card).to_have_attribute("data-state", "completed", timeout=SOON)
     expect(card.get_by_role("tabpanel", name="Result")).to_contain_text("well")

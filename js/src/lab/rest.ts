@@ -347,7 +347,7 @@ export async function commanded(
     await http.post(`${path}/${name}${name === "cancel" ? `?by=${by}` : ""}`, args);
     return true;
   }
-  const code = name === "retry" ? "same" : "current";
+  const code = name === "retry" ? "same" : "edited";
   const { value } = await http.post<{ job_id?: string }>(`${path}/retry`, {
     ...args,
     code,

@@ -146,6 +146,7 @@ function Actions({
         <button
           type="button"
           class="chutes-edited"
+          title="As the kernel has it now: run the edited cell first"
           disabled={busy}
           onClick={() => onCommand("retry_current")}
         >
