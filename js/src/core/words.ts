@@ -26,10 +26,17 @@ function two(n: number): string {
   return String(n).padStart(2, "0");
 }
 
-/** Time of day, `14:02:59`. */
-export function clock(at: number): string {
+/** Time of day, `14:02:59`; of another day than today's `2026-11-27 14:02:59`. */
+export function clock(at: number, now = Date.now() / 1000): string {
   const date = new Date(at * 1000);
-  return [date.getHours(), date.getMinutes(), date.getSeconds()].map(two).join(":");
+  const time = [date.getHours(), date.getMinutes(), date.getSeconds()];
+  const text = time.map(two).join(":");
+  const day = dayOf(date);
+  return day === dayOf(new Date(now * 1000)) ? text : `${day} ${text}`;
+}
+
+function dayOf(date: Date): string {
+  return [date.getFullYear(), date.getMonth() + 1, date.getDate()].map(two).join("-");
 }
 
 /** `1.4 GB`; thousands, as disks and networks count. */
@@ -160,6 +167,19 @@ export function quietText(job: StatusInfo, now: number): string {
 export function elapsed(job: StatusInfo, now: number): number | null {
   if (job.started_at === null) return null;
   return Math.max(0, (job.finished_at ?? now) - job.started_at);
+}
+
+/** When a job was submitted, began and ended, each in a line. */
+export function timesText(job: StatusInfo): string {
+  const times: [string, number | null][] = [
+    ["submitted", job.submitted_at],
+    ["began", job.started_at],
+    ["ended", job.finished_at],
+  ];
+  return times
+    .filter((one): one is [string, number] => one[1] !== null)
+    .map(([what, at]) => `${what} ${clock(at)}`)
+    .join("\n");
 }
 
 /** `attempt 2 of 3`; nothing where there can be only one. */
