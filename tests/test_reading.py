@@ -347,6 +347,28 @@ def test_the_words_beside_the_numbers_are_told():
     )
 
 
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize(
+    "title", ["Epoch {}/3", "epoch [{}/3]", "Training (epoch {} of 3)", "Stage {}/3"]
+)
+def test_a_bar_that_is_called_by_its_section_is_a_part_of_it(title, first):
+    reader, told = Reader(), []
+    for n in range(first, first + 3):
+        for done in (0, 5, 10):
+            bar = f" {done * 10:3d}%|##  | {done}/10 [00:01<00:01, 9it/s]"
+            drawn = f"\r{title.format(n)}: {bar}".encode()
+            told.append(reader.feed(drawn).progress.fraction)
+        reader.feed(b"\n")
+    thirds = [0, 1 / 6, 1 / 3, 1 / 3, 1 / 2, 2 / 3, 2 / 3, 5 / 6, 1]
+    assert told == pytest.approx(thirds)
+
+
+@pytest.mark.parametrize("title", ["fold 3", "resnet50", "shard 2/8", "Epoch 7"])
+def test_a_number_in_the_name_of_a_bar_stays_there(title):
+    for bar in (" 45%|###  | 45/100 [00:01<00:01, 9it/s]", "45it [00:04, 10.20it/s]"):
+        assert read(f"{title}: {bar}\n").progress.message == title
+
+
 def test_a_bar_without_a_total_counts():
     progress = read("45it [00:04, 10.20it/s]\n").progress
     assert progress == ProgressRead(45, None, None, None, "it")
@@ -385,6 +407,17 @@ def test_of_nested_tqdm_bars_the_outer_decides():
         text += "".join(tqdm(n, 50, depth=1) for n in (0, 25, 50)) + tqdm(outer, 4)
         text += tqdm(10, 50, depth=1)
     assert read(text).progress.fraction == 0.75
+
+
+def test_a_bar_that_is_called_by_its_section_leaves_it_to_a_bar_above():
+    text, told = tqdm(0, 3), []
+    for outer in (1, 2, 3):
+        for n in (0, 25, 50):
+            inner = tqdm(n, 50, depth=1).replace("\r", f"\rEpoch {outer}/3: ")
+            text += inner
+        text += tqdm(outer, 3)
+        told.append(read(text).progress.fraction)
+    assert told == pytest.approx([1 / 3, 2 / 3, 1])
 
 
 def test_of_rich_rows_the_first_decides():

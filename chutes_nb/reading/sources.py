@@ -72,13 +72,17 @@ class Sources:
         self._clock += 1
         outer = founds[0] if founds[0].section else None
         inner = founds[-1] if founds[-1] is not outer else None
+        is_bar = inner is not None and inner.is_bar
+        # Before the section that its title names is opened: that is of this bar alone.
+        if is_bar and founds[-1].is_sure and not self._is_outermost(place):
+            return None
         if outer is not None:
             self._open(outer if inner is None else replace(outer, is_closing=False))
         if inner is None:
             return self._of_section(None)
         if not inner.is_sure and not self._grows(inner):
             return None
-        if inner.is_bar and not self._is_outermost(place):
+        if is_bar and not inner.is_sure and not self._is_outermost(place):
             return None
         if self._header is not None and (inner.is_bar or outer is not None):
             if outer is None and self._is_over(inner):

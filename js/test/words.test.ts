@@ -90,6 +90,9 @@ describe("words", () => {
     expect(
       progressText(progress({ done: 3, message: "Processed", unit: "files" })),
     ).toBe("Processed 3 files");
+    expect(progressText({ ...epoch, message: "Step" })).toBe(
+      "Step · epoch 31 of 50 · 62 %",
+    );
     expect(progressText(null)).toBe("");
   });
 

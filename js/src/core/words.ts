@@ -105,8 +105,8 @@ export function progressText(progress: Progress | null): string {
   const { done, total, fraction, message } = progress;
   const parts: string[] = [];
   const count = done === null ? "" : counted(done, total, progress.unit);
-  // "Processed 10 of 200 items": one word runs on into its numbers.
-  const runsOn = message && count && /^\p{L}+$/u.test(message);
+  // "Processed 10 of 200 items": one word runs on into its numbers, not into another.
+  const runsOn = message && /^\d/.test(count) && /^\p{L}+$/u.test(message);
   if (message) parts.push(runsOn ? `${message} ${count}` : message);
   if (count && !runsOn) parts.push(count);
   if (fraction !== null) parts.push(`${Math.floor(fraction * 100 + 1e-9)} %`);
