@@ -363,6 +363,37 @@ def test_a_bar_that_is_called_by_its_section_is_a_part_of_it(title, first):
     assert told == pytest.approx(thirds)
 
 
+def fractions(lines):
+    reader, found = Reader(), [None]
+    for line in lines:
+        progress = reader.feed(f"{line}\n".encode()).progress
+        if progress and progress.fraction != found[-1]:
+            found.append(progress.fraction)
+    return found[1:]
+
+
+@pytest.mark.parametrize("part", ["batch {}/4", "  Step {}/4", "Iteration {} of 4"])
+def test_printed_batches_are_parts_of_the_epoch_above_them(part):
+    batches = [f"{part.format(n)} loss=0.5" for n in (1, 2, 3, 4)]
+    before = [f"Epoch {e}/2" for e in (1, 2)]
+    lines = [before[0], *batches, before[1], *batches]
+    # The first line of all may as well be the end of the first epoch.
+    assert fractions(lines)[1:] == [n / 8 for n in range(1, 9)]
+    after = [f"Epoch {e}/2 loss=0.4" for e in (1, 2)]
+    lines = [*batches, after[0], *batches, after[1]]
+    assert fractions(lines)[4:] == [n / 8 for n in range(4, 9)]
+
+
+def test_steps_that_go_on_through_all_epochs_speak_for_themselves():
+    lines = [
+        line
+        for n in range(12)
+        for line in [f"Epoch {n // 4 + 1}/3"] * (n % 4 == 0) + [f"step {n + 1}/12"]
+    ]
+    # Known with the first step of the second epoch.
+    assert fractions(lines)[-8:] == [n / 12 for n in range(5, 13)]
+
+
 @pytest.mark.parametrize("title", ["fold 3", "resnet50", "shard 2/8", "Epoch 7"])
 def test_a_number_in_the_name_of_a_bar_stays_there(title):
     for bar in (" 45%|###  | 45/100 [00:01<00:01, 9it/s]", "45it [00:04, 10.20it/s]"):
