@@ -384,6 +384,17 @@ def test_printed_batches_are_parts_of_the_epoch_above_them(part):
     assert fractions(lines)[4:] == [n / 8 for n in range(4, 9)]
 
 
+@pytest.mark.parametrize("epoch", ["Epoch {}/2", "Epoch {}"])
+@pytest.mark.parametrize("again", [0, 4])
+def test_a_curve_goes_on_where_steps_are_counted_anew_in_each_epoch(epoch, again):
+    text = "".join(
+        f"{epoch.format(e)}\n"
+        + "".join(f"  step {n + again * (e - 1)} loss=0.5\n" for n in (1, 2, 3, 4))
+        for e in (1, 2)
+    )
+    assert [one.step for one in read(text).metrics] == [1, 2, 3, 4, 5, 6, 7, 8]
+
+
 def test_steps_that_go_on_through_all_epochs_speak_for_themselves():
     lines = [
         line
@@ -586,7 +597,8 @@ def test_numbers_of_any_length_leave_what_a_store_can_take(number):
         told = reading.progress or ProgressRead()
         counts = (told.done, told.total, told.fraction)
         assert all(math.isfinite(one) for one in counts if one is not None)
-    assert reader.feed(b"step 3: loss=0.5\n").metrics == [Metric("loss", 3, 0.5)]
+    (metric,) = reader.feed(b"step 3: loss=0.5\n").metrics
+    assert (metric.name, metric.value) == ("loss", 0.5)
 
 
 @pytest.mark.parametrize("unit", ["1/2 ", "1 of ", "epoch 1/2 ", "train 1/1 val "])
