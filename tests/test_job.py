@@ -12,6 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from pydantic import Field
 
 import chutes_nb
 from chutes_nb import (
@@ -438,6 +439,24 @@ def test_reuse_does_not_mind_the_order_of_arguments(chute):
     one = add.submit(a=1, b=2)
     assert add.submit(b=2, a=1.0) == one
     assert add.submit(a=1, b=3) != one
+
+
+def test_reuse_does_not_mind_whether_a_default_is_said(chute):
+    @chute.job(reuse=True)
+    def scale(self, a: float, by: int = 2, how: str | None = None, top: int = Field(9)):
+        return [a, by, how, top]
+
+    one = scale.submit(a=1)
+    assert scale.submit(a=1, by=2, top=9, how=None) == one
+    assert scale.submit(1, 2) == one
+    for other in ({"by": 3}, {"how": "fast"}, {"top": 8}):
+        assert scale.submit({"a": 1} | other) != one
+
+    @chute.job(reuse=True)
+    def scale(self, a: float, by: int = 3):
+        return [a, by]
+
+    assert scale.submit(a=1) != one
 
 
 def test_reuse_does_not_mind_the_order_of_arguments_beyond_json(chute):
