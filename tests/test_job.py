@@ -183,6 +183,7 @@ def test_a_deleted_job_is_not_taken_for_one_that_left_nothing(chute, part):
         errors.BindingError("no", [{"loc": []}]),
         errors.MoveRefused("j1", to="queued", found="running"),
         errors.KernelGone("j1", "has gone"),
+        errors.CodeUnchanged("j1"),
         errors.ServerUnreachable("nobody there"),
         JobFailed("j1", "failed", "why", {"type": "E", "message": "m"}),
         type("Own", (errors.TemporaryError,), {})("a", 3),
