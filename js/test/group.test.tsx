@@ -102,7 +102,7 @@ async function show(saved: GroupDocument) {
 }
 
 const rows = () => [...root.querySelectorAll<HTMLElement>("tbody tr")];
-const head = () => root.querySelector(".chutes-group-head")?.textContent ?? "";
+const head = () => root.querySelector(".chutes-several-head")?.textContent ?? "";
 const states = () => rows().map((row) => row.dataset.state);
 const key = (row: HTMLElement | undefined, name: string) =>
   act(async () => {
@@ -201,7 +201,7 @@ describe("the table of several jobs", () => {
     expect(head()).toContain("5,000 running");
     group.start();
     await settled();
-    expect(head()).toContain("5,000 jobs first 2: 1 running, 1 completed");
+    expect(head()).toContain("5,000 jobs\u2002first 2: 1 running, 1 completed");
     expect(root.textContent).toContain("and 4,998 more");
   });
 

@@ -44,7 +44,7 @@ export function GroupTable({
   // What scrolls must take the keyboard: by a row where there is one to stop at.
   return (
     <section
-      class="chutes-group-rows"
+      class="chutes-several-rows"
       aria-label={label}
       data-tall={isTall}
       tabIndex={onOpen ? -1 : 0}

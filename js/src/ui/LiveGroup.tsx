@@ -46,14 +46,15 @@ export function LiveGroup({
     group.followed < group.total ? `first ${number(group.followed)}: ` : "";
   return (
     <section
-      class="chutes chutes-group"
+      class="chutes chutes-several"
       aria-label={name}
       data-via={via}
       data-moving={isMoving}
     >
-      <div class="chutes-group-head">
+      <div class="chutes-several-head">
         <p>
-          <b>{name}</b>{" "}
+          <b>{name}</b>
+          {"\u2002"}
           <span class="chutes-soft">
             {isServed ? counted : ""}
             {sumOf(counts)}
@@ -61,7 +62,7 @@ export function LiveGroup({
             {asOfText(counts, group.at)}
           </span>
         </p>
-        <div class="chutes-group-bar" aria-hidden="true">
+        <div class="chutes-several-bar" aria-hidden="true">
           {sharesOf(counts).map(({ state, percent }) => (
             <i key={state} data-state={state} style={{ width: `${percent}%` }} />
           ))}
@@ -81,7 +82,7 @@ export function LiveGroup({
         onOpen={isServed ? onOpen : null}
       />
       {more > 0 ? (
-        <p class="chutes-group-more chutes-soft">and {number(more)} more</p>
+        <p class="chutes-several-more chutes-soft">and {number(more)} more</p>
       ) : null}
     </section>
   );
