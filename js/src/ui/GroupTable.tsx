@@ -57,7 +57,7 @@ export function GroupTable({
         <thead>
           <tr>
             {columns.map((column) => (
-              <th key={column} scope="col">
+              <th key={column} scope="col" data-column={column}>
                 {column}
               </th>
             ))}
@@ -104,7 +104,11 @@ function Row(props: {
   return (
     <tr data-job={job.job_id} data-state={job.status} title={job.job_id} {...ways}>
       {columns.map((column) => (
-        <td key={column} data-column={column}>
+        <td
+          key={column}
+          data-column={column}
+          title={(column === "why" && texts.why) || undefined}
+        >
           {column === "state" ? <StateChip state={job.status} /> : texts[column]}
         </td>
       ))}
