@@ -129,7 +129,9 @@ def as_html(
     if not statuses:
         return f'<div style="{ROW}">no jobs</div>'
     told = inputs or {}
-    texts = [_texts(one, told.get(one["job_id"], "")) for one in statuses[:MOST_SHOWN]]
+    texts = [
+        table_texts(one, told.get(one["job_id"], "")) for one in statuses[:MOST_SHOWN]
+    ]
     place = _place(texts)
     used = [
         n
@@ -204,7 +206,7 @@ def _row(status: dict[str, Any], texts: dict[str, str]) -> str:
     return f'<tr style="{LINED}" data-job="{job}" title="{job}">{cells}</tr>'
 
 
-def _texts(status: dict[str, Any], inputs: str) -> list[str]:
+def table_texts(status: dict[str, Any], inputs: str) -> list[str]:
     """One job in the order of ``COLUMNS``."""
     progress = status["progress"] or {}
     fraction, began = progress.get("fraction"), status["started_at"]

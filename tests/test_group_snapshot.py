@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from chutes_nb import runtime
 from chutes_nb.group_snapshot import MOST_IDS, group_bundle, stored_group
+from chutes_nb.group_table import table_texts
 from chutes_nb.snapshots import GROUP_MIME
 from rows import queue
 
 S = 20.0
+GOLDEN = Path(__file__).parent / "golden"
 
 
 def kept(group: Any) -> dict[str, Any]:
@@ -88,3 +91,11 @@ def test_the_store_gives_what_the_kernel_does(chute):
     ids = [job.id for job in group]
     found = stored_group(runtime.store(), [*ids, "nobody"], None)
     assert found == group._repr_mimebundle_()
+
+
+def test_a_page_of_ours_says_the_same_of_each_job():
+    # js/test/group.test.tsx holds the other side to this file.
+    jobs = json.loads((GOLDEN / "changes.json").read_text("utf-8"))["jobs"]
+    still = [one for one in jobs if one["status"] not in ("running", "retrying")]
+    said = {one["job_id"]: table_texts(one, "k=1") for one in still}
+    assert said == json.loads((GOLDEN / "group_rows.json").read_text("utf-8"))

@@ -1,13 +1,15 @@
 import { render } from "preact";
 import { act } from "preact/test-utils";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import goldenRows from "../../tests/golden/group_rows.json";
 import { FollowedGroup, type GroupAnswer } from "../src/core/group";
+import { textsOf } from "../src/core/group-words";
 import type { Link } from "../src/core/transport";
 import type { Changes, GroupDocument, Move, StatusInfo } from "../src/core/types";
 import { RestGroup } from "../src/lab/group";
 import { NoRoutes } from "../src/lab/http";
 import { LiveGroup } from "../src/ui/LiveGroup";
-import { sample } from "./samples";
+import { CHANGES, sample } from "./samples";
 
 const AT = 1_700_000_000;
 
@@ -232,6 +234,15 @@ describe("the table of several jobs", () => {
     await settled();
     expect(rows()).toHaveLength(1);
     expect(head()).toContain("1 job");
+  });
+});
+
+describe("the words of a row", () => {
+  it("are those of the HTML that Python writes", () => {
+    const said = CHANGES.jobs
+      .filter((one) => !["running", "retrying"].includes(one.status))
+      .map((one) => [one.job_id, Object.values(textsOf(one, "k=1", AT))]);
+    expect(Object.fromEntries(said)).toEqual(goldenRows);
   });
 });
 
