@@ -12,7 +12,7 @@ from .snapshots import GROUP_MIME
 from .states import ENDED
 from .store import Store, wire
 
-# 80 KB in a notebook. A page counts and follows these; of more it says so.
+# 50 KB in a notebook. A page counts and follows these; of more it says so.
 MOST_IDS = 2_000
 MOST_NAME = 200  # characters
 

@@ -6,6 +6,15 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from chutes_nb.snapshots import GROUP_MIME
+from serving import Server
+
+READERS_ALONE = """
+from jupyter_server.auth.authorizer import Authorizer
+class ReadersAlone(Authorizer):
+    def is_authorized(self, handler, user, action, resource):
+        return action == "read"
+c.ServerApp.authorizer_class = ReadersAlone
+"""
 
 
 def test_jobs_come_in_the_order_they_were_asked_for_without_those_nobody_knows(
@@ -56,3 +65,14 @@ def test_the_largest_question_that_is_allowed_is_answered(server, ids):
     wanted = ["x" * 36] * 1_999 + [ids["done"]]
     answer = server.client.post("group", json={"ids": wanted})
     assert answer.json()[GROUP_MIME]["ids"] == [ids["done"]]
+
+
+def test_who_may_only_look_may_ask_for_several_jobs(tmp_path):
+    config = tmp_path / "config"
+    config.mkdir()
+    (config / "jupyter_server_config.py").write_text(READERS_ALONE)
+    with Server(tmp_path) as server:
+        answer = server.client.post("group", json={"ids": ["nobody"]})
+        assert answer.status_code == 200, answer.text
+        assert server.client.post("jobs/nobody/cancel").status_code == 403
+        server.store().close()
