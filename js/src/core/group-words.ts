@@ -1,6 +1,6 @@
 /** The table of several jobs in words, as the HTML that Python writes has them. */
 import { activeIn, isActive, type State, type StatusInfo } from "./types";
-import { clock, duration, elapsed, number } from "./words";
+import { duration, elapsed, number } from "./words";
 
 export const COLUMNS = [
   "state",
@@ -85,5 +85,6 @@ export function asOfText(counts: Counts, at: number | null): string {
   const date = new Date(at * 1000);
   const two = (n: number) => String(n).padStart(2, "0");
   const day = [date.getFullYear(), two(date.getMonth() + 1), two(date.getDate())];
-  return ` · as of ${day.join("-")} ${clock(at)}`;
+  const time = [date.getHours(), date.getMinutes(), date.getSeconds()].map(two);
+  return ` · as of ${day.join("-")} ${time.join(":")}`;
 }

@@ -5,7 +5,7 @@ import type { StatusInfo } from "../core/types";
 import { stepTo } from "./keys";
 import { StateChip } from "./parts";
 
-/** Rows that a key for a page leaps over. */
+/** How many rows a key for a page leaps over. */
 const PAGE_ROWS = 10;
 
 interface TableProps {
@@ -45,13 +45,13 @@ export function GroupTable({
   return (
     <section
       class="chutes-several-rows"
-      aria-label={label}
+      aria-label={onOpen ? undefined : label}
       data-tall={isTall}
       tabIndex={onOpen ? -1 : 0}
     >
       <table
         role={onOpen ? "grid" : undefined}
-        aria-label={label}
+        aria-label={onOpen ? label : undefined}
         onKeyDown={onKeyDown}
       >
         <thead>

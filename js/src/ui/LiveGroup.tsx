@@ -26,7 +26,7 @@ export function LiveGroup({
   onOpen: (job: StatusInfo) => void;
 }) {
   useFrames(group);
-  const { counts, rows, isMoving, via } = group;
+  const { rows, isMoving, via } = group;
   const ticked = useSeconds(isMoving && via === "rest" && !group.isLost) - group.skew_s;
   // What stands still stands at the time when it was saved.
   const now = group.at ?? ticked;
@@ -42,8 +42,6 @@ export function LiveGroup({
   const isServed = via === "rest";
   const note = group.isLost && isMoving ? LOST : "";
   const more = group.total - rows.length;
-  const counted =
-    group.followed < group.total ? `first ${number(group.followed)}: ` : "";
   return (
     <section
       class="chutes chutes-several"
@@ -51,23 +49,7 @@ export function LiveGroup({
       data-via={via}
       data-moving={isMoving}
     >
-      <div class="chutes-several-head">
-        <p>
-          <b>{name}</b>
-          {"\u2002"}
-          <span class="chutes-soft">
-            {isServed ? counted : ""}
-            {sumOf(counts)}
-            {place && ` · ${place}`}
-            {asOfText(counts, group.at)}
-          </span>
-        </p>
-        <div class="chutes-several-bar" aria-hidden="true">
-          {sharesOf(counts).map(({ state, percent }) => (
-            <i key={state} data-state={state} style={{ width: `${percent}%` }} />
-          ))}
-        </div>
-      </div>
+      <Head group={group} name={name} place={place} />
       <p class="chutes-notice" role="status" hidden={!note}>
         {note}
       </p>
@@ -85,5 +67,31 @@ export function LiveGroup({
         <p class="chutes-several-more chutes-soft">and {number(more)} more</p>
       ) : null}
     </section>
+  );
+}
+
+/** How many jobs there are, how they stand, and a bar of those that have ended. */
+function Head(props: { group: FollowedGroup; name: string; place: string }) {
+  const { group, name, place } = props;
+  const { counts, followed, total } = group;
+  const isPart = group.via === "rest" && followed < total;
+  return (
+    <div class="chutes-several-head">
+      <p>
+        <b>{name}</b>
+        {"\u2002"}
+        <span class="chutes-soft">
+          {isPart ? `first ${number(followed)}: ` : ""}
+          {sumOf(counts)}
+          {place && ` · ${place}`}
+          {asOfText(counts, group.at)}
+        </span>
+      </p>
+      <div class="chutes-several-bar" aria-hidden="true">
+        {sharesOf(counts).map(({ state, percent }) => (
+          <i key={state} data-state={state} style={{ width: `${percent}%` }} />
+        ))}
+      </div>
+    </div>
   );
 }
