@@ -1,6 +1,6 @@
 /** The table of several jobs in words, as the HTML that Python writes has them. */
 import { activeIn, isActive, type State, type StatusInfo } from "./types";
-import { duration, elapsed, number } from "./words";
+import { duration, elapsed, number, stamp } from "./words";
 
 export const COLUMNS = [
   "state",
@@ -82,9 +82,5 @@ export function sharesOf(counts: Counts): { state: State; percent: number }[] {
 /** ` · as of 2026-03-01 14:02:59`; nothing of what is over. */
 export function asOfText(counts: Counts, at: number | null): string {
   if (at === null || activeIn(counts) === 0) return "";
-  const date = new Date(at * 1000);
-  const two = (n: number) => String(n).padStart(2, "0");
-  const day = [date.getFullYear(), two(date.getMonth() + 1), two(date.getDate())];
-  const time = [date.getHours(), date.getMinutes(), date.getSeconds()].map(two);
-  return ` · as of ${day.join("-")} ${time.join(":")}`;
+  return ` · as of ${stamp(at)}`;
 }

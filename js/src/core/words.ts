@@ -26,17 +26,19 @@ function two(n: number): string {
   return String(n).padStart(2, "0");
 }
 
-/** Time of day, `14:02:59`; of another day than today's `2026-11-27 14:02:59`. */
+/** Time of day, `14:02:59`; of another day than today's as a stamp. */
 export function clock(at: number, now = Date.now() / 1000): string {
-  const date = new Date(at * 1000);
-  const time = [date.getHours(), date.getMinutes(), date.getSeconds()];
-  const text = time.map(two).join(":");
-  const day = dayOf(date);
-  return day === dayOf(new Date(now * 1000)) ? text : `${day} ${text}`;
+  const text = stamp(at);
+  const [day, time] = text.split(" ");
+  return day === stamp(now).split(" ")[0] ? (time ?? text) : text;
 }
 
-function dayOf(date: Date): string {
-  return [date.getFullYear(), date.getMonth() + 1, date.getDate()].map(two).join("-");
+/** Day and time of day where this page is, `2026-11-27 14:02:59`. */
+export function stamp(at: number): string {
+  const date = new Date(at * 1000);
+  const day = [date.getFullYear(), date.getMonth() + 1, date.getDate()];
+  const time = [date.getHours(), date.getMinutes(), date.getSeconds()];
+  return `${day.map(two).join("-")} ${time.map(two).join(":")}`;
 }
 
 /** `1.4 GB`; thousands, as disks and networks count. */
