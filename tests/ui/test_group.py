@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from pathlib import Path
@@ -80,11 +81,13 @@ def test_a_table_of_jobs_lives_on_when_its_kernel_is_restarted(
 
 def saved_when_ended(lab: Lab, page: Page) -> dict[str, Any]:
     """Save until the end is in the file: it is written a moment after it is seen."""
+    data: dict[str, Any] = {}
     for _ in range(40):
         lab.save(page)
-        data = saved_output(lab, "mapped.ipynb")
-        if "running" not in data[GROUP_MIME]["counts"]:
-            break
+        with contextlib.suppress(ValueError):  # Jupyter is writing it just now
+            data = saved_output(lab, "mapped.ipynb")
+            if "running" not in data[GROUP_MIME]["counts"]:
+                break
         page.wait_for_timeout(250)
     return data
 
