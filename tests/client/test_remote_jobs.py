@@ -284,7 +284,9 @@ def test_a_job_of_a_notebook_is_given_back_for_the_same_by_http(both, chute):
     kernel.run("job = count.options(reuse=True).submit(pause=0, n=7)")
     found = asyncio.run(chute.submit_job("count", {"n": 7, "pause": 0.0}, reuse=True))
     assert kernel.value("job.id") == found
-    other = asyncio.run(chute.submit_job("count", {"n": 7}, reuse=True))
+    unsaid = asyncio.run(chute.submit_job("count", {"n": 7}, reuse=True))
+    assert unsaid == found  # 0.0 is the default of pause
+    other = asyncio.run(chute.submit_job("count", {"n": 8}, reuse=True))
     assert other != found
 
 
