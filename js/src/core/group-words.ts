@@ -1,5 +1,5 @@
 /** The table of several jobs in words, as the HTML that Python writes has them. */
-import { activeIn, isActive, type State, type StatusInfo } from "./types";
+import { activeIn, isActive, STATES, type State, type StatusInfo } from "./types";
 import { duration, elapsed, number, stamp } from "./words";
 
 export const COLUMNS = [
@@ -17,17 +17,6 @@ export type Column = (typeof COLUMNS)[number];
 export type Texts = { [column in Column]: string };
 type Counts = { [state in State]?: number };
 
-/** In the order of a job's life. */
-const STATES: State[] = [
-  "queued",
-  "running",
-  "retrying",
-  "completed",
-  "failed",
-  "timeout",
-  "cancelled",
-  "interrupted",
-];
 const MOST_WHY = 90;
 const LAST_OF_ID = 6;
 

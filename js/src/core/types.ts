@@ -209,6 +209,18 @@ export interface GroupDocument {
   at: number | null;
 }
 
+/** In the order of a job's life. */
+export const STATES: readonly State[] = [
+  "queued",
+  "running",
+  "retrying",
+  "completed",
+  "failed",
+  "timeout",
+  "cancelled",
+  "interrupted",
+];
+
 const ACTIVE: ReadonlySet<State> = new Set(["queued", "running", "retrying"]);
 
 /** Whether the job can still move. */

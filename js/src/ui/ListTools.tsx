@@ -1,19 +1,9 @@
 /** The lines above the list: search, filters, order, and how many jobs there are. */
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Counts, Filter, Order } from "../core/transport";
-import type { State } from "../core/types";
+import { STATES, type State } from "../core/types";
 import { countsText, number } from "../core/words";
 
-const STATES: State[] = [
-  "queued",
-  "running",
-  "retrying",
-  "completed",
-  "failed",
-  "timeout",
-  "cancelled",
-  "interrupted",
-];
 const ORDERS: { [order in Order]: string } = {
   newest: "Newest first",
   oldest: "Oldest first",
