@@ -254,3 +254,18 @@ def test_who_waits_no_more_is_forgotten(chute, tmp_path):
     gate.touch()
     assert job.result(30) == 1
     assert job.id not in feed._waiting
+
+
+def test_who_waits_no_more_leaves_the_bell_to_the_next():
+    feed = Feed(lambda: 1, set, lambda since: [])
+    feed.expect(["job"])
+    waiting = feed.when_returned("job")
+    assert not waiting.wait(0)
+    feed.withdraw("job", waiting)
+    before = len(os.listdir("/dev/fd"))
+    other = feed.when_returned("job")
+    assert len(os.listdir("/dev/fd")) == before
+    feed.withdraw("job", waiting)  # once more
+    assert not other.wait(0)
+    feed.nudge(["job"])
+    assert other.wait(0)

@@ -57,6 +57,13 @@ class Returned:
         self.result = result
         self._bell.ring()
 
+    def give_up(self) -> None:
+        """Wait no more, where nobody will tell.
+
+        An interrupt that comes while a bell is finalized would be lost.
+        """
+        self._bell.give_back()
+
 
 class Feed:
     """Tells the threads of one process what changed in the store.
@@ -165,10 +172,12 @@ class Feed:
         """Forget who waits no more, whether he was told or not."""
         with self._changed:
             others = self._waiting.get(job, [])
-            if waiting in others:
+            if is_untold := waiting in others:
                 others.remove(waiting)
             if not others:
                 self._waiting.pop(job, None)
+        if is_untold and isinstance(waiting, Returned):
+            waiting.give_up()
 
     def _await(self, job: str, waiting: Future[None] | Returned) -> None:
         with self._changed:
