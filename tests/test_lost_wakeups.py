@@ -15,6 +15,7 @@ from chutes_nb.errors import ChutesError
 from chutes_nb.states import State
 from chutes_nb.store import Store
 from chutes_nb.watching import Gates
+from interrupting import interrupted
 from rows import is_gone, until
 from test_store_locked import HOLD_GATE, hold
 
@@ -160,3 +161,9 @@ def test_who_waits_for_a_job_hears_of_its_end_though_the_executor_was_let_go(
     (tmp_path / "flag").touch()
     assert ended.wait(S)
     assert job.result(S) == 7
+
+
+def test_interrupts_at_any_moment_do_not_make_an_executor_look_dead(own_chute):
+    executor = runtime.executor()
+    for _ in interrupted(lambda: executor.is_running, 300):
+        assert executor.is_running
