@@ -154,16 +154,21 @@ class Executor:
         if self._is_kicked:
             return
         self._is_kicked = True
-        if threading.current_thread() is self._thread:
-            if self._is_hearing:
-                return
+        try:
+            self._kick()
+        except BaseException:  # interrupted on the way: the next one has to kick
+            self._is_kicked = False
+            raise
+
+    def _kick(self) -> None:
+        if threading.current_thread() is not self._thread:
+            with contextlib.suppress(RuntimeError):  # it has just closed; see _run
+                self._loop.call_soon_threadsafe(self._commit_all)
+        elif not self._is_hearing:
             commit: Callable[[], object] = self._commit_all
             if self.lane.backlog:  # ends that are told within another turn come along
                 commit = partial(self._loop.call_soon, commit)
             self._loop.call_soon(commit)
-            return
-        with contextlib.suppress(RuntimeError):  # it has just closed; see _run
-            self._loop.call_soon_threadsafe(self._commit_all)
 
     def _refuse_all(self) -> None:
         for entry in self._inbox.drain():

@@ -167,3 +167,10 @@ def test_interrupts_at_any_moment_do_not_make_an_executor_look_dead(own_chute):
     executor = runtime.executor()
     for _ in interrupted(lambda: executor.is_running, 300):
         assert executor.is_running
+
+
+def test_interrupts_at_any_moment_leave_no_entry_to_lie_in_the_inbox(own_chute):
+    executor = runtime.executor()
+    for _ in interrupted(lambda: executor.put(Kick()), 300):
+        executor.put(Kick())
+        until(lambda: not executor._inbox)
