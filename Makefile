@@ -118,6 +118,7 @@ lint: .venv/.installed $(NODE_STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict
+	$(BIN)/mypy --strict --platform darwin --cache-dir .mypy_cache/darwin
 	$(NPM) run --silent lint
 	$(NPM) run --silent typecheck
 

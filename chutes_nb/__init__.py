@@ -18,6 +18,7 @@ _PLACES = {
             "BindingError",
             "CaptureTooLarge",
             "ChutesError",
+            "CodeUnchanged",
             "DefinitionError",
             "JobCancelled",
             "JobEnded",
@@ -147,6 +148,7 @@ if TYPE_CHECKING:
     from .errors import BindingError as BindingError
     from .errors import CaptureTooLarge as CaptureTooLarge
     from .errors import ChutesError as ChutesError
+    from .errors import CodeUnchanged as CodeUnchanged
     from .errors import DefinitionError as DefinitionError
     from .errors import FileTooLarge as FileTooLarge
     from .errors import JobCancelled as JobCancelled

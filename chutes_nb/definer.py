@@ -140,6 +140,9 @@ class Definer:
         BindingError
             If what it is given cannot be stored, and so not be compared.
         """
+        given = reusing.without_defaults(arguments, self.signature.defaults)
+        if len(given) < len(arguments):
+            arguments, encoded = given, self.stored(given)
         digest = input_digest(self.signature, arguments, encoded, self.stored)
         return reusing.by_input(self.fingerprint(), digest)
 

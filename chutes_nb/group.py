@@ -13,7 +13,8 @@ from typing import Any, overload
 
 from . import runtime, showing
 from .errors import JobNotFound, brief
-from .group_table import MOST_SHOWN, as_html, as_text, differing
+from .group_snapshot import group_bundle
+from .group_table import MOST_SHOWN, as_text, differing
 from .job import Job
 from .model import Progress
 from .shell import current_shell
@@ -306,8 +307,7 @@ class JobGroup:
 
     def _bundle(self, *, is_followed: bool = False) -> dict[str, Any]:
         found, inputs = self._as_listed(), self._told_apart()
-        page = as_html(found, inputs, self._of, is_followed=is_followed)
-        return {"text/html": page, "text/plain": as_text(found, inputs, self._of)}
+        return group_bundle(found, inputs, self._of, is_followed=is_followed)
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Any:
         return self._bundle()

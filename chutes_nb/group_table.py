@@ -19,6 +19,7 @@ MOST_SHOWN = 100
 # whole, for who prints it.
 MOST_HEIGHT = "max-height:30em;"
 MOST_INPUTS = 40  # characters of what tells jobs apart
+MOST_WHY = 90  # characters of why one ended
 SECRET = re.compile(r"passw|secret|credential|api_?key|(^|_)token$", re.I)
 COLUMNS = ("state", "job", "inputs", "attempt", "progress", "time", "from", "why", "id")
 TRACK = "height:4px;border-radius:2px;background:rgba(128,128,128,.22);overflow:hidden"
@@ -87,7 +88,7 @@ def differing(given: Mapping[str, tuple[str, Any]]) -> dict[str, str]:
         alike = [inputs for other, inputs in every.values() if other == name]
         seen[name, key] = {inputs.get(key) for inputs in alike}
     return {
-        job: _cut(
+        job: cut(
             ", ".join(
                 f"{key}={'…' if SECRET.search(key) else value}"
                 for key, value in inputs.items()
@@ -99,7 +100,8 @@ def differing(given: Mapping[str, tuple[str, Any]]) -> dict[str, str]:
     }
 
 
-def _cut(text: str, most: int) -> str:
+def cut(text: str, most: int) -> str:
+    """Shorten a text to so many characters."""
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
@@ -127,7 +129,9 @@ def as_html(
     if not statuses:
         return f'<div style="{ROW}">no jobs</div>'
     told = inputs or {}
-    texts = [_texts(one, told.get(one["job_id"], "")) for one in statuses[:MOST_SHOWN]]
+    texts = [
+        table_texts(one, told.get(one["job_id"], "")) for one in statuses[:MOST_SHOWN]
+    ]
     place = _place(texts)
     used = [
         n
@@ -202,7 +206,7 @@ def _row(status: dict[str, Any], texts: dict[str, str]) -> str:
     return f'<tr style="{LINED}" data-job="{job}" title="{job}">{cells}</tr>'
 
 
-def _texts(status: dict[str, Any], inputs: str) -> list[str]:
+def table_texts(status: dict[str, Any], inputs: str) -> list[str]:
     """One job in the order of ``COLUMNS``."""
     progress = status["progress"] or {}
     fraction, began = progress.get("fraction"), status["started_at"]
@@ -217,6 +221,6 @@ def _texts(status: dict[str, Any], inputs: str) -> list[str]:
         "" if fraction is None else f"{int(fraction * 100 + 1e-9)} %",
         "" if began is None else duration(end - began),
         f"{status['notebook'] or ''} {cell}".strip(),
-        _cut(why, 90),
+        cut(why, MOST_WHY),
         status["job_id"][-6:],
     ]

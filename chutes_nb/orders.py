@@ -130,7 +130,9 @@ def take_in(store: Store, uploads: Callable[[], Uploads], order: Order) -> Queue
     rest = {name: value for name, value in arguments.items() if name not in files}
     checked = check(_without(schema, files), rest)
     job = _new_job(row, told, checked, files)
-    job = replace(job, reuse_key=_reuse_key(order, told, checked, files))
+    defaults = {k: v["default"] for k, v in known.items() if "default" in v}
+    compared = reusing.without_defaults(checked, defaults)
+    job = replace(job, reuse_key=_reuse_key(order, told, compared, files))
     return _queued(store, order, job, _digest(row, checked, files))
 
 

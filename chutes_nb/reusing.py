@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from .errors import DefinitionError
@@ -12,6 +13,7 @@ from .store.jobs import READS_FILES as READS_FILES
 
 MOST_KEY_CHARACTERS = 1000
 NAMED = "key:"
+PLAIN = (type(None), bool, int, float, str)
 
 
 def by_key(username: str | None, chute: str, name: str, key: object) -> str:
@@ -77,6 +79,23 @@ def is_wanted(reuse: object, option: bool) -> bool:
     if reuse is not None and not isinstance(reuse, bool):
         raise DefinitionError(f"reuse={reuse!r} must be True or False")
     return option if reuse is None else reuse
+
+
+def without_defaults(
+    arguments: dict[str, Any], defaults: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Leave out what says only what would be without it: ``y=2`` for ``f(x, y=2)``.
+
+    Of plain values alone: whether others are equal is theirs to say, at any cost.
+    """
+    return {
+        name: value
+        for name, value in arguments.items()
+        if name not in defaults
+        or type(value) not in PLAIN
+        or type(value) is not type(defaults[name])
+        or value != defaults[name]
+    }
 
 
 def digest_of(arguments: dict[str, Any], files: dict[str, Any]) -> str:

@@ -62,6 +62,15 @@ class Signature:
     rest: Parameter | None = None
     upload_parameters: Mapping[str, UploadKind] = field(default_factory=dict)
 
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """What each parameter is where it is not given; without those that must be."""
+        return {
+            one.name: one.default.default if _is_field(one.default) else one.default
+            for one in self.parameters
+            if not one.is_required
+        }
+
 
 def inspect_function(function: Any, *, upload: bool = False) -> Signature:
     """Read what a function asks for, and refuse what cannot be a job.
@@ -138,7 +147,7 @@ def _said(thing: object, name: str) -> str:
 
 
 def _parameter(one: inspect.Parameter, annotation: Any) -> Parameter:
-    if type(one.default).__name__ != "FieldInfo":
+    if not _is_field(one.default):
         return Parameter(one.name, annotation, one.default is one.empty, one.default)
     # def f(n: int = Field(3, ge=0)): pydantic's own way to say default and bounds.
     field_info = one.default
@@ -148,6 +157,11 @@ def _parameter(one: inspect.Parameter, annotation: Any) -> Parameter:
         field_info.is_required(),
         field_info,
     )
+
+
+def _is_field(default: object) -> bool:
+    """Whether it is pydantic's ``Field()``; does not import pydantic for it."""
+    return type(default).__name__ == "FieldInfo"
 
 
 def _rest(found: list[inspect.Parameter], types: Mapping[str, Any]) -> Parameter | None:

@@ -12,6 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from pydantic import Field
 
 import chutes_nb
 from chutes_nb import (
@@ -182,6 +183,7 @@ def test_a_deleted_job_is_not_taken_for_one_that_left_nothing(chute, part):
         errors.BindingError("no", [{"loc": []}]),
         errors.MoveRefused("j1", to="queued", found="running"),
         errors.KernelGone("j1", "has gone"),
+        errors.CodeUnchanged("j1"),
         errors.ServerUnreachable("nobody there"),
         JobFailed("j1", "failed", "why", {"type": "E", "message": "m"}),
         type("Own", (errors.TemporaryError,), {})("a", 3),
@@ -438,6 +440,24 @@ def test_reuse_does_not_mind_the_order_of_arguments(chute):
     one = add.submit(a=1, b=2)
     assert add.submit(b=2, a=1.0) == one
     assert add.submit(a=1, b=3) != one
+
+
+def test_reuse_does_not_mind_whether_a_default_is_said(chute):
+    @chute.job(reuse=True)
+    def scale(self, a: float, by: int = 2, how: str | None = None, top: int = Field(9)):
+        return [a, by, how, top]
+
+    one = scale.submit(a=1)
+    assert scale.submit(a=1, by=2, top=9, how=None) == one
+    assert scale.submit(1, 2) == one
+    for other in ({"by": 3}, {"how": "fast"}, {"top": 8}):
+        assert scale.submit({"a": 1} | other) != one
+
+    @chute.job(reuse=True)
+    def scale(self, a: float, by: int = 3):
+        return [a, by]
+
+    assert scale.submit(a=1) != one
 
 
 def test_reuse_does_not_mind_the_order_of_arguments_beyond_json(chute):

@@ -347,6 +347,70 @@ def test_the_words_beside_the_numbers_are_told():
     )
 
 
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize(
+    "title", ["Epoch {}/3", "epoch [{}/3]", "Training (epoch {} of 3)", "Stage {}/3"]
+)
+def test_a_bar_that_is_called_by_its_section_is_a_part_of_it(title, first):
+    reader, told = Reader(), []
+    for n in range(first, first + 3):
+        for done in (0, 5, 10):
+            bar = f" {done * 10:3d}%|##  | {done}/10 [00:01<00:01, 9it/s]"
+            drawn = f"\r{title.format(n)}: {bar}".encode()
+            told.append(reader.feed(drawn).progress.fraction)
+        reader.feed(b"\n")
+    thirds = [0, 1 / 6, 1 / 3, 1 / 3, 1 / 2, 2 / 3, 2 / 3, 5 / 6, 1]
+    assert told == pytest.approx(thirds)
+
+
+def fractions(lines):
+    reader, found = Reader(), [None]
+    for line in lines:
+        progress = reader.feed(f"{line}\n".encode()).progress
+        if progress and progress.fraction != found[-1]:
+            found.append(progress.fraction)
+    return found[1:]
+
+
+@pytest.mark.parametrize("part", ["batch {}/4", "  Step {}/4", "Iteration {} of 4"])
+def test_printed_batches_are_parts_of_the_epoch_above_them(part):
+    batches = [f"{part.format(n)} loss=0.5" for n in (1, 2, 3, 4)]
+    before = [f"Epoch {e}/2" for e in (1, 2)]
+    lines = [before[0], *batches, before[1], *batches]
+    # The first line of all may as well be the end of the first epoch.
+    assert fractions(lines)[1:] == [n / 8 for n in range(1, 9)]
+    after = [f"Epoch {e}/2 loss=0.4" for e in (1, 2)]
+    lines = [*batches, after[0], *batches, after[1]]
+    assert fractions(lines)[4:] == [n / 8 for n in range(4, 9)]
+
+
+@pytest.mark.parametrize("epoch", ["Epoch {}/2", "Epoch {}"])
+@pytest.mark.parametrize("again", [0, 4])
+def test_a_curve_goes_on_where_steps_are_counted_anew_in_each_epoch(epoch, again):
+    text = "".join(
+        f"{epoch.format(e)}\n"
+        + "".join(f"  step {n + again * (e - 1)} loss=0.5\n" for n in (1, 2, 3, 4))
+        for e in (1, 2)
+    )
+    assert [one.step for one in read(text).metrics] == [1, 2, 3, 4, 5, 6, 7, 8]
+
+
+def test_steps_that_go_on_through_all_epochs_speak_for_themselves():
+    lines = [
+        line
+        for n in range(12)
+        for line in [f"Epoch {n // 4 + 1}/3"] * (n % 4 == 0) + [f"step {n + 1}/12"]
+    ]
+    # Known with the first step of the second epoch.
+    assert fractions(lines)[-8:] == [n / 12 for n in range(5, 13)]
+
+
+@pytest.mark.parametrize("title", ["fold 3", "resnet50", "shard 2/8", "Epoch 7"])
+def test_a_number_in_the_name_of_a_bar_stays_there(title):
+    for bar in (" 45%|###  | 45/100 [00:01<00:01, 9it/s]", "45it [00:04, 10.20it/s]"):
+        assert read(f"{title}: {bar}\n").progress.message == title
+
+
 def test_a_bar_without_a_total_counts():
     progress = read("45it [00:04, 10.20it/s]\n").progress
     assert progress == ProgressRead(45, None, None, None, "it")
@@ -385,6 +449,17 @@ def test_of_nested_tqdm_bars_the_outer_decides():
         text += "".join(tqdm(n, 50, depth=1) for n in (0, 25, 50)) + tqdm(outer, 4)
         text += tqdm(10, 50, depth=1)
     assert read(text).progress.fraction == 0.75
+
+
+def test_a_bar_that_is_called_by_its_section_leaves_it_to_a_bar_above():
+    text, told = tqdm(0, 3), []
+    for outer in (1, 2, 3):
+        for n in (0, 25, 50):
+            inner = tqdm(n, 50, depth=1).replace("\r", f"\rEpoch {outer}/3: ")
+            text += inner
+        text += tqdm(outer, 3)
+        told.append(read(text).progress.fraction)
+    assert told == pytest.approx([1 / 3, 2 / 3, 1])
 
 
 def test_of_rich_rows_the_first_decides():
@@ -522,7 +597,8 @@ def test_numbers_of_any_length_leave_what_a_store_can_take(number):
         told = reading.progress or ProgressRead()
         counts = (told.done, told.total, told.fraction)
         assert all(math.isfinite(one) for one in counts if one is not None)
-    assert reader.feed(b"step 3: loss=0.5\n").metrics == [Metric("loss", 3, 0.5)]
+    (metric,) = reader.feed(b"step 3: loss=0.5\n").metrics
+    assert (metric.name, metric.value) == ("loss", 0.5)
 
 
 @pytest.mark.parametrize("unit", ["1/2 ", "1 of ", "epoch 1/2 ", "train 1/1 val "])

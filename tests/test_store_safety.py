@@ -294,6 +294,11 @@ def test_no_connection_checkpoints_by_itself(store):
     assert store.reader.one("PRAGMA wal_autocheckpoint")[0] == 0
 
 
+def test_what_is_synced_is_synced_by_the_drive_too(store):
+    with store.writing() as tx:
+        assert tx.one("PRAGMA fullfsync")[0] == 1
+
+
 # -- what cannot be used says so ---------------------------------------------
 def test_a_store_does_not_cross_a_fork(tmp_path):
     child, parent = said(start(FORK, tmp_path / "home")).splitlines()

@@ -114,9 +114,8 @@ def find(line: str, *, strict: bool = True) -> list[Found]:
         False reads shapes, whose digits are all ``1``: values are not judged.
     """
     bar = _tqdm(line, strict)
-    if bar is not None:
-        outer = _section_in(bar.message or "", strict)
-        return [outer, bar] if outer else [bar]
+    if bar:
+        return bar
     has_bar = "%" in line or "/" in line
     glyphs = _GLYPHS.search(line) if has_bar else None
     if glyphs is None and not (has_bar or " of " in line):
@@ -132,39 +131,37 @@ def find(line: str, *, strict: bool = True) -> list[Found]:
     return [percent] if percent else []
 
 
-def _tqdm(line: str, strict: bool) -> Found | None:
+def _tqdm(line: str, strict: bool) -> list[Found]:
+    """Read a bar of tqdm, and the section that its description names: ``Epoch 2/5``."""
     if "[" not in line:
-        return None
+        return []
     match = _TQDM.match(line)
-    if match is not None:
-        done = float(match["i"]) * _SCALES[match["is"]]
-        total = float(match["n"]) * _SCALES[match["ns"]]
-        if strict and not 0 < total >= done:
-            return None
-        rate = _TQDM_RATE.search(line, match.end())
-        unit = match["unit"] or (rate and (rate[1] or rate[2])) or None
-        return Found(
-            "bar",
-            done,
-            total,
-            min(done / total, 1.0) if total else 0.0,
-            _message(match["desc"]),
-            unit,
-            is_bar=True,
-        )
+    if match is None:
+        return _tqdm_open(line)
+    done = float(match["i"]) * _SCALES[match["is"]]
+    total = float(match["n"]) * _SCALES[match["ns"]]
+    if strict and not 0 < total >= done:
+        return []
+    rate = _TQDM_RATE.search(line, match.end())
+    unit = match["unit"] or (rate and (rate[1] or rate[2])) or None
+    fraction = min(done / total, 1.0) if total else 0.0
+    outer = _section_in(match["desc"], strict)
+    title = None if outer else _title(match["desc"])  # a section says it in numbers
+    return [*outer, Found("bar", done, total, fraction, title, unit, is_bar=True)]
+
+
+def _tqdm_open(line: str) -> list[Found]:
+    """Read a bar of tqdm that knows no total, so has no share of a section either."""
     match = _TQDM_OPEN.match(line)
     if match is None:
-        return None
-    done = float(match["i"]) * _SCALES[match["is"]]
-    message = _message(match["desc"] or "")
-    return Found("bar", done, None, None, message, match["unit"], is_bar=True)
+        return []
+    done, title = float(match["i"]) * _SCALES[match["is"]], _title(match["desc"] or "")
+    return [Found("bar", done, None, None, title, match["unit"], is_bar=True)]
 
 
-def _section_in(text: str, strict: bool) -> Found | None:
-    for found in _ratios(text, strict, is_bar=False):
-        if found.section and found.is_sure:
-            return found
-    return None
+def _section_in(text: str, strict: bool) -> list[Found]:
+    named = _ratios(text, strict, is_bar=False)
+    return [found for found in named if found.section and found.is_sure][:1]
 
 
 def _ratios(line: str, strict: bool, *, is_bar: bool) -> list[Found]:
@@ -312,10 +309,18 @@ def _near(tail: str) -> str:
 
 
 def _message(text: str) -> str | None:
+    """What a line says beside a number; without another one that stands there."""
     if _SAYS_VALUES.search(text):
         return None  # metrics have their own place
     text = _GLYPHS.sub("", text).strip(" \t:-|.,()[]%=#•")
     text = _LAST_NUMBER.sub("", text).strip(" \t:-|.,()[]")
-    if not text or text.lower() == "progress":
-        return None
-    return text[:120]
+    return _told(text)
+
+
+def _title(text: str) -> str | None:
+    """What a bar is called, with a number where that is a part of it: ``fold 3``."""
+    return None if _SAYS_VALUES.search(text) else _told(text.strip(" \t:-|.,=#•"))
+
+
+def _told(text: str) -> str | None:
+    return None if not text or text.lower() == "progress" else text[:120]

@@ -248,6 +248,7 @@ class _Steps:
         self._counts: dict[str, int] = {}
         self._points: dict[str, tuple[float | int | None, float]] = {}
         self._first_epoch = 1
+        self._has_epochs = False
         self._base = 0.0
         self._raw = 0.0
 
@@ -259,6 +260,7 @@ class _Steps:
         epoch = seen.epoch
         if epoch == 0:
             self._first_epoch = 0
+        self._has_epochs |= epoch is not None
         if epoch is None and share is not None and section is not None:
             epoch = section[1] if section[0] == "epoch" else None
         if seen.step is not None and seen.steps and epoch is not None:
@@ -266,7 +268,9 @@ class _Steps:
         if epoch is not None and share is not None:
             self._last = _whole(round(epoch - self._first_epoch + share, 6))
         elif seen.step is not None:
-            self._last = _whole(self._unrolled(seen.step) if epoch else seen.step)
+            self._last = _whole(
+                self._unrolled(seen.step) if self._has_epochs else seen.step
+            )
         elif epoch is not None:
             self._last = _whole(epoch)
         elif inner is not None and inner.is_bar and inner.done is not None:

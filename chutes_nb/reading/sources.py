@@ -8,8 +8,11 @@ from dataclasses import dataclass, replace
 from .lines import Place
 from .progress import Found
 from .values import ProgressRead
+from .words import listed
 
 KEPT = 64
+# What an epoch consists of, where lines of their own say how far it is.
+PARTS = listed("batch batches step steps iter iters iteration iterations")
 
 
 @dataclass(slots=True)
@@ -22,12 +25,34 @@ class _Source:
     restarts: int = 0
 
 
+class _Parts:
+    """The batches of an epoch, or of all epochs where each goes on from the last."""
+
+    def __init__(self) -> None:
+        self.are_of_all = False
+        self._last: float | None = None
+        self._before: float | None = None
+
+    def begin(self) -> None:
+        """Take note of a new epoch."""
+        self._before, self._last = self._last, None
+
+    def take(self, fraction: float | None) -> bool:
+        """Take how far they are; whether that is a share of the epoch."""
+        if fraction is None:
+            return False
+        is_first = self._last is None and self._before is not None
+        self.are_of_all |= is_first and fraction > (self._before or 0.0)
+        self._last = fraction
+        return not self.are_of_all
+
+
 class Sources:
     """The loops of one attempt, and what they say together.
 
     A bar below another one (tqdm's ``position``, rich's second row) never
-    decides. A bar inside ``Epoch 3/10`` fills that tenth. A loop that started
-    again while another moved on is inside that other one.
+    decides. A bar inside ``Epoch 3/10`` fills that tenth, and so do its batches. A
+    loop that started again while another moved on is inside that other one.
     """
 
     def __init__(self) -> None:
@@ -39,6 +64,7 @@ class Sources:
         self._filled = 0.0
         self._first = 1.0
         self._has_inner = False
+        self._parts = _Parts()
         self._row = 0
         self._rows_below = 0
 
@@ -71,21 +97,35 @@ class Sources:
     def _settle(self, founds: list[Found], place: Place) -> ProgressRead | None:
         self._clock += 1
         outer = founds[0] if founds[0].section else None
+        if outer is founds[-1] and self._is_part(outer):
+            outer = None  # "Step 5/100", below "Epoch 3/10"
+        elif outer is not None and self._parts.are_of_all and outer.section == "epoch":
+            return None
         inner = founds[-1] if founds[-1] is not outer else None
+        is_bar = inner is not None and inner.is_bar
+        # Before the section that its title names is opened: that is of this bar alone.
+        if is_bar and founds[-1].is_sure and not self._is_outermost(place):
+            return None
         if outer is not None:
             self._open(outer if inner is None else replace(outer, is_closing=False))
         if inner is None:
             return self._of_section(None)
         if not inner.is_sure and not self._grows(inner):
             return None
-        if inner.is_bar and not self._is_outermost(place):
+        if is_bar and not inner.is_sure and not self._is_outermost(place):
             return None
-        if self._header is not None and (inner.is_bar or outer is not None):
+        is_part = self._is_part(inner) and self._parts.take(inner.fraction)
+        if self._header is not None and (is_bar or outer is not None or is_part):
             if outer is None and self._is_over(inner):
                 self._header = None
                 return self._of_loop(inner)
             return self._of_section(inner)
         return self._of_loop(inner)
+
+    def _is_part(self, found: Found) -> bool:
+        """Whether a line without a bar says how far the epoch is that is open."""
+        is_open = self._header is not None and self._header.section == "epoch"
+        return is_open and not found.is_bar and found.unit in PARTS
 
     def _is_over(self, inner: Found) -> bool:
         """Whether the last section is full, so that a new bar is another loop."""
@@ -101,6 +141,7 @@ class Sources:
             header.section,
         ):
             self._filled = 0.0
+            self._parts.begin()
         if header.done == 0:
             self._first = 0.0
         elif last is not None and last.section != header.section:

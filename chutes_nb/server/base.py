@@ -67,10 +67,13 @@ class ChutesHandler(APIHandler):
     ----------
     body_limit : int
         Most bytes of a request's body; 0 where none is wanted.
+    action : str, optional
+        What Jupyter is asked leave for, where its method does not say that.
     """
 
     auth_resource = RESOURCE
     body_limit: ClassVar[int] = 0
+    action: ClassVar[str | None] = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Mark each method as Jupyter knows it, so that it can count them.
@@ -136,7 +139,8 @@ class ChutesHandler(APIHandler):
     async def _authorize(self) -> None:
         # Jupyter's @authorized remembers the action of its first call for all later
         # ones where one function serves several methods, so it is asked directly.
-        action = HTTP_METHOD_TO_AUTH_ACTION[str(self.request.method)]
+        method = str(self.request.method)
+        action = self.action or HTTP_METHOD_TO_AUTH_ACTION[method]
         may = self.authorizer.is_authorized(
             self, self.current_user, action, self.auth_resource
         )

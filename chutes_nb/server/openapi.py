@@ -13,7 +13,8 @@ from pydantic.json_schema import models_json_schema
 
 from . import shapes
 from .base import ChutesHandler
-from .routes import JSON, ROUTES, Answer, Operation, Route
+from .route import Answer, Operation, Route
+from .routes import JSON, ROUTES
 
 REF = "#/components/schemas/{model}"
 EVERYWHERE = {

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import Any
-
-from pydantic import BaseModel
 
 from ..model import StatusInfo
 from . import shapes
-from .base import ChutesHandler
 from .events import Changes, Events
 from .files import File, Files, Zip
+from .groups import Group, GroupAsked, GroupSnapshot
 from .intents import Cancel, Extend, Retry
 from .jobs import Job, Jobs, Logs, Snapshot, Status
 from .metrics import Metrics, Schema
 from .results import Partial, Results
+from .route import Answer, Operation, Route
 from .rows import Rows
 from .submit import Submit
 from .trace import Trace
@@ -28,38 +26,6 @@ OCTETS = "application/octet-stream"
 
 class JobOrName(Submit, Job):
     """``jobs/...``: the id of a job to look at, or the name of one to submit."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """One kind of answer: its shape where it is JSON, its media type where not."""
-
-    text: str
-    shape: type[BaseModel] | None = None
-    media: str | None = None
-
-
-@dataclass(frozen=True)
-class Operation:
-    """One method of a route."""
-
-    summary: str
-    answers: dict[int, Answer]
-    query: type[BaseModel] = shapes.NoQuery
-    body: type[BaseModel] | None = None
-    bodies: dict[str, dict[str, Any]] = field(default_factory=dict)
-    headers: dict[str, tuple[str, bool]] = field(default_factory=dict)
-    errors: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True)
-class Route:
-    """A path below ``chutes/``; ``{job}`` and the like are filled by the caller."""
-
-    path: str
-    handler: type[ChutesHandler]
-    operations: dict[str, Operation]
-    is_of_chute: bool = True
 
 
 ANY = "[^/]+"
@@ -289,6 +255,19 @@ ROUTES = [
                 query=shapes.EventsQuery,
                 headers={"Last-Event-ID": ("Revision to go on from.", False)},
                 errors=(400, 503),
+            )
+        },
+        is_of_chute=False,
+    ),
+    Route(
+        "group",
+        Group,
+        {
+            "post": Operation(
+                "What a notebook keeps of several jobs; changes nothing",
+                {200: Answer("As far as they are known.", GroupSnapshot)},
+                body=GroupAsked,
+                errors=(400, 413, 415, 422),
             )
         },
         is_of_chute=False,

@@ -11,6 +11,7 @@ from .look import CARD, LINE, ROW, SOFT, TONES
 
 __all__ = [
     "CARD",
+    "GROUP_MIME",
     "JOBS_MIME",
     "JOB_MIME",
     "LINE",
@@ -26,7 +27,8 @@ __all__ = [
 ]
 
 JOB_MIME = "application/vnd.chutes.job+json"
-JOBS_MIME = "application/vnd.chutes.jobs+json"
+JOBS_MIME = "application/vnd.chutes.jobs+json"  # of the panel: whatever is newest
+GROUP_MIME = "application/vnd.chutes.group+json"
 RESULT_MIME = "application/vnd.chutes.result+json"
 RESULT_BYTES = 200_000  # of its view; a notebook is to be kept in a repository
 

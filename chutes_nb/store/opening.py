@@ -13,9 +13,11 @@ from .faults import decoded
 from .gate import Gate
 from .seat import BUSY_TIMEOUT_MS
 
+# What fullfsync asks of the drive only macOS has; see ``disk.sync``.
 PRAGMAS = """
 PRAGMA wal_autocheckpoint = 0;
 PRAGMA synchronous = {synchronous};
+PRAGMA fullfsync = ON;
 PRAGMA busy_timeout = {busy_ms};
 PRAGMA cache_size = -16000;
 PRAGMA foreign_keys = ON;

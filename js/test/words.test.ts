@@ -3,6 +3,7 @@ import { PLAIN, parse, plain } from "../src/core/ansi";
 import { painted } from "../src/core/colours";
 import type { ErrorInfo } from "../src/core/types";
 import {
+  clock,
   countsText,
   duration,
   leftText,
@@ -89,6 +90,9 @@ describe("words", () => {
     expect(
       progressText(progress({ done: 3, message: "Processed", unit: "files" })),
     ).toBe("Processed 3 files");
+    expect(progressText({ ...epoch, message: "Step" })).toBe(
+      "Step · epoch 31 of 50 · 62 %",
+    );
     expect(progressText(null)).toBe("");
   });
 
@@ -119,6 +123,20 @@ describe("words", () => {
     expect(number(0.2067)).toBe("0.2067");
     expect(number(1204)).toBe("1,204");
     expect(number(3.1e-7)).toBe("3.10e-7");
+  });
+});
+
+describe("a time", () => {
+  const at = (...parts: [number, number, number, number, number]) =>
+    new Date(...parts).getTime() / 1000;
+
+  it.each([
+    [at(2026, 10, 28, 0, 0), "09:05:00"],
+    [at(2026, 10, 28, 23, 59), "09:05:00"],
+    [at(2026, 10, 29, 0, 0), "2026-11-28 09:05:00"],
+    [at(2027, 10, 28, 12, 0), "2026-11-28 09:05:00"],
+  ])("of another day has its date", (now, text) => {
+    expect(clock(at(2026, 10, 28, 9, 5), now)).toBe(text);
   });
 });
 

@@ -435,6 +435,20 @@ def test_what_a_definition_says_of_reuse_counts(server, ids):
     assert one == two != three
 
 
+def test_reuse_does_not_mind_whether_a_default_is_said(server, ids):
+    schema = json.loads(WORK.schema)
+    schema["properties"]["by"] = {"type": "integer", "default": 2}
+    options = json.dumps(OPTIONS | {"reuse": True})
+    row = replace(WORK, key="d-by", name="by", options=options)
+    with server.store().writing() as tx:
+        jobs.add_definition(tx, replace(row, schema=json.dumps(schema)))
+    one, two, three = (
+        post(server, "jobs/by", json={"count": 1} | more).json()["job_id"]
+        for more in ({}, {"by": 2}, {"by": 3})
+    )
+    assert one == two != three
+
+
 def test_a_job_is_run_again_once_for_each_key(server, ids):
     path, named = f"jobs/{ids['failed']}/retry", {"Idempotency-Key": "again-1"}
     one, two = (post(server, path, headers=named).json()["job_id"] for _ in range(2))

@@ -155,6 +155,8 @@ class Lab:
         folders = {name: str(self.folder / place) for name, place in own.items()}
         # The kernels import the package that is being tested, installed or not.
         rest = {"PYTHONPATH": str(ROOT), "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+        # Else an extension that is installed beside Python would come before ours.
+        rest |= {"JUPYTER_PREFER_ENV_PATH": "0"}
         return os.environ | folders | rest
 
     @property

@@ -64,7 +64,7 @@ def test_no_cell_of_a_table_of_jobs_runs_into_the_next(lab: Lab, page: Page) -> 
     lab.open(page, "a_table_of_jobs_from_a_long_name.ipynb", cells)
     for index in range(len(cells)):
         lab.run(page, index)
-    table = lab.cell(page, len(cells) - 1).get_by_role("table")
+    table = lab.cell(page, len(cells) - 1).locator("table")
     expect(table).to_contain_text("ZeroDivisionError", timeout=SOON)
     expect(table).to_contain_text("a_table_of_jobs_from_a_long_name.ipynb [3]")
     wide = "cells => cells.filter((one) => one.scrollWidth > one.clientWidth).length"

@@ -189,9 +189,34 @@ export interface JobsDocument {
   counts: { [state in State]?: number };
 }
 
+/** Of several jobs that a notebook shows as a table; the one above is of the panel. */
+export const GROUP_MIME = "application/vnd.chutes.group+json";
+
+/** What a notebook keeps of several jobs; the first of them have rows. */
+export interface GroupDocument {
+  version: 1;
+  /** As many as can be followed. */
+  ids: string[];
+  /** How many they are. */
+  total: number;
+  /** How many there are in the store, where these are the newest alone. */
+  of: number | null;
+  counts: { [state in State]?: number };
+  /** What a row was given that others were not. */
+  inputs: { [jobId: string]: string };
+  jobs: StatusInfo[];
+  /** When it was written; null where nothing moved any more. */
+  at: number | null;
+}
+
 const ACTIVE: ReadonlySet<State> = new Set(["queued", "running", "retrying"]);
 
 /** Whether the job can still move. */
-export function isActive(job: StatusInfo): boolean {
+export function isActive(job: Pick<StatusInfo, "status">): boolean {
   return ACTIVE.has(job.status);
+}
+
+/** How many of the jobs can still move. */
+export function activeIn(counts: { [state in State]?: number }): number {
+  return [...ACTIVE].reduce((sum, state) => sum + (counts[state] ?? 0), 0);
 }

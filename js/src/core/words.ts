@@ -26,10 +26,19 @@ function two(n: number): string {
   return String(n).padStart(2, "0");
 }
 
-/** Time of day, `14:02:59`. */
-export function clock(at: number): string {
+/** Time of day, `14:02:59`; of another day than today's as a stamp. */
+export function clock(at: number, now = Date.now() / 1000): string {
+  const text = stamp(at);
+  const [day, time] = text.split(" ");
+  return day === stamp(now).split(" ")[0] ? (time ?? text) : text;
+}
+
+/** Day and time of day where this page is, `2026-11-27 14:02:59`. */
+export function stamp(at: number): string {
   const date = new Date(at * 1000);
-  return [date.getHours(), date.getMinutes(), date.getSeconds()].map(two).join(":");
+  const day = [date.getFullYear(), date.getMonth() + 1, date.getDate()];
+  const time = [date.getHours(), date.getMinutes(), date.getSeconds()];
+  return `${day.map(two).join("-")} ${time.map(two).join(":")}`;
 }
 
 /** `1.4 GB`; thousands, as disks and networks count. */
@@ -98,8 +107,8 @@ export function progressText(progress: Progress | null): string {
   const { done, total, fraction, message } = progress;
   const parts: string[] = [];
   const count = done === null ? "" : counted(done, total, progress.unit);
-  // "Processed 10 of 200 items": one word runs on into its numbers.
-  const runsOn = message && count && /^\p{L}+$/u.test(message);
+  // "Processed 10 of 200 items": one word runs on into its numbers, not into another.
+  const runsOn = message && /^\d/.test(count) && /^\p{L}+$/u.test(message);
   if (message) parts.push(runsOn ? `${message} ${count}` : message);
   if (count && !runsOn) parts.push(count);
   if (fraction !== null) parts.push(`${Math.floor(fraction * 100 + 1e-9)} %`);
@@ -160,6 +169,19 @@ export function quietText(job: StatusInfo, now: number): string {
 export function elapsed(job: StatusInfo, now: number): number | null {
   if (job.started_at === null) return null;
   return Math.max(0, (job.finished_at ?? now) - job.started_at);
+}
+
+/** When a job was submitted, began and ended, each in a line. */
+export function timesText(job: StatusInfo): string {
+  const times: [string, number | null][] = [
+    ["submitted", job.submitted_at],
+    ["began", job.started_at],
+    ["ended", job.finished_at],
+  ];
+  return times
+    .filter((one): one is [string, number] => one[1] !== null)
+    .map(([what, at]) => `${what} ${clock(at)}`)
+    .join("\n");
 }
 
 /** `attempt 2 of 3`; nothing where there can be only one. */

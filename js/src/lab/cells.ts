@@ -2,7 +2,13 @@
 import type { JupyterFrontEnd } from "@jupyterlab/application";
 import type { Cell, CodeCell } from "@jupyterlab/cells";
 import type { INotebookTracker, NotebookPanel } from "@jupyterlab/notebook";
-import { JOB_MIME, type JobDocument, type StatusInfo } from "../core/types";
+import {
+  GROUP_MIME,
+  type GroupDocument,
+  JOB_MIME,
+  type JobDocument,
+  type StatusInfo,
+} from "../core/types";
 
 /** Commands of JupyterLab itself, there in Notebook 7 too. */
 const OPEN_DOCUMENT = "docmanager:open";
@@ -76,23 +82,35 @@ function cellOf(panel: NotebookPanel, job: StatusInfo): Cell | null {
   );
 }
 
-/** The cell under which a job's card stands. */
+/** The cell under which a job's card stands, or a table that it is in. */
 function withOutput(panel: NotebookPanel, job: StatusInfo): Cell | null {
   return (
     panel.content.widgets.find((cell) =>
       documentsOf(cell).some((one) => one.job.job_id === job.job_id),
-    ) ?? null
+    ) ??
+    panel.content.widgets.find((cell) => groupsOf(cell).includes(job.job_id)) ??
+    null
   );
 }
 
 /** What a cell's outputs keep of jobs. */
 export function documentsOf(cell: Cell): JobDocument[] {
+  return keptIn<JobDocument>(cell, JOB_MIME).filter((kept) => kept.job?.job_id);
+}
+
+/** Ids of the jobs of all tables below a cell. */
+function groupsOf(cell: Cell): string[] {
+  return keptIn<GroupDocument>(cell, GROUP_MIME).flatMap((kept) => kept.ids ?? []);
+}
+
+/** What a cell's outputs have of a MIME type. */
+function keptIn<T extends object>(cell: Cell, mime: string): T[] {
   if (cell.model.type !== "code") return [];
   const { outputs } = (cell as CodeCell).model;
-  const found: JobDocument[] = [];
+  const found: T[] = [];
   for (let i = 0; i < outputs.length; i++) {
-    const kept = outputs.get(i).data[JOB_MIME] as unknown as JobDocument | undefined;
-    if (kept?.job?.job_id) found.push(kept);
+    const kept = outputs.get(i).data[mime] as unknown as T | undefined;
+    if (kept) found.push(kept);
   }
   return found;
 }

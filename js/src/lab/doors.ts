@@ -1,10 +1,12 @@
 /** What the parts of the extension share: the server, its feed, the list of jobs. */
 import type { ServerConnection } from "@jupyterlab/services";
+import { FollowedGroup } from "../core/group";
 import { JobsList } from "../core/list";
 import type { Link } from "../core/transport";
-import type { Json, StatusInfo } from "../core/types";
+import type { GroupDocument, Json, StatusInfo } from "../core/types";
 import type { MenuItem } from "../ui/Menu";
 import { ChangeFeed } from "./feed";
+import { RestGroup } from "./group";
 import { Http } from "./http";
 import { RestList } from "./list";
 import { RestTransport } from "./rest";
@@ -15,7 +17,7 @@ export class Doors {
   readonly list: JobsList;
   readonly #http: Http;
   /** Every list of this page; the feed says nothing of jobs that were deleted. */
-  readonly #lists = new Set<JobsList>();
+  readonly #lists = new Set<JobsList | FollowedGroup>();
 
   /** Shows the cell that a job came from; set once the commands are there. */
   jump: (job: StatusInfo) => void = () => {};
@@ -76,8 +78,15 @@ export class Doors {
     return list;
   }
 
+  /** Several jobs that are shown together, followed by the server. */
+  newGroup(saved: GroupDocument): FollowedGroup {
+    const group = new FollowedGroup(new RestGroup(this.#http, this.feed), saved);
+    this.#lists.add(group);
+    return group;
+  }
+
   /** Lets go of a list whose place is no more. */
-  endList(list: JobsList): void {
+  endList(list: JobsList | FollowedGroup): void {
     this.#lists.delete(list);
   }
 

@@ -14,6 +14,7 @@ import { addBoardFactory } from "./board";
 import { addCommands, COMMAND } from "./commands";
 import { Doors } from "./doors";
 import { addFormFactory } from "./form";
+import { addGroupFactory } from "./group-renderer";
 import { addJobFactory } from "./renderer";
 import { askAndRun, openForm } from "./run-tab";
 import { makeSidebar, openJob, openPanel, SIDEBAR_ID } from "./sidebar";
@@ -106,6 +107,7 @@ function addFactories(
   session: ISessionContext | null,
 ): void {
   addJobFactory(registry, doors);
+  addGroupFactory(registry, doors);
   addBoardFactory(registry, doors);
   addFormFactory(registry, doors, session);
 }

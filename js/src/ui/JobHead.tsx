@@ -4,7 +4,14 @@ import { curlOf } from "../core/curl";
 import { fits } from "../core/selection";
 import type { CommandArgs, CommandName } from "../core/transport";
 import { type Detail, isActive, type StatusInfo } from "../core/types";
-import { attemptText, duration, elapsed, quietText, span } from "../core/words";
+import {
+  attemptText,
+  duration,
+  elapsed,
+  quietText,
+  span,
+  timesText,
+} from "../core/words";
 import { menuButton, useKeptFocus } from "./focus";
 import { Menu, type MenuItem } from "./Menu";
 import { StateChip } from "./parts";
@@ -57,7 +64,9 @@ export function JobHead(props: HeadProps) {
         <StateChip state="reported" label="reported failure" />
       ) : null}
       {quiet ? <StateChip state="quiet" label={quiet} /> : null}
-      <span class="chutes-soft chutes-num">{facts.filter(Boolean).join(" · ")}</span>
+      <span class="chutes-soft chutes-num" title={timesText(job)}>
+        {facts.filter(Boolean).join(" · ")}
+      </span>
       <span class="chutes-grow" />
       {asked && fits(asked, job) ? (
         <Question

@@ -1,16 +1,14 @@
 /** The list of all jobs: tools, rows, and in words whatever stands in their place. */
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import { ALL, type JobsList } from "../core/list";
 import type { Link } from "../core/transport";
 import type { StatusInfo } from "../core/types";
 import { BulkBar, pickedText } from "./BulkBar";
 import { useKeptFocus } from "./focus";
 import { ListTools, type Look } from "./ListTools";
-import { useFrames } from "./parts";
+import { useFrames, useSeconds } from "./parts";
 import { Rows } from "./Rows";
 import { Timeline } from "./Timeline";
-
-const TICK_MS = 1_000;
 
 const LINK_WORDS: { [link in Link]: string } = {
   opening: "",
@@ -126,15 +124,4 @@ function Instead({ list }: { list: JobsList }) {
       </p>
     </div>
   );
-}
-
-/** Seconds since 1970, each second while anything runs. */
-function useSeconds(running: boolean): number {
-  const [now, set] = useState(() => Date.now() / 1000);
-  useEffect(() => {
-    if (!running) return;
-    const timer = setInterval(() => set(Date.now() / 1000), TICK_MS);
-    return () => clearInterval(timer);
-  }, [running]);
-  return now;
 }

@@ -114,6 +114,17 @@ export function useFrames(source: { subscribe(listener: () => void): () => void 
   }, [source]);
 }
 
+/** Seconds since 1970, each second while anything runs. */
+export function useSeconds(running: boolean): number {
+  const [now, set] = useState(() => Date.now() / 1000);
+  useEffect(() => {
+    if (!running) return;
+    const timer = setInterval(() => set(Date.now() / 1000), 1_000);
+    return () => clearInterval(timer);
+  }, [running]);
+  return now;
+}
+
 /** Seconds since 1970 by the kernel's clock; ticks while `running`. */
 export function useClock(running: boolean, skew_s: number): number {
   const [now, set] = useState(() => Date.now() / 1000);
