@@ -113,23 +113,22 @@ class Entry:
         return []
 
 
-class Queued(Future[list[str]]):
-    """The ids of jobs that are to be queued.
-
-    Waits at a lock: an interrupt within a condition's methods, which are written in
-    Python, leaves it taken, and the executor would wait for it for ever.
-    """
+class QueuedIds(Future[list[str]]):
+    """The ids of jobs that are to be queued."""
 
     def __init__(self) -> None:
         super().__init__()
         self._untold = threading.Lock()
         self._untold.acquire()
 
-    def result(self, timeout: float | None = None) -> list[str]:
-        """Wait for the ids."""
-        if self._untold.acquire(timeout=-1 if timeout is None else max(0.0, timeout)):
-            self._untold.release()
-        return super().result(0)
+    def wait(self) -> list[str]:
+        """Wait for the ids at a lock, and return them.
+
+        An interrupt within the methods of a condition, which are written in Python,
+        leaves it taken, and the executor would wait for it for ever.
+        """
+        with self._untold:
+            return self.result(0)
 
     def cancel(self) -> bool:
         """Want none of the jobs any more."""
@@ -154,7 +153,7 @@ class Submit(Entry):
     definition: jobs.NewDefinition
     new: list[jobs.NewJob]
     resume_from: str | None = None
-    done: Queued = field(default_factory=Queued)
+    done: QueuedIds = field(default_factory=QueuedIds)
     ids: list[str] = field(default_factory=list)
     put_at: float = field(default_factory=time.monotonic)
     must_be_written = False

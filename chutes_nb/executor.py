@@ -23,7 +23,7 @@ import anyio.abc
 
 from . import failpoints
 from .beside import call_on, end_kernel_jobs, lanes_beside
-from .entries import Entry, Inbox, Kick, Submit
+from .entries import Entry, Inbox, Kick, QueuedIds, Submit
 from .errors import ChutesError, StoreBusy, StoreDamaged, StoreError, StoreFull
 from .inheriting import Heir
 from .lanes.handle import Handle
@@ -112,7 +112,7 @@ class Executor:
         definition: jobs.NewDefinition,
         new: list[jobs.NewJob],
         resume_from: str | None = None,
-    ) -> Future[list[str]]:
+    ) -> QueuedIds:
         """Queue jobs of one definition; the future has their ids once durable.
 
         The future raises :class:`StoreError` where they could not be written.
