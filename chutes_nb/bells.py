@@ -34,9 +34,10 @@ class Bell:
         If there is no descriptor left.
     """
 
+    _out = _in = -1
+
     def __init__(self) -> None:
         self._is_rung = False
-        self._out = self._in = -1
         if sys.platform == "linux":
             flags = os.EFD_CLOEXEC | os.EFD_NONBLOCK
             self._out = self._in = above_streams(os.eventfd(0, flags))
@@ -65,11 +66,12 @@ class Bell:
         return True
 
     def give_back(self) -> None:
-        """Let it serve again, once it was heard: nobody rings it any more."""
+        """Let it serve again: it was heard, or nobody rings it any more."""
         if len(_spare) < SPARE:
             with contextlib.suppress(OSError):  # heard of before it was rung
-                os.read(self._out, len(_RING))
-                self._is_rung = False
+                if self._is_rung:
+                    os.read(self._out, len(_RING))
+                    self._is_rung = False
                 _spare.append(self)
 
     def __del__(self) -> None:

@@ -85,3 +85,22 @@ def end_kernel_jobs(
         closing.result(KERNEL_END_S)
         put(orphans)
         orphans.done.result(KERNEL_END_S)
+
+
+def call_on(
+    loop: asyncio.AbstractEventLoop, ask: Callable[[], object]
+) -> Future[object]:
+    """Run a function on an executor's loop; StoreError where that has ended."""
+    future: Future[object] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(ask())
+        except Exception as error:
+            future.set_exception(error)
+
+    try:
+        loop.call_soon_threadsafe(run)
+    except RuntimeError:  # it has just closed
+        future.set_exception(StoreError("the executor has stopped"))
+    return future

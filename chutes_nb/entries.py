@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,6 +13,7 @@ from typing import Any, Protocol, TypeGuard
 
 from . import failpoints
 from .errors import ChutesError, MoveRefused, StoreError
+from .interrupts import Uninterrupted
 from .lanes.berths import BerthLane
 from .lanes.causes import pass_before_commit
 from .lanes.holder import Holder
@@ -111,6 +113,39 @@ class Entry:
         return []
 
 
+class QueuedIds(Future[list[str]]):
+    """The ids of jobs that are to be queued."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._untold = threading.Lock()
+        self._untold.acquire()
+
+    def wait(self) -> list[str]:
+        """Wait for the ids at a lock, and return them.
+
+        An interrupt within the methods of a condition, which are written in Python,
+        leaves it taken, and the executor would wait for it for ever.
+        """
+        with self._untold:
+            return self.result(0)
+
+    def cancel(self) -> bool:
+        """Want none of the jobs any more."""
+        with Uninterrupted():
+            return super().cancel()
+
+    def tell(self, ids: list[str] | None, error: Exception | None = None) -> None:
+        """Give the ids, or say why there are none; once."""
+        # Whoever asked may have given up waiting; the jobs are there all the same.
+        with contextlib.suppress(InvalidStateError):
+            if error is not None:
+                self.set_exception(error)
+            else:
+                self.set_result(ids or [])
+        self._untold.release()
+
+
 @dataclass
 class Submit(Entry):
     """Jobs of one definition, to be queued."""
@@ -118,7 +153,7 @@ class Submit(Entry):
     definition: jobs.NewDefinition
     new: list[jobs.NewJob]
     resume_from: str | None = None
-    done: Future[list[str]] = field(default_factory=Future)
+    done: QueuedIds = field(default_factory=QueuedIds)
     ids: list[str] = field(default_factory=list)
     put_at: float = field(default_factory=time.monotonic)
     must_be_written = False
@@ -152,16 +187,13 @@ class Submit(Entry):
     def succeed(self) -> None:
         """Give the ids: the jobs are durable."""
         failpoints.hit("submit.after_commit")
-        # Whoever asked may have given up waiting; the jobs are there all the same.
-        with contextlib.suppress(InvalidStateError):
-            self.done.set_result(self.ids)
+        self.done.tell(self.ids)
 
     def fail(self, error: Exception) -> None:
         """Say why the jobs are not in the store."""
         if not isinstance(error, ChutesError):
             error = StoreError(f"this job cannot be stored: {error}")
-        with contextlib.suppress(InvalidStateError):
-            self.done.set_exception(error)
+        self.done.tell(None, error)
 
 
 @dataclass

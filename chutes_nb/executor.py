@@ -22,8 +22,8 @@ import anyio
 import anyio.abc
 
 from . import failpoints
-from .beside import end_kernel_jobs, lanes_beside
-from .entries import Entry, Inbox, Kick, Submit
+from .beside import call_on, end_kernel_jobs, lanes_beside
+from .entries import Entry, Inbox, Kick, QueuedIds, Submit
 from .errors import ChutesError, StoreBusy, StoreDamaged, StoreError, StoreFull
 from .inheriting import Heir
 from .lanes.handle import Handle
@@ -62,8 +62,9 @@ class Executor:
         self.store = store
         self.id, self.kind, self.max_workers = new_id(), kind, max_workers
         self._inbox = Inbox()
-        self._is_kicked = self._is_waiting = self._is_over = self._is_leaving = False
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._is_kicked = self._is_waiting = self._is_leaving = False
+        self._process = 0  # in which it runs; a child that is forked is another
+        self._loop: asyncio.AbstractEventLoop
         self._started: Future[None] = Future()
         self._thread: threading.Thread | None = None
         self._lease, self._lease_path = -1, store.leases / f"{self.id}.executor"
@@ -91,25 +92,27 @@ class Executor:
 
     def stop(self, timeout_s: float = 5.0) -> None:
         """Let go of everything; running jobs go on, for the next executor to adopt."""
-        loop, thread = self._loop, self._thread
-        if loop is None or thread is None or not thread.is_alive():
+        if self._thread is None or not self.is_running:
             return
         with contextlib.suppress(RuntimeError):  # the loop has closed meanwhile
-            end_kernel_jobs(self.kernel, loop, self.put)
-            loop.call_soon_threadsafe(self._scope.cancel)
-        thread.join(timeout_s)
+            end_kernel_jobs(self.kernel, self._loop, self.put)
+            self._loop.call_soon_threadsafe(self._scope.cancel)
+        self._thread.join(timeout_s)
 
     @property
     def is_running(self) -> bool:
-        """Whether the thread takes jobs."""
-        return self._thread is not None and self._thread.is_alive()
+        """Whether the thread takes jobs.
+
+        An interrupt within ``Thread.is_alive`` makes it say no from then on.
+        """
+        return self._process == os.getpid()
 
     def submit(
         self,
         definition: jobs.NewDefinition,
         new: list[jobs.NewJob],
         resume_from: str | None = None,
-    ) -> Future[list[str]]:
+    ) -> QueuedIds:
         """Queue jobs of one definition; the future has their ids once durable.
 
         The future raises :class:`StoreError` where they could not be written.
@@ -146,22 +149,26 @@ class Executor:
                 "starts it again, and finds all its jobs"
             )
         self._inbox.append(entry)
-        if self._is_over:  # looked at behind the append, as it is set before the end
+        if not self._process:  # looked at behind the append
             self._refuse_all()
         if self._is_kicked:
             return
         self._is_kicked = True
-        assert self._loop is not None  # set before the thread counts as running
-        if threading.current_thread() is self._thread:
-            if self._is_hearing:
-                return
+        try:
+            self._kick()
+        except BaseException:  # interrupted on the way: the next one has to kick
+            self._is_kicked = False
+            raise
+
+    def _kick(self) -> None:
+        if threading.current_thread() is not self._thread:
+            with contextlib.suppress(RuntimeError):  # it has just closed; see _run
+                self._loop.call_soon_threadsafe(self._commit_all)
+        elif not self._is_hearing:
             commit: Callable[[], object] = self._commit_all
             if self.lane.backlog:  # ends that are told within another turn come along
                 commit = partial(self._loop.call_soon, commit)
             self._loop.call_soon(commit)
-            return
-        with contextlib.suppress(RuntimeError):  # it has just closed; see _run
-            self._loop.call_soon_threadsafe(self._commit_all)
 
     def _refuse_all(self) -> None:
         for entry in self._inbox.drain():
@@ -178,15 +185,17 @@ class Executor:
             elif not isinstance(error, SystemExit):
                 log.exception("the executor has stopped")
         finally:
-            failpoints.hit("exit.before_unlock")
-            forget_own(self._lease)
-            os.close(self._lease)
-            self._leave_to_host()
-            self._is_over = True
-            self._refuse_all()
+            try:
+                failpoints.hit("exit.before_unlock")
+                forget_own(self._lease)
+                os.close(self._lease)
+                self._leave_to_host()
+            finally:
+                self._process = 0
+                self._refuse_all()
 
     async def _main(self) -> None:
-        self._loop = asyncio.get_running_loop()
+        self._loop, self._process = asyncio.get_running_loop(), os.getpid()
         try:
             await self._work()
         finally:
@@ -379,20 +388,7 @@ class Executor:
 
     def call(self, ask: Callable[[], object]) -> Future[object]:
         """Run a function on the executor's loop; StoreError where that has ended."""
-        future: Future[object] = Future()
-
-        def run() -> None:
-            try:
-                future.set_result(ask())
-            except Exception as error:
-                future.set_exception(error)
-
-        assert self._loop is not None  # started
-        try:
-            self._loop.call_soon_threadsafe(run)
-        except RuntimeError:  # it has just closed
-            future.set_exception(StoreError("the executor has stopped"))
-        return future
+        return call_on(self._loop, ask)
 
     @property
     def handles(self) -> list[Handle]:

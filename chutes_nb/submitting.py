@@ -13,6 +13,7 @@ from typing import Any
 from . import live, registry, reusing, runtime
 from .binding import bind
 from .definer import Definer
+from .entries import QueuedIds
 from .errors import MoveRefused, UnknownName
 from .files_in import take_in
 from .options import truth
@@ -89,7 +90,7 @@ def new_job(
     )
 
 
-def submit(definition: jobs.NewDefinition, new: list[jobs.NewJob]) -> Future[list[str]]:
+def submit(definition: jobs.NewDefinition, new: list[jobs.NewJob]) -> QueuedIds:
     """Queue jobs; the future has their ids once they are durable."""
     executor = runtime.executor()
     if any(job.executor != executor.id for job in new):  # another has taken its place
@@ -100,10 +101,10 @@ def submit(definition: jobs.NewDefinition, new: list[jobs.NewJob]) -> Future[lis
     return queued
 
 
-def durable(queued: Future[list[str]]) -> list[str]:
+def durable(queued: QueuedIds) -> list[str]:
     """Wait for the ids of jobs; who is interrupted meanwhile wants none of them."""
     try:
-        return queued.result()
+        return queued.wait()
     except BaseException:
         queued.cancel()
         raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -19,8 +20,10 @@ from chutes_nb.states import State
 from chutes_nb.store import jobs
 from chutes_nb.store.feed import Feed
 from chutes_nb.store.new import SHORT_BYTES
+from interrupting import interrupted
 from rows import NOW, WORKER, bring, claim, finish, queue, until
 
+S = 30.0
 ELSEWHERE = """
     import sys
     from pathlib import Path
@@ -254,3 +257,47 @@ def test_who_waits_no_more_is_forgotten(chute, tmp_path):
     gate.touch()
     assert job.result(30) == 1
     assert job.id not in feed._waiting
+
+
+def test_who_waits_no_more_leaves_the_bell_to_the_next():
+    feed = Feed(lambda: 1, set, lambda since: [])
+    feed.expect(["job"])
+    waiting = feed.when_returned("job")
+    assert not waiting.wait(0)
+    feed.withdraw("job", waiting)
+    before = len(os.listdir("/dev/fd"))
+    other = feed.when_returned("job")
+    assert len(os.listdir("/dev/fd")) == before
+    feed.withdraw("job", waiting)  # once more
+    assert not other.wait(0)
+    feed.nudge(["job"])
+    assert other.wait(0)
+
+
+def test_interrupts_at_any_moment_leave_the_feed_to_the_others():
+    feed = Feed(lambda: 1, set, lambda since: [])
+    feed.expect(["job"])
+
+    def wait() -> None:
+        waiting = feed.when_returned("job")
+        try:
+            waiting.wait(0)
+        finally:
+            feed.withdraw("job", waiting)
+        feed.nudge()
+
+    for _ in interrupted(wait, 300):
+        told = threading.Thread(target=feed.nudge, daemon=True)
+        told.start()
+        told.join(S)
+        assert not told.is_alive()
+
+
+def test_an_interrupt_of_who_tells_an_end_costs_nobody_the_news():
+    feed = Feed(lambda: 1, set, lambda since: [])
+    feed.expect(["job"])
+    first, other = feed.when_ended("job"), feed.when_returned("job")
+    first.add_done_callback(lambda _: signal.raise_signal(signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        feed.nudge(["job"])
+    assert other.wait(0)

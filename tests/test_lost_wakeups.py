@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+from queue import SimpleQueue
 
 import pytest
 
@@ -14,8 +15,10 @@ from chutes_nb.entries import Inbox, Kick, Submit
 from chutes_nb.errors import ChutesError
 from chutes_nb.states import State
 from chutes_nb.store import Store
+from chutes_nb.submitting import durable
 from chutes_nb.watching import Gates
-from rows import is_gone, until
+from interrupting import interrupted
+from rows import DEFINITION, is_gone, until
 from test_store_locked import HOLD_GATE, hold
 
 S = 60
@@ -160,3 +163,36 @@ def test_who_waits_for_a_job_hears_of_its_end_though_the_executor_was_let_go(
     (tmp_path / "flag").touch()
     assert ended.wait(S)
     assert job.result(S) == 7
+
+
+def test_interrupts_at_any_moment_do_not_make_an_executor_look_dead(own_chute):
+    executor = runtime.executor()
+    for _ in interrupted(lambda: executor.is_running, 300):
+        assert executor.is_running
+
+
+def test_interrupts_at_any_moment_leave_no_entry_to_lie_in_the_inbox(own_chute):
+    executor = runtime.executor()
+    for _ in interrupted(lambda: executor.put(Kick()), 300):
+        executor.put(Kick())
+        until(lambda: not executor._inbox)
+
+
+def test_interrupts_at_any_moment_let_the_executor_tell_of_a_submit():
+    asked: SimpleQueue = SimpleQueue()
+    teller = threading.Thread(target=lambda: [tell() for tell in iter(asked.get, None)])
+    teller.daemon = True
+    teller.start()
+
+    def wait() -> None:
+        entry = Submit(DEFINITION, [])
+        asked.put(entry.succeed)
+        durable(entry.done)
+
+    for _ in interrupted(wait, 300):
+        heard = threading.Lock()
+        heard.acquire()
+        asked.put(heard.release)
+        assert heard.acquire(timeout=S)
+    asked.put(None)
+    teller.join()

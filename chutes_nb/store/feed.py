@@ -17,6 +17,7 @@ from types import MappingProxyType
 
 from ..bells import new_bell
 from ..errors import ChutesError
+from ..interrupts import Uninterrupted
 from .new import NewResult
 
 # Changes of other processes are found by asking this often (3 us each time).
@@ -57,6 +58,13 @@ class Returned:
         self.result = result
         self._bell.ring()
 
+    def give_up(self) -> None:
+        """Wait no more, where nobody will tell.
+
+        An interrupt that comes while a bell is finalized would be lost.
+        """
+        self._bell.give_back()
+
 
 class Feed:
     """Tells the threads of one process what changed in the store.
@@ -79,7 +87,10 @@ class Feed:
     ) -> None:
         self._revision = revision
         self._unended, self._ended_since = unended, ended_since
-        self._changed = threading.Condition()
+        # Taken by itself: an interrupt within the methods of a condition, which are
+        # written in Python, would leave it taken for good.
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
         self._nudges = 0
         self._waiting: dict[str, list[Future[None] | Returned]] = {}
         self._live: set[str] = set()
@@ -97,28 +108,29 @@ class Feed:
         results : mapping
             What some of them returned, as it was written.
         """
-        with self._changed:
-            self._live.difference_update(ended)
-            done = [(f, job) for job in ended for f in self._waiting.pop(job, ())]
-        for waiting, job in done:
-            if isinstance(waiting, Returned):
-                waiting.tell(results.get(job))
-                continue
-            with contextlib.suppress(Exception):  # cancelled by who waited
-                waiting.set_result(None)
-        with self._changed:  # behind: a thread is woken meanwhile
-            self._nudges += 1
-            self._changed.notify_all()
+        with Uninterrupted():  # else others who wait would never be told
+            with self._lock:
+                self._live.difference_update(ended)
+                done = [(f, job) for job in ended for f in self._waiting.pop(job, ())]
+            for waiting, job in done:
+                if isinstance(waiting, Returned):
+                    waiting.tell(results.get(job))
+                    continue
+                with contextlib.suppress(Exception):  # cancelled by who waited
+                    waiting.set_result(None)
+            with self._lock:  # behind: a thread is woken meanwhile
+                self._nudges += 1
+                self._changed.notify_all()
         return bool(done)
 
     def expect(self, jobs: Iterable[str]) -> None:
         """Say that this process runs these jobs, so that it will tell their ends."""
-        with self._changed:
+        with self._lock:
             self._live.update(jobs)
 
     def forget(self) -> None:
         """Say that this process runs nothing any more; others may end its jobs."""
-        with self._changed:
+        with self._lock:
             self._live.clear()
             is_waited_for = bool(self._waiting)
         if is_waited_for:
@@ -139,7 +151,7 @@ class Feed:
             left = end - time.monotonic()
             if rev > since or left <= 0:
                 return rev
-            with self._changed:
+            with Uninterrupted(), self._lock:  # an interrupt comes at the next look
                 if self._nudges == nudges:
                     self._changed.wait(min(left, FOREIGN_POLL_S))
 
@@ -163,15 +175,17 @@ class Feed:
 
     def withdraw(self, job: str, waiting: Future[None] | Returned) -> None:
         """Forget who waits no more, whether he was told or not."""
-        with self._changed:
+        with self._lock:
             others = self._waiting.get(job, [])
-            if waiting in others:
+            if is_untold := waiting in others:
                 others.remove(waiting)
             if not others:
                 self._waiting.pop(job, None)
+        if is_untold and isinstance(waiting, Returned):
+            waiting.give_up()
 
     def _await(self, job: str, waiting: Future[None] | Returned) -> None:
-        with self._changed:
+        with self._lock:
             self._waiting.setdefault(job, []).append(waiting)
             if job in self._live:
                 return  # no need to look: its end is still to be told
@@ -181,7 +195,7 @@ class Feed:
             self.nudge([job])
 
     def _follow(self) -> None:
-        with self._changed:
+        with self._lock:
             if self._follower is None or not self._follower.is_alive():
                 self._follower = threading.Thread(
                     target=self._look_for_ends, name="chutes-feed", daemon=True
@@ -202,7 +216,7 @@ class Feed:
                 if looks % LOOKS_FOR_GONE == 0:
                     self._tell_gone()
                 looks += 1
-            with self._changed:
+            with self._lock:
                 if not self._waiting:
                     self._follower = None
                     return
@@ -217,7 +231,7 @@ class Feed:
 
     def _tell_gone(self) -> None:
         """Tell all ends of others' jobs that are waited for, however they were lost."""
-        with self._changed:
+        with self._lock:
             others = [job for job in self._waiting if job not in self._live]
         there = self._unended(others)
         self.nudge([job for job in others if job not in there])

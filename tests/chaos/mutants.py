@@ -124,13 +124,13 @@ MUTANTS = [
         (
             "entries.py",
             '        failpoints.hit("submit.before_commit")\n',
-            "        self.done.set_result(self.ids)\n"
+            "        self.done.tell(self.ids)\n"
             '        failpoints.hit("submit.before_commit")\n',
         ),
         (
             "entries.py",
-            "            self.done.set_result(self.ids)\n",
-            "            pass\n",
+            'failpoints.hit("submit.after_commit")\n        self.done.tell(self.ids)\n',
+            'failpoints.hit("submit.after_commit")\n',
         ),
     ),
     mutant(
