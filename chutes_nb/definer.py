@@ -127,10 +127,7 @@ class Definer:
 
     def has_made(self, job: Row) -> bool:
         """Whether a job's row was made from code and options as they are now."""
-        terms = self.options.terms(job["submitted_at"])
-        return job["definition"] == self.definition().key and all(
-            job[name] == value for name, value in terms.items()
-        )
+        return self.options.have_made(job, self.definition().key)
 
     def reuse_key(self, arguments: dict[str, Any], encoded: Encoded) -> str:
         """Name a job by the code as it is now and what it is given.

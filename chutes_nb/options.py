@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from numbers import Integral, Real
+from sqlite3 import Row
 from typing import Any
 
 from .errors import DefinitionError, NotAvailable
@@ -96,6 +97,11 @@ class JobOptions:
             "fresh": self.fresh,
             "tags": json.dumps(self.tags) if self.tags else "[]",
         }
+
+    def have_made(self, job: Row, definition: str) -> bool:
+        """Whether a job's row was made from a definition with these options."""
+        made = self.terms(job["submitted_at"]) | {"definition": definition}
+        return all(job[name] == value for name, value in made.items())
 
 
 @lru_cache(maxsize=64)

@@ -189,10 +189,11 @@ def queue_again(
         changed = None
         if newest is not None:
             told, old = json.loads(newest["options"]), jobs.get(tx, job)
-            if code == "edited" and not _is_edited(old, newest["key"], told):
+            options = _options(told)
+            if code == "edited" and options.have_made(old, newest["key"]):
                 raise CodeUnchanged(job)
             code_now = told.get("fingerprint") or newest["key"]
-            changed = _by_options(told, now) | {"definition": newest["key"]}
+            changed = options.terms(now) | {"definition": newest["key"]}
             reuse_key = reusing.by_other_code(old["reuse_key"], code_now)
             changed |= {"reuse_key": reuse_key}
         queued = intake.queue_again(tx, job, store.leases, now, resume, key, changed)
@@ -286,20 +287,14 @@ def _new_job(
             preview(arguments | files, is_read_back=True), allow_nan=False
         ),
         submitted_at=now,
-        **_by_options(told, now),
+        **_options(told).terms(now),
     )
 
 
-def _is_edited(job: Row, definition: str, told: dict[str, Any]) -> bool:
-    """Whether a definition and its options are not what a job was made from."""
-    made = _by_options(told, job["submitted_at"]) | {"definition": definition}
-    return any(job[name] != value for name, value in made.items())
-
-
-def _by_options(told: dict[str, Any], now: float) -> dict[str, Any]:
-    """Give the fields of a new job that its definition's options say."""
+def _options(told: dict[str, Any]) -> JobOptions:
+    """Return the options that a definition's row tells."""
     known = JobOptions.__dataclass_fields__.keys() & told.keys()
-    return JobOptions(**{name: told[name] for name in known}).terms(now)
+    return JobOptions(**{name: told[name] for name in known})
 
 
 def _reuse_key(
