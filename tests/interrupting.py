@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 import signal
+import sys
 from collections.abc import Callable, Iterator
 
 LEAST_S, MOST_S = 1e-6, 2e-4
@@ -24,7 +25,13 @@ def interrupted(what: Callable[[], object], times: int) -> Iterator[None]:
             is_armed = False
             signal.raise_signal(signal.SIGINT)
 
-    before = signal.signal(signal.SIGALRM, once)
+    def unraisable(met: sys.UnraisableHookArgs, /) -> None:
+        # One that comes while something is finalized, of whatever library, is lost.
+        if met.exc_type is not KeyboardInterrupt:
+            hook(met)
+
+    before, hook = signal.signal(signal.SIGALRM, once), sys.unraisablehook
+    sys.unraisablehook = unraisable
     try:
         for _ in range(times):
             with contextlib.suppress(KeyboardInterrupt):
@@ -37,3 +44,4 @@ def interrupted(what: Callable[[], object], times: int) -> Iterator[None]:
         is_armed = False
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+        sys.unraisablehook = hook
