@@ -344,9 +344,10 @@ class Inbox:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def copy(self) -> tuple[Entry, ...]:
+    def copy(self) -> list[Entry]:
         """Return all that waits now."""
-        return tuple(self._entries)
+        # Not a tuple: making room for one may collect garbage, and let others append.
+        return list(self._entries)
 
     def append(self, entry: Entry) -> None:
         """Add the newest."""
