@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -55,11 +56,8 @@ def let_through() -> None:
     if not (is_main and _Kept.depth and _Kept.has_come):
         return
     _Kept.has_come = False
-    try:
-        signal.signal(signal.SIGINT, _Kept.handler)
-        signal.raise_signal(signal.SIGINT)
-    finally:
-        signal.signal(signal.SIGINT, _note)
+    if _Kept.handler is not None:  # another interrupt, during it, comes behind
+        _Kept.handler(signal.SIGINT, sys._getframe())
 
 
 def _keep() -> bool:

@@ -153,6 +153,26 @@ def test_who_waits_in_a_block_is_interrupted_where_it_says() -> None:
     assert done == ["put off"]
 
 
+def test_a_second_interrupt_while_the_first_is_let_through_is_put_off_too() -> None:
+    called = []
+
+    def handle(*_: object) -> None:
+        called.append("first" if not called else "again")
+        if len(called) == 1:
+            signal.raise_signal(signal.SIGINT)
+            called.append("done with the first")
+
+    before = signal.signal(signal.SIGINT, handle)
+    try:
+        with Uninterrupted():
+            signal.raise_signal(signal.SIGINT)
+            let_through()
+            assert called == ["first", "done with the first"]
+        assert called == ["first", "done with the first", "again"]
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def test_the_handler_that_there_is_is_called_and_stays() -> None:
     called = []
     before = signal.signal(signal.SIGINT, lambda *_: called.append("mine"))
