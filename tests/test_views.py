@@ -260,6 +260,23 @@ def test_a_meant_index_is_the_first_column():
     assert table["rows"] == [["a", 1]]
 
 
+def test_each_level_of_an_index_is_a_column_and_those_of_a_label_are_in_a_row():
+    frame = pd.DataFrame({"a": ["x", "x"], "b": [1, 2], "v": [1.5, 2.5]})
+    table = view(frame.groupby(["a", "b"]).agg(["min", "max"]))[TABLE_MIME]
+    assert [(one["name"], one["type"]) for one in table["columns"]] == [
+        ("a", "text"),
+        ("b", "number"),
+        ("v / min", "number"),
+        ("v / max", "number"),
+    ]
+    assert table["rows"] == [["x", 1, 1.5, 1.5], ["x", 2, 2.5, 2.5]]
+    index = pd.MultiIndex.from_tuples([("x", 1)])  # has no names
+    table = view(pd.DataFrame({"n": [1]}, index=index))[TABLE_MIME]
+    assert [one["name"] for one in table["columns"]] == ["level_0", "level_1", "n"]
+    grouped = view(frame.groupby("a")[["v"]].agg(["min"]).reset_index())[TABLE_MIME]
+    assert [one["name"] for one in grouped["columns"]] == ["a", "v / min"]
+
+
 def test_a_long_frame_is_cut_and_says_so():
     table = view(pd.DataFrame({"n": range(5_000)}))[TABLE_MIME]
     assert (len(table["rows"]), table["total_rows"]) == (1_000, 5_000)

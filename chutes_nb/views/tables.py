@@ -103,18 +103,34 @@ def _rows_of_dicts(items: list[Any], names: list[str]) -> Rows:
 
 def _of_pandas(frame: Any, pandas: Any, start: int, count: int) -> tuple[Columns, Rows]:
     part = frame.iloc[start : start + count, :COLUMNS]
-    found = [(_label(part.columns[i]), part.iloc[:, i]) for i in range(part.shape[1])]
-    if not isinstance(frame.index, pandas.RangeIndex):  # it only counts the rows
-        name = " / ".join(_label(n) for n in frame.index.names if n is not None)
-        found.insert(0, (name or "index", part.index))
+    found = [(_title(part.columns[i]), part.iloc[:, i]) for i in range(part.shape[1])]
     columns: Columns = []
     filled: Rows = []
-    for name, series in found:
+    for name, series in [*_levels(part.index, pandas), *found]:
         items = series.tolist()
         kind = _dtype(series.dtype) or kind_of(items)
         columns.append({"name": name, "type": kind})
         filled.append(_filled(items, kind))
     return columns, [list(row) for row in zip(*filled, strict=True)]
+
+
+def _levels(index: Any, pandas: Any) -> list[tuple[str, Any]]:
+    """Give the columns of an index, each with its title; none if it only counts."""
+    if isinstance(index, pandas.RangeIndex):
+        return []
+    if index.nlevels == 1:
+        return [("index" if index.name is None else _title(index.name), index)]
+    return [
+        (f"level_{n}" if name is None else _title(name), index.get_level_values(n))
+        for n, name in enumerate(index.names)
+    ]
+
+
+def _title(name: Any) -> str:
+    """Write the label of a column; that of a column of several levels in a row."""
+    if not isinstance(name, tuple):
+        return _label(name)
+    return clean(" / ".join(_label(part) for part in name if part != ""), CELL)
 
 
 def _filled(items: list[Any], kind: str) -> list[Any]:
