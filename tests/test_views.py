@@ -277,6 +277,35 @@ def test_each_level_of_an_index_is_a_column_and_those_of_a_label_are_in_a_row():
     assert [one["name"] for one in grouped["columns"]] == ["a", "v / min"]
 
 
+def test_a_matrix_is_a_table_of_numbers():
+    table = view(np.array([[1.5, np.nan], [np.inf, -2.0]]))[TABLE_MIME]
+    assert [tuple(one.values()) for one in table["columns"]] == [
+        ("0", "number"),
+        ("1", "number"),
+    ]
+    assert table["rows"] == [[1.5, "NaN"], ["inf", -2.0]]
+    assert view(np.eye(2) > 0)[TABLE_MIME]["rows"] == [[True, False], [False, True]]
+    long = view(np.zeros((1_500, 2)))[TABLE_MIME]
+    assert (len(long["rows"]), long["total_rows"]) == (1_000, 1_500)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.zeros(3),
+        np.zeros((2, 2, 2)),
+        np.zeros((2, 0)),
+        np.zeros((2, 201)),
+        np.array([["a"]]),
+        np.array([[1j]]),
+        np.array([[object()]]),
+    ],
+    ids=repr,
+)
+def test_other_arrays_are_no_table(array):
+    assert TABLE_MIME not in view(array)
+
+
 def test_a_long_frame_is_cut_and_says_so():
     table = view(pd.DataFrame({"n": range(5_000)}))[TABLE_MIME]
     assert (len(table["rows"]), table["total_rows"]) == (1_000, 5_000)

@@ -11,7 +11,7 @@ from typing import Any
 
 from .images import png_of, type_of
 from .jsonable import SAID_AS_TEXT, preview
-from .tables import of_dicts, of_frame
+from .tables import of_dicts, of_frame, of_matrix
 from .text import clean, safe_repr, type_name
 
 TABLE_MIME = "application/vnd.chutes.table+json"
@@ -68,7 +68,7 @@ def reduced(bundle: dict[str, Any], limit_bytes: int) -> dict[str, Any]:
 
 
 def _show_table(value: Any) -> dict[str, Any]:
-    table = of_frame(value) or of_dicts(value)
+    table = of_frame(value) or of_matrix(value) or of_dicts(value)
     return {TABLE_MIME: table} if table else {}
 
 

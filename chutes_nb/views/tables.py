@@ -1,4 +1,4 @@
-"""Frames and lists of dicts → columns and rows."""
+"""Frames, matrices and lists of dicts → columns and rows."""
 
 from __future__ import annotations
 
@@ -28,8 +28,32 @@ def of_frame(value: Any) -> dict[str, Any] | None:
     return _table(columns, rows, frame.height, is_cut=frame.width > COLUMNS)
 
 
+def of_matrix(value: Any) -> dict[str, Any] | None:
+    """Make a table of a NumPy array of two dimensions; None for others."""
+    if not _is_matrix(value):
+        return None
+    kind = BOOLEAN if value.dtype.kind == "b" else NUMBER
+    columns = [{"name": str(n), "type": kind} for n in range(value.shape[1])]
+    return _table(columns, _rows_of_matrix(value[:ROWS]), len(value), is_cut=False)
+
+
+def _is_matrix(value: Any) -> bool:
+    numpy = sys.modules.get("numpy")
+    if numpy is None or not isinstance(value, getattr(numpy, "ndarray", ())):
+        return False
+    array: Any = value
+    has_numbers = array.dtype.kind in "biuf" and array.itemsize <= 8
+    return has_numbers and array.ndim == 2 and 0 < array.shape[1] <= COLUMNS
+
+
+def _rows_of_matrix(part: Any) -> Rows:
+    return [[cell(item) for item in row] for row in part.tolist()]
+
+
 def rows_of(value: Any, start: int, count: int) -> Rows:
-    """Give so many rows of a frame or a list of dicts; none where it is no table."""
+    """Give so many rows of what is a table; none of what is not."""
+    if _is_matrix(value):
+        return _rows_of_matrix(value[start : start + count])
     found = _frame(value)
     if found is not None:
         frame, pandas = found
