@@ -26,6 +26,7 @@ from chutes_nb.worker.frames import Telling
 from living import living_in
 from rows import DEFINITION, bring, until
 from test_dask_lane import S, running_cluster, wait_for
+from test_stacks import PROVOKED
 from test_store_disk import NEEDS_MOUNT, small_disk
 
 distributed = pytest.importorskip("distributed")
@@ -244,3 +245,13 @@ def test_the_folder_of_a_child_that_was_left_stays_while_it_lives(
     os.close(lease)
     os.close(_own_home()[1])
     assert not leases.parent.exists()
+
+
+def test_a_dask_worker_with_garbage_goes_on_while_its_stacks_are_read(tmp_path):
+    with running_cluster(1) as cluster, living_in(tmp_path / "home", workers=1):
+        chute = Chute(executor="dask", address=cluster.scheduler_address)
+        work = chute.job(name="work")(lambda: True)
+        assert work.submit().result(S)
+        with distributed.Client(cluster, set_as_default=False) as client:
+            as_dask_does = f"{PROVOKED}provoke(lambda: sys._current_frames())"
+            client.submit(exec, as_dask_does, {}).result(S)
