@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -13,9 +14,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
-from chutes_nb import Chute, JobInterrupted, get_job, runtime
+from chutes_nb import Chute, JobInterrupted, get_job, processes, runtime
+from chutes_nb.lanes import abroad
 from chutes_nb.lanes.abroad import HOME_PREFIX, Abroad, _own_home
 from chutes_nb.lanes.holder import Holder
 from chutes_nb.lanes.parcels import Known, Spec
@@ -26,6 +29,7 @@ from chutes_nb.worker.frames import Telling
 from living import living_in
 from rows import DEFINITION, bring, until
 from test_dask_lane import S, running_cluster, wait_for
+from test_stacks import PROVOKED
 from test_store_disk import NEEDS_MOUNT, small_disk
 
 distributed = pytest.importorskip("distributed")
@@ -230,6 +234,48 @@ def test_what_has_no_room_on_the_cluster_says_so(tmp_path):
         assert "No space left on device" in job.reason
 
 
+def test_what_the_machine_has_no_memory_for_says_so(tmp_path):
+    room = 256 << 20
+
+    def limit():
+        used = int(Path("/proc/self/statm").read_text().split()[0])
+        most = used * resource.getpagesize() + room
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+
+    with running_cluster(1) as cluster, living_in(tmp_path / "home", workers=1):
+        chute = Chute(executor="dask", address=cluster.scheduler_address)
+
+        @chute.job
+        def work(self, size: int):
+            with (self.output_dir / "file").open("wb") as file:
+                file.truncate(size)
+
+        with distributed.Client(cluster, set_as_default=False) as client:
+            client.run(limit)
+        job = work.submit(size=2 * room)
+        assert isinstance(job.exception(S), JobInterrupted)
+        assert "MemoryError" in job.reason
+
+
+def test_a_worker_that_never_says_a_word_is_not_waited_for(tmp_path, monkeypatch):
+    silent = tmp_path / "python"
+    silent.write_text("#!/bin/sh\nexec sleep 600\n")
+    silent.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(silent))
+    monkeypatch.setattr(abroad, "BIRTH_S", 0.5)
+    task = {"id": "job-1", "attempt": 1, "chute": "tests", "name": "work"}
+    task |= {"max_attempts": 1, "grace_s": 1.0, "timeout_s": None}
+    task |= {"input_kind": "json", "input": b"{}", "definition": DEFINITION.key}
+    with opened(tmp_path / "home") as store:
+        spec = Spec("job-1-1", sys.version_info[:2], DEFINITION, task, None, {})
+        report = anyio.run(Abroad(spec, store).run)
+        (worker,) = store.reader.all("SELECT id FROM workers")
+    assert report.ending is not None
+    assert report.ending.state is State.INTERRUPTED
+    assert "no worker of chutes_nb can start" in report.ending.reason
+    assert not processes.marked(worker["id"])
+
+
 def test_the_folder_of_a_child_that_was_left_stays_while_it_lives(
     tmp_path, monkeypatch
 ):
@@ -244,3 +290,13 @@ def test_the_folder_of_a_child_that_was_left_stays_while_it_lives(
     os.close(lease)
     os.close(_own_home()[1])
     assert not leases.parent.exists()
+
+
+def test_a_dask_worker_with_garbage_goes_on_while_its_stacks_are_read(tmp_path):
+    with running_cluster(1) as cluster, living_in(tmp_path / "home", workers=1):
+        chute = Chute(executor="dask", address=cluster.scheduler_address)
+        work = chute.job(name="work")(lambda: True)
+        assert work.submit().result(S)
+        with distributed.Client(cluster, set_as_default=False) as client:
+            as_dask_does = f"{PROVOKED}provoke(lambda: sys._current_frames())"
+            client.submit(exec, as_dask_does, {}).result(S)

@@ -22,7 +22,7 @@ HEIGHT = {
             "shell",
             "errors showing states sizes bytecode locality flow failpoints folding "
             "wording typed_dicts members calling_back platform_import log_settings "
-            "warning_filters cores interrupts enums wide",
+            "warning_filters cores interrupts enums wide stacks",
             "spinning spans typing_names waited_for",
             "paths model policy loading options cells",
             "processes by_value",

@@ -46,6 +46,7 @@ from .process import ProcessLane
 HOME_PREFIX = "chutes-abroad-"
 PIECE_BYTES = 1 << 20
 TROUBLES = (StoreError, sqlite3.Error, OSError)
+BIRTH_S = 120.0  # without a word of it, a worker counts as one that cannot start
 KEPT_S = 60.0  # tellings that were fetched, for a home that died before it wrote them
 
 _running: dict[str, Abroad] = {}
@@ -258,8 +259,11 @@ class Abroad:
         self._seeded_at = time.time()
 
     async def _follow(self) -> None:
+        late_at = anyio.current_time() + BIRTH_S
         while True:
             await anyio.sleep(POLL_S)
+            if self._began_at is None and anyio.current_time() > late_at:
+                self.gone(self._handle)
             self._look()
             if self._handle.memory is not None:
                 self._handle.memory.look()
@@ -290,7 +294,7 @@ class Abroad:
     # -- what the lane tells (see lanes.lane.Settles) -------------------------------
     def ready(self, handle: Handle, busy: Busy | None) -> None:
         """Give the worker its attempt."""
-        if handle.task is not None:
+        if handle.task is not None or self._report is not None:
             return
         row = cast(Row, self._spec.task)
         self._lane.give(handle, row)
@@ -341,11 +345,11 @@ class Abroad:
             return
         if self._handle.capture is not None:
             self._handle.capture.end()
-        while self._look():
-            pass
         try:
+            while self._look():
+                pass
             self._report = self._reported(ending, outcome)
-        except TROUBLES as error:
+        except Exception as error:  # no memory for it, perhaps; it is waited for
             self._report = _failed("what it left cannot be read there", error)
         self._over.set()
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import distributed
 
+from .. import stacks
 from ..policy import Ending
 from .abroad import order, peek, run_abroad
 from .parcels import DIED, Known, News, Report
@@ -30,6 +31,7 @@ LARGE_BYTES = 1 << 20  # from here on not within the task graph
 
 def run_task(packed: bytes, name: str) -> bytes:
     """Run an attempt; the task as dask has it."""
+    stacks.guard()  # dask's profiler reads them a hundred times a second
     begun, withdrawn = _flags(name)
     is_first = not begun.is_set()
     begun.set()  # the scheduler knows it before the body begins

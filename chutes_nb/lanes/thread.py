@@ -11,12 +11,12 @@ import asyncio
 import contextlib
 import contextvars
 import ctypes
-import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from types import CoroutineType, FrameType
 from typing import Any
 
+from ..stacks import current_frames
 from ..worker.body import LEFT_TASKS_S, JobStopped
 
 _set_async_exc = ctypes.pythonapi.PyThreadState_SetAsyncExc
@@ -179,7 +179,7 @@ class BodyThread:
         task, found = self._task, list[tuple[FrameType, int]]()
         if task is not None and not task.done():
             found = list(_awaited(task.get_coro()))
-        frame = sys._current_frames().get(self._thread.ident or 0)
+        frame = current_frames().get(self._thread.ident or 0)
         while frame is not None:
             found.append((frame, frame.f_lineno))
             frame = frame.f_back
