@@ -257,16 +257,26 @@ class Executor:
         )
 
     # -- commits ---------------------------------------------------------------
-    def _commit_all(self) -> None:
-        """Commit what has queued up; a callback: a task would wake two turns later."""
+    def _commit_all(self, has_entered: bool = False) -> None:
+        """Commit what has queued up; a callback: a task would wake two turns later.
+
+        What it raised would cost a worker its line, or the executor its life, and
+        nobody would come back for what is still queued.
+        """
         if self._is_leaving:
             return  # our row may say that nothing is left; see _refuse_all
         self._is_kicked = False
-        while self._inbox and not self._is_waiting:
-            if not self._gates.enter(self._inbox):
-                self._wait_for_gates()
-                return
-            self._commit(self._inbox.take())
+        try:
+            while has_entered or (self._inbox and not self._is_waiting):
+                if not (has_entered or self._gates.enter(self._inbox)):
+                    self._wait_for_gates()
+                    return
+                has_entered = False
+                self._commit(self._inbox.take())
+        except Exception as error:
+            said = {"message": "chutes_nb: a commit failed", "exception": error}
+            asyncio.get_running_loop().call_exception_handler(said)
+            self._wait_for_gates(BUSY_PAUSE_S)
         self._watch.last_commit_at = time.monotonic()
 
     def _hear(self, deliver: Callable[[], object]) -> None:
@@ -277,16 +287,7 @@ class Executor:
         finally:
             has_heard, self._is_hearing = self._is_hearing, False
             if has_heard and self._is_kicked:
-                self._commit_heard()
-
-    def _commit_heard(self) -> None:
-        try:
-            self._commit_all()
-        except Exception as error:  # raised here it would cost the worker its line
-            said = {"message": "chutes_nb: a commit failed", "exception": error}
-            loop = asyncio.get_running_loop()
-            loop.call_exception_handler(said)
-            loop.call_soon(self._commit_all)
+                self._commit_all()
 
     def _wait_for_gates(self, pause_s: float = 0.0) -> None:
         if not self._is_waiting:
@@ -303,8 +304,7 @@ class Executor:
             await anyio.sleep(pause)
             pause = min(pause * 2, 0.005)
         self._is_waiting = False
-        self._commit(self._inbox.take())
-        self._commit_all()
+        self._commit_all(has_entered=True)
 
     def _put_back(self, batch: list[Entry], pause_s: float) -> None:
         """Keep entries, in their order, for a commit a little later."""
@@ -348,16 +348,18 @@ class Executor:
         """Do what had to wait for the commit: sends, acknowledgements, wake-ups."""
         if round_.queued:
             self.store.feed.expect(round_.queued)
-        round_.send()
-        for entry in batch:
-            entry.succeed()
-        for handle in round_.newborn:
-            self._settler.start(handle)
-        for late in round_.late:
-            self._settler.bring_in(*late)
-        for handle in round_.worn:
-            self.lane.retire(handle)
-        self._alarm.set(round_.next_time)
+        try:
+            round_.send()
+        finally:  # whatever becomes of that, who waits for what is durable is told
+            for entry in batch:
+                entry.succeed()
+            for handle in round_.newborn:
+                self._settler.start(handle)
+            for late in round_.late:
+                self._settler.bring_in(*late)
+            for handle in round_.worn:
+                self.lane.retire(handle)
+            self._alarm.set(round_.next_time)
 
     def _divide(self, batch: list[Entry], error: Exception) -> None:
         """Find which entry of a group cannot be written, and settle the others."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import sys
 import threading
@@ -33,6 +34,10 @@ NO_LIMIT = 1 << 62
 
 # cloudpickle keeps its by-value modules in one place for the whole process.
 _by_value = threading.RLock()
+if hasattr(os, "register_at_fork"):  # who has it may be a thread that is not here
+    os.register_at_fork(
+        after_in_child=lambda: globals().update(_by_value=threading.RLock())
+    )
 
 
 class CaptureWarning(UserWarning):

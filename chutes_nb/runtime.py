@@ -76,6 +76,10 @@ def _stop() -> None:
 
 
 atexit.register(stop)
+if hasattr(os, "register_at_fork"):  # who has it may be a thread that is not here
+    os.register_at_fork(
+        after_in_child=lambda: globals().update(_lock=threading.RLock())
+    )
 
 
 def configure(

@@ -158,6 +158,7 @@ class Gates:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._has_logs = False
+        self._fault = ""
 
     def enter(self, inbox: Inbox) -> bool:
         """Take the gate of the jobs, and that of the logs where output is written.
@@ -165,8 +166,20 @@ class Gates:
         Returns
         -------
         bool
-            False, with none taken, where somebody else has one of them.
+            False, with none taken, where somebody else has one of them. So it is where
+            one cannot be asked for (the disk fails, or no descriptor is left): who
+            waits asks again.
         """
+        try:
+            has_entered, fault = self._enter(inbox), ""
+        except (StoreError, OSError) as error:
+            has_entered, fault = False, str(error)
+        if fault and fault != self._fault:
+            log.error("will ask for the store's lock again: %s", fault)
+        self._fault = fault
+        return has_entered
+
+    def _enter(self, inbox: Inbox) -> bool:
         # A copy: other threads submit meanwhile. What has looks comes from this one.
         has_looks = False
         for one in inbox.copy():
@@ -175,9 +188,11 @@ class Gates:
             return False
         if not has_looks:
             return True
-        self._has_logs = self._store.log_gate().try_enter()
-        if not self._has_logs:
-            self._store.gate().leave()
+        try:
+            self._has_logs = self._store.log_gate().try_enter()
+        finally:
+            if not self._has_logs:
+                self._store.gate().leave()
         return self._has_logs
 
     def leave_logs(self) -> None:

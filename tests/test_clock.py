@@ -158,3 +158,20 @@ def test_a_forked_process_makes_ids_where_a_thread_was_at_it_just_then(monkeypat
             ids.new_id()
             os._exit(0)
     assert os.waitpid(child, 0)[1] == 0
+
+
+def test_a_clock_that_is_set_back_between_attempts_is_no_fault_of_the_store(
+    own_chute, clock
+):
+    @own_chute.job(retry=1, retry_delay=DELAY_S)
+    def flaky(self):
+        if self.attempt == 1:
+            raise ValueError("once")
+
+    job = flaky.submit()
+    until(lambda: job.status is State.RETRYING)
+    clock.offset_s = -YEAR_S
+    assert job.result(S) is None
+    first, second = job.attempts
+    assert second.started_at < first.started_at
+    assert runtime.store().problems() == []

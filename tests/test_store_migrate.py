@@ -7,16 +7,17 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from chutes_nb import waking
+from chutes_nb import runtime, waking
 from chutes_nb.errors import StoreError, StoreTooNew
 from chutes_nb.paths import interpreter
 from chutes_nb.store import STORE_MIGRATIONS, Store, _scripts, fleet
 from chutes_nb.store.db import Database
-from rows import queue
+from rows import queue, until
 
 NEXT = "ALTER TABLE jobs ADD COLUMN colour TEXT;"
 KNOWN = len(STORE_MIGRATIONS)
@@ -210,3 +211,40 @@ def test_moves_from_before_are_told_and_followed_by_others(tmp_path):
     assert sorted(told) == ["runs", "runs", "waits", "waits"]
     assert store.problems() == []
     store.close()
+
+
+def set_version(home, number):
+    connection = sqlite3.connect(home / "store.db")
+    connection.execute(f"PRAGMA user_version = {number}")
+    connection.close()
+
+
+def test_a_run_that_ends_when_the_store_became_newer_is_told_to_the_next_kernel(
+    own_chute, tmp_path
+):
+    begun, flag = tmp_path / "begun", tmp_path / "flag"
+
+    @own_chute.job
+    def work():
+        begun.touch()
+        while not flag.exists():
+            time.sleep(0.01)
+        return 7
+
+    job = work.submit()
+    until(begun.exists)
+    store = runtime.store()
+    (worker,) = runtime.executor().handles
+    set_version(store.home, KNOWN + 1)
+    runtime.stop()
+    store.close()
+    flag.touch()
+    # It cannot write the end, and does not go with it.
+    with pytest.raises(subprocess.TimeoutExpired):
+        worker.process.wait(2)
+    set_version(store.home, KNOWN)  # a kernel of the newer version
+    assert Store.open(store.home).status(job.id)["status"] == "running"
+    job = type(job)(job.id)
+    assert job.result(30) == 7
+    assert len(job.attempts) == 1
+    assert work.submit().result(30) == 7

@@ -48,9 +48,11 @@ SELECT 'a running job without a live attempt', j.id, ''
  WHERE j.state = 'running'
    AND NOT EXISTS (SELECT 1 FROM attempts
                     WHERE job = j.id AND finished_at IS NULL);
+-- Where the second began before the first did, the clock was set back in between.
 SELECT 'attempts that overlap', a.job, a.number || ' and ' || b.number
   FROM attempts a JOIN attempts b ON b.job = a.job AND b.number = a.number + 1
- WHERE b.started_at < coalesce(a.finished_at, 9e18) - 0.001;
+ WHERE b.started_at < coalesce(a.finished_at, 9e18) - 0.001
+   AND b.started_at >= a.started_at;
 SELECT 'completed without a result', j.id, ''
   FROM jobs j LEFT JOIN results r ON r.job = j.id
  WHERE j.state = 'completed' AND r.job IS NULL;

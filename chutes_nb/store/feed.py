@@ -8,12 +8,14 @@ committed, and to read it again takes longer than many a job.
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from types import MappingProxyType
+from weakref import ReferenceType, ref
 
 from ..bells import new_bell
 from ..errors import ChutesError
@@ -26,6 +28,8 @@ FOREIGN_POLL_S = 0.1
 # looked for as well, at each so many looks.
 LOOKS_FOR_GONE = 10
 NOTHING: Mapping[str, NewResult] = MappingProxyType({})
+# No set of them: an interrupt within its callbacks, written in Python, would be lost.
+_known: list[ReferenceType[Feed]] = []
 
 
 class Returned:
@@ -87,6 +91,15 @@ class Feed:
     ) -> None:
         self._revision = revision
         self._unended, self._ended_since = unended, ended_since
+        self._begin()
+        _known[:] = [*(one for one in _known if one() is not None), ref(self)]
+
+    def _begin(self) -> None:
+        """Know of nobody who waits, and of no job that runs here.
+
+        So does a forked child: it runs none of its parent's jobs, whoever waited there
+        is not here, and who had the lock may be a thread that is not here.
+        """
         # Taken by itself: an interrupt within the methods of a condition, which are
         # written in Python, would leave it taken for good.
         self._lock = threading.RLock()
@@ -235,3 +248,13 @@ class Feed:
             others = [job for job in self._waiting if job not in self._live]
         there = self._unended(others)
         self.nudge([job for job in others if job not in there])
+
+
+def _leave_parent() -> None:
+    for one in _known:
+        if (feed := one()) is not None:
+            feed._begin()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_parent)

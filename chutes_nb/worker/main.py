@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import failpoints, platform_import
-from ..errors import ChutesError
+from ..errors import ChutesError, StoreTooNew
 from ..paths import beside, let_go, private
 from ..processes import WORKER_MARK, kill_all, started_by, tell
 from ..store import Store, fleet, jobs
@@ -30,7 +30,7 @@ from .attempt import Attempt
 from .birth import adopt_orphans, hold, listen_at
 from .body import Stopper
 from .context import RunFacts, after_fork
-from .frames import PROTOCOL, Line, Outcome, Task, task_of
+from .frames import PROTOCOL, Busy, Line, Outcome, Task, task_of
 from .guard import Guard, listen, open_fds
 from .loaded import ChuteProxy, Loaded
 from .place import Place
@@ -112,9 +112,9 @@ class Worker:
         """Whether there is an executor."""
         return self.line is not None
 
-    def hello(self) -> None:
-        """Say who this is and what it has: a running attempt, or none."""
-        self.send(("hello", PROTOCOL, os.getpid(), self.pulse.busy()))
+    def hello(self, has: Busy | None = None) -> None:
+        """Say who this is and what it has: an attempt, which may be over, or none."""
+        self.send(("hello", PROTOCOL, os.getpid(), has or self.pulse.busy()))
 
     def send(self, message: tuple[object, ...], *, waits: bool = False) -> bool:
         """Send to the executor; False where there is none.
@@ -287,9 +287,18 @@ class Worker:
 
     # -- with no executor ------------------------------------------------------
     def _settle_alone(self) -> None:
-        if self._unacked is not None:
-            self.pulse.alone().finish(self._unacked, self.pulse.asked)
-            self._unacked = None
+        self.line = None
+        while (outcome := self._unacked) is not None and not self.has_line:
+            try:
+                self.pulse.alone().finish(outcome, self.pulse.asked)
+                self._unacked = None
+            except StoreTooNew:  # whoever made it newer inherits this worker
+                row = fleet.running_on(self.store.reader, self.id)
+                own = (outcome.job, outcome.attempt)
+                if row is None or (row["id"], row["attempt"]) != own:
+                    self._unacked = None  # and has settled it
+                elif self.answer(ALONE_LOOK_S, (*own, None)):
+                    self.send(("outcome", *outcome.fields()))
 
     def _bereft(self) -> bool:
         """Settle what is not acknowledged, then wait for the next executor.
@@ -299,9 +308,11 @@ class Worker:
         """
         if self.guard.has_lost():
             return False
+        self._expected = None
         self._settle_alone()
         failpoints.hit("alone.before_wait")
-        self.line = self._expected = None
+        if self.line is not None:  # an heir has called meanwhile
+            return True
         if self._is_used_up or self._is_retired:
             self._wakes_host()
             return False
@@ -343,7 +354,7 @@ class Worker:
         except (ChutesError, sqlite3.Error, OSError):
             return False  # the store or the machine has no room now: look again
 
-    def answer(self, timeout_s: float) -> bool:
+    def answer(self, timeout_s: float, has: Busy | None = None) -> bool:
         """Take a call from an executor, waiting at most so many seconds."""
         self.listener.settimeout(timeout_s)  # 0 does not wait
         try:
@@ -352,7 +363,7 @@ class Worker:
             return False
         connection.settimeout(None)
         self.line = Line(connection)
-        self.hello()
+        self.hello(has)
         return True
 
 
