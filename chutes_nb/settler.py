@@ -337,7 +337,7 @@ class Settler:
         elif handle.is_ready or handle.identity is None or not handle.is_new:
             self._put(Gone(handle))  # an adopted one was ready for somebody else
         else:
-            self._stillborn(handle, said_last(handle.folder / "stderr"))
+            self._stillborn(handle, handle.cause or said_last(handle.folder / "stderr"))
 
     def _stillborn(self, handle: Holder, cause: str) -> None:
         """Say why no worker starts, and try again after a pause that grows."""

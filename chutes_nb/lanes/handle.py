@@ -104,6 +104,8 @@ class Handle(Holder):
     is_unwanted : bool
         Runs no other job: its environment is not the kernel's any more, or there are
         more workers than there may be. Any thread may say so.
+    is_foreign : bool
+        It is of another version, and cannot be talked to.
     """
 
     def __init__(self, worker: str, lease: Path, address: Path, folder: Path) -> None:
@@ -114,7 +116,7 @@ class Handle(Holder):
         self.is_dead = False
         self.known: set[str] = set()
         self.environ: dict[str, str] | None = None
-        self.is_unwanted = False
+        self.is_unwanted = self.is_foreign = False
 
     @property
     def is_idle(self) -> bool:

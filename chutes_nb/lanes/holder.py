@@ -38,6 +38,8 @@ class Holder:
         Is no more.
     is_ready : bool
         Has said hello, so that it can be given an attempt.
+    cause : str
+        Why it was of no use, where it has not said that itself.
     output : str
         File for the next attempt's output.
     left : list of tuple
@@ -51,6 +53,7 @@ class Holder:
         self.is_ready = False
         self.is_going = False
         self.is_gone = False
+        self.cause = ""
         self.task: Row | None = None
         self.given_at = 0.0
         self.began_at: float | None = None

@@ -33,6 +33,7 @@ from ..store.ids import new_id
 from ..worker.asking import after_kill
 from ..worker.frames import PROTOCOL, Busy, Outcome
 from ..worker.trace import WHERE_SIGNAL
+from . import foreign
 from .births import Births, environment, environment_of, start_process
 from .causes import announce, cause_of_death, had_time_up, pass_after_kill, placed
 from .handle import POLL_S, Handle, Hear, Wire, in_thread
@@ -195,7 +196,8 @@ class ProcessLane(Lane[Handle]):
     def _on_hello(self, handle: Handle, protocol: int, busy: Busy | None) -> None:
         if protocol != PROTOCOL:
             # Another version's worker: it settles what it has by itself and goes.
-            handle.is_going = True
+            handle.is_going = handle.is_foreign = True
+            handle.cause = foreign.CAUSE
             if handle.transport is not None:
                 handle.transport.close()
             return
@@ -332,13 +334,10 @@ class ProcessLane(Lane[Handle]):
         """
         if handle.id not in self.handles or handle.is_being_stopped():
             return
-        task = handle.task
-        with anyio.move_on_after(1.0 if task is None else task["grace_s"]):
-            while handle.is_alive():
-                if await self._is_called(handle):
-                    return
-                await anyio.sleep(POLL_S)
-            await handle.has_ended()
+        if handle.is_foreign:
+            await foreign.until_over(handle, self._store)
+        elif await self._is_back(handle):
+            return
         if handle.is_being_stopped():
             return  # whoever stops it settles it
         code = None if handle.process is None else handle.process.poll()
@@ -347,6 +346,15 @@ class ProcessLane(Lane[Handle]):
             ending = cause_of_death(handle, code, self._settles.sources(handle))
             self._settles.ended(handle, ending, None)
         self._settles.gone(handle)
+
+    async def _is_back(self, handle: Handle) -> bool:
+        with anyio.move_on_after(handle.task["grace_s"] if handle.task else 1.0):
+            while handle.is_alive():
+                if await self._is_called(handle):
+                    return True
+                await anyio.sleep(POLL_S)
+            await handle.has_ended()
+        return False
 
     def has_unwanted(self) -> bool:
         """Mark the workers that began with another environment than the kernel's now.
