@@ -174,8 +174,8 @@ MUTANTS = [
         calm("ticks"),
         (
             "executor.py",
-            "        self._is_kicked = False\n        while self._inbox",
-            "        self._is_kicked = bool(self.handles)\n        while self._inbox",
+            "        self._is_kicked = False\n        try:",
+            "        self._is_kicked = bool(self.handles)\n        try:",
         ),
     ),
     mutant(
