@@ -261,7 +261,7 @@ MUTANTS = [
         ONLY_DRIVERS,
         (
             "worker/main.py",
-            "            self.pulse.alone().finish(self._unacked, self.pulse.asked)\n",
+            "                self.pulse.alone().finish(outcome, self.pulse.asked)\n",
             "",
         ),
     ),
