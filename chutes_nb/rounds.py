@@ -219,7 +219,9 @@ class Round:
                 late = handle.used_output(self._following.get(handle.id))
                 if late is not None:
                     self.late.append((one.task["id"], one.task["attempt"], late))
-            can_go_on = isinstance(handle, Handle) and self._can_go_on(handle)
+            # Who has got another attempt goes on in any case: who is let go is killed.
+            can_go_on = handle.id in self._taken
+            can_go_on |= isinstance(handle, Handle) and self._can_go_on(handle)
             handle.clear()
             handle.ack = ("ack", one.task["id"], one.task["attempt"])
             if isinstance(handle, Handle) and not (can_go_on or handle.is_going):

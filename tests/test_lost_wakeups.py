@@ -196,3 +196,39 @@ def test_interrupts_at_any_moment_let_the_executor_tell_of_a_submit():
         assert heard.acquire(timeout=S)
     asked.put(None)
     teller.join()
+
+
+def test_a_worker_that_is_unwanted_by_the_time_it_has_its_next_job_runs_it(
+    lone_chute, monkeypatch, tmp_path
+):
+    @lone_chute.job
+    def work(number: int, place: str):
+        import pathlib
+        import time
+
+        ticks, flag = pathlib.Path(place, "ticks"), pathlib.Path(place, "flag")
+        while number and not flag.exists():
+            with ticks.open("a") as file:
+                file.write(".")
+            time.sleep(0.01)
+        return number
+
+    assert work.submit(number=0, place="").result(S) == 0
+    executor = runtime.executor()
+    (handle,) = executor.handles
+
+    def between(name: str) -> None:
+        if name == "commit.before" and handle.outcome is not None:
+            handle.is_unwanted = True  # as any thread may say, at any time
+
+    lone_chute.pause()
+    jobs = [work.submit(number=n, place=str(tmp_path)) for n in range(2)]
+    monkeypatch.setattr(failpoints, "hit", between)
+    lone_chute.resume()
+    ticks = tmp_path / "ticks"
+    # For longer than one that is let go has to go.
+    until(lambda: ticks.exists() and len(ticks.read_bytes()) > 150)
+    (tmp_path / "flag").touch()
+    assert [job.result(S) for job in jobs] == [0, 1]
+    assert [len(job.attempts) for job in jobs] == [1, 1]
+    until(lambda: is_gone(handle.identity.pid))
