@@ -19,7 +19,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := test
 .PHONY: test demo lab lint build bench bench-panel load screenshots chaos proofs clean \
-	chromium pytest browser-tests whole-tests part-tests notebooks panel-test
+	chromium pytest browser-tests whole-tests part-tests chaos-tests notebooks panel-test
 
 # As on a user's machine: without kept bytecode each worker compiles the whole package.
 unexport PYTHONDONTWRITEBYTECODE
@@ -112,7 +112,7 @@ test:
 	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target \
 	  lint panel-test .venv/.linked chromium
 	@$(MAKE) --no-print-directory --jobs=3 --keep-going \
-	  browser-tests whole-tests part-tests notebooks
+	  part-tests whole-tests browser-tests chaos-tests notebooks
 
 lint: .venv/.installed $(NODE_STAMP)
 	$(BIN)/ruff check .
@@ -138,15 +138,18 @@ ASIDE = @mkdir -p tests/out; $(BIN)/python -m pytest -p no:cacheprovider $(1) \
 browser-tests: $(TESTED)
 	$(call ASIDE,tests/ui)
 
-# Real kernels, servers and terminals; the other half has what kills and cuts, so that
-# the three take about as long.
+# Real kernels, servers and terminals.
 OTHERS := tests/chaos/ tests/client/
 whole-tests: $(TESTED)
 	$(call ASIDE,$(filter-out tests/ui/ $(OTHERS),$(sort $(dir \
 	  $(wildcard tests/*/test_*.py)))))
 
+# The three longest take about as long; what is short comes behind the first that ends.
 part-tests: $(TESTED)
-	$(BIN)/python -m pytest $(wildcard tests/test_*.py) $(OTHERS)
+	$(BIN)/python -m pytest $(wildcard tests/test_*.py)
+
+chaos-tests: $(TESTED)
+	$(call ASIDE,$(OTHERS))
 
 # Runs each notebook with a real kernel and compares what it shows; in a home of its own.
 notebooks: .venv/.installed $(PANEL)
